@@ -1,0 +1,21 @@
+"""The exceptions a user can meet: each text says what was wrong, where, what is allowed and what to do."""
+
+
+class HypermnesiaError(Exception):
+    """Anything this package reports to a person; the command line prints it as one sentence, without traceback."""
+
+
+class ConfigurationError(HypermnesiaError, ValueError):
+    """A setting, an argument or a combination of them that cannot work."""
+
+
+class DataError(HypermnesiaError, ValueError):
+    """Examples that are missing, damaged, or do not fit what the learner was built for."""
+
+
+class CheckpointError(HypermnesiaError):
+    """A saved state that is damaged, cut short, or belongs to something else."""
+
+
+class DivergenceError(HypermnesiaError, ArithmeticError):
+    """The loss is no longer a finite number."""

@@ -1,0 +1,41 @@
+"""One tree of random seeds a run: every use of chance has a place of its own, whatever else happens between."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import torch
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """A node in the tree of seeds.
+
+    A child depends on the root seed and on its path alone, never on what was drawn before it. So a run that is
+    resumed, evaluated more often, or logs more draws the same numbers.
+
+    Args:
+        root: The seed of the whole run, any integer.
+        path: Keys from the root to this node.
+
+    Example:
+        >>> Seeds(0).child("task", 3).integer() == Seeds(0, ("task", 3)).integer()
+        True
+    """
+
+    root: int
+    path: tuple[str | int, ...] = ()
+
+    def child(self, *keys: str | int) -> Seeds:
+        """The node reached from here by `keys`."""
+        return Seeds(self.root, (*self.path, *keys))
+
+    def integer(self) -> int:
+        """This node's seed: a number in [0, 2⁶³)."""
+        digest = hashlib.blake2b(repr((self.root, *self.path)).encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") >> 1
+
+    def generator(self) -> torch.Generator:
+        """A new CPU generator that starts at this node's seed."""
+        return torch.Generator().manual_seed(self.integer())
