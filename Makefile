@@ -1,0 +1,47 @@
+# `make demo` and `make test` need Python 3.11 or newer and make, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# Read by every pip below, also by the one that builds the package in an environment of its own.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+demo: $(INSTALLED) ## Learn split digits, the default experiment: a minute on a laptop
+	$(BIN)/hypermnesia run
+
+test: check ## Everything: lint, types, import directions, doctests, tests, the wheel in an empty environment
+	$(BIN)/pytest
+
+check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Put the sources into the project's format and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## Speed and memory beside the plain network and hypnettorch; BENCH="--quick --device cuda" goes to it
+	$(BIN)/python -m benchmarks $(BENCH)
+
+clean: ## Remove the environment and everything made, but no run directory
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew where it cannot run pip: another Python has gone, or an earlier attempt was interrupted.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "hypermnesia needs Python 3.11 or newer, and '$(PYTHON)' is not:" \
+			"$$($(PYTHON) --version 2>&1 || true). Name another with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --editable '.[test]'
+	@touch $@

@@ -1,0 +1,13 @@
+"""What holds for every test: shapes and types checked at run time, and property tests that repeat in CI."""
+
+import os
+
+import hypothesis
+import jaxtyping
+
+# Before anything imports the package: every call in it then checks its arguments' types and tensor shapes.
+jaxtyping.install_import_hook("hypermnesia", "beartype.beartype")
+
+# A slow machine is no failure. CI tries the same examples every time: a red build is then the change's doing.
+hypothesis.settings.register_profile("hypermnesia", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("hypermnesia")
