@@ -1,0 +1,231 @@
+"""Datasets in IDX files: from a directory, or downloaded once from a mirror that serves the real thing."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hypermnesia import data
+from hypermnesia.data import mnist
+from hypermnesia.data.mnist import IdxDataset, PublishedFile
+from hypermnesia.errors import ConfigurationError, DataError
+
+ARRAYS = {
+    "train-images": np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2),
+    "train-labels": np.array([0, 1, 2, 0, 1, 2], np.uint8),
+    "t10k-images": np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2),
+    "t10k-labels": np.array([2, 1, 0], np.uint8),
+}
+
+
+def encode(array: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def published(name: str) -> PublishedFile:
+    return PublishedFile(name, ARRAYS[name].shape, hashlib.sha256(encode(ARRAYS[name])).hexdigest())
+
+
+def toy(*mirrors: str) -> IdxDataset:
+    return IdxDataset("toy", *(published(name) for name in ARRAYS), ("a", "b", "c"), mirrors)
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HYPERMNESIA_DATA", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with the toy dataset, gzipped, as a mirror has it."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name, array in ARRAYS.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(encode(array)))
+    return folder
+
+
+class Mirror(http.server.SimpleHTTPRequestHandler):
+    requests: list[str]
+    short = False  # announce more bytes than are sent
+
+    def do_GET(self) -> None:
+        self.requests.append(self.path)
+        super().do_GET()
+
+    def send_header(self, keyword: str, value: str) -> None:
+        more = 10 if self.short and keyword == "Content-Length" else 0
+        super().send_header(keyword, str(int(value) + more) if more else value)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def serve(folder: Path, handler: type[Mirror]) -> http.server.ThreadingHTTPServer:
+    handler.requests = []
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(handler, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def mirror(files: Path) -> Iterator[str]:
+    """The address of a good mirror."""
+    with serve(files, Mirror) as server:
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def breaking_mirror(files: Path) -> Iterator[str]:
+    """The address of a mirror whose transfers break off."""
+    with serve(files, type("Breaking", (Mirror,), {"short": True})) as server:
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def unreachable() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/"
+
+
+def check(dataset: data.ImageDataset) -> None:
+    np.testing.assert_array_equal(dataset.train_images.numpy()[:, 0], ARRAYS["train-images"])
+    np.testing.assert_array_equal(dataset.test_labels.numpy(), ARRAYS["t10k-labels"])
+
+
+class TestLocalFiles:
+    def test_are_found_as_such_in_a_folder_of_the_name_and_by_the_environment(
+        self, files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        check(toy().load(files))
+        files.rename(files.parent / "toy")
+        check(toy().load(files.parent))
+        monkeypatch.setenv("HYPERMNESIA_DATA", str(files.parent))
+        check(toy().load())
+
+    def test_may_be_decompressed(self, files: Path) -> None:
+        for path in files.iterdir():
+            path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+            path.unlink()
+        check(toy().load(files))
+
+    def test_are_never_downloaded_into_a_directory_that_was_named(self, tmp_path: Path, mirror: str) -> None:
+        Mirror.requests.clear()
+        with pytest.raises(DataError, match=r"empty: train-images is not there.*t10k-labels.*or none"):
+            toy(mirror).load(tmp_path / "empty")
+        assert not Mirror.requests
+
+    def test_cut_short_are_refused(self, files: Path) -> None:
+        path = files / "train-images.gz"
+        path.write_bytes(path.read_bytes()[:-12])
+        with pytest.raises(DataError, match=r"train-images.gz.*cut short"):
+            toy().load(files)
+
+    def test_of_other_content_are_refused(self, files: Path) -> None:
+        (files / "t10k-images").write_bytes(encode(ARRAYS["t10k-images"] + 1))
+        with pytest.raises(DataError, match=r"t10k-images: its content is not.*SHA-256"):
+            toy().load(files)
+
+    def test_of_other_numbers_are_refused(self, files: Path) -> None:
+        (files / "train-labels").write_bytes(encode(ARRAYS["train-labels"][:-1]))
+        with pytest.raises(DataError, match=r"train-labels: holds an array of shape \[5\].*\[6\]"):
+            toy().load(files)
+
+    def test_with_labels_out_of_range_are_refused_where_no_checksum_is_known(self, files: Path) -> None:
+        (files / "train-labels").write_bytes(encode(ARRAYS["train-labels"] + 1))
+        unknown = replace(toy(), train_labels=replace(published("train-labels"), content_sha256=None))
+        with pytest.raises(DataError, match="labels run from 1 to 3"):
+            unknown.load(files)
+
+
+class TestDownload:
+    def test_happens_once_and_quietly_where_there_is_no_terminal(
+        self, tmp_path: Path, mirror: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        Mirror.requests.clear()
+        for _ in range(2):
+            check(toy(mirror).load(cache=tmp_path / "cache"))
+        assert capfd.readouterr() == ("", "")
+        assert sorted(Mirror.requests) == sorted(f"/{name}.gz" for name in ARRAYS)
+
+    def test_goes_on_to_the_next_mirror(
+        self, tmp_path: Path, mirror: str, breaking_mirror: str, unreachable: str
+    ) -> None:
+        dataset = toy(unreachable, f"{mirror}absent/", breaking_mirror, mirror)
+        check(dataset.load(cache=tmp_path / "cache"))
+
+    def test_that_fails_everywhere_says_why_and_leaves_nothing(
+        self, tmp_path: Path, mirror: str, breaking_mirror: str, unreachable: str
+    ) -> None:
+        with pytest.raises(DataError, match=r"train-images.gz could not be downloaded") as caught:
+            toy(unreachable, f"{mirror}absent/", breaking_mirror).load(cache=tmp_path / "cache")
+        for part in (f"{unreachable}: cannot be reached", "absent/: answered 404", "transfer broke off"):
+            assert part in str(caught.value)
+        assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+    @pytest.mark.parametrize(
+        ("tampered", "message"),
+        [
+            (gzip.compress(encode(ARRAYS["train-images"] + 1)), "its content is not that of the published"),
+            (gzip.compress(encode(ARRAYS["train-images"]))[:-9], "cut short"),
+            (b"<html>Log in to this network</html>", "no IDX file"),
+        ],
+    )
+    def test_of_a_wrong_file_is_refused_and_leaves_nothing(
+        self, tmp_path: Path, files: Path, mirror: str, tampered: bytes, message: str
+    ) -> None:
+        (files / "train-images.gz").write_bytes(tampered)
+        with pytest.raises(DataError, match=f"{mirror}: sent a wrong file.*{message}"):
+            toy(mirror).load(cache=tmp_path / "cache")
+        assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+    def test_compressed_checksum_where_that_is_the_one_published(
+        self, tmp_path: Path, files: Path, mirror: str
+    ) -> None:
+        digest = hashlib.sha256((files / "train-images.gz").read_bytes()).hexdigest()
+        file = replace(published("train-images"), content_sha256=None, gzip_sha256=digest)
+        dataset = replace(toy(mirror), train_images=file)
+        check(dataset.load(cache=tmp_path / "cache"))
+        (files / "train-images.gz").write_bytes(gzip.compress(encode(ARRAYS["train-images"] + 1)))
+        with pytest.raises(DataError, match=r"is not train-images.gz as published"):
+            dataset.load(cache=tmp_path / "another cache")
+
+    def test_repairs_a_damaged_cache(self, tmp_path: Path, mirror: str) -> None:
+        toy(mirror).load(cache=tmp_path / "cache")
+        path = tmp_path / "cache" / "toy" / "t10k-labels.gz"
+        path.write_bytes(path.read_bytes()[:5])
+        check(toy(mirror).load(cache=tmp_path / "cache"))
+
+    def test_into_a_place_that_cannot_be_written(self, tmp_path: Path, mirror: str) -> None:
+        (tmp_path / "cache").write_text("a file where the folder should be")
+        with pytest.raises(DataError, match="cannot keep the download of train-images"):
+            toy(mirror).load(cache=tmp_path / "cache")
+
+
+def test_mnist_is_not_taken_for_fashion_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encode(np.zeros((10_000,), np.uint8))
+    monkeypatch.setattr(mnist, "_MNIST_CONTENTS", {hashlib.sha256(content).hexdigest()})
+    (tmp_path / "labels").write_bytes(content)
+    with pytest.raises(DataError, match=r"this is MNIST's .*folders of their own"):
+        mnist.FASHION_MNIST.test_labels.read(tmp_path / "labels")
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match=r"'fashon-mnist'.*digits, mnist.*mean fashion-mnist"):
+        data.load("fashon-mnist")
