@@ -1,0 +1,8 @@
+"""What a learner learns from: tasks, and sequences of them."""
+
+from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
+from hypermnesia.tasks.permuted import permuted
+from hypermnesia.tasks.split import split
+from hypermnesia.tasks.task import Task
+
+__all__ = ["DatasetExamples", "Examples", "LoaderExamples", "Task", "TensorExamples", "permuted", "split"]

@@ -1,0 +1,45 @@
+"""Setting some training examples aside for validation."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.seeds import Seeds
+
+
+def set_aside(
+    rows: Int64[Tensor, " rows"], validation: int | float, seeds: Seeds
+) -> tuple[Int64[Tensor, " train"], Int64[Tensor, " validation"] | None]:
+    """Divide `rows` into training and validation examples at random, both in their old order.
+
+    Args:
+        rows: Which examples there are.
+        validation: How many of them to set aside, or, between 0 and 1, which fraction.
+        seeds: What chance depends on.
+
+    Returns:
+        The rows to train on, and those to validate on: None where none are wanted.
+
+    Raises:
+        ConfigurationError: That many cannot be set aside.
+
+    Example:
+        >>> [part.tolist() for part in set_aside(torch.arange(4), 0.25, Seeds(0))]
+        [[0, 1, 3], [2]]
+    """
+    total = len(rows)
+    count = round(validation * total) if 0 < validation < 1 else validation
+    if count not in range(total) or (count == 0 and validation != 0):
+        raise ConfigurationError(
+            f"validation={validation} cannot be set aside from a task's {total} training examples: give a "
+            f"whole number up to {total - 1} or a fraction below 1 that comes to at least one example."
+        )
+    if count == 0:
+        return rows, None
+    chosen = torch.zeros(total, dtype=torch.bool)
+    chosen[torch.randperm(total, generator=seeds.generator())[: int(count)]] = True
+    chosen = chosen.to(rows.device)
+    return rows[~chosen], rows[chosen]

@@ -1,0 +1,143 @@
+"""Examples give the same batches whatever they are stored in."""
+
+import itertools
+
+import pytest
+import torch
+from jaxtyping import config as jaxtyping_config
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from hypermnesia.errors import DataError
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks import DatasetExamples, Examples, LoaderExamples, TensorExamples
+
+INPUTS = torch.arange(10 * 6, dtype=torch.uint8).view(10, 1, 2, 3) * 4
+LABELS = torch.tensor([5, 7, 5, 7, 3, 5, 5, 7, 7, 3])
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
+]
+
+
+@pytest.fixture
+def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the run-time shape checks of the tests, which would speak before the package does."""
+    monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)
+
+
+def take(examples: Examples, count: int, batch_size: int = 4, start: int = 0) -> list[tuple[Tensor, Tensor]]:
+    return list(itertools.islice(examples.batches(batch_size, Seeds(3), start), count))
+
+
+def assert_equal(first: list[tuple[Tensor, Tensor]], second: list[tuple[Tensor, Tensor]]) -> None:
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_rows_classes_permutation_and_scale_are_applied_together(device: str) -> None:
+    rows, classes, permutation = torch.tensor([8, 0, 3]), torch.tensor([7, 5]), torch.randperm(6)
+    examples = TensorExamples(
+        INPUTS.to(device),
+        LABELS.to(device),
+        rows=rows.to(device),
+        classes=classes.to(device),
+        permutation=permutation.to(device),
+    )
+    inputs, labels = (torch.cat(parts) for parts in zip(*examples.in_order(batch_size=2), strict=True))
+    expected = (INPUTS[rows].flatten(1)[:, permutation] / 255).view(3, 1, 2, 3)
+    torch.testing.assert_close(inputs.cpu(), expected, rtol=0, atol=0)
+    assert labels.tolist() == [0, 1, 0]
+    assert inputs.device.type == labels.device.type == device
+    assert (len(examples), examples.input_shape, examples.num_classes) == (3, (1, 2, 3), 2)
+
+
+def test_only_gray_levels_are_scaled() -> None:
+    for kind in (torch.float32, torch.float64, torch.int64):
+        (inputs, _), *_ = TensorExamples(INPUTS.to(kind), LABELS).in_order(10)
+        torch.testing.assert_close(inputs, INPUTS.to(kind), rtol=0, atol=0)
+
+
+def test_a_dataset_gives_what_its_tensors_give() -> None:
+    tensors = TensorExamples(INPUTS, LABELS)
+    dataset = DatasetExamples(TensorDataset(INPUTS, LABELS))
+    assert (len(dataset), dataset.input_shape) == (len(tensors), tensors.input_shape)
+    assert_equal(take(tensors, 7), take(dataset, 7))
+    assert_equal(list(tensors.in_order(3)), list(dataset.in_order(3)))
+
+
+def test_a_batch_depends_on_its_number_alone() -> None:
+    for examples in (TensorExamples(INPUTS, LABELS), DatasetExamples(TensorDataset(INPUTS, LABELS))):
+        assert_equal(take(examples, 8)[5:], take(examples, 3, start=5))
+
+
+def test_a_loader_cycles_in_its_own_batches() -> None:
+    examples = LoaderExamples(DataLoader(TensorDataset(INPUTS, LABELS), batch_size=4))
+    assert (len(examples), examples.input_shape) == (10, (1, 2, 3))
+    assert [len(labels) for _, labels in take(examples, 6, batch_size=128)] == [4, 4, 2, 4, 4, 2]
+    assert_equal(take(examples, 6)[2:], take(examples, 4, start=2))
+    assert sum(len(labels) for _, labels in examples.in_order(1)) == 10
+    assert len(LoaderExamples(DataLoader(TensorDataset(INPUTS, LABELS), batch_size=4, drop_last=True))) == 8
+
+
+def test_looking_at_a_loader_does_not_advance_its_shuffling() -> None:
+    def order(look: bool) -> list[int]:
+        generator = torch.Generator().manual_seed(0)
+        loader = DataLoader(TensorDataset(INPUTS, LABELS), batch_size=4, shuffle=True, generator=generator)
+        examples = LoaderExamples(loader)
+        if look:
+            assert examples.input_shape == (1, 2, 3)
+        return [int(inputs.sum() * 255) for inputs, _ in examples.in_order(4)]
+
+    assert order(look=True) == order(look=False)
+
+
+@pytest.mark.usefixtures("as_users_run_it")
+@pytest.mark.parametrize(
+    ("inputs", "labels", "message"),
+    [
+        (INPUTS, LABELS[:9], r"\[10, 1, 2, 3\] and labels of shape \[9\]"),
+        (INPUTS, LABELS[:, None], r"labels must have shape \[n\]"),
+        (INPUTS[:0], LABELS[:0], "there are none"),
+        (INPUTS, LABELS.float(), "must be integers.*not torch.float32"),
+        (INPUTS, LABELS > 3, "must be integers.*not torch.bool"),
+        (INPUTS, LABELS - 4, "the smallest is -1"),
+    ],
+)
+def test_unsuitable_tensors_have_their_message(inputs: Tensor, labels: Tensor, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        TensorExamples(inputs, labels)
+
+
+def test_labels_that_are_not_of_the_task_are_named() -> None:
+    with pytest.raises(DataError, match=r"Labels \[3\] are not among the classes of this task, \[5, 7\]"):
+        TensorExamples(INPUTS, LABELS, classes=torch.tensor([5, 7]))
+
+
+class Items(Dataset[object]):
+    def __init__(self, *items: object):
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> object:
+        return self.items[index]
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ((), "the dataset has none"),
+        (((torch.zeros(2), 0.5),), "must be integers.*not torch.float64"),
+        (((torch.zeros(2), -1),), "the smallest is -1"),
+        ((torch.zeros(2),), "pairs of an input tensor and an integer label.*of type Tensor"),
+        (((torch.zeros(2), 0, "path"),), "3 parts of types Tensor, Tensor, tuple"),
+        (((torch.zeros(2), "cat"),), "2 parts of types Tensor, tuple"),
+        (((object(), 0),), "cannot be put together into a batch.*object"),
+        (((torch.zeros(2), 0), (torch.zeros(3), 1)), "cannot be put together.*tensors of one shape"),
+    ],
+)
+def test_unsuitable_items_have_their_message(items: tuple[object, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        list(DatasetExamples(Items(*items)).in_order(2))
