@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hypermnesia.errors import ConfigurationError
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class TrainingSettings(BaseModel):
@@ -54,3 +60,29 @@ class TrainingSettings(BaseModel):
         if self.iterations is not None:
             return self.iterations
         return max(1, math.ceil((self.epochs or 10.0) * num_examples / self.batch_size))
+
+
+def validated(kind: type[Settings], values: Settings | Mapping[str, Any]) -> Settings:
+    """Settings from their fields, with an error for people.
+
+    Raises:
+        ConfigurationError: If a field is unknown, of the wrong type or out of range.
+
+    Example:
+        >>> validated(TrainingSettings, {"batchsize": 3})
+        Traceback (most recent call last):
+        hypermnesia.errors.ConfigurationError: there is no setting 'batchsize'; did you mean 'batch_size'?
+    """
+    if isinstance(values, kind):
+        return values
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        if first["type"] != "extra_forbidden":
+            text = first["msg"].removeprefix("Value error, ")
+            raise ConfigurationError(f"{place}: {text}" if place else text) from None
+        near = difflib.get_close_matches(place, kind.model_fields, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(kind.model_fields)}"
+        raise ConfigurationError(f"there is no setting '{place}'; {hint}") from None

@@ -1,0 +1,246 @@
+"""The task-conditioned hypernetwork: from a task embedding to all weights of a target network."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.initialization import Initialization, hyperfan_variances, xavier_uniform
+from hypermnesia.layout import ParameterLayout
+from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+
+
+class Hypernetwork(nn.Module):
+    """f_h(e, Θ_h): an MLP that emits the weights of a target network, whole or chunk by chunk.
+
+    The MLP sees a task embedding `e` and a chunk embedding `c_i` and emits chunk `i`; the chunks follow one
+    another in the flat vector of the layout, and what the last one has too much is dropped. A full hypernetwork
+    is the case of a single chunk, without chunk embedding. Tasks are added one by one, without end.
+
+    Everything before the last layer is called the trunk, its output (a one appended, for the bias) the features
+    `Φ`, and the last layer with its bias the `readout` `A`, kept transposed as `[features, chunk_size]`: then
+    all chunks are one matrix product, already in the order of the flat vector.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, sections 2.1 and 2.3.
+
+    Args:
+        layout: The weights to generate.
+        embedding_dim: Numbers in a task embedding.
+        chunk_embedding_dim: Numbers in a chunk embedding; unused by a full hypernetwork.
+        hidden: Widths of the trunk's layers; may be empty.
+        activation: After each layer of the trunk.
+        chunk_size: Weights per chunk; None for a full hypernetwork.
+        initialization: `xavier` (as published), or `hyperfan-in` / `hyperfan-out`.
+        generator: Source of the initial weights; None for the global one.
+
+    Raises:
+        ConfigurationError: If a size is below one.
+
+    Example:
+        >>> hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4, hidden=(5,))
+        >>> task = hypernetwork.add_task()
+        >>> {name: tuple(weight.shape) for name, weight in hypernetwork(task).items()}
+        {'weight': (2, 3), 'bias': (2,)}
+    """
+
+    def __init__(
+        self,
+        layout: ParameterLayout,
+        *,
+        embedding_dim: int = 32,
+        chunk_embedding_dim: int = 32,
+        hidden: Sequence[int] = (50, 50),
+        activation: ActivationName = "relu",
+        chunk_size: int | None = None,
+        initialization: Initialization = "xavier",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = {
+            "embedding_dim": embedding_dim,
+            "chunk_size": layout.size if chunk_size is None else chunk_size,
+        }
+        sizes |= {"chunk_embedding_dim": chunk_embedding_dim}
+        sizes |= {f"hidden[{i}]": width for i, width in enumerate(hidden)}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ConfigurationError(f"{name} must be at least 1, not {size}")
+        self.layout = layout
+        self.embedding_dim = embedding_dim
+        self.chunk_size = min(sizes["chunk_size"], layout.size)
+        self.num_chunks = math.ceil(layout.size / self.chunk_size)
+        self.activation = ACTIVATIONS[activation]()
+        self.initialization: Initialization = initialization
+
+        self.chunk_embeddings = nn.Parameter(
+            torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0)
+        )
+        widths = [embedding_dim + self.chunk_embeddings.shape[1], *hidden]
+        self.trunk = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(widths))
+        self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size))
+        self.task_embeddings = nn.ParameterList()
+        self.reset_parameters(generator)
+
+    @classmethod
+    def with_compression(cls, layout: ParameterLayout, compression: float, **settings: Any) -> Hypernetwork:
+        """A hypernetwork whose chunk size is chosen to meet a compression ratio.
+
+        Takes the fewest chunks with which the trainable weights, chunk embeddings and one task embedding included,
+        stay within `compression` times the target's weights.
+
+        Args:
+            layout: The weights to generate.
+            compression: Wanted ratio of hypernetwork weights to target weights, above 0; :attr:`compression` is
+                what was reached.
+            settings: As for the constructor, without `chunk_size`.
+
+        Raises:
+            ConfigurationError: If no chunk size is small enough; the text names the smallest ratio there is.
+
+        Example:
+            >>> layout = ParameterLayout.of(nn.Linear(100, 100))
+            >>> hypernetwork = Hypernetwork.with_compression(layout, 0.5, embedding_dim=8, hidden=(10,))
+            >>> _ = hypernetwork.add_task()
+            >>> 0.45 < hypernetwork.compression <= 0.5
+            True
+        """
+        if not compression > 0:
+            raise ConfigurationError(f"compression must be above 0, not {compression}")
+        # The same widths for a target of two weights tell what does not depend on the chunk size.
+        small = cls(ParameterLayout(("two",), ((2,),)), chunk_size=1, **{**settings, "generator": None})
+        fixed = sum(p.numel() for p in small.trunk.parameters()) + small.embedding_dim
+        features, chunk_embedding_dim = small.readout.shape[0], small.chunk_embeddings.shape[1]
+
+        def weights(num_chunks: int) -> int:
+            chunk_size = math.ceil(layout.size / num_chunks)
+            chunk_weights = num_chunks * chunk_embedding_dim if num_chunks > 1 else 0
+            return fixed + features * chunk_size + chunk_weights
+
+        budget = compression * layout.size
+        # Falls until √(features · weights / chunk_embedding_dim) chunks and rises from there.
+        turn = min(layout.size, max(1, round(math.sqrt(features * layout.size / chunk_embedding_dim))))
+        num_chunks = next((n for n in range(1, turn + 1) if weights(n) <= budget), None)
+        if num_chunks is None:
+            least = min(weights(n) for n in range(1, turn + 1)) / layout.size
+            raise ConfigurationError(
+                f"compression {compression:g} cannot be met: with these widths the smallest ratio is {least:.3g};"
+                " make hidden, embedding_dim or chunk_embedding_dim smaller, or ask for a higher ratio"
+            )
+        return cls(layout, chunk_size=math.ceil(layout.size / num_chunks), **settings)
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether there is more than one chunk."""
+        return self.num_chunks > 1
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks added so far."""
+        return len(self.task_embeddings)
+
+    @property
+    def surplus(self) -> int:
+        """Numbers of the last chunk that are dropped."""
+        return self.num_chunks * self.chunk_size - self.layout.size
+
+    @property
+    def compression(self) -> float:
+        """Trainable weights, embeddings of all tasks so far included, per weight of the target."""
+        return sum(parameter.numel() for parameter in self.parameters()) / self.layout.size
+
+    def shared_parameters(self) -> dict[str, nn.Parameter]:
+        """Θ_h: the parameters all tasks share, by name; that is all but the task embeddings."""
+        return {n: p for n, p in self.named_parameters() if not n.startswith("task_embeddings.") and p.numel()}
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw Θ_h anew, as chosen by `initialization`; task embeddings stay as they are."""
+        self.chunk_embeddings.normal_(generator=generator)
+        for layer in self.trunk:
+            assert isinstance(layer, nn.Linear)
+            layer.weight.copy_(xavier_uniform(layer.in_features, layer.out_features, generator).T)
+            layer.bias.zero_()
+        features = self.readout.shape[0] - 1
+        self.readout[:-1] = xavier_uniform(features, self.chunk_size, generator)
+        self.readout[-1] = 0
+        if self.initialization != "xavier":
+            self._rescale_readout(self.initialization, generator)
+
+    def _rescale_readout(self, mode: Literal["hyperfan-in", "hyperfan-out"], generator: torch.Generator | None) -> None:
+        """Give every generated weight the variance hyperfan asks for.
+
+        A column of the readout serves one weight of each chunk, so it gets the mean of what they ask for. The size of
+        the features is measured over embeddings drawn as they will be, where the source assumes it.
+        """
+        wanted = hyperfan_variances(self.layout, mode)
+        counts = functional.pad(torch.ones_like(wanted), (0, self.surplus)).view(self.num_chunks, -1).sum(0)
+        wanted = functional.pad(wanted, (0, self.surplus)).view(self.num_chunks, -1).sum(0) / counts
+        embeddings = torch.randn(64, self.embedding_dim, generator=generator).to(self.readout)
+        energy = self.features(embeddings)[..., :-1].square().sum(-1).mean()
+        unit = math.sqrt(3) * torch.empty(self.readout.shape[0] - 1, self.chunk_size).uniform_(
+            -1, 1, generator=generator
+        )
+        self.readout[:-1] = unit.to(self.readout) * (wanted.to(self.readout) / energy).sqrt()
+
+    def add_task(self, generator: torch.Generator | None = None) -> int:
+        """Begin a new task: freeze the embeddings there are, add one drawn from N(0, 1), return its number."""
+        self.task_embeddings.requires_grad_(False)
+        embedding = torch.randn(self.embedding_dim, generator=generator)
+        self.task_embeddings.append(nn.Parameter(embedding.to(self.readout)))
+        return self.num_tasks - 1
+
+    def embeddings(self, tasks: Sequence[int]) -> Float[Tensor, "tasks embedding"]:
+        """The embeddings of several tasks, detached."""
+        return torch.stack([self.task_embeddings[task].detach() for task in tasks])
+
+    def features(
+        self, embeddings: Float[Tensor, "tasks embedding"], parameters: Mapping[str, Tensor] | None = None
+    ) -> Float[Tensor, "tasks chunks features"]:
+        """Φ: the trunk's output for every task and chunk, with a one appended.
+
+        Args:
+            embeddings: Task embeddings, `[tasks, embedding_dim]`.
+            parameters: Θ_h as from :meth:`shared_parameters`; None for the hypernetwork's own.
+        """
+        theta = self.shared_parameters() if parameters is None else parameters
+        chunks = theta.get("chunk_embeddings", self.chunk_embeddings)
+        split = self.embedding_dim
+        if not self.trunk:
+            shape = (len(embeddings), self.num_chunks, -1)
+            hidden = torch.cat([embeddings[:, None].expand(*shape), chunks[None].expand(*shape)], -1)
+        else:
+            # The first layer is linear in [e, c]: a sum of a part per task and a part per chunk.
+            weight = theta["trunk.0.weight"]
+            of_task = embeddings @ weight[:, :split].T
+            of_chunk = functional.linear(chunks, weight[:, split:], theta["trunk.0.bias"])
+            hidden = self.activation(of_task[:, None] + of_chunk)
+            for i in range(1, len(self.trunk)):
+                layer = functional.linear(hidden, theta[f"trunk.{i}.weight"], theta[f"trunk.{i}.bias"])
+                hidden = self.activation(layer)
+        return functional.pad(hidden, (0, 1), value=1.0)
+
+    def forward(self, task: int) -> dict[str, Tensor]:
+        """The target's weights for one task, by parameter name: Θ_trgt = f_h(e^(task), Θ_h).
+
+        Raises:
+            ConfigurationError: If there is no such task.
+        """
+        if not 0 <= task < self.num_tasks:
+            raise ConfigurationError(f"there is no task {task}: {self.num_tasks} tasks were added, counted from 0")
+        return self.generate(self.task_embeddings[task])
+
+    def generate(self, embedding: Float[Tensor, " embedding"]) -> dict[str, Tensor]:
+        """The target's weights for any embedding, by parameter name."""
+        features = self.features(embedding[None])[0]
+        weights = self.layout.unflatten((features @ self.readout).view(-1))
+        for name in self.layout.scales:
+            weights[name] = weights[name] + 1
+        return weights

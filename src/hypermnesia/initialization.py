@@ -1,0 +1,67 @@
+"""How large the weights of a hypernetwork start: Xavier, as published, or hyperfan-in and -out."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hypermnesia.layout import ParameterLayout
+
+Initialization = Literal["xavier", "hyperfan-in", "hyperfan-out"]
+INITIALIZATIONS: tuple[Initialization, ...] = get_args(Initialization)
+
+
+def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None = None) -> Float[Tensor, "i o"]:
+    """A matrix `[fan_in, fan_out]` drawn from U(-a, a) with a = √(6 / (fan_in + fan_out)).
+
+    Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010, eq. 16.
+
+    Example:
+        >>> bool(xavier_uniform(2, 4).abs().max() <= 1)
+        True
+    """
+    bound = math.sqrt(6 / (fan_in + fan_out))
+    return torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=generator)
+
+
+def hyperfan_variances(layout: ParameterLayout, mode: Literal["hyperfan-in", "hyperfan-out"]) -> Float[Tensor, " w"]:
+    """The variance that each generated weight should have, for a target of rectified linear units.
+
+    `hyperfan-in` keeps the variance of activations: 2/(b·fan_in) for a weight, where b is 2 if the layer has a
+    generated bias and 1 otherwise, and 1/2 for a bias. `hyperfan-out` keeps the variance of gradients: 2/fan_out
+    for a weight and max(0, 1 − fan_in/fan_out) for a bias. What belongs to no linear map (gains and shifts of
+    normalizations) starts at its neutral value: variance 0.
+
+    Source: Chang, Flokas and Lipson, Principled weight initialization for hypernetworks, ICLR 2020, Table 1.
+
+    Returns:
+        One variance for each number of the flat vector, `[layout.size]`.
+
+    Example:
+        >>> hyperfan_variances(ParameterLayout.of(torch.nn.Linear(4, 1)), "hyperfan-in").tolist()
+        [0.25, 0.25, 0.25, 0.25, 0.5]
+    """
+    shapes = dict(zip(layout.names, layout.shapes, strict=True))
+
+    def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+        return math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
+
+    def variance(name: str) -> float:
+        shape = shapes[name]
+        if len(shape) >= 2:
+            fan_in, fan_out = fans(shape)
+            shares = 2 if name[: -len("weight")] + "bias" in shapes and name.endswith("weight") else 1
+            return 2 / (shares * fan_in) if mode == "hyperfan-in" else 2 / fan_out
+        weight = shapes.get(name[: -len("bias")] + "weight", ()) if name.endswith("bias") else ()
+        if len(weight) < 2:
+            return 0.0
+        fan_in, fan_out = fans(weight)
+        return 0.5 if mode == "hyperfan-in" else max(0.0, 1 - fan_in / fan_out)
+
+    return torch.cat(
+        [torch.full((size,), variance(name)) for name, size in zip(layout.names, layout.sizes, strict=True)]
+    )

@@ -1,0 +1,104 @@
+"""Which numbers a target network needs: names, shapes and places of its weights in one flat vector."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parameter import UninitializedParameter
+
+from hypermnesia.errors import ConfigurationError
+
+_NORMALIZATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+
+
+@dataclasses.dataclass(frozen=True)
+class ParameterLayout:
+    """The order of a module's generated parameters in a flat vector of all of them.
+
+    Made by :meth:`of`. A tied parameter is there once, under its first name. Parameters that are frozen
+    (`requires_grad=False`) or filtered out are not there: they stay the module's own.
+
+    Attributes:
+        names: Parameter names as in `module.named_parameters()`.
+        shapes: Their shapes, in the same order.
+        scales: Names of the gains of normalization layers. They are neutral at one, not at zero, so a
+            hypernetwork generates their difference from one.
+
+    Example:
+        >>> layout = ParameterLayout.of(torch.nn.Linear(3, 2))
+        >>> layout.size, {name: tuple(w.shape) for name, w in layout.unflatten(torch.zeros(8)).items()}
+        (8, {'weight': (2, 3), 'bias': (2,)})
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    scales: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, module: nn.Module, filter: Callable[[str, nn.Parameter], bool] | None = None) -> ParameterLayout:
+        """The layout of a module's trainable parameters.
+
+        Args:
+            module: Any module; it is only looked at.
+            filter: Takes a parameter's name and the parameter; parameters for which it is false are left out.
+
+        Raises:
+            ConfigurationError: If nothing is left to generate, or a parameter has no shape or no floating type yet.
+        """
+        generated: dict[str, tuple[int, ...]] = {}
+        dtypes: dict[torch.dtype, str] = {}
+        for name, parameter in module.named_parameters():
+            if not parameter.requires_grad or not (filter is None or filter(name, parameter)):
+                continue
+            if isinstance(parameter, UninitializedParameter):
+                raise ConfigurationError(
+                    f"parameter '{name}' has no shape yet: call the module once on an example input first"
+                )
+            generated[name] = tuple(parameter.shape)
+            dtypes.setdefault(parameter.dtype, name)
+        if not generated:
+            raise ConfigurationError(
+                f"{type(module).__name__} has no parameter to generate: at least one must have requires_grad=True"
+                " and pass the filter"
+            )
+        if len(dtypes) > 1 or not next(iter(dtypes)).is_floating_point:
+            kinds = ", ".join(f"'{name}' is {dtype}" for dtype, name in dtypes.items())
+            raise ConfigurationError(f"all generated parameters must share one real floating type, but {kinds}")
+        scales = {
+            f"{prefix}.weight" if prefix else "weight"
+            for prefix, part in module.named_modules()
+            if isinstance(part, _NORMALIZATIONS)
+        }
+        return cls(tuple(generated), tuple(generated.values()), frozenset(scales & generated.keys()))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers in each parameter."""
+        return tuple(math.prod(shape) for shape in self.shapes)
+
+    @property
+    def size(self) -> int:
+        """Numbers in all parameters together."""
+        return sum(self.sizes)
+
+    def unflatten(self, flat: Shaped[Tensor, " numbers"]) -> dict[str, Tensor]:
+        """Views of a flat vector as named tensors, ready for `torch.func.functional_call`.
+
+        Args:
+            flat: At least `size` numbers; what is beyond them is ignored.
+        """
+        # One split, surplus included: its backward writes one vector, where a slice each would write one per slice.
+        pieces = torch.split(flat, [*self.sizes, flat.numel() - self.size])
+        return {
+            name: piece.view(shape) for name, piece, shape in zip(self.names, pieces[:-1], self.shapes, strict=True)
+        }
+
+    def flatten(self, tensors: Mapping[str, Tensor]) -> Shaped[Tensor, " numbers"]:
+        """The inverse of :meth:`unflatten`: one vector of `size` numbers, copied from named tensors."""
+        return torch.cat([tensors[name].reshape(-1) for name in self.names])

@@ -1,0 +1,105 @@
+"""The two gradients of a step: the task loss, and the output regularizer at the candidate point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.learners.hypernetwork_settings import HypernetworkSettings
+from hypermnesia.regularizers import OutputRegularizer, gradient_step, lookahead
+from hypermnesia.seeds import Seeds
+
+Target = Callable[[dict[str, Tensor], Tensor], Tensor]
+"""The target network as a function of its weights by name, and of inputs: the logits."""
+
+
+class HypernetworkObjective:
+    """L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
+
+    ΔΘ_h is what the optimizer would do on the task loss alone. Only Θ_h gets the regularizer's gradient; the current
+    task's embedding gets that of the task loss.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, equation 2 and appendix A.
+
+    Args:
+        hypernetwork: The newest task is the one to learn.
+        target: The target network.
+        snapshot: Θ_h before the task was begun.
+        settings: β, lookahead and the number of past tasks a step.
+        seeds: Where the choice of past tasks draws from.
+    """
+
+    def __init__(
+        self,
+        hypernetwork: Hypernetwork,
+        target: Target,
+        snapshot: dict[str, Tensor],
+        settings: HypernetworkSettings,
+        seeds: Seeds,
+    ) -> None:
+        self._hypernetwork = hypernetwork
+        self._target = target
+        self._settings = settings
+        self._seeds = seeds
+        self._theta = hypernetwork.shared_parameters()
+        self._embedding = hypernetwork.task_embeddings[-1]
+        self._num_past = hypernetwork.num_tasks - 1
+        self._regularizer: OutputRegularizer | None = None
+        if self._num_past > 0 and settings.beta > 0:
+            past = range(self._num_past)
+            self._regularizer = OutputRegularizer(hypernetwork, past, snapshot=snapshot, method=settings.regularizer)
+        self._subset: Tensor | None = None
+        if settings.max_tasks is not None and settings.max_tasks < self._num_past:
+            self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Θ_h and the current task's embedding."""
+        return [*self._theta.values(), self._embedding]
+
+    def prepare(self, iteration: int) -> None:
+        """Choose the past tasks of a step, where not all of them count in every step."""
+        if self._subset is not None:
+            generator = self._seeds.child("past tasks", iteration).generator()
+            self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add both gradients to `.grad`; returns loss, task loss, regularizer and accuracy of the batch."""
+        logits = self._target(self._hypernetwork.generate(self._embedding), inputs)
+        task_loss = functional.cross_entropy(logits, labels)
+        beta = self._settings.beta
+        if self._regularizer is None:
+            task_loss.backward()
+            penalty = torch.zeros_like(task_loss)
+        elif self._settings.gradient_through_lookahead:
+            gradients = torch.autograd.grad(task_loss, self.parameters(), create_graph=True)
+            candidate = self._candidate(optimizer, dict(zip(self.parameters(), gradients, strict=True)))
+            penalty = self._regularizer(candidate, self._subset)
+            (task_loss + beta * penalty).backward()
+        else:
+            task_loss.backward()
+            so_far = {name: parameter.grad for name, parameter in self._theta.items() if parameter.grad is not None}
+            penalty = self._regularizer.accumulate_gradients(self._candidate(optimizer), so_far, beta, self._subset)
+        with torch.no_grad():
+            return {
+                "loss": task_loss + beta * penalty,
+                "task_loss": task_loss.detach(),
+                "regularizer": penalty.detach(),
+                "accuracy": (logits.argmax(dim=1) == labels).float().mean(),
+            }
+
+    def _candidate(self, optimizer: Optimizer, gradients: dict[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+        """Θ_h + ΔΘ_h by name."""
+        match self._settings.lookahead:
+            case "none":
+                return dict(self._theta)
+            case "sgd":
+                rate = self._settings.lookahead_rate or float(optimizer.param_groups[0]["lr"])
+                candidates = gradient_step(optimizer, rate, gradients)
+            case "optimizer":
+                candidates = lookahead(optimizer, gradients)
+        return dict(zip(self._theta, candidates, strict=False))

@@ -1,0 +1,31 @@
+"""The multilayer perceptron of the published experiments."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from torch import nn
+
+from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+
+
+def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:
+    """A fully connected network that flattens whatever shape its input has.
+
+    Args:
+        inputs: Numbers in one flattened input.
+        hidden: Width of each hidden layer; empty for a linear map.
+        outputs: Width of the last layer, which has no activation.
+        activation: Between all layers.
+
+    Example:
+        >>> import torch
+        >>> mlp(64, (100,), 2)(torch.rand(5, 1, 8, 8)).shape
+        torch.Size([5, 2])
+    """
+    widths = [inputs, *hidden]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for width_in, width_out in itertools.pairwise(widths):
+        layers += [nn.Linear(width_in, width_out), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))

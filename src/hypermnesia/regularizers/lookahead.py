@@ -1,0 +1,109 @@
+"""Where the next step of an optimizer would lead, without taking it: Θ_h + ΔΘ_h of the output regularizer."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from hypermnesia.errors import ConfigurationError
+
+SUPPORTED: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW, RMSprop)
+
+
+def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = None) -> list[Tensor]:
+    """The parameters as the next `optimizer.step()` would leave them; optimizer and parameters stay as they are.
+
+    The optimizer's own step runs on copies of its parameters and state, so the result equals a real step bit for
+    bit, with every option the optimizer has.
+
+    Args:
+        optimizer: An SGD, Adam, AdamW or RMSprop of `torch.optim`.
+        gradients: None to use `parameter.grad`; the candidates are then constants. Or a gradient for each
+            parameter, computed with `create_graph=True`: the candidates are then functions of parameters and
+            gradients, through which one can differentiate.
+
+    Returns:
+        A tensor for each of the optimizer's parameters, in its order, group by group.
+
+    Raises:
+        ConfigurationError: For any other optimizer.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.ones(1))
+        >>> weight.grad = torch.ones(1)
+        >>> lookahead(SGD([weight], lr=0.5))[0].item(), weight.item()
+        (0.5, 1.0)
+    """
+    if type(optimizer) not in SUPPORTED:
+        names = ", ".join(kind.__name__ for kind in SUPPORTED)
+        raise ConfigurationError(
+            f"lookahead does not know {type(optimizer).__name__}: use one of {names} of torch.optim, or lookahead"
+            " by a plain gradient step, or none"
+        )
+    copies: dict[Tensor, Tensor] = {}
+    groups: list[dict[str, Any]] = []
+    for group in optimizer.param_groups:
+        changes: dict[str, Any] = {"params": []}
+        if gradients is not None:
+            changes |= {"differentiable": True, "fused": False, "foreach": False}
+        for parameter in group["params"]:
+            if gradients is None:
+                candidate = parameter.detach().clone()
+                candidate.grad = parameter.grad
+            else:
+                candidate = parameter.clone()
+                candidate.grad = _finite_derivative(gradients[parameter])
+            copies[parameter] = candidate
+            changes["params"].append(candidate)
+        groups.append(group | changes)
+
+    twin = copy.copy(optimizer)
+    twin.param_groups = groups
+    twin.state = defaultdict(
+        dict,
+        {
+            copies[parameter]: {key: v.clone() if isinstance(v, Tensor) else v for key, v in state.items()}
+            for parameter, state in optimizer.state.items()
+        },
+    )
+    # Hooks belong to real steps; the copy shares them.
+    twin._optimizer_step_pre_hooks = twin._optimizer_step_pre_hooks.__class__()
+    twin._optimizer_step_post_hooks = twin._optimizer_step_post_hooks.__class__()
+    twin.step()
+    candidates = list(copies.values())
+    for candidate in candidates:
+        candidate.grad = None
+    return candidates
+
+
+def gradient_step(optimizer: Optimizer, rate: float, gradients: Mapping[Tensor, Tensor] | None = None) -> list[Tensor]:
+    """Like :func:`lookahead`, by a plain gradient step of the given rate, whatever the optimizer is.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.ones(1))
+        >>> weight.grad = torch.ones(1)
+        >>> gradient_step(Adam([weight]), rate=0.25)[0].item()
+        0.75
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if gradients is not None:
+        return [parameter - rate * gradients[parameter] for parameter in parameters]
+    return [p.detach().clone() if p.grad is None else torch.sub(p.detach(), p.grad, alpha=rate) for p in parameters]
+
+
+def _finite_derivative(gradient: Tensor) -> Tensor:
+    """The same tensor, through which no infinite or undefined derivative flows back.
+
+    Adam and RMSprop divide by √v, whose derivative is undefined at v = 0: where a gradient has always been exactly
+    zero, as that of a weight behind a dead unit.
+    """
+    gradient = gradient.clone()
+    if gradient.requires_grad:
+        gradient.register_hook(lambda g: torch.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0))
+    return gradient

@@ -1,0 +1,221 @@
+"""The output regularizer: what keeps the weights that a hypernetwork generates for past tasks where they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.hypernetwork import Hypernetwork
+
+
+class OutputRegularizer:
+    """How far the weights generated for past tasks have moved since a snapshot, as a function of Θ_h.
+
+        mean over past tasks t of ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h) ‖²
+
+    The snapshot Θ_h* is taken when the object is made, or given. What the last chunk has too much is no
+    generated weight and does not count.
+
+    `method="gram"` never forms a generated weight. With `Φ` the features of all (task, chunk) pairs, `A` the
+    readout and `Δ` for differences to the snapshot, the output difference is `R = ΔA Φ + A* ΔΦ`, so that
+
+        ‖R‖² = ⟨K₁Φ, Φ⟩ + 2⟨K₂ᵀΦ, ΔΦ⟩ + ⟨K₃ΔΦ, ΔΦ⟩,    K₁ = ΔAᵀΔA,  K₂ = ΔAᵀA*,  K₃ = A*ᵀA*
+
+    costs a few products of the readout with small matrices, whatever the number of tasks. Gradients are in closed
+    form too. Only differences enter, so no digits cancel in float32. `method="direct"` is the definition; it costs a
+    pass through the readout for every task and is there to check the other against.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, equation 2.
+
+    Args:
+        hypernetwork: The hypernetwork to protect.
+        tasks: Numbers of the past tasks; their embeddings are taken as they are now.
+        snapshot: Θ_h* by name; None for the hypernetwork's parameters as they are now. Copied.
+        method: `gram` or `direct`.
+
+    Raises:
+        ConfigurationError: If there is no past task, or no such method.
+
+    Example:
+        >>> from hypermnesia.layout import ParameterLayout
+        >>> hypernetwork = Hypernetwork(ParameterLayout.of(torch.nn.Linear(3, 2)), chunk_size=4)
+        >>> regularizer = OutputRegularizer(hypernetwork, [hypernetwork.add_task()])
+        >>> regularizer(hypernetwork.shared_parameters()).item()
+        0.0
+    """
+
+    def __init__(
+        self,
+        hypernetwork: Hypernetwork,
+        tasks: Sequence[int],
+        *,
+        snapshot: Mapping[str, Tensor] | None = None,
+        method: Literal["gram", "direct"] = "gram",
+    ) -> None:
+        if not tasks:
+            raise ConfigurationError("the output regularizer needs at least one past task")
+        if method not in ("gram", "direct"):
+            raise ConfigurationError(f"method must be 'gram' or 'direct', not {method!r}")
+        self.method = method
+        self._hypernetwork = hypernetwork
+        self._embeddings = hypernetwork.embeddings(tasks)
+        theta = hypernetwork.shared_parameters() if snapshot is None else snapshot
+        self._snapshot = {name: tensor.detach().clone() for name, tensor in theta.items()}
+        with torch.no_grad():
+            self._features = hypernetwork.features(self._embeddings, self._snapshot)
+        if method == "gram":
+            readout = self._snapshot["readout"]
+            # [ΔA | A*], transposed as the readout is: the products with ΔA and with A* become one. The upper half is
+            # overwritten at each evaluation.
+            self._differences = torch.cat([torch.zeros_like(readout), readout])
+            self._blocks = _blocks(hypernetwork)
+            self._K3 = [readout[:, b.columns] @ readout[:, b.columns].T for b in self._blocks]
+
+    def __call__(
+        self, parameters: Mapping[str, Tensor], subset: Int[Tensor, " some"] | None = None
+    ) -> Float[Tensor, ""]:
+        """The regularizer at Θ_h = `parameters`, differentiable with respect to them.
+
+        With `method="gram"`, take the gradient before the next evaluation: both use the same storage.
+
+        Args:
+            parameters: Θ_h, or a candidate for it, by name as from `Hypernetwork.shared_parameters`.
+            subset: Positions in `tasks` to average over; None for all. Drawn at random, it gives an unbiased
+                estimate.
+        """
+        features, reference = self._features_at(parameters, subset)
+        if self.method == "direct":
+            return self._direct(parameters["readout"], features, reference)
+        distance: Tensor = _GramDistance.apply(parameters["readout"], features, reference, self)  # type: ignore[no-untyped-call]
+        return distance
+
+    def accumulate_gradients(
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        scale: float,
+        subset: Int[Tensor, " some"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Add `scale` times the gradient of the regularizer at `parameters` to `gradients`, in place.
+
+        What `(scale * regularizer(parameters)).backward()` would do, with no temporary of the readout's size.
+
+        Args:
+            parameters: Θ_h, or a candidate for it, by name; taken as constants.
+            gradients: The tensors to add to, by the same names.
+            scale: Factor of the regularizer in the loss.
+            subset: As in calling the regularizer.
+
+        Returns:
+            The value of the regularizer, not scaled and detached.
+        """
+        trunk = {n: p.detach().requires_grad_() for n, p in parameters.items() if n != "readout"}
+        leaves = list(trunk.values())
+        readout = parameters["readout"].detach()
+        features, reference = self._features_at({**trunk, "readout": readout}, subset)
+        if self.method == "direct":
+            readout.requires_grad_()
+            value = self._direct(readout, features, reference)
+            gradients["readout"].add_(torch.autograd.grad(value, readout, retain_graph=bool(leaves))[0], alpha=scale)
+            if leaves:
+                of_leaves = torch.autograd.grad(value, leaves)
+        else:
+            distance = self._gram(readout, features.detach(), reference)
+            value = distance.value
+            for block, coefficients in zip(self._blocks, distance.readout_coefficients, strict=True):
+                rows = self._differences[:, block.columns]
+                gradients["readout"][:, block.columns].addmm_(coefficients, rows, alpha=scale)
+            if leaves:
+                of_leaves = torch.autograd.grad(features, leaves, distance.feature_gradient)
+        if leaves:
+            torch._foreach_add_([gradients[name] for name in trunk], list(of_leaves), alpha=scale)
+        return value.detach()
+
+    def _features_at(
+        self, parameters: Mapping[str, Tensor], subset: Tensor | None
+    ) -> tuple[Float[Tensor, "tasks chunks features"], Float[Tensor, "tasks chunks features"]]:
+        """The features at `parameters` and at the snapshot, of all past tasks or a subset."""
+        if subset is None:
+            return self._hypernetwork.features(self._embeddings, parameters), self._features
+        return self._hypernetwork.features(self._embeddings[subset], parameters), self._features[subset]
+
+    def _direct(self, readout: Tensor, features: Tensor, reference: Tensor) -> Float[Tensor, ""]:
+        size = self._hypernetwork.layout.size
+        before = (reference @ self._snapshot["readout"]).flatten(1)[:, :size]
+        now = (features @ readout).flatten(1)[:, :size]
+        return (now - before).square().sum() / len(features)
+
+    def _gram(self, readout: Tensor, features: Tensor, reference: Tensor) -> _Distance:
+        """Value and gradients; leaves ΔA in the upper half of `_differences`.
+
+        All of it is transposed, with a row per (task, chunk) pair: `R = Φ ΔA + ΔΦ A*`.
+        """
+        height = len(readout)
+        torch.sub(readout, self._snapshot["readout"], out=self._differences[:height])
+        drift = features - reference
+        mean = 1 / len(features)
+        value = features.new_zeros(())
+        feature_gradient = torch.zeros_like(features)
+        readout_coefficients = []
+        for block, K3 in zip(self._blocks, self._K3, strict=True):
+            rows = self._differences[:, block.columns]
+            K1, K2 = (rows[:height] @ rows.T).split(height, dim=1)
+            phi, delta = (f[:, block.chunks].reshape(-1, height) for f in (features, drift))
+            on_change = phi @ K1 + delta @ K2.T  # R ΔAᵀ
+            on_snapshot = phi @ K2 + delta @ K3  # R A*ᵀ
+            value = value + mean * ((phi * on_change).sum() + (delta * on_snapshot).sum())
+            gradient = 2 * mean * (on_change + on_snapshot)
+            feature_gradient[:, block.chunks] += gradient.view(len(features), -1, height)
+            readout_coefficients.append(2 * mean * phi.T @ torch.cat([phi, delta], dim=1))
+        return _Distance(value, feature_gradient, readout_coefficients)
+
+
+class _Block(NamedTuple):
+    """Columns of the readout, and the chunks in which they generate weights."""
+
+    columns: slice
+    chunks: slice
+
+
+class _Distance(NamedTuple):
+    """The value, its gradient by the features, and, block by block, what times [ΔA | A*] is that by the readout."""
+
+    value: Tensor
+    feature_gradient: Tensor
+    readout_coefficients: list[Tensor]
+
+
+def _blocks(hypernetwork: Hypernetwork) -> list[_Block]:
+    """All columns count in every chunk, but those of the surplus not in the last one: two blocks keep that exact."""
+    used = hypernetwork.chunk_size - hypernetwork.surplus
+    blocks = [_Block(slice(0, used), slice(0, hypernetwork.num_chunks))]
+    if hypernetwork.surplus:
+        blocks.append(_Block(slice(used, hypernetwork.chunk_size), slice(0, hypernetwork.num_chunks - 1)))
+    return blocks
+
+
+class _GramDistance(torch.autograd.Function):
+    """The Gram form as a node of autograd, with its gradients in closed form."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, readout: Tensor, features: Tensor, reference: Tensor, regularizer: OutputRegularizer
+    ) -> Tensor:
+        distance = regularizer._gram(readout, features, reference)
+        ctx.blocks = regularizer._blocks
+        # Saved, so that autograd notices if a later evaluation overwrites them before the gradient is taken.
+        ctx.save_for_backward(regularizer._differences, distance.feature_gradient, *distance.readout_coefficients)
+        return distance.value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        differences, feature_gradient, *coefficients = ctx.saved_tensors
+        parts = [c @ differences[:, block.columns] for c, block in zip(coefficients, ctx.blocks, strict=True)]
+        return gradient * torch.cat(parts, dim=1), gradient * feature_gradient, None, None

@@ -1,0 +1,152 @@
+"""Files that hold the state of a run or a learner: written whole or not at all, checked when read, never unpickled."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from hypermnesia.errors import CheckpointError
+
+_TENSOR = "__tensor__"
+
+
+def write(path: Path | str, state: Any) -> None:
+    """Write a nested state to one safetensors file: aside first, synced, then renamed, so it is never half there.
+
+    Args:
+        path: Where to; an existing file is replaced.
+        state: Dicts with string keys and lists, nested, of tensors and of what JSON holds.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> write(folder.name + "/state", {"step": 3, "weights": [torch.ones(2)]})
+        >>> read(folder.name + "/state")
+        {'step': 3, 'weights': [tensor([1., 1.])]}
+    """
+    path = Path(path)
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_take_tensors(state, tensors), sort_keys=True)
+    data = safetensors.torch.save(tensors, {"tree": tree, "sha256": _digest(tree, tensors)})
+    write_atomically(path, data)
+
+
+def read(path: Path | str) -> Any:
+    """Read what :func:`write` wrote, on the CPU.
+
+    Raises:
+        CheckpointError: If the file is missing, cut short or changed.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        if metadata["sha256"] != _digest(metadata["tree"], tensors):
+            raise ValueError("checksum differs")
+        return _put_tensors(json.loads(metadata["tree"]), tensors)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file {path}") from None
+    except (
+        safetensors.SafetensorError,
+        KeyError,
+        ValueError,
+        OSError,
+        UnicodeDecodeError,
+        OverflowError,
+    ) as error:
+        raise CheckpointError(f"{path} is damaged or not one of this package's files ({error})") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it holds, at any moment, either what it held before or all of `data`."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):  # not every file system syncs directories
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+class Checkpoints:
+    """The last few states of a run, in a directory.
+
+    Args:
+        directory: Where; made when first needed.
+        keep: How many states to keep, so that one damaged file does not lose the run.
+    """
+
+    def __init__(self, directory: Path | str, keep: int = 2) -> None:
+        self.directory = Path(directory)
+        self.keep = keep
+
+    def save(self, step: int, state: Any) -> None:
+        """Write the state reached after `step` steps, then drop the oldest ones."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write(self.directory / f"step-{step:09d}.safetensors", state)
+        for old in self._files()[self.keep :]:
+            old.unlink()
+        # What a killed process left behind.
+        for aside in self.directory.glob(".*.tmp"):
+            aside.unlink(missing_ok=True)
+
+    def latest(self) -> tuple[Any | None, list[str]]:
+        """The newest state that can be read, and a sentence about each newer file that was refused."""
+        refused: list[str] = []
+        for file in self._files():
+            try:
+                return read(file), refused
+            except CheckpointError as error:
+                refused.append(f"{error}; trying the one before")
+        return None, refused
+
+    def _files(self) -> list[Path]:
+        return sorted(self.directory.glob("step-*.safetensors"), reverse=True)
+
+
+def _take_tensors(node: Any, tensors: dict[str, Tensor]) -> Any:
+    """The tree with every tensor replaced by a reference into `tensors`."""
+    if isinstance(node, Tensor):
+        name = f"{len(tensors):06d}"
+        # A copy: safetensors refuses tensors that share storage, and wants them contiguous.
+        tensors[name] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {_TENSOR: name}
+    if isinstance(node, dict):
+        return {key: _take_tensors(value, tensors) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_take_tensors(value, tensors) for value in node]
+    return node
+
+
+def _put_tensors(node: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, dict):
+        if node.keys() == {_TENSOR}:
+            return tensors[node[_TENSOR]]
+        return {key: _put_tensors(value, tensors) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_put_tensors(value, tensors) for value in node]
+    return node
+
+
+def _digest(tree: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(tree.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,32 @@
+"""Which device to compute on."""
+
+import torch
+
+from hypermnesia.errors import ConfigurationError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the first there is of cuda, mps and cpu.
+
+    Args:
+        name: `auto`, `cpu`, `cuda`, `cuda:1`, …, or `mps`.
+
+    Raises:
+        ConfigurationError: If there is no such device here.
+
+    Example:
+        >>> resolve_device("cpu")
+        device(type='cpu')
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in present.items() if there))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigurationError(f"device must be auto, cpu, cuda (or cuda:N) or mps, not {name!r}") from None
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if not present.get(device.type, False) or (device.index or 0) >= count:
+        here = ", ".join(kind for kind, there in present.items() if there)
+        raise ConfigurationError(f"there is no device {name!r} here, only {here}; use --device auto to take the best")
+    return device

@@ -1,0 +1,71 @@
+"""From settings to optimizers, and the learning rate over a task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from hypermnesia.training.settings import TrainingSettings
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> Optimizer:
+    """A new optimizer, in the fastest form there is for the device of the parameters.
+
+    On a CUDA device its state and learning rate live there, so that a step can be captured in a graph.
+
+    Example:
+        >>> weight = nn.Parameter(torch.zeros(2))
+        >>> type(make_optimizer([weight], TrainingSettings(optimizer="sgd"))).__name__
+        'SGD'
+    """
+    parameters = list(parameters)
+    device = parameters[0].device
+    on_cuda = device.type == "cuda"
+    rate = torch.tensor(settings.learning_rate, device=device) if on_cuda else settings.learning_rate
+    options: dict[str, Any] = {"lr": rate, "weight_decay": settings.weight_decay}
+    fused = device.type in ("cpu", "cuda", "mps")
+    match settings.optimizer:
+        case "sgd":
+            return SGD(parameters, momentum=settings.momentum, fused=fused, **options)
+        case "rmsprop":
+            return RMSprop(parameters, momentum=settings.momentum, capturable=on_cuda, **options)
+        case "adam":
+            return Adam(parameters, fused=fused, capturable=on_cuda, **options)
+        case "adamw":
+            return AdamW(parameters, fused=fused, capturable=on_cuda, **options)
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    """Give all parameter groups the same learning rate, in place where it is a tensor that a graph reads."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def learning_rate(settings: TrainingSettings, iteration: int, iterations: int) -> float:
+    """The learning rate of a step, from its place in the task alone.
+
+    Args:
+        settings: Names the schedule and its numbers.
+        iteration: Steps done before this one.
+        iterations: Steps of the whole task.
+
+    Example:
+        >>> learning_rate(TrainingSettings(learning_rate=0.2, schedule="cosine"), 50, 100)
+        0.1
+    """
+    match settings.schedule:
+        case "constant":
+            factor = 1.0
+        case "cosine":
+            factor = 0.5 * (1 + math.cos(math.pi * iteration / iterations))
+        case "step":
+            factor = settings.step_factor ** (iteration // settings.step_size)
+    return settings.learning_rate * factor

@@ -1,0 +1,133 @@
+"""The one optimization loop: every learner's tasks go through it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hypermnesia.errors import DivergenceError
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.examples import Examples
+from hypermnesia.training.allocator import keep_freed_memory
+from hypermnesia.training.monitor import Monitor, Progress
+from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.step import GraphedStep, Step
+
+_CHECK_EVERY = 50
+
+
+class Objective(Protocol):
+    """What a learner wants optimized while it learns one task."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters to change."""
+
+    def prepare(self, iteration: int) -> None:
+        """Make the random choices of a step, in storage that stays the same; outside of what a graph captures."""
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        """Put the gradient for a batch into `.grad` of the parameters; returns detached scalars, `loss` among them."""
+
+
+class Trainer:
+    """Optimizes an objective on the examples of one task, from the first step to the last, with a new optimizer.
+
+    Args:
+        objective: What to optimize.
+        examples: Training examples of the task.
+        settings: Optimizer, length, batches.
+        seeds: Where batches and the modules' own randomness (dropout) draw from.
+        device: Where parameters are and batches go.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        examples: Examples,
+        settings: TrainingSettings,
+        seeds: Seeds,
+        device: torch.device,
+    ) -> None:
+        self.iteration = 0
+        self.iterations = settings.total_iterations(len(examples))
+        self._objective = objective
+        self._examples = examples
+        self._settings = settings
+        self._seeds = seeds
+        self._device = device
+        self._parameters = objective.parameters()
+        self._optimizer = make_optimizer(self._parameters, settings)
+        self._random_state: Tensor | None = None
+
+    def run(self, monitor: Monitor | None = None) -> None:
+        """Take the remaining steps.
+
+        Raises:
+            DivergenceError: If the loss is not finite; looked at every 50 steps and after the last.
+        """
+        keep_freed_memory(self._device)
+        step: Step = GraphedStep(self._step) if self._device.type == "cuda" else self._step
+        batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
+        cuda = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            self._seed_modules()
+            for inputs, labels in batches:
+                if self.iteration >= self.iterations:
+                    break
+                set_learning_rate(self._optimizer, learning_rate(self._settings, self.iteration, self.iterations))
+                self._objective.prepare(self.iteration)
+                scalars = step(inputs.to(self._device), labels.to(self._device))
+                self.iteration += 1
+                if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
+                    self._check(scalars["loss"])
+                if monitor is not None:
+                    monitor(Progress(self.iteration, self.iterations, scalars))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Iteration, optimizer state by parameter, and random state: what is needed to go on bit for bit."""
+        state = self._optimizer.state
+        return {
+            "iteration": self.iteration,
+            "optimizer": [dict(state.get(parameter, {})) for parameter in self._parameters],
+            "random_state": self._get_random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state as :meth:`state_dict` gave it."""
+        self.iteration = state["iteration"]
+        by_index = {i: entries for i, entries in enumerate(state["optimizer"]) if entries}
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
+        self._random_state = state["random_state"]
+
+    def _step(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        self._optimizer.zero_grad()
+        scalars = self._objective.accumulate_gradients(inputs, labels, self._optimizer)
+        if self._settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self._settings.clip_norm)
+        self._optimizer.step()
+        return scalars
+
+    def _check(self, loss: Tensor) -> None:
+        value = float(loss)
+        if not torch.isfinite(torch.tensor(value)):
+            raise DivergenceError(
+                f"the loss became {value} within the first {self.iteration} iterations of the task: lower the learning"
+                " rate (training.learning_rate), or clip gradients (training.clip_norm=1)"
+            )
+
+    def _seed_modules(self) -> None:
+        if self._random_state is None:
+            torch.manual_seed(self._seeds.child("modules").integer())
+        elif self._device.type == "cuda":
+            torch.cuda.set_rng_state(self._random_state, self._device)
+        else:
+            torch.set_rng_state(self._random_state)
+
+    def _get_random_state(self) -> Tensor:
+        if self._device.type == "cuda":
+            return torch.cuda.get_rng_state(self._device)
+        return torch.get_rng_state()
