@@ -64,6 +64,7 @@ def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = 
         groups.append(group | changes)
 
     twin = copy.copy(optimizer)
+    twin.defaults = optimizer.defaults | {"differentiable": gradients is not None}
     twin.param_groups = groups
     twin.state = defaultdict(
         dict,

@@ -1,0 +1,190 @@
+"""The output regularizer: the Gram form is the definition, in value and gradients, at any number of tasks."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.layout import ParameterLayout
+from hypermnesia.regularizers import OutputRegularizer
+
+LAYOUT = ParameterLayout.of(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)))
+
+
+def make(chunk_size, hidden, num_tasks, dtype=torch.float64, seed=0, layout=LAYOUT) -> Hypernetwork:
+    generator = torch.Generator().manual_seed(seed)
+    hypernetwork = Hypernetwork(
+        layout,
+        embedding_dim=3,
+        chunk_embedding_dim=2,
+        hidden=hidden,
+        activation="elu",
+        chunk_size=chunk_size,
+        generator=generator,
+    ).to(dtype)
+    for _ in range(num_tasks):
+        hypernetwork.add_task(generator)
+    return hypernetwork
+
+
+def moved(hypernetwork: Hypernetwork, size: float, seed: int = 1) -> dict[str, torch.Tensor]:
+    """A candidate at some distance of the hypernetwork's parameters."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: (p.detach() + size * torch.randn(p.shape, generator=generator, dtype=p.dtype)).requires_grad_()
+        for name, p in hypernetwork.shared_parameters().items()
+    }
+
+
+def by_definition(hypernetwork, candidate, tasks) -> torch.Tensor:
+    """Generate all weights of each past task twice, and compare."""
+    total = 0
+    for task in tasks:
+        embedding = hypernetwork.task_embeddings[task].detach()
+        own = hypernetwork.shared_parameters()
+        before, now = (
+            (hypernetwork.features(embedding[None], theta)[0] @ theta["readout"]).flatten()[: hypernetwork.layout.size]
+            for theta in (own, candidate)
+        )
+        total = total + (now - before.detach()).square().sum()
+    return total / len(tasks)
+
+
+shapes = {
+    "chunk_size": st.none() | st.integers(1, 31),
+    "hidden": st.lists(st.integers(1, 5), max_size=2),
+    "num_tasks": st.integers(1, 4),
+}
+
+
+@settings(max_examples=60)
+@given(**shapes, size=st.sampled_from([1e-6, 1e-2, 1.0]))
+@pytest.mark.parametrize("method", ["gram", "direct"])
+def test_value_and_gradients_equal_the_definition(method, chunk_size, hidden, num_tasks, size):
+    hypernetwork = make(chunk_size, hidden, num_tasks)
+    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)
+    candidate = moved(hypernetwork, size)
+    expected = by_definition(hypernetwork, candidate, range(num_tasks))
+    expected_gradients = torch.autograd.grad(expected, list(candidate.values()))
+
+    value = regularizer(candidate)
+    gradients = torch.autograd.grad(3 * value, list(candidate.values()))
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
+    for gradient, right in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, 3 * right, rtol=1e-6, atol=1e-9 * right.abs().max().item())
+
+
+@settings(max_examples=40)
+@given(**shapes)
+@pytest.mark.parametrize("method", ["gram", "direct"])
+def test_accumulated_gradients_equal_those_of_autograd(method, chunk_size, hidden, num_tasks):
+    hypernetwork = make(chunk_size, hidden, num_tasks)
+    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)
+    candidate = moved(hypernetwork, 0.3)
+    start = {name: torch.randn_like(p) for name, p in candidate.items()}
+    sums = {name: tensor.clone() for name, tensor in start.items()}
+    value = regularizer.accumulate_gradients(candidate, sums, scale=0.7)
+
+    again = regularizer(candidate)
+    torch.testing.assert_close(value, again.detach())
+    for name, gradient in zip(candidate, torch.autograd.grad(again, list(candidate.values())), strict=True):
+        torch.testing.assert_close(sums[name], start[name] + 0.7 * gradient)
+
+
+def test_float32_gradients_along_real_training_are_as_good_as_the_definition_is():
+    """After some hundred steps, against float64: Gram in float32 errs no more than the definition in float32 does."""
+    layout = ParameterLayout.of(nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 4)))
+    hypernetwork = make(100, [16, 16], 6, torch.float32, layout=layout)
+    regularizers = {m: OutputRegularizer(hypernetwork, range(5), method=m) for m in ("gram", "direct")}
+    optimizer = torch.optim.Adam([*hypernetwork.shared_parameters().values(), hypernetwork.task_embeddings[5]], lr=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(64, 20, generator=generator), torch.randint(0, 4, (64,), generator=generator)
+    theta = hypernetwork.shared_parameters()
+    double = make(100, [16, 16], 6, torch.float64, layout=layout)
+    double.load_state_dict(hypernetwork.state_dict())
+    oracle = OutputRegularizer(double, range(5), method="direct")
+
+    compared = 0
+    for step in range(300):
+        optimizer.zero_grad()
+        weights = hypernetwork(5)
+        hidden = functional.linear(inputs, weights["0.weight"], weights["0.bias"]).relu()
+        loss = functional.cross_entropy(functional.linear(hidden, weights["2.weight"], weights["2.bias"]), labels)
+        (loss + 0.1 * regularizers["gram"](theta)).backward()
+        optimizer.step()
+        if step % 60 == 59:
+            exact_point = {name: p.detach().double().requires_grad_() for name, p in theta.items()}
+            exact = torch.autograd.grad(oracle(exact_point), list(exact_point.values()))
+            errors = {}
+            for method, regularizer in regularizers.items():
+                gradients = torch.autograd.grad(regularizer(theta), list(theta.values()))
+                pairs = zip(gradients, exact, strict=True)
+                errors[method] = max(((g - e).norm() / e.norm()).item() for g, e in pairs)
+            assert errors["gram"] < max(4 * errors["direct"], 1e-5)
+            assert errors["gram"] < 1e-3
+            compared += 1
+    assert compared == 5
+
+
+def test_the_subset_estimator_is_unbiased():
+    """The mean over all subsets is the value over all tasks, and so is the mean of the gradients."""
+    hypernetwork = make(9, [4], 4)
+    regularizer = OutputRegularizer(hypernetwork, range(4))
+    candidate = moved(hypernetwork, 0.3)
+    leaves = list(candidate.values())
+    whole = regularizer(candidate)
+    whole_gradients = torch.autograd.grad(whole, leaves)
+    subsets = [torch.tensor(s) for s in torch.combinations(torch.arange(4), 2).tolist()]
+    values, gradients = [], []
+    for subset in subsets:
+        value = regularizer(candidate, subset)
+        gradients.append(torch.autograd.grad(value, leaves))
+        values.append(value.detach())
+    assert len(subsets) == 6
+    torch.testing.assert_close(torch.stack(values).mean(), whole.detach())
+    for i, right in enumerate(whole_gradients):
+        torch.testing.assert_close(torch.stack([g[i] for g in gradients]).mean(0), right)
+
+
+def test_the_surplus_of_the_last_chunk_does_not_count():
+    hypernetwork = make(20, [4], 2)
+    assert hypernetwork.surplus > 0
+    regularizer = OutputRegularizer(hypernetwork, [0])
+    candidate = {name: p.detach().clone() for name, p in hypernetwork.shared_parameters().items()}
+    used = hypernetwork.chunk_size - hypernetwork.surplus
+    candidate["readout"][:, used:] += 1
+    several = regularizer(candidate)  # counts in the first chunk
+    single = make(20, [4], 2, layout=ParameterLayout(("w",), ((20 - hypernetwork.surplus,),)))
+    assert single.surplus == 0
+    assert several > 0
+    expected = by_definition(hypernetwork, candidate, [0])
+    torch.testing.assert_close(several, expected)
+
+
+def test_a_gradient_taken_too_late_is_refused_not_wrong():
+    hypernetwork = make(9, [4], 2)
+    regularizer = OutputRegularizer(hypernetwork, [0])
+    first = regularizer(moved(hypernetwork, 0.1))
+    regularizer(moved(hypernetwork, 0.2))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        first.backward()
+
+
+def test_storage_does_not_grow_with_tasks_beyond_features():
+    def stored(num_tasks: int) -> int:
+        regularizer = OutputRegularizer(make(None, [4], num_tasks), range(num_tasks))
+        tensors = [v for v in vars(regularizer).values() if isinstance(v, torch.Tensor)]
+        return sum(t.numel() for t in tensors)
+
+    embedding_and_features = 3 + 5  # of one task with one chunk
+    assert stored(9) - stored(2) == 7 * embedding_and_features
+
+
+def test_what_makes_no_sense_is_refused():
+    hypernetwork = make(9, [4], 1)
+    with pytest.raises(ConfigurationError, match="at least one past task"):
+        OutputRegularizer(hypernetwork, [])
