@@ -1,0 +1,171 @@
+"""The command line: reads arguments, calls experiments and report, prints.
+
+Importing torch takes seconds, so everything that needs it is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from hypermnesia.errors import ConfigurationError, DataError, DivergenceError, HypermnesiaError
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    help="Continual learning with task-conditioned hypernetworks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PRESET | FILE.yaml] [KEY=VALUE]...",
+        help="What to run (see `hypermnesia presets`; without it split-digits), and settings that differ "
+        "from it, as training.iterations=500.",
+        show_default=False,
+    ),
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed while running, 2 wrong input, 130 or 143 interrupted.
+
+    Args:
+        arguments: Without the program's name; None takes those of the process.
+    """
+    try:
+        app(args=arguments, prog_name="hypermnesia")
+    except (ConfigurationError, DataError) as error:
+        _exit(WRONG_INPUT, str(error))
+    except HypermnesiaError as error:
+        _exit(FAILED, str(error))
+    except OSError as error:
+        _exit(FAILED, _describe(error))
+    except KeyboardInterrupt:
+        _exit(INTERRUPTED, "Interrupted.")
+    sys.exit()
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(metadata.version("hypermnesia"))
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    settings: Settings = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all chance in the run. [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run directory. [default: runs/NAME-seedSEED]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run directory, if any.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the run directory.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the figures at the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on stdout.")] = False,
+) -> None:
+    """Learn a sequence of tasks and measure what is remembered.
+
+    Continue an interrupted run with --resume; with --out DIR alone it takes the settings from there.
+    """
+    if resume and overwrite:
+        raise ConfigurationError("--resume and --overwrite exclude each other: continue the run, or replace it.")
+
+    from rich.console import Console
+
+    from hypermnesia.experiments.build import build_tasks
+    from hypermnesia.experiments.config import load
+    from hypermnesia.experiments.run import RunStopped
+    from hypermnesia.experiments.run import run as carry_out
+    from hypermnesia.experiments.rundir import RunDirectory
+    from hypermnesia.experiments.sources import DEFAULT_PRESET
+    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.report.accuracy_matrix import accuracy_figure, png
+    from hypermnesia.report.progress import ProgressDisplay
+    from hypermnesia.report.tables import print_summary
+
+    source, changes = _divide(settings or [])
+    changes += [f"{key}={value}" for key, value in (("seed", seed), ("device", device)) if value is not None]
+    if resume and out and not source and not changes:
+        experiment = RunDirectory(out).read_experiment()
+    else:
+        experiment = load(source or DEFAULT_PRESET, changes)
+
+    directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
+    directory.check(experiment, resume=resume, overwrite=overwrite)
+    tasks = build_tasks(experiment, data)
+    console = Console(stderr=as_json)
+    display = ProgressDisplay(console, [task.name for task in tasks], quiet=quiet)
+    again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
+    again += f" --data {shlex.quote(str(data))}" if data else ""
+    try:
+        with StopSignals() as stop, display:
+            summary = carry_out(experiment, tasks, directory, observer=display, stop=stop, resume=resume)
+        directory.write_picture(png(accuracy_figure(summary.accuracy, f"{experiment.name}, seed {experiment.seed}")))
+    except RunStopped:
+        _exit(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
+    except DivergenceError as error:
+        _exit(FAILED, f"{error}. What was measured before is in {directory.path}.")
+    except OSError as error:
+        _exit(FAILED, f"{_describe(error)}. What was saved before is intact; go on with: {again}")
+    if as_json:
+        print(json.dumps(summary.as_dict(), allow_nan=False))
+    else:
+        print_summary(console, summary)
+
+
+@app.command()
+def presets() -> None:
+    """List the experiments that come with the package."""
+    from hypermnesia.experiments import sources
+
+    described = sources.presets()
+    width = max(map(len, described))
+    for name, description in described.items():
+        print(f"{name:<{width}}  {description}")
+
+
+@app.command()
+def show(settings: Settings = None) -> None:
+    """Print every setting of an experiment as YAML, to read or to start an experiment of one's own from."""
+    from hypermnesia.experiments.config import load
+    from hypermnesia.experiments.sources import DEFAULT_PRESET
+
+    source, changes = _divide(settings or [])
+    print(load(source or DEFAULT_PRESET, changes).to_yaml(), end="")
+
+
+def _divide(settings: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The preset or file, if one is named, and the settings that differ from it."""
+    first = settings[0] if settings else "="
+    if "=" in first and not Path(first).is_file():
+        return None, list(settings)
+    return first, list(settings[1:])
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"Writing failed: {where}{error.strerror or error}"
+
+
+def _exit(code: int, message: str) -> NoReturn:
+    print(f"Error: {message}" if code in (WRONG_INPUT, FAILED) else message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,145 @@
+"""What an experiment is: its settings, their types and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments import sources
+from hypermnesia.experiments.validation import sentences
+from hypermnesia.learners import HypernetworkSettings
+from hypermnesia.networks import ActivationName
+from hypermnesia.training.settings import TrainingSettings
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def _number_or_fraction(value: float) -> float:
+    if 0 < value < 1:
+        return value
+    if value != int(value):
+        raise ValueError("must be a whole number of examples or a fraction between 0 and 1")
+    return int(value)
+
+
+Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_number_or_fraction)]
+"""Training examples of a task that are set aside: a number of them, or a fraction between 0 and 1."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSettings(_Section):
+    """Where examples come from."""
+
+    name: Literal["digits", "mnist", "fashion-mnist"]
+
+
+class SplitTasks(_Section):
+    """A task is a few of the classes; see `hypermnesia.tasks.split`."""
+
+    kind: Literal["split"]
+    classes_per_task: Annotated[int, Field(ge=2)] = 2
+    num_tasks: Count | None = None
+    """None: as many as the classes suffice for."""
+    shuffle_classes: bool = False
+    """Classes in an order drawn from the seed instead of their own."""
+    validation: Validation = 0
+
+
+class PermutedTasks(_Section):
+    """A task is all classes under a permutation of the pixels; see `hypermnesia.tasks.permuted`."""
+
+    kind: Literal["permuted"]
+    num_tasks: Count = 10
+    padding: Annotated[int, Field(ge=0)] = 0
+    """Pixels of border added on each side before permuting."""
+    validation: Validation = 0
+
+
+class MLPSettings(_Section):
+    """The target network: a multilayer perceptron, see `hypermnesia.networks.mlp`."""
+
+    kind: Literal["mlp"]
+    hidden: tuple[Count, ...]
+    activation: ActivationName = "relu"
+
+
+class HypernetworkMethod(HypernetworkSettings):
+    """The learner `hypermnesia.HypernetworkLearner` and its settings."""
+
+    method: Literal["hypernetwork"]
+
+
+class EvaluationSettings(_Section):
+    """Which test accuracies are measured."""
+
+    tasks: Literal["all", "diagonal-and-last-row"] = "all"
+    """After each task, all tasks so far; or only the newest one, and all after the last. For T tasks that is
+    T (T + 1) / 2 evaluations, or 2 T - 1."""
+
+
+class RecordingSettings(_Section):
+    """How often a run writes something down."""
+
+    log_every: Count = 100
+    """Iterations between two records of loss and accuracy in metrics.jsonl."""
+    checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
+    """Seconds between two checkpoints while a task is learned; every finished task is saved anyway."""
+
+
+class Experiment(_Section):
+    """Everything that determines a run.
+
+    Example:
+        >>> load("split-mnist", ["training.iterations=500"]).training.iterations
+        500
+    """
+
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
+    """Letters, digits, blanks and . _ + - only: run directories are called after it."""
+    description: str = ""
+    data: DataSettings
+    tasks: Annotated[SplitTasks | PermutedTasks, Field(discriminator="kind")]
+    network: MLPSettings
+    learner: HypernetworkMethod
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    recording: RecordingSettings = RecordingSettings()
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """auto, cpu, mps, cuda or cuda:N; auto is the fastest one at hand."""
+
+    def to_yaml(self) -> str:
+        """All settings, defaults included; reads back as the same experiment."""
+        return sources.dump(self.model_dump(mode="json"))
+
+
+def load(source: str, overrides: Iterable[str] = ()) -> Experiment:
+    """The experiment a preset or a file describes.
+
+    Args:
+        source: A preset's name or the path of a YAML file.
+        overrides: Settings that differ, as `learner.beta=0.01`.
+
+    Raises:
+        ConfigurationError: Anything that is no valid experiment, one sentence for each thing wrong.
+
+    Example:
+        >>> load("split-digits", ["seed=3"]).seed
+        3
+    """
+    return validated(sources.override(sources.read(source), overrides), source)
+
+
+def validated(values: dict[str, Any], source: str) -> Experiment:
+    """The experiment these settings describe; `source` says in an error where they came from."""
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        wrong = "\n".join(sentences(error, Experiment))
+        raise ConfigurationError(f"{source} cannot be run.\n{wrong}") from error

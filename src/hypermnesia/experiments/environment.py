@@ -1,0 +1,51 @@
+"""What a run ran on, for the record."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, device, command and source code of this process."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "hypermnesia": metadata.version("hypermnesia"),
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "cuda": torch.version.cuda,
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the source code, with `+` if it was changed since; None for an installed package."""
+    here = Path(__file__)
+    if _git(here.parent, "ls-files", here.name) != here.name:
+        return None
+    changed = _git(here.parents[1], "status", "--porcelain", "--untracked-files=no", ".")
+    return f"{_git(here.parent, 'rev-parse', 'HEAD')}{'+' if changed else ''}"
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

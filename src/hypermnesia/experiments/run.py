@@ -1,0 +1,223 @@
+"""A run: an experiment carried out in a run directory, from the beginning or from where it was interrupted."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hypermnesia.errors import DivergenceError
+from hypermnesia.evaluation import accuracy
+from hypermnesia.experiments.build import build_learner
+from hypermnesia.experiments.config import Experiment
+from hypermnesia.experiments.environment import environment
+from hypermnesia.experiments.observer import Observer
+from hypermnesia.experiments.records import Records
+from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.experiments.state import RunState
+from hypermnesia.experiments.summary import Summary, summarize
+from hypermnesia.experiments.tensorboard import open_writer
+from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.tasks import Task
+from hypermnesia.training.checkpoint import Checkpoints
+from hypermnesia.training.monitor import Progress
+
+
+class RunStopped(Exception):  # noqa: N818 - how a run ended, not what went wrong
+    """A run was asked to stop, and has saved what it needs to go on."""
+
+
+def run(
+    experiment: Experiment,
+    tasks: Sequence[Task],
+    directory: RunDirectory,
+    *,
+    observer: Observer,
+    stop: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+) -> Summary:
+    """Learn the tasks one after another, measure accuracies after each, and write everything down.
+
+    On one machine the same experiment gives the same measurements, byte for byte, however often the run was
+    interrupted or killed and resumed; only the times differ.
+
+    Args:
+        experiment: What to do.
+        tasks: Made by `build_tasks(experiment)`.
+        directory: Already checked by `RunDirectory.check`.
+        observer: Is told what happens.
+        stop: Asked after every step and evaluation; True ends the run as soon as it is saved.
+        resume: Go on with what `directory` holds, if anything.
+
+    Raises:
+        RunStopped: `stop` said so.
+        DivergenceError: The loss is not finite; what was saved before remains.
+        CheckpointError: What `directory` holds cannot be continued.
+        OSError: A file could not be written; what was saved before remains.
+    """
+    learner = build_learner(experiment, tasks)
+    resumed = directory.open(experiment, environment(learner.device), resume=resume)
+    return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
+
+
+class _Run:
+    def __init__(
+        self,
+        experiment: Experiment,
+        tasks: Sequence[Task],
+        learner: HypernetworkLearner,
+        directory: RunDirectory,
+        observer: Observer,
+        stop: Callable[[], bool],
+        resumed: bool,
+    ) -> None:
+        self.experiment, self.tasks, self.learner = experiment, tasks, learner
+        self.directory, self.observer, self.stop = directory, observer, stop
+        self.state = RunState([task.name for task in tasks])
+        self.checkpoints = Checkpoints(directory.checkpoint)
+        self.iteration = 0  # steps made in the task that is being learned
+        self.saved = self.clock = time.perf_counter()
+        position = self._restore() if resumed else 0
+        self.records = Records(directory.metrics, position)
+        self.tensorboard = open_writer(directory.tensorboard, self.step)
+
+    def _restore(self) -> int:
+        """Go back to the newest checkpoint; returns where metrics.jsonl ended then."""
+        saved, messages = self.checkpoints.latest()
+        for message in messages:
+            self.observer.note(message)
+        if saved is None:
+            self.observer.note("No checkpoint was written before the run ended; starting from the beginning.")
+            return 0
+        self.learner.load_state_dict(saved["learner"])
+        self.state = RunState(**saved["run"])
+        self.iteration = self.learner.in_progress or 0
+        self._write_tables()
+        self.observer.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")
+        return int(saved["position"])
+
+    @property
+    def step(self) -> int:
+        """Steps made in all tasks."""
+        return sum(self.state.iterations) + self.iteration
+
+    def complete(self) -> Summary:
+        try:
+            for task in range(len(self.state.rows), len(self.tasks)):
+                if self.learner.num_tasks == task:
+                    self._learn(task)
+                self._evaluate(task)
+                self._save()
+        finally:
+            self.records.close()
+            if self.tensorboard:
+                self.tensorboard.close()
+        return self._finish()
+
+    def _learn(self, task: int) -> None:
+        if len(self.state.learning_seconds) == task:
+            self.state.learning_seconds.append(0.0)
+        self.clock = time.perf_counter()
+        self.learner.learn(self.tasks[task], monitor=lambda progress: self._after_step(task, progress))
+        self._tick()
+        self.state.iterations.append(self.iteration)
+        self.iteration = 0
+
+    def _after_step(self, task: int, progress: Progress) -> None:
+        self.iteration = progress.iteration
+        self.observer.learning(task, progress)
+        every = self.experiment.recording.log_every
+        if progress.iteration in (1, progress.iterations) or progress.iteration % every == 0:
+            self._record_step(task, progress)
+        if self.stop():
+            self._tick()
+            self._save()
+            raise RunStopped
+        if time.perf_counter() - self.saved >= self.experiment.recording.checkpoint_every:
+            self._tick()
+            self._save()
+
+    def _record_step(self, task: int, progress: Progress) -> None:
+        scalars = {name: float(value) for name, value in progress.scalars.items()}
+        if not all(map(math.isfinite, scalars.values())):
+            raise DivergenceError(
+                f"the loss is not a finite number after {progress.iteration} iterations of the task: lower "
+                "training.learning_rate, or clip gradients (training.clip_norm=1)"
+            )
+        self.records.add(kind="step", step=self.step, task=task, iteration=progress.iteration, **scalars)
+        if self.tensorboard:
+            for name, value in scalars.items():
+                self.tensorboard.add_scalar(f"learning/{name}", value, self.step)
+
+    def _evaluate(self, after: int) -> None:
+        """Measure accuracies after a task; nothing is written down before all of them are there."""
+        start = time.perf_counter()
+        last = after == len(self.tasks) - 1
+        every = last or self.experiment.evaluation.tasks == "all"
+        measured = {task: self._accuracies(after, task) for task in (range(after + 1) if every else [after])}
+        for task, accuracies in measured.items():
+            self.records.add(kind="evaluation", step=self.step, after=after, task=task, **accuracies)
+            if self.tensorboard:
+                for split, value in accuracies.items():
+                    self.tensorboard.add_scalar(f"{split}/{task:03d}", value, self.step)
+        row = [measured[task]["test_accuracy"] if task in measured else None for task in range(len(self.tasks))]
+        self.state.rows.append(row)
+        self.state.evaluation_seconds.append(time.perf_counter() - start)
+        self._write_tables()
+        self.observer.evaluated(after, row)
+
+    def _accuracies(self, after: int, task: int) -> dict[str, float]:
+        if self.stop():
+            self._save()
+            raise RunStopped
+        self.observer.evaluating(after, task)
+        splits = {"test_accuracy": self.tasks[task].test, "validation_accuracy": self.tasks[task].validation}
+        return {
+            name: accuracy(self.learner, examples, task) for name, examples in splits.items() if examples is not None
+        }
+
+    def _save(self) -> None:
+        """Write a checkpoint, after everything it relies on is safely on the disk."""
+        if self.tensorboard:
+            self.tensorboard.flush()
+        position = self.records.sync()
+        self.checkpoints.save(
+            self.step,
+            {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position},
+        )
+        self.saved = time.perf_counter()
+
+    def _tick(self) -> None:
+        """Add the time since the last tick to that of the task being learned."""
+        now = time.perf_counter()
+        self.state.learning_seconds[-1] += now - self.clock
+        self.clock = now
+
+    def _write_tables(self) -> None:
+        self.directory.write_accuracy(self.state.matrix(), self.state.tasks)
+        state = self.state
+        self.directory.write_timing(
+            list(
+                zip(
+                    state.tasks,
+                    state.iterations,
+                    state.learning_seconds,
+                    state.evaluation_seconds,
+                    strict=False,
+                )
+            )
+        )
+
+    def _finish(self) -> Summary:
+        self.learner.save(self.directory.learner)
+        summary = summarize(
+            self.experiment,
+            self.state,
+            directory=str(self.directory.path),
+            chance=np.array([1 / (task.num_classes or 1) for task in self.tasks]),
+            compression=self.learner.compression,
+        )
+        self.directory.write_summary(summary.as_dict())
+        return summary

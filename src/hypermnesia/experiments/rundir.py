@@ -1,0 +1,204 @@
+"""The directory of a run: what is in it, and when it may be made, replaced or continued."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments import sources
+from hypermnesia.experiments.config import Experiment, validated
+from hypermnesia.training.checkpoint import write_atomically
+
+_NEEDED = {"config.yaml", "environment.json"}
+_ALL = _NEEDED | {
+    "metrics.jsonl",
+    "accuracy.csv",
+    "accuracy.png",
+    "timing.csv",
+    "summary.json",
+    "learner.safetensors",
+    "checkpoint",
+    "tensorboard",
+}
+
+
+class RunDirectory:
+    """One run's files.
+
+    | file | what it holds |
+    |---|---|
+    | config.yaml | the experiment, every setting written out |
+    | environment.json | versions and device, one entry each time the run was started or resumed |
+    | metrics.jsonl | loss and accuracy while learning, accuracies after each task |
+    | accuracy.csv | test accuracies: row = after task i, column = task j |
+    | timing.csv | seconds each task took |
+    | accuracy.png | a picture of accuracy.csv |
+    | summary.json | the figures printed at the end |
+    | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
+    | checkpoint/ | what `--resume` continues from |
+    | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+
+    Args:
+        path: The directory; need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.accuracy = path / "accuracy.csv"
+        self.timing = path / "timing.csv"
+        self.picture = path / "accuracy.png"
+        self.summary = path / "summary.json"
+        self.learner = path / "learner.safetensors"
+        self.checkpoint = path / "checkpoint"
+        self.tensorboard = path / "tensorboard"
+
+    def is_run(self) -> bool:
+        """Whether a run was started here."""
+        return all((self.path / name).is_file() for name in _NEEDED)
+
+    def is_free(self) -> bool:
+        """Whether nothing is here yet, or an empty directory."""
+        return not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+
+    def read_experiment(self) -> Experiment:
+        """The experiment that was started here.
+
+        Raises:
+            ConfigurationError: There is none, or its config.yaml has been damaged.
+        """
+        if not self.is_run():
+            raise ConfigurationError(f"{self.path} holds no run to resume.")
+        return validated(sources.read(str(self.config)), str(self.config))
+
+    def check(self, experiment: Experiment, *, resume: bool, overwrite: bool) -> None:
+        """Refuse what would lose or mix up anybody's files; changes nothing.
+
+        Raises:
+            ConfigurationError: Says what is in the way, and what to do.
+        """
+        if self.is_free():
+            return
+        if not self.is_run():
+            raise ConfigurationError(f"{self.path} exists and is not a run directory; choose another --out.")
+        if resume:
+            self._check_same(experiment)
+        elif not overwrite:
+            raise ConfigurationError(
+                f"{self.path} already holds a run; continue it with --resume, replace it with --overwrite, "
+                "or choose another --out."
+            )
+        elif foreign := sorted(file.name for file in self.path.iterdir() if not _written_by_a_run(file.name)):
+            raise ConfigurationError(
+                f"{self.path} also holds files that no run writes ({', '.join(foreign)}), which --overwrite "
+                "would delete; move them away, or choose another --out."
+            )
+
+    def _check_same(self, experiment: Experiment) -> None:
+        saved, wanted = (_flat(e.model_dump(mode="json")) for e in (self.read_experiment(), experiment))
+        different = [
+            f"{key} is {wanted.get(key)!r}, was {saved.get(key)!r}"
+            for key in {**saved, **wanted}
+            if saved.get(key) != wanted.get(key)
+        ]
+        if different:
+            raise ConfigurationError(
+                f"{self.path} cannot be resumed with other settings: {'; '.join(different)}. "
+                "Give the settings it was started with (--resume --out alone takes them from there), "
+                "or choose another --out."
+            )
+
+    def open(self, experiment: Experiment, environment: Mapping[str, Any], *, resume: bool) -> bool:
+        """Make the directory, in the place of what is there unless it is resumed.
+
+        Call `check` before. A new directory appears complete or not at all, whenever the process is killed.
+
+        Returns:
+            Whether an earlier run is continued.
+        """
+        if resume and self.is_run():
+            _write(self.environment, _json([*self._environments(), environment]))
+            return True
+        path = self.path.resolve()
+        made, old = (path.with_name(f".{path.name}.{suffix}") for suffix in ("new", "old"))
+        for leftover in (made, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            made.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be made: {error.strerror}; choose another --out.") from error
+        _write(made / self.config.name, experiment.to_yaml())
+        _write(made / self.environment.name, _json([environment]))
+        if path.exists():
+            path.rename(old)
+        made.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+        return False
+
+    def _environments(self) -> list[Any]:
+        try:
+            return list(json.loads(self.environment.read_text("utf-8")))
+        except ValueError as error:
+            raise ConfigurationError(f"{self.environment} is damaged: it must hold a JSON list.") from error
+
+    def write_accuracy(self, matrix: np.ndarray, tasks: Sequence[str]) -> None:
+        """Write accuracy.csv.
+
+        Args:
+            matrix: Test accuracies `[learned, tasks]` in [0, 1]; NaN (not measured) becomes an empty cell.
+            tasks: The tasks' names.
+        """
+        cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
+        _write_csv(
+            self.accuracy,
+            [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
+        )
+
+    def write_timing(self, rows: Sequence[tuple[str, int, float, float]]) -> None:
+        """Write timing.csv: name, iterations, seconds of learning, seconds of evaluation for each task."""
+        head = ["task", "iterations", "learning_seconds", "evaluation_seconds"]
+        _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
+
+    def write_picture(self, png: bytes) -> None:
+        """Write accuracy.png."""
+        write_atomically(self.picture, png)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        _write(self.summary, _json(summary))
+
+
+def _written_by_a_run(name: str) -> bool:
+    # A killed run may leave behind a file it was writing aside.
+    return name in _ALL or (name.startswith(".") and name.endswith(".tmp"))
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, text.encode())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    _write(path, text.getvalue())
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

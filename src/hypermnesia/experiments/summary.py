@@ -1,0 +1,94 @@
+"""The figures of a finished run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from hypermnesia.evaluation import (
+    average_accuracy,
+    backward_transfer,
+    forgetting,
+    forward_transfer,
+    learning_accuracy,
+)
+from hypermnesia.experiments.config import Experiment
+from hypermnesia.experiments.state import RunState
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a run found; accuracies and what is made of them are fractions of 1.
+
+    Args:
+        name: Of the experiment.
+        seed: Of the run.
+        directory: Where its files are.
+        tasks: Names.
+        accuracy: Row = after task i, column = task j; NaN = not measured.
+        average_accuracy: After the last task.
+        learning_accuracy: Average of each task's right after it was learned.
+        forgetting: None where not defined, as for the next two.
+        backward_transfer: See `hypermnesia.evaluation.metrics`, which has the formulas.
+        forward_transfer: Likewise.
+        compression: Weights trained / weights of the target network.
+        iterations: Optimizer steps of all tasks.
+        seconds: Spent learning and evaluating, times before an interruption included.
+    """
+
+    name: str
+    seed: int
+    directory: str
+    tasks: list[str]
+    accuracy: Float64[np.ndarray, "tasks tasks"]
+    average_accuracy: float
+    learning_accuracy: float
+    forgetting: float | None
+    backward_transfer: float | None
+    forward_transfer: float | None
+    compression: float
+    iterations: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values; what was not measured or is not defined is None."""
+        accuracy = [[None if np.isnan(value) else float(value) for value in row] for row in self.accuracy]
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {"accuracy": accuracy}
+
+
+def summarize(
+    experiment: Experiment,
+    state: RunState,
+    *,
+    directory: str,
+    chance: Float64[np.ndarray, "tasks"],
+    compression: float,
+) -> Summary:
+    """The figures that follow from what a run has measured.
+
+    Args:
+        experiment: What was run.
+        state: After the last task.
+        directory: Of the run.
+        chance: Accuracy of guessing, for each task.
+        compression: Of the learner after the last task.
+    """
+    matrix = state.matrix()
+    return Summary(
+        name=experiment.name,
+        seed=experiment.seed,
+        directory=directory,
+        tasks=state.tasks,
+        accuracy=matrix,
+        average_accuracy=average_accuracy(matrix),
+        learning_accuracy=learning_accuracy(matrix),
+        forgetting=forgetting(matrix),
+        backward_transfer=backward_transfer(matrix),
+        forward_transfer=forward_transfer(matrix, chance),
+        compression=compression,
+        iterations=sum(state.iterations),
+        seconds=sum(state.learning_seconds) + sum(state.evaluation_seconds),
+    )

@@ -1,0 +1,81 @@
+"""The end of a run as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float64
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hypermnesia.experiments.summary import Summary
+
+# matplotlib's cividis at 0, 10, … 100 %; importing it would take longer than printing everything else.
+_COLORS = (
+    *("#00224e", "#083370", "#35456c", "#4f576c", "#666970", "#7d7c78"),
+    *("#948e77", "#aea371", "#c8b866", "#e5cf52", "#fee838"),
+)
+_CELL, _LABEL = 7, 10
+_GROUPS = 10
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print the accuracy matrix, or what fits of it, and the figures that follow from it."""
+    fits = _LABEL + _CELL * len(summary.tasks) <= console.width
+    console.print(_matrix(summary.accuracy) if fits else _groups(summary.accuracy))
+    for name, value in _figures(summary):
+        console.print(f"{name:<22}{value}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _matrix(accuracy: Float64[np.ndarray, "tasks tasks"]) -> Table:
+    """Every measured accuracy; row = after which task, column = which task."""
+    table = Table(title="test accuracy (%)", box=None, padding=0, title_justify="left")
+    table.add_column("after", width=_LABEL - 1)
+    for task in range(accuracy.shape[1]):
+        table.add_column(f"task {task + 1}"[-_CELL + 1 :], justify="right", width=_CELL)
+    for after, row in enumerate(accuracy):
+        table.add_row(f"task {after + 1}", *map(_cell, row))
+    return table
+
+
+def _groups(accuracy: Float64[np.ndarray, "tasks tasks"]) -> Table:
+    """Mean and minimum over groups of consecutive tasks, where the whole matrix would not fit."""
+    table = Table(title="test accuracy (%)", box=None, padding=0, title_justify="left")
+    table.add_column("tasks", width=12)
+    for heading in ("right after", "lowest", "at the end", "lowest"):
+        table.add_column(heading, justify="right", width=13)
+    learned, final = np.diagonal(accuracy), accuracy[-1]
+    for group in np.array_split(np.arange(len(final)), min(_GROUPS, len(final))):
+        means = [f(values[group]) for values in (learned, final) for f in (np.mean, np.min)]
+        table.add_row(f"{group[0] + 1} to {group[-1] + 1}", *(_cell(float(value)) for value in means))
+    return table
+
+
+def _cell(value: float) -> Text:
+    if np.isnan(value):
+        return Text("")
+    style = f"{'black' if value > 0.55 else 'white'} on {_COLORS[round(value * 10)]}"
+    return Text(f"{100 * value:6.2f} ", style=style)
+
+
+def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
+    for name, value in (
+        ("average accuracy", summary.average_accuracy),
+        ("right after learning", summary.learning_accuracy),
+        ("forgetting", summary.forgetting),
+        ("backward transfer", summary.backward_transfer),
+        ("forward transfer", summary.forward_transfer),
+    ):
+        if value is not None:
+            yield name, f"{100 * value:.2f} %"
+    yield "compression ratio", f"{summary.compression:.3f} (weights trained / weights of the target network)"
+    yield "time", _duration(summary.seconds)
+    yield "written to", summary.directory
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
