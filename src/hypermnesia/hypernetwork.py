@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import skip_init
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization, hyperfan_variances, xavier_uniform
@@ -84,7 +85,8 @@ class Hypernetwork(nn.Module):
             torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0)
         )
         widths = [embedding_dim + self.chunk_embeddings.shape[1], *hidden]
-        self.trunk = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(widths))
+        # Not initialized here: that would draw from the global generator.
+        self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o) for i, o in itertools.pairwise(widths))
         self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size))
         self.task_embeddings = nn.ParameterList()
         self.reset_parameters(generator)

@@ -7,7 +7,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -22,6 +22,8 @@ from hypermnesia.training.device import resolve_device
 from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective, Trainer
+
+Learner = TypeVar("Learner", bound="ContinualLearner")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +172,7 @@ class ContinualLearner(ABC):
         checkpoint.write(path, {"kind": type(self).__name__, "settings": self._settings(), "state": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Self:
+    def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
         """A learner as it was saved.
 
         Args:

@@ -81,7 +81,6 @@ class HypernetworkLearner(ContinualLearner):
         """Trainable weights, embeddings of all tasks so far included, per weight of the target."""
         return self.hypernetwork.compression
 
-    @torch.no_grad()
     def predict(self, inputs: Tensor, task: int) -> Prediction:
         """Answer for a batch of inputs that are known to belong to a task.
 
@@ -93,6 +92,12 @@ class HypernetworkLearner(ContinualLearner):
             ConfigurationError: If there is no such task.
             DataError: If the inputs have another shape than those learned from.
         """
+        logits = self._answer(inputs, task)
+        return Prediction(logits.argmax(dim=1), logits.softmax(dim=1), task)
+
+    @torch.no_grad()
+    def _answer(self, inputs: Tensor, task: int) -> Tensor:
+        """What the target network of a task gives, as for use."""
         weights = self.hypernetwork(task)
         shape = tuple(inputs.shape[1:])
         if shape != self._input_shape:
@@ -102,10 +107,9 @@ class HypernetworkLearner(ContinualLearner):
         was_training = self._module.training
         self._module.eval()
         try:
-            logits = self._run_target({**weights, **self._buffers[task]}, inputs.to(self.device))
+            return self._run_target({**weights, **self._buffers[task]}, inputs.to(self.device))
         finally:
             self._module.train(was_training)
-        return Prediction(logits.argmax(dim=1), logits.softmax(dim=1), task)
 
     def _make_hypernetwork(self, layout: ParameterLayout) -> Hypernetwork:
         settings = self.settings
@@ -149,7 +153,7 @@ class HypernetworkLearner(ContinualLearner):
         """Let the module answer for a few examples, before anything is learned from them."""
         inputs, _ = next(iter(task.train.in_order(2)))
         try:
-            outputs = self.predict(inputs, number).probabilities
+            outputs = self._answer(inputs, number)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise DataError(
                 f"the module does not take inputs of shape [n, {_text(tuple(inputs.shape[1:]))}],"

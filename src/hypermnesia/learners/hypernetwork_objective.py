@@ -13,12 +13,13 @@ from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.hypernetwork_settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
+from hypermnesia.training.trainer import Objective
 
 Target = Callable[[dict[str, Tensor], Tensor], Tensor]
 """The target network as a function of its weights by name, and of inputs: the logits."""
 
 
-class HypernetworkObjective:
+class HypernetworkObjective(Objective):
     """L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
 
     ΔΘ_h is what the optimizer would do on the task loss alone. Only Θ_h gets the regularizer's gradient; the current

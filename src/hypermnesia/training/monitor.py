@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -24,8 +24,5 @@ class Progress:
     scalars: dict[str, Tensor]
 
 
-class Monitor(Protocol):
-    """Called after every step. It may raise to stop the loop; the learner is then in a state that can be saved."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Look at the progress."""
+Monitor = Callable[[Progress], None]
+"""Called after every step. It may raise to stop the loop; the learner is then in a state that can be saved."""

@@ -1,0 +1,340 @@
+"""HypernetworkLearner, from outside: it learns, remembers, goes on after a stop, and says what is wrong."""
+
+import copy
+
+import pytest
+import torch
+from jaxtyping import config as jaxtyping_config
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import hypermnesia as hm
+from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
+from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.training.monitor import Progress
+
+SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
+
+
+def blobs(seed: int, classes: int = 2, features: int = 6, count: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
+    """Well separated classes, at other places for every seed."""
+    generator = torch.Generator().manual_seed(seed)
+    centers = 3 * torch.randn(classes, features, generator=generator)
+    labels = torch.arange(count) % classes
+    return centers[labels] + 0.3 * torch.randn(count, features, generator=generator), labels
+
+
+def network(outputs: int = 2) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, outputs))
+
+
+def learner(module: nn.Module | None = None, **settings) -> HypernetworkLearner:
+    training = {"iterations": 60, "learning_rate": 0.02, "batch_size": 16, **settings.pop("training", {})}
+    return HypernetworkLearner(module or network(), training=training, **{**SMALL, "beta": 0.1, **settings})
+
+
+def accuracy(trained: HypernetworkLearner, seed: int, task: int, **kwargs) -> float:
+    inputs, labels = blobs(seed, **kwargs)
+    return (trained.predict(inputs, task).labels == labels).float().mean().item()
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """Raised by a monitor."""
+
+
+def stop_at(iteration: int):
+    def monitor(progress: Progress) -> None:
+        if progress.iteration == iteration:
+            raise Stopped
+
+    return monitor
+
+
+def test_tasks_are_learned_and_remembered_and_the_module_is_left_alone():
+    module = network()
+    before = copy.deepcopy(module.state_dict())
+    trained = learner(module)
+    right_after = []
+    for task in range(4):
+        trained.learn(blobs(task))
+        right_after.append(accuracy(trained, task, task))
+    assert min(right_after) > 0.95
+    assert min(accuracy(trained, task, task) for task in range(4)) > 0.95
+    assert trained.num_tasks == 4
+    assert trained.in_progress is None
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_without_the_regularizer_old_tasks_are_forgotten():
+    """What makes the difference is the regularizer: opposite labels on the same inputs."""
+    inputs, labels = blobs(0)
+
+    def first_task_after_five(beta: float) -> float:
+        trained = learner(beta=beta, training={"iterations": 100})
+        for task in range(5):
+            trained.learn((inputs, labels if task % 2 == 0 else 1 - labels))
+        answers = [trained.predict(inputs, task).labels for task in range(4)]
+        rights = [labels if task % 2 == 0 else 1 - labels for task in range(4)]
+        return sum((a == r).float().mean().item() for a, r in zip(answers, rights, strict=True)) / 4
+
+    assert first_task_after_five(10.0) > 0.95
+    assert first_task_after_five(0.0) < 0.8
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"lookahead": "none"},
+        {"lookahead": "sgd", "lookahead_rate": 0.001},
+        {"gradient_through_lookahead": True},
+        {"lookahead": "sgd", "gradient_through_lookahead": True},
+        {"max_tasks": 1},
+        {"regularizer": "direct"},
+        {"chunk_size": "full"},
+        {"chunk_size": None, "compression": 2.5},
+        {"initialization": "hyperfan-in"},
+        {"training": {"optimizer": "sgd", "momentum": 0.9}},
+        {"training": {"optimizer": "rmsprop", "learning_rate": 0.003}},
+        {"training": {"optimizer": "adamw", "schedule": "cosine", "clip_norm": 1.0, "iterations": None, "epochs": 16}},
+        {"training": {"precision": "bfloat16"}},
+    ],
+    ids=str,
+)
+def test_every_variant_learns_and_remembers(variant):
+    trained = learner(**variant)
+    for task in range(3):
+        trained.learn(blobs(task))
+    assert min(accuracy(trained, task, task) for task in range(3)) > 0.9
+
+
+def test_the_two_forms_of_the_regularizer_train_alike():
+    def first_weights(form: str) -> torch.Tensor:
+        trained = learner(regularizer=form, training={"iterations": 20})
+        for task in range(3):
+            trained.learn(blobs(task))
+        return trained.hypernetwork.layout.flatten(trained.hypernetwork(0)).detach()
+
+    torch.testing.assert_close(first_weights("gram"), first_weights("direct"), rtol=1e-3, atol=1e-4)
+
+
+def test_compiled_is_the_same():
+    plain, compiled = learner(training={"iterations": 10}), learner(training={"iterations": 10, "compile": True})
+    for each in (plain, compiled):
+        each.learn(blobs(0))
+    inputs, _ = blobs(0)
+    a, b = plain.predict(inputs, 0).probabilities, compiled.predict(inputs, 0).probabilities
+    torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_datasets_and_data_loaders_are_tasks_too():
+    dataset = TensorDataset(*blobs(1))
+    trained = learner()
+    trained.learn(hm.Task.of(blobs(0), name="first"))
+    trained.learn(dataset)
+    trained.learn(DataLoader(TensorDataset(*blobs(2)), batch_size=16, shuffle=True))
+    assert min(accuracy(trained, task, task) for task in range(3)) > 0.95
+
+
+def test_statistics_are_kept_per_task():
+    """Batch norm: each task's running statistics are its own, the module's initial ones unchanged."""
+    module = nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 2))
+    trained = learner(module)
+    inputs, labels = blobs(0)
+    for task in range(3):
+        trained.learn((inputs * 4**task + task, labels))
+    for task in range(3):
+        assert (trained.predict(inputs * 4**task + task, task).labels == labels).float().mean() > 0.95
+    assert module[1].running_mean.abs().max() == 0
+
+
+def test_shared_and_frozen_parameters_are_used_as_they_are():
+    module = network()
+    module[0].bias.requires_grad_(False).fill_(0.5)
+    trained = learner(module, shared=("0.weight",))
+    assert trained.hypernetwork.layout.names == ("2.weight", "2.bias")
+    trained.learn(blobs(0))
+    assert accuracy(trained, 0, 0) > 0.95
+
+
+def test_dropout_is_off_in_answers_and_reproducible_in_learning():
+    def trained() -> HypernetworkLearner:
+        result = learner(nn.Sequential(nn.Linear(6, 12), nn.Dropout(0.3), nn.ReLU(), nn.Linear(12, 2)))
+        result.learn(blobs(0))
+        return result
+
+    inputs, _ = blobs(0)
+    one, other = trained(), trained()
+    assert torch.equal(one.predict(inputs, 0).probabilities, one.predict(inputs, 0).probabilities)
+    assert torch.equal(one.predict(inputs, 0).probabilities, other.predict(inputs, 0).probabilities)
+
+
+def test_learning_leaves_the_global_random_state_alone():
+    module = network()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    learner(module).learn(blobs(0))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_seed_decides_everything():
+    def probabilities(seed: int) -> torch.Tensor:
+        trained = learner(seed=seed, max_tasks=1, training={"iterations": 15})
+        for task in range(3):
+            trained.learn(blobs(task))
+        return trained.predict(blobs(0)[0], 0).probabilities
+
+    assert torch.equal(probabilities(1), probabilities(1))
+    assert not torch.equal(probabilities(1), probabilities(2))
+
+
+def test_predictions_are_complete():
+    trained = learner(network(outputs=3))
+    trained.learn(blobs(0, classes=3))
+    prediction = trained.predict(blobs(0, classes=3)[0], 0)
+    assert prediction.task == 0
+    assert prediction.probabilities.shape == (60, 3)
+    torch.testing.assert_close(prediction.probabilities.sum(1), torch.ones(60))
+    assert torch.equal(prediction.labels, prediction.probabilities.argmax(1))
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_tasks": 1, "training": {"optimizer": "rmsprop", "schedule": "cosine"}}])
+def test_a_stopped_learner_goes_on_bit_for_bit(settings, tmp_path):
+    """Stopped in the middle of the third task, saved, loaded elsewhere: the same as never stopped."""
+
+    def module() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.Dropout(0.2), nn.ReLU(), nn.Linear(12, 2))
+
+    whole, stopped = learner(module(), **copy.deepcopy(settings)), learner(module(), **copy.deepcopy(settings))
+    for task in range(4):
+        whole.learn(blobs(task))
+    for task in range(2):
+        stopped.learn(blobs(task))
+    with pytest.raises(Stopped):
+        stopped.learn(blobs(2), monitor=stop_at(23))
+    assert stopped.in_progress == 23
+    assert stopped.num_tasks == 2
+    stopped.save(tmp_path / "learner.safetensors")
+    torch.manual_seed(123)
+    other = nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.Dropout(0.2), nn.ReLU(), nn.Linear(12, 2))
+    resumed = HypernetworkLearner.load(tmp_path / "learner.safetensors", other)
+    assert resumed.in_progress == 23
+    for each in (stopped, resumed):
+        for task in (2, 3):
+            each.learn(blobs(task))
+    inputs = torch.cat([blobs(task)[0] for task in range(4)])
+    for task in range(4):
+        expected = whole.predict(inputs, task).probabilities
+        assert torch.equal(stopped.predict(inputs, task).probabilities, expected)
+        assert torch.equal(resumed.predict(inputs, task).probabilities, expected)
+
+
+def test_saved_and_loaded_with_everything_the_module_keeps(tmp_path):
+    module = network()
+    trained = learner(module, shared=("0.*",))
+    trained.learn(blobs(0))
+    trained.save(tmp_path / "learner.safetensors")
+    torch.manual_seed(99)
+    other = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 2))  # its first layer differs
+    loaded = HypernetworkLearner.load(tmp_path / "learner.safetensors", other)
+    inputs, _ = blobs(0)
+    assert torch.equal(loaded.predict(inputs, 0).probabilities, trained.predict(inputs, 0).probabilities)
+    assert loaded.settings == trained.settings
+    assert loaded.training == trained.training
+
+
+def test_loading_refuses_what_does_not_fit(tmp_path):
+    trained = learner()
+    trained.save(tmp_path / "learner.safetensors")
+    with pytest.raises(CheckpointError, match=r"'2.bias' is \[3\] here and \[2\] there"):
+        HypernetworkLearner.load(tmp_path / "learner.safetensors", network(outputs=3))
+    with pytest.raises(CheckpointError, match="no file"):
+        HypernetworkLearner.load(tmp_path / "other.safetensors", network())
+    hm_file = tmp_path / "text"
+    hm_file.write_text("no safetensors")
+    with pytest.raises(CheckpointError, match="damaged or not one"):
+        HypernetworkLearner.load(hm_file, network())
+
+
+def test_a_diverged_task_is_undone():
+    trained = learner()
+    trained.learn(blobs(0))
+    inputs, labels = blobs(0)
+    before = trained.predict(inputs, 0).probabilities
+    with pytest.raises(DivergenceError, match=r"loss became nan.*learning_rate"):
+        trained.learn((inputs * float("nan"), labels))
+    assert trained.num_tasks == 1
+    assert trained.in_progress is None
+    assert torch.equal(trained.predict(inputs, 0).probabilities, before)
+    trained.learn(blobs(1))
+    assert accuracy(trained, 1, 1) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (blobs(1, features=5), r"shape \[5\].*first task had \[6\]"),
+        (blobs(1, classes=3), "labels up to 2, but the module has 2 outputs"),
+        ((torch.zeros(0, 6), torch.zeros(0, dtype=torch.int64)), "no"),
+        ((blobs(1)[0], -blobs(1)[1]), "Labels"),
+        ((blobs(1)[0], blobs(1)[1].float()), "abels"),
+        ("mnist", "str"),
+    ],
+    ids=["shape", "labels too large", "empty", "negative labels", "float labels", "no source"],
+)
+def test_tasks_that_do_not_fit_are_refused_and_change_nothing(source, message):
+    trained = learner()
+    trained.learn(blobs(0))
+    with jaxtyping_checks_off(), pytest.raises(DataError, match=message):
+        trained.learn(source)
+    assert trained.num_tasks == 1
+    assert accuracy(trained, 0, 0) > 0.95
+    trained.learn(blobs(1))
+    assert accuracy(trained, 1, 1) > 0.95
+
+
+def test_a_module_that_does_not_take_the_inputs_is_explained():
+    with pytest.raises(DataError, match=r"does not take inputs of shape \[n, 5\]"):
+        learner().learn(blobs(0, features=5))
+    with pytest.raises(DataError, match=r"\[n, classes\] numbers for n inputs, not \[2, 2, 6\]"):
+        learner(nn.Sequential(nn.Linear(6, 12), nn.Unflatten(1, (2, 6)))).learn(blobs(0))
+
+
+def test_questions_that_make_no_sense_are_refused():
+    trained = learner()
+    trained.learn(blobs(0))
+    with pytest.raises(ConfigurationError, match="no task 1"):
+        trained.predict(blobs(0)[0], 1)
+    with pytest.raises(DataError, match=r"shape \[n, 6\] as in learning, not \[n, 3\]"):
+        trained.predict(torch.zeros(2, 3), 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"compresion": 0.5}, "did you mean 'compression'"),
+        ({"beta": -1}, "beta: "),
+        ({"compression": 0.5, "chunk_size": 3}, "either chunk_size or compression"),
+        ({"lookahead_rate": 0.1}, "lookahead: sgd"),
+        ({"training": {"iterations": -1}}, "iterations: "),
+        ({"device": "gpu"}, "auto, cpu, cuda"),
+        ({"device": "cuda:99"}, "no device 'cuda:99'"),
+    ],
+)
+def test_wrong_settings_are_explained(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        HypernetworkLearner(network(), **settings)
+
+
+class jaxtyping_checks_off:  # noqa: N801 - reads as a statement
+    """Let wrong types reach the package's own checks, as they do outside of tests."""
+
+    def __enter__(self) -> None:
+        self.before = jaxtyping_config.jaxtyping_disable
+        jaxtyping_config.update("jaxtyping_disable", True)
+
+    def __exit__(self, *_: object) -> None:
+        jaxtyping_config.update("jaxtyping_disable", self.before)

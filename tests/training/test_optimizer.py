@@ -1,0 +1,61 @@
+"""From settings to optimizers and learning rates."""
+
+import pytest
+import torch
+from torch import nn
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.training import TrainingSettings
+from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
+from hypermnesia.training.settings import validated
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_every_optimizer_takes_its_settings_and_reduces_a_loss(name):
+    weight = nn.Parameter(torch.ones(3))
+    settings = TrainingSettings(optimizer=name, learning_rate=0.05, momentum=0.5, weight_decay=0.1)
+    optimizer = make_optimizer([weight], settings)
+    assert optimizer.param_groups[0]["weight_decay"] == 0.1
+    if name in ("sgd", "rmsprop"):
+        assert optimizer.param_groups[0]["momentum"] == 0.5
+    for _ in range(10):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.step()
+    assert weight.square().sum() < 2
+
+
+def test_schedules():
+    def rates(**settings):
+        return [learning_rate(TrainingSettings(learning_rate=1.0, **settings), i, 100) for i in (0, 50, 99)]
+
+    assert rates() == [1, 1, 1]
+    assert rates(schedule="step", step_size=50, step_factor=0.1) == pytest.approx([1, 0.1, 0.1])
+    cosine = rates(schedule="cosine")
+    assert cosine[:2] == pytest.approx([1, 0.5])
+    assert 0 < cosine[2] < 0.001
+
+
+def test_learning_rates_that_are_tensors_change_in_place():
+    optimizer = torch.optim.Adam([nn.Parameter(torch.ones(1))], lr=torch.tensor(0.1))
+    tensor = optimizer.param_groups[0]["lr"]
+    set_learning_rate(optimizer, 0.2)
+    assert optimizer.param_groups[0]["lr"] is tensor
+    assert tensor.item() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"iterations": 0}, "iterations: .*greater than or equal to 1"),
+        ({"iterations": 5, "epochs": 1}, "either iterations or epochs"),
+        ({"learning_rate": float("nan")}, "learning_rate: "),
+        ({"learning_rate": "fast"}, "learning_rate: .*number"),
+        ({"optimizer": "adm"}, "optimizer: .*'adam', 'adamw', 'sgd' or 'rmsprop'"),
+        ({"batchsize": 5}, "did you mean 'batch_size'"),
+        ({"xyzzy": 5}, "there are optimizer, learning_rate"),
+    ],
+)
+def test_wrong_settings_are_explained(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        validated(TrainingSettings, wrong)
