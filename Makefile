@@ -15,7 +15,7 @@ help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 demo: $(INSTALLED) ## Learn split digits, the default experiment: a minute on a laptop
-	$(BIN)/hypermnesia run
+	$(BIN)/hypermnesia run --out runs/demo --overwrite
 
 test: check ## Everything: lint, types, import directions, doctests, tests, the wheel in an empty environment
 	$(BIN)/pytest

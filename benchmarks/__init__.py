@@ -1,0 +1,1 @@
+"""Speed and memory, both sides of every comparison measured in one run; `make bench` prints the tables."""

@@ -1,0 +1,146 @@
+"""Measures speed and memory and prints the tables: `python -m benchmarks --help`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmarks.contenders import CONTENDERS, hypnettorch_memory
+from benchmarks.memory import peak
+from benchmarks.report import (
+    PRESETS,
+    Results,
+    aims_table,
+    memory_table,
+    startup_table,
+    step_time_table,
+)
+from benchmarks.startup import startup
+from benchmarks.timing import Sample, Steps, in_turns
+from benchmarks.workload import Workload
+from hypermnesia.training import resolve_device
+from hypermnesia.training.allocator import keep_freed_memory
+
+MOST_PAST_TASKS = {"hypermnesia": 249, "hypnettorch": 249}
+MOST_PAST_TASKS_IN_A_QUICK_RUN = {"hypermnesia": 100, "hypnettorch": 9}
+
+
+def step_times(
+    preset: str, device: torch.device, rounds: int, seconds: float, most: Mapping[str, int]
+) -> dict[str, Sample]:
+    """Seconds per step of all contenders after each number of past tasks, all in the same rounds."""
+    workload = Workload(preset, device)
+    batches = workload.batches()
+    contenders: dict[str, Steps] = {
+        "plain": CONTENDERS["plain"](workload, 0),
+        "batches": lambda number: [next(batches) for _ in range(number)],
+    }
+    for past in PRESETS[preset]:
+        if past <= most["hypermnesia"]:
+            contenders[f"hypermnesia {past}"] = CONTENDERS["hypermnesia"](workload, past)
+        if past <= most["hypnettorch"] and hypnettorch_memory(workload, past) < _free_memory(device):
+            contenders[f"hypnettorch {past}"] = CONTENDERS["hypnettorch"](workload, past)
+    return in_turns(contenders, rounds=rounds, seconds=seconds, wait=_waiting(device))
+
+
+def peak_memory(device: torch.device, rounds: int, most: Mapping[str, int]) -> dict[str, Sample]:
+    """Peak bytes in permuted-mnist-10's setting, each measured in a process of its own, in turns."""
+    preset = "permuted-mnist-10"
+    enough = hypnettorch_memory(Workload(preset, device), 100) < _free_memory(device)
+    measured = [("plain", 0), ("hypermnesia", 2), ("hypermnesia", 100), ("hypnettorch", 2)]
+    if enough and most["hypnettorch"] >= 100:
+        measured.append(("hypnettorch", 100))
+    taken: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for contender, past in measured:
+            taken.setdefault(f"{contender} {past}", []).append(peak(preset, device, contender, past))
+    return {name: Sample(tuple(bytes_)) for name, bytes_ in taken.items()}
+
+
+def environment(device: torch.device, options: argparse.Namespace) -> dict[str, str]:
+    """What one needs to know to repeat the measurement."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    versions = {package: metadata.version(package) for package in ("torch", "hypermnesia", "hypnettorch")}
+    return {
+        "device": f"{device}: {name}",
+        "threads": str(torch.get_num_threads()),
+        "python": platform.python_version(),
+        **versions,
+        "rounds": f"{options.rounds}, of at least {options.seconds} s each",
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _waiting(device: torch.device) -> Callable[[], object]:
+    match device.type:
+        case "cuda":
+            return lambda: torch.cuda.synchronize(device)
+        case "mps":
+            return torch.mps.synchronize
+    return lambda: None
+
+
+def main() -> None:
+    """Measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds and fewer past tasks")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N, mps or auto")
+    parser.add_argument("--rounds", type=int, help="turns of every contender; 5, or 3 with --quick")
+    parser.add_argument("--seconds", type=float, help="length of a turn; 0.5, or 0.2 with --quick")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every single measurement there")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (0.2 if options.quick else 0.5)
+    device = resolve_device(options.device)
+    keep_freed_memory(device)  # A run does; here it serves all contenders alike.
+
+    most = MOST_PAST_TASKS_IN_A_QUICK_RUN if options.quick else MOST_PAST_TASKS
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120  # Tables in a file should not be cut to a terminal's width.
+    results = Results(environment(device, options), {}, {}, {})
+    with console.status("") as status:
+        for preset in PRESETS:
+            status.update(f"step times: {preset}")
+            samples = step_times(preset, device, options.rounds, options.seconds, most)
+            results.step_times[preset] = samples
+            console.print(step_time_table(preset, samples))
+        status.update("peak memory")
+        results.peak_memory.update(peak_memory(device, options.rounds, most))
+        console.print(memory_table(results.peak_memory))
+        status.update("start-up")
+        results.startup.update(startup(options.rounds))
+        console.print(startup_table(results.startup))
+    console.print(aims_table(results))
+    console.print(", ".join(f"{key} {value}" for key, value in results.environment.items()))
+    console.print("Medians of all rounds, and their range; a ratio is taken within each round.")
+    if options.json:
+        options.json.write_text(json.dumps(dataclasses.asdict(results), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What the measurements say, as tables for people."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+
+from benchmarks.timing import Sample
+
+MS, MIB = 1e-3, 2**20
+NOT_MEASURED = "not measured"
+PRESETS = {"permuted-mnist-10": (0, 9, 99, 249), "split-mnist": (0, 4)}
+"""Which presets are measured, after how many past tasks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Everything `make bench` measures.
+
+    Args:
+        environment: Versions, device and options, for whoever wants to repeat it.
+        step_times: Seconds per step by preset, then by contender: `plain`, `batches`, or `hypermnesia 99`.
+        peak_memory: Bytes by contender and past tasks, as in `hypermnesia 100`.
+        startup: Seconds by process.
+    """
+
+    environment: dict[str, str]
+    step_times: dict[str, dict[str, Sample]]
+    peak_memory: dict[str, Sample]
+    startup: dict[str, Sample]
+
+
+def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
+    """A row for each number of past tasks."""
+    table = Table(title=f"Step time, ms: {preset}", title_justify="left")
+    table.add_column("past tasks", justify="right")
+    for column in ("plain", "ours", "hypnettorch", "ours : plain", "hypnettorch : ours"):
+        table.add_column(column, justify="right")
+    plain = samples["plain"]
+    for past in PRESETS[preset]:
+        ours, theirs = samples.get(f"hypermnesia {past}"), samples.get(f"hypnettorch {past}")
+        table.add_row(
+            str(past),
+            plain.show(MS),
+            ours.show(MS) if ours else NOT_MEASURED,
+            theirs.show(MS) if theirs else NOT_MEASURED,
+            ours.per(plain).show(digits=2) if ours else "",
+            theirs.per(ours).show() if ours and theirs else "",
+        )
+    return table
+
+
+def memory_table(samples: Mapping[str, Sample]) -> Table:
+    """A row for each number of past tasks."""
+    table = Table(title="Peak memory, MiB: permuted-mnist-10", title_justify="left")
+    for column in ("past tasks", "plain", "ours", "hypnettorch"):
+        table.add_column(column, justify="right")
+    for past in (2, 100):
+        cells = (samples.get(name) for name in ("plain 0", f"hypermnesia {past}", f"hypnettorch {past}"))
+        table.add_row(str(past), *(cell.show(MIB, 0) if cell else NOT_MEASURED for cell in cells))
+    return table
+
+
+def startup_table(samples: Mapping[str, Sample]) -> Table:
+    """The command's processes beside what they cannot do without."""
+    table = Table(title="Start-up, s", title_justify="left")
+    for column in ("ours", "wall time", "beside", "wall time"):
+        table.add_column(column, justify="right" if column == "wall time" else "left")
+    help_, run = samples["help"], samples["run"]
+    table.add_row("--help", help_.show(digits=2), "an empty Python program", samples["python"].show(digits=2))
+    table.add_row("a run of one step", run.show(digits=2), "import torch", samples["torch"].show(digits=2))
+    return table
+
+
+def aims_table(results: Results) -> Table:
+    """What the project promises of itself, and whether it holds here."""
+    table = Table(title="Aims", title_justify="left")
+    for column in ("", "aim", "measured", ""):
+        table.add_column(column, justify="right" if column in ("aim", "measured") else "left")
+    for what, aim, sample, holds in _aims(results):
+        table.add_row(what, aim, sample.show(digits=2), "[green]holds[/]" if holds else "[red]missed[/]")
+    return table
+
+
+def _aims(results: Results) -> Iterator[tuple[str, str, Sample, bool]]:
+    def at_most(what: str, limit: float, sample: Sample) -> tuple[str, str, Sample, bool]:
+        return what, f"≤ {limit:g}", sample, sample.median <= limit
+
+    def at_least(what: str, limit: float, sample: Sample) -> tuple[str, str, Sample, bool]:
+        return what, f"≥ {limit:g}", sample, sample.median >= limit
+
+    times, memory = results.step_times["permuted-mnist-10"], results.peak_memory
+    ours = {past: times[name] for past in PRESETS["permuted-mnist-10"] if (name := f"hypermnesia {past}") in times}
+    for past in sorted(ours.keys() - {0, 9}):
+        yield at_most(f"step after {past} tasks : after 9", 1.1, ours[past].per(ours[9]))
+    for past in ours:
+        yield at_most(f"step after {past} tasks : plain", 3, ours[past].per(times["plain"]))
+    for past, limit in ((9, 6), (99, 40)):
+        if theirs := times.get(f"hypnettorch {past}"):
+            yield at_least(f"hypnettorch's step after {past} tasks : ours", limit, theirs.per(ours[past]))
+    yield at_most("data pipeline : step after 9 tasks", 0.05, times["batches"].per(ours[9]))
+    grown = memory["hypermnesia 100"].per(memory["hypermnesia 2"])
+    yield at_most("peak memory after 100 tasks : after 2", 1.05, grown)
+    yield at_most("--help, s", 0.3, results.startup["help"])

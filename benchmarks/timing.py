@@ -1,0 +1,78 @@
+"""Times of several contenders, measured in turns, so that what disturbs the machine disturbs them alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+Steps = Callable[[int], object]
+"""Takes as many steps as it is told."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One measured quantity, a number for each round: seconds per step, bytes, or ratios of them.
+
+    Example:
+        >>> slow, fast = Sample((0.5, 1.5, 1.0)), Sample((0.25, 0.5, 0.25))
+        >>> slow.median, slow.per(fast).rounds
+        (1.0, (2.0, 3.0, 4.0))
+    """
+
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle round."""
+        return statistics.median(self.rounds)
+
+    def per(self, other: Sample) -> Sample:
+        """How many times as much as the other, round by round."""
+        return Sample(tuple(mine / its for mine, its in zip(self.rounds, other.rounds, strict=True)))
+
+    def show(self, unit: float = 1.0, digits: int = 1) -> str:
+        """Median and range, in a unit."""
+        median, low, high = (f"{x / unit:,.{digits}f}" for x in (self.median, min(self.rounds), max(self.rounds)))
+        return f"{median} ({low}–{high})"
+
+
+def in_turns(
+    contenders: Mapping[str, Steps],
+    *,
+    rounds: int,
+    seconds: float,
+    wait: Callable[[], object] = lambda: None,
+) -> dict[str, Sample]:
+    """Let the contenders work in turns, a block of steps each, round after round.
+
+    Args:
+        contenders: What each does.
+        rounds: How often each has its turn.
+        seconds: Length of a block; it has at least one step, however long that takes.
+        wait: Returns when the device has done all it was given.
+
+    Returns:
+        Seconds per step of each contender.
+    """
+
+    def timed(steps: Steps, number: int) -> float:
+        wait()
+        start = time.perf_counter()
+        steps(number)
+        wait()
+        return (time.perf_counter() - start) / number
+
+    lengths = {}
+    for name, steps in contenders.items():
+        # The first steps allocate, compile or capture; of very long steps one is enough.
+        if (first := timed(steps, 1)) < seconds:
+            timed(steps, 5)
+            first = timed(steps, 5)
+        lengths[name] = max(1, round(seconds / first))
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, steps in contenders.items():
+            taken[name].append(timed(steps, lengths[name]))
+    return {name: Sample(tuple(times)) for name, times in taken.items()}

@@ -1,0 +1,73 @@
+"""What is trained: the networks and settings of a preset, on random images of the size of its data."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from hypermnesia.data import ImageDataset
+from hypermnesia.experiments.config import Experiment, load
+from hypermnesia.networks import mlp
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks import Task, permuted, split
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A preset's task sequence, target network and settings on one device; no file is read or downloaded.
+
+    Args:
+        preset: An experiment on MNIST, by name.
+        device: Where data and networks are.
+    """
+
+    preset: str
+    device: torch.device
+
+    @functools.cached_property
+    def experiment(self) -> Experiment:
+        """The published settings, as `hypermnesia run` uses them."""
+        return load(self.preset)
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """The second task of the sequence: the first of a permuted one keeps its pixels in order."""
+        generator = Seeds(0).generator()
+
+        def images(n: int) -> Tensor:
+            return torch.randint(256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
+
+        def labels(n: int) -> Tensor:
+            return torch.randint(10, (n,), generator=generator)
+
+        names = tuple("0123456789")
+        dataset = ImageDataset("noise", images(60_000), labels(60_000), images(10_000), labels(10_000), names).to(
+            self.device
+        )
+        tasks = self.experiment.tasks
+        if tasks.kind == "split":
+            return split(dataset, tasks.classes_per_task)[1]
+        return permuted(dataset, 2, padding=tasks.padding)[1]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers in one image, padding included."""
+        return torch.Size(self.task.train.input_shape).numel()
+
+    @property
+    def outputs(self) -> int:
+        """Classes of a task."""
+        return len(self.task.classes or ())
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless batches, made as in a run."""
+        return self.task.train.batches(self.experiment.training.batch_size, Seeds(0))
+
+    def network(self) -> nn.Module:
+        """A target network."""
+        network = self.experiment.network
+        return mlp(self.inputs, network.hidden, self.outputs, network.activation).to(self.device)
