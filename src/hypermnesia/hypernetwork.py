@@ -239,10 +239,43 @@ class Hypernetwork(nn.Module):
             raise ConfigurationError(f"there is no task {task}: {self.num_tasks} tasks were added, counted from 0")
         return self.generate(self.task_embeddings[task])
 
-    def generate(self, embedding: Float[Tensor, " embedding"]) -> dict[str, Tensor]:
-        """The target's weights for any embedding, by parameter name."""
-        features = self.features(embedding[None])[0]
-        weights = self.layout.unflatten((features @ self.readout).view(-1))
+    def generate(
+        self, embedding: Float[Tensor, " embedding"], parameters: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """The target's weights for any embedding, by parameter name.
+
+        Args:
+            embedding: A task embedding, `[embedding_dim]`.
+            parameters: Θ_h as from :meth:`shared_parameters`; None for the hypernetwork's own.
+        """
+        theta = self.shared_parameters() if parameters is None else parameters
+        chunks: Tensor = _Readout.apply(self.features(embedding[None], theta)[0], theta["readout"])  # type: ignore[no-untyped-call]
+        weights = self.layout.unflatten(chunks.view(-1))
         for name in self.layout.scales:
             weights[name] = weights[name] + 1
         return weights
+
+
+class _Readout(torch.autograd.Function):
+    """`features @ readout`, with a gradient that is fast for few features and long chunks."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, readout: Tensor) -> Tensor:
+        ctx.save_for_backward(features, readout)
+        return features @ readout
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        features, readout = ctx.saved_tensors
+        return _inner_products(gradient, readout), features.T @ gradient
+
+
+def _inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:
+    """`left @ right.T`. Where a few long rows meet on a CPU, BLAS leaves cores idle: a batch of pieces does not."""
+    (n, length), m = left.shape, right.shape[0]
+    pieces = length // 2048
+    if left.device.type != "cpu" or pieces < 2 or n * m > 4096:
+        return left @ right.T
+    whole = length - length % pieces
+    left_pieces, right_pieces = (x[:, :whole].unflatten(1, (pieces, -1)).transpose(0, 1) for x in (left, right))
+    return torch.bmm(left_pieces, right_pieces.mT).sum(0) + left[:, whole:] @ right[:, whole:].T

@@ -70,7 +70,7 @@ class HypernetworkObjective(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add both gradients to `.grad`; returns loss, task loss, regularizer and accuracy of the batch."""
-        logits = self._target(self._hypernetwork.generate(self._embedding), inputs)
+        logits = self._target(self._hypernetwork.generate(self._embedding, self._theta), inputs)
         task_loss = functional.cross_entropy(logits, labels)
         beta = self._settings.beta
         if self._regularizer is None:

@@ -74,8 +74,10 @@ class OutputRegularizer:
             # [ΔA | A*], transposed as the readout is: the products with ΔA and with A* become one. The upper half is
             # overwritten at each evaluation.
             self._differences = torch.cat([torch.zeros_like(readout), readout])
-            self._blocks = _blocks(hypernetwork)
-            self._K3 = [readout[:, b.columns] @ readout[:, b.columns].T for b in self._blocks]
+            used = hypernetwork.chunk_size - hypernetwork.surplus
+            self._columns = (slice(0, used), slice(used, hypernetwork.chunk_size))
+            # [[K₁, K₂], [K₂ᵀ, K₃]] of the columns used in every chunk and of the surplus; only K₃ stays.
+            self._K = [self._differences[:, part] @ self._differences[:, part].T for part in self._columns]
 
     def __call__(
         self, parameters: Mapping[str, Tensor], subset: Int[Tensor, " some"] | None = None
@@ -128,9 +130,11 @@ class OutputRegularizer:
         else:
             distance = self._gram(readout, features.detach(), reference)
             value = distance.value
-            for block, coefficients in zip(self._blocks, distance.readout_coefficients, strict=True):
-                rows = self._differences[:, block.columns]
-                gradients["readout"][:, block.columns].addmm_(coefficients, rows, alpha=scale)
+            for columns, coefficients in zip(self._columns, distance.readout_coefficients, strict=True):
+                gradient = gradients["readout"][:, columns]
+                # One product with ΔA and one with A*: BLAS takes longer for a single one of twice the depth.
+                for coefficient, rows in zip(coefficients.chunk(2, dim=1), self._differences.chunk(2), strict=True):
+                    gradient.addmm_(coefficient, rows[:, columns], alpha=scale)
             if leaves:
                 of_leaves = torch.autograd.grad(features, leaves, distance.feature_gradient)
         if leaves:
@@ -158,46 +162,35 @@ class OutputRegularizer:
         """
         height = len(readout)
         torch.sub(readout, self._snapshot["readout"], out=self._differences[:height])
-        drift = features - reference
+        for columns, K in zip(self._columns, self._K, strict=True):
+            rows = self._differences[:, columns]
+            torch.mm(rows[:height], rows.T, out=K[:height])  # K₁, K₂
+            K[height:, :height] = K[:height, height:].T
+
+        # [Φ | ΔΦ], a row for each task and chunk. The columns of the surplus generate no weights in the last chunk.
+        pairs = torch.cat([features, features - reference], dim=-1)
+        rows, last = pairs.flatten(0, 1), pairs[:, -1]
+        in_all = rows.T @ rows
+        in_all_but_last = in_all - last.T @ last
+        used, surplus = self._K
+        value = (used * in_all).sum() + (surplus * in_all_but_last).sum()
+
+        def times_readouts(pairs: Tensor, K: Tensor) -> Tensor:
+            return pairs @ (K[:, :height] + K[:, height:])  # R Aᵀ
+
+        gradient = times_readouts(rows, used + surplus).view_as(features)
+        gradient[:, -1] -= times_readouts(last, surplus)
         mean = 1 / len(features)
-        value = features.new_zeros(())
-        feature_gradient = torch.zeros_like(features)
-        readout_coefficients = []
-        for block, K3 in zip(self._blocks, self._K3, strict=True):
-            rows = self._differences[:, block.columns]
-            K1, K2 = (rows[:height] @ rows.T).split(height, dim=1)
-            phi, delta = (f[:, block.chunks].reshape(-1, height) for f in (features, drift))
-            on_change = phi @ K1 + delta @ K2.T  # R ΔAᵀ
-            on_snapshot = phi @ K2 + delta @ K3  # R A*ᵀ
-            value = value + mean * ((phi * on_change).sum() + (delta * on_snapshot).sum())
-            gradient = 2 * mean * (on_change + on_snapshot)
-            feature_gradient[:, block.chunks] += gradient.view(len(features), -1, height)
-            readout_coefficients.append(2 * mean * phi.T @ torch.cat([phi, delta], dim=1))
-        return _Distance(value, feature_gradient, readout_coefficients)
-
-
-class _Block(NamedTuple):
-    """Columns of the readout, and the chunks in which they generate weights."""
-
-    columns: slice
-    chunks: slice
+        coefficients = [2 * mean * products[:height] for products in (in_all, in_all_but_last)]
+        return _Distance(mean * value, gradient.mul_(2 * mean), coefficients)
 
 
 class _Distance(NamedTuple):
-    """The value, its gradient by the features, and, block by block, what times [ΔA | A*] is that by the readout."""
+    """The value, its gradient by the features, and what times [ΔA | A*] is that by each part of the readout."""
 
     value: Tensor
     feature_gradient: Tensor
     readout_coefficients: list[Tensor]
-
-
-def _blocks(hypernetwork: Hypernetwork) -> list[_Block]:
-    """All columns count in every chunk, but those of the surplus not in the last one: two blocks keep that exact."""
-    used = hypernetwork.chunk_size - hypernetwork.surplus
-    blocks = [_Block(slice(0, used), slice(0, hypernetwork.num_chunks))]
-    if hypernetwork.surplus:
-        blocks.append(_Block(slice(used, hypernetwork.chunk_size), slice(0, hypernetwork.num_chunks - 1)))
-    return blocks
 
 
 class _GramDistance(torch.autograd.Function):
@@ -208,7 +201,7 @@ class _GramDistance(torch.autograd.Function):
         ctx: Any, readout: Tensor, features: Tensor, reference: Tensor, regularizer: OutputRegularizer
     ) -> Tensor:
         distance = regularizer._gram(readout, features, reference)
-        ctx.blocks = regularizer._blocks
+        ctx.columns = regularizer._columns
         # Saved, so that autograd notices if a later evaluation overwrites them before the gradient is taken.
         ctx.save_for_backward(regularizer._differences, distance.feature_gradient, *distance.readout_coefficients)
         return distance.value
@@ -217,5 +210,5 @@ class _GramDistance(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         differences, feature_gradient, *coefficients = ctx.saved_tensors
-        parts = [c @ differences[:, block.columns] for c, block in zip(coefficients, ctx.blocks, strict=True)]
+        parts = [c @ differences[:, columns] for c, columns in zip(coefficients, ctx.columns, strict=True)]
         return gradient * torch.cat(parts, dim=1), gradient * feature_gradient, None, None
