@@ -17,16 +17,16 @@ class HypernetworkSettings(BaseModel):
 
     Example:
         >>> HypernetworkSettings(compression=0.5).hidden
-        (32, 32)
+        (20, 20)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    embedding_dim: Size = 32
+    embedding_dim: Size = 24
     """Numbers in a task embedding: the memory a task costs."""
-    chunk_embedding_dim: Size = 32
+    chunk_embedding_dim: Size = 16
     """Numbers in a chunk embedding."""
-    hidden: tuple[Size, ...] = (32, 32)
+    hidden: tuple[Size, ...] = (20, 20)
     """Widths of the hypernetwork's hidden layers."""
     activation: ActivationName = "relu"
     """Of the hypernetwork."""
