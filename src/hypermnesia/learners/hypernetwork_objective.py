@@ -99,8 +99,10 @@ class HypernetworkObjective(Objective):
             case "none":
                 return dict(self._theta)
             case "sgd":
-                rate = self._settings.lookahead_rate or float(optimizer.param_groups[0]["lr"])
-                candidates = gradient_step(optimizer, rate, gradients)
+                rate = self._settings.lookahead_rate
+                candidates = gradient_step(
+                    optimizer, optimizer.param_groups[0]["lr"] if rate is None else rate, gradients
+                )
             case "optimizer":
                 candidates = lookahead(optimizer, gradients)
         return dict(zip(self._theta, candidates, strict=False))
