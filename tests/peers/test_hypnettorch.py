@@ -70,9 +70,7 @@ def theirs(ours: Hypernetwork, trunk: Trunk) -> Peer:
         peer = HMLP(shapes, **settings)
     peer = peer.double()
     embeddings = dict(zip(peer.conditional_params, ours.task_embeddings, strict=True))
-    copy = dict(
-        zip(peer.unconditional_params, in_their_form(ours, dict(ours.named_parameters())), strict=True)
-    )
+    copy = dict(zip(peer.unconditional_params, in_their_form(ours, dict(ours.named_parameters())), strict=True))
     with torch.no_grad():
         for to, value in (copy | embeddings).items():
             to.copy_(value)
