@@ -83,7 +83,9 @@ def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = 
     return candidates
 
 
-def gradient_step(optimizer: Optimizer, rate: float, gradients: Mapping[Tensor, Tensor] | None = None) -> list[Tensor]:
+def gradient_step(
+    optimizer: Optimizer, rate: float | Tensor, gradients: Mapping[Tensor, Tensor] | None = None
+) -> list[Tensor]:
     """Like :func:`lookahead`, by a plain gradient step of the given rate, whatever the optimizer is.
 
     Example:
@@ -95,7 +97,8 @@ def gradient_step(optimizer: Optimizer, rate: float, gradients: Mapping[Tensor, 
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if gradients is not None:
         return [parameter - rate * gradients[parameter] for parameter in parameters]
-    return [p.detach().clone() if p.grad is None else torch.sub(p.detach(), p.grad, alpha=rate) for p in parameters]
+    # Multiplied, not as `alpha`: a rate on the device stays there while a graph records.
+    return [p.detach().clone() if p.grad is None else p.detach() - rate * p.grad for p in parameters]
 
 
 def _finite_derivative(gradient: Tensor) -> Tensor:

@@ -74,6 +74,7 @@ class OutputRegularizer:
             # [ΔA | A*], transposed as the readout is: the products with ΔA and with A* become one. The upper half is
             # overwritten at each evaluation.
             self._differences = torch.cat([torch.zeros_like(readout), readout])
+            self._snapshot["readout"] = self._differences[len(readout) :]
             used = hypernetwork.chunk_size - hypernetwork.surplus
             self._columns = (slice(0, used), slice(used, hypernetwork.chunk_size))
             # [[K₁, K₂], [K₂ᵀ, K₃]] of the columns used in every chunk and of the surplus; only K₃ stays.
