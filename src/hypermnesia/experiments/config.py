@@ -17,7 +17,7 @@ from hypermnesia.training.settings import TrainingSettings
 Count = Annotated[int, Field(ge=1)]
 
 
-def _number_or_fraction(value: float) -> float:
+def _number_or_fraction(value: int | float) -> int | float:
     if 0 < value < 1:
         return value
     if value != int(value):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hypermnesia.training.monitor import Progress
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Shows a run to somebody while it happens; nothing a run computes depends on it.
 

@@ -30,11 +30,13 @@ class Records:
                 f"{path} has {length} bytes but had {position} when the checkpoint was made: it was changed or "
                 "cut short. Put it back, or start again with --overwrite."
             )
-        self._file.truncate(position)
+        if length > position:
+            self._file.truncate(position)
 
-    def add(self, **record: str | float) -> None:
+    def add(self, **record: str | int | float) -> None:
         """Append one record."""
         self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        self._file.flush()  # so that a full disk is noticed here, and the file can be followed
 
     def sync(self) -> int:
         """Make sure that everything is on the disk; returns the position."""

@@ -18,7 +18,7 @@ from hypermnesia.experiments.records import Records
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.state import RunState
 from hypermnesia.experiments.summary import Summary, summarize
-from hypermnesia.experiments.tensorboard import open_writer
+from hypermnesia.experiments.tensorboard import TensorBoard
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints
@@ -81,7 +81,7 @@ class _Run:
         self.saved = self.clock = time.perf_counter()
         position = self._restore() if resumed else 0
         self.records = Records(directory.metrics, position)
-        self.tensorboard = open_writer(directory.tensorboard, self.step)
+        self.tensorboard = TensorBoard(directory.tensorboard, self.step)
 
     def _restore(self) -> int:
         """Go back to the newest checkpoint; returns where metrics.jsonl ended then."""
@@ -112,8 +112,7 @@ class _Run:
                 self._save()
         finally:
             self.records.close()
-            if self.tensorboard:
-                self.tensorboard.close()
+            self.tensorboard.close()
         return self._finish()
 
     def _learn(self, task: int) -> None:
@@ -147,9 +146,8 @@ class _Run:
                 "training.learning_rate, or clip gradients (training.clip_norm=1)"
             )
         self.records.add(kind="step", step=self.step, task=task, iteration=progress.iteration, **scalars)
-        if self.tensorboard:
-            for name, value in scalars.items():
-                self.tensorboard.add_scalar(f"learning/{name}", value, self.step)
+        for name, value in scalars.items():
+            self.tensorboard.add(f"learning/{name}", value, self.step)
 
     def _evaluate(self, after: int) -> None:
         """Measure accuracies after a task; nothing is written down before all of them are there."""
@@ -159,9 +157,8 @@ class _Run:
         measured = {task: self._accuracies(after, task) for task in (range(after + 1) if every else [after])}
         for task, accuracies in measured.items():
             self.records.add(kind="evaluation", step=self.step, after=after, task=task, **accuracies)
-            if self.tensorboard:
-                for split, value in accuracies.items():
-                    self.tensorboard.add_scalar(f"{split}/{task:03d}", value, self.step)
+            for split, value in accuracies.items():
+                self.tensorboard.add(f"{split}/{task:03d}", value, self.step)
         row = [measured[task]["test_accuracy"] if task in measured else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
         self.state.evaluation_seconds.append(time.perf_counter() - start)
@@ -180,8 +177,7 @@ class _Run:
 
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
-        if self.tensorboard:
-            self.tensorboard.flush()
+        self.tensorboard.flush()
         position = self.records.sync()
         self.checkpoints.save(
             self.step,

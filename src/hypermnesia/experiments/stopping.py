@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
-from typing import Self
 
 
 class StopSignals:
@@ -22,7 +21,7 @@ class StopSignals:
 
     received: signal.Signals | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> StopSignals:
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 

@@ -49,7 +49,7 @@ def _heat_map(figure: Figure, axes: Axes, matrix: Float64[np.ndarray, "learned t
     axes.set_ylabel("after learning task")
     rows, columns = matrix.shape
     for axis, count in ((axes.xaxis, columns), (axes.yaxis, rows)):
-        every = 1 if count <= 20 else 10
+        every = 1 if count <= 20 else 10 if count <= 120 else 50
         ticks = [number - 1 for number in range(1, count + 1) if number == 1 or number % every == 0]
         axis.set_ticks(ticks, [str(tick + 1) for tick in ticks])
     if columns > _MOST_NUMBERS:

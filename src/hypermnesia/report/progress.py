@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -40,7 +39,7 @@ class ProgressDisplay:
         self._task: int | None = None
         self._figures = ""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ProgressDisplay:
         self._bars.start()
         return self
 

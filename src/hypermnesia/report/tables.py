@@ -24,6 +24,7 @@ _GROUPS = 10
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the accuracy matrix, or what fits of it, and the figures that follow from it."""
     fits = _LABEL + _CELL * len(summary.tasks) <= console.width
+    console.print("test accuracy (%)", style="bold")
     console.print(_matrix(summary.accuracy) if fits else _groups(summary.accuracy))
     for name, value in _figures(summary):
         console.print(f"{name:<22}{value}", markup=False, highlight=False, soft_wrap=True)
@@ -31,25 +32,26 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def _matrix(accuracy: Float64[np.ndarray, "tasks tasks"]) -> Table:
     """Every measured accuracy; row = after which task, column = which task."""
-    table = Table(title="test accuracy (%)", box=None, padding=0, title_justify="left")
-    table.add_column("after", width=_LABEL - 1)
+    table = Table(box=None, padding=0)
+    table.add_column("after task", width=_LABEL)
     for task in range(accuracy.shape[1]):
-        table.add_column(f"task {task + 1}"[-_CELL + 1 :], justify="right", width=_CELL)
+        table.add_column(f"{task + 1} ", justify="right", width=_CELL)
     for after, row in enumerate(accuracy):
-        table.add_row(f"task {after + 1}", *map(_cell, row))
+        table.add_row(str(after + 1), *map(_cell, row))
     return table
 
 
 def _groups(accuracy: Float64[np.ndarray, "tasks tasks"]) -> Table:
     """Mean and minimum over groups of consecutive tasks, where the whole matrix would not fit."""
-    table = Table(title="test accuracy (%)", box=None, padding=0, title_justify="left")
-    table.add_column("tasks", width=12)
+    table = Table(box=None, padding=0)
+    table.add_column("tasks", width=_LABEL)
     for heading in ("right after", "lowest", "at the end", "lowest"):
         table.add_column(heading, justify="right", width=13)
     learned, final = np.diagonal(accuracy), accuracy[-1]
     for group in np.array_split(np.arange(len(final)), min(_GROUPS, len(final))):
         means = [f(values[group]) for values in (learned, final) for f in (np.mean, np.min)]
-        table.add_row(f"{group[0] + 1} to {group[-1] + 1}", *(_cell(float(value)) for value in means))
+        name = f"{group[0] + 1} to {group[-1] + 1}" if len(group) > 1 else str(group[0] + 1)
+        table.add_row(name, *(_cell(float(value)) for value in means))
     return table
 
 

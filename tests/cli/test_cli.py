@@ -1,0 +1,171 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from hypermnesia.experiments.config import load
+
+
+def test_help_is_fast_and_needs_no_torch(start):
+    code = "import sys; from hypermnesia import cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+    def seconds() -> float:
+        begin = time.perf_counter()
+        process = start("--help")
+        assert "Learn a sequence of tasks" in process.communicate()[0]
+        return time.perf_counter() - begin
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["presets"], ["--version"]])
+def test_what_explains_ends_well(call, arguments):
+    code, out, err = call(*arguments)
+    assert (code, err) == (0, "")
+    assert out
+
+
+def test_presets_are_listed_with_the_default_first(call):
+    names = [line.split()[0] for line in call("presets")[1].splitlines()]
+    assert names[:2] == ["split-digits", "permuted-digits"]
+    assert set(names[2:]) == {
+        *("split-mnist", "split-fashion-mnist"),
+        *("permuted-mnist-10", "permuted-mnist-100", "permuted-mnist-250"),
+    }
+
+
+def test_what_is_shown_can_be_run(call, tmp_path):
+    code, out, _ = call("show", "permuted-mnist-10", "learner.beta=0.5")
+    assert code == 0
+    (tmp_path / "mine.yaml").write_text(out)
+    assert load(str(tmp_path / "mine.yaml")) == load("permuted-mnist-10", ["learner.beta=0.5"])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["split-digit"], "Did you mean 'split-digits'"),
+        (["missing.yaml"], "missing.yaml cannot be read"),
+        (["learner.betta=1"], "learner.betta: unknown setting. Did you mean 'beta'"),
+        (["training.iterations=many"], "training.iterations: should be a valid integer"),
+        (["--seed", "-1"], "seed: should be greater than or equal to 0"),
+        (["--seed", "x"], "Invalid value for '--seed'"),
+        (["--sed", "1"], "--seed"),
+        (["--device", "cuda:99"], "there is no device 'cuda:99' here"),
+        (["--resume", "--overwrite"], "exclude each other"),
+        (["--resume", "--out", "nowhere"], "nowhere holds no run to resume"),
+        (["--out", "/dev/null"], "/dev/null exists and is not a run directory"),
+        (["--out", "/dev/null/run"], "/dev/null/run cannot be made"),
+        (["split-mnist", "--data", "/dev/null"], "/dev/null"),
+        (["tasks.num_tasks=6"], "suffice for 1 to 5 such tasks"),
+        (["tasks.validation=100000"], "set aside"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_a_sentence(call, tmp_path, arguments, message):
+    code, out, err = call("run", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_told(call):
+    code, _, err = call("run", "--device", "cuda")
+    assert code == 2
+    assert "there is no device 'cuda' here, only cpu" in err
+
+
+def test_a_truncated_data_file_is_told(call, tmp_path):
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+    for split in ("train", "t10k"):
+        for part in ("images-idx3", "labels-idx1"):
+            (tmp_path / "data" / "mnist" / f"{split}-{part}-ubyte").write_bytes(b"\x00\x00\x08\x03\x00")
+    code, _, err = call("run", "split-mnist", "--data", tmp_path / "data")
+    assert code == 2
+    assert "ubyte" in err
+    assert "Traceback" not in err
+
+
+def test_an_unreachable_network_is_told(call, tmp_path, monkeypatch):
+    monkeypatch.delenv("HYPERMNESIA_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for proxy in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    code, _, err = call("run", "split-mnist")
+    assert code == 2
+    assert "--data" in err or "HYPERMNESIA_DATA" in err
+    assert "Traceback" not in err
+
+
+def test_a_run_prints_plain_lines_and_writes_its_directory(call, tiny, tmp_path):
+    code, out, err = call(*tiny)
+    assert (code, err) == (0, "")
+    assert "task 2/2 (digits 2/3): loss" in out
+    for line in ("after task", "average accuracy", "forgetting", "backward transfer", "compression ratio", "time"):
+        assert line in out
+    assert "forward transfer" not in out
+    assert all(character == "\n" or character.isprintable() for character in out)
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {
+        *("config.yaml", "environment.json", "metrics.jsonl", "accuracy.csv", "accuracy.png", "timing.csv"),
+        *("summary.json", "learner.safetensors", "checkpoint"),
+    }
+    assert (tmp_path / "run" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_existing_run_is_kept_resumed_or_overwritten_as_asked(call, tiny, tmp_path):
+    assert call(*tiny)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    code, _, err = call(*tiny)
+    assert code == 2
+    assert "already holds a run; continue it with --resume, replace it with --overwrite" in err
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+    code, _, err = call(*tiny, "learner.beta=3", "--resume")
+    assert code == 2
+    assert "learner.beta is 3.0, was 0.1" in err
+    assert call(*tiny, "--resume")[0] == 0
+    assert call("run", "--resume", "--out", tmp_path / "run")[0] == 0
+    assert call(*tiny, "learner.beta=3", "--overwrite")[0] == 0
+    assert "beta: 3.0" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_json_is_one_object_on_stdout_and_nothing_else(call, tiny, tmp_path):
+    code, out, err = call(*tiny, "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert "task 1/2" in err
+    code, out, err = call(*tiny, "--json", "--quiet", "--overwrite")
+    assert code == 0
+    assert json.loads(out)["average_accuracy"] > 0
+    assert err == ""
+
+
+def test_quiet_prints_the_figures_only(call, tiny):
+    code, out, _ = call(*tiny, "--quiet")
+    assert code == 0
+    assert "task 1/2" not in out
+    assert "average accuracy" in out
+
+
+def test_the_default_directory_is_called_after_name_and_seed(call, tiny, tmp_path):
+    assert call(*tiny[:-2], "--seed", 5, "--quiet")[0] == 0
+    assert (tmp_path / "runs" / "split-digits-seed5" / "summary.json").exists()
+
+
+def test_a_loss_that_is_no_number_ends_with_1_and_a_sentence(call, tiny):
+    code, _, err = call(*tiny, "training.learning_rate=1e30")
+    assert code == 1
+    assert "training.learning_rate" in err
+    assert "What was measured before is in" in err
+    assert "Traceback" not in err
+
+
+def test_without_tensorboard_everything_else_works(call, tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert call(*tiny)[0] == 0
+    assert not (tmp_path / "run" / "tensorboard").exists()

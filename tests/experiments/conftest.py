@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from hypermnesia.experiments.build import build_tasks
+from hypermnesia.experiments.config import Experiment, load
+from hypermnesia.experiments.run import run
+from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.experiments.summary import Summary
+
+TINY = [
+    "tasks.num_tasks=3",
+    "network.hidden=[16]",
+    "learner.chunk_size=300",
+    "training.iterations=20",
+    "recording.log_every=1",
+    "device=cpu",
+]
+
+
+class Watcher:
+    """An observer that remembers."""
+
+    def __init__(self):
+        self.notes, self.steps, self.evaluations, self.rows = [], [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def learning(self, task, progress):
+        self.steps.append((task, progress.iteration))
+
+    def evaluating(self, after, task):
+        self.evaluations.append((after, task))
+
+    def evaluated(self, after, row):
+        self.rows.append(row)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Experiment:
+    return load("split-digits", TINY)
+
+
+def _carry_out(experiment: Experiment, path: Path, **arguments) -> tuple[Path, Summary, Watcher]:
+    watcher = Watcher()
+    summary = run(experiment, build_tasks(experiment), RunDirectory(path), observer=watcher, **arguments)
+    return path, summary, watcher
+
+
+@pytest.fixture
+def carry_out(tmp_path):
+    """Run an experiment in a directory below `tmp_path`; returns directory, summary and watcher."""
+    return lambda experiment, name, **arguments: _carry_out(experiment, tmp_path / name, **arguments)
+
+
+@pytest.fixture(scope="session")
+def whole(tiny, tmp_path_factory) -> Path:
+    """Directory of a run of `tiny` that nothing interrupted."""
+    return _carry_out(tiny, tmp_path_factory.mktemp("whole") / "run")[0]

@@ -1,0 +1,61 @@
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hypermnesia.experiments.summary import Summary
+from hypermnesia.report.tables import print_summary
+
+
+def printed(tasks: int, **console) -> str:
+    matrix = np.full((tasks, tasks), 0.9876)
+    matrix[-1] = 0.95
+    matrix[np.triu_indices(tasks, 1)] = np.nan
+    summary = Summary(
+        name="name",
+        seed=0,
+        directory="runs/somewhere",
+        tasks=[str(task) for task in range(tasks)],
+        accuracy=matrix,
+        average_accuracy=0.95,
+        learning_accuracy=0.9876,
+        forgetting=0.0376,
+        backward_transfer=-0.0376,
+        forward_transfer=None,
+        compression=0.8,
+        iterations=1,
+        seconds=3723.0,
+    )
+    file = io.StringIO()
+    print_summary(Console(file=file, width=80, **console), summary)
+    return file.getvalue()
+
+
+def test_ten_tasks_fit_on_eighty_columns():
+    lines = printed(10).splitlines()
+    assert lines[1].split() == ["after", "task", *map(str, range(1, 11))]
+    assert lines[2].split() == ["1", "98.76"]
+    assert lines[11].split() == ["10", *["95.00"] * 10]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("tasks", [11, 100, 250])
+def test_more_tasks_become_ten_groups(tasks):
+    lines = printed(tasks).splitlines()
+    assert lines[1].split() == ["tasks", "right", "after", "lowest", "at", "the", "end", "lowest"]
+    assert lines[11].split()[-5] == str(tasks)
+    assert "average accuracy" in lines[12]
+    assert max(map(len, lines)) <= 80
+
+
+def test_figures_are_percentages_and_what_is_not_defined_is_left_out():
+    text = printed(2)
+    for line in ("average accuracy      95.00 %", "backward transfer     -3.76 %", "1 h 2 min", "runs/somewhere"):
+        assert line in text
+    assert "forward transfer" not in text
+
+
+def test_colors_are_for_terminals_only():
+    assert "\x1b[" not in printed(3)
+    assert "\x1b[" in printed(3, force_terminal=True, color_system="truecolor")
