@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 
 import torch
@@ -34,7 +35,7 @@ def plain(workload: Workload, past_tasks: int) -> Steps:
         optimizer.step()
         return {"loss": loss.detach()}
 
-    do = GraphedStep(step) if workload.device.type == "cuda" else step
+    do = functools.partial(GraphedStep(), step) if workload.device.type == "cuda" else step
 
     def steps(number: int) -> None:
         for _ in range(number):

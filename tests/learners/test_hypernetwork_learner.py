@@ -1,6 +1,7 @@
 """HypernetworkLearner, from outside: it learns, remembers, goes on after a stop, and says what is wrong."""
 
 import copy
+import gc
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 import hypermnesia as hm
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.regularizers import OutputRegularizer
+from hypermnesia.training import Trainer
 from hypermnesia.training.monitor import Progress
 
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
@@ -168,6 +171,19 @@ def test_dropout_is_off_in_answers_and_reproducible_in_learning():
     one, other = trained(), trained()
     assert torch.equal(one.predict(inputs, 0).probabilities, one.predict(inputs, 0).probabilities)
     assert torch.equal(one.predict(inputs, 0).probabilities, other.predict(inputs, 0).probabilities)
+
+
+def test_what_a_task_needed_is_freed_with_its_end():
+    """No cycle of references keeps optimizer state and snapshots until the garbage collector looks."""
+    gc.collect()
+    gc.disable()
+    try:
+        trained = learner()
+        for task in range(2):
+            trained.learn(blobs(task))
+        assert not [o for o in gc.get_objects() if isinstance(o, (Trainer, OutputRegularizer))]
+    finally:
+        gc.enable()
 
 
 def test_learning_leaves_the_global_random_state_alone():

@@ -87,9 +87,7 @@ class TensorExamples(Examples):
                 "together: labels must have shape [n], one for each of the n inputs."
             )
         if inputs.device != labels.device:
-            raise DataError(
-                f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other."
-            )
+            raise DataError(f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other.")
         self._inputs = inputs
         self._labels = _class_numbers(labels)
         self._rows = rows
@@ -125,13 +123,11 @@ class TensorExamples(Examples):
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         device = self._inputs.device
-        return (
-            self._take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start, device)
-        )
+        return (self._take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start, device))
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         everything = torch.arange(len(self), device=self._inputs.device)
-        return (self._take(chosen) for chosen in torch.split(everything, batch_size))
+        return (self._take(everything[start : start + batch_size]) for start in range(0, len(self), batch_size))
 
     def _take(self, chosen: Tensor) -> Batch:
         rows = chosen if self._rows is None else self._rows.index_select(0, chosen)
@@ -209,9 +205,7 @@ class LoaderExamples(Examples):
         self._loader = loader
         if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
             what = "an IterableDataset" if isinstance(loader.dataset, IterableDataset) else "batch_size=None"
-            raise DataError(
-                f"A task's data loader must make batches of a map-style dataset; this one has {what}."
-            )
+            raise DataError(f"A task's data loader must make batches of a map-style dataset; this one has {what}.")
         if len(loader) == 0:
             raise DataError("A task needs examples, but the data loader yields no batches.")
         # Not from an iterator of the loader, which would advance its shuffling.
@@ -247,9 +241,7 @@ def _collate(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:
 
 def _checked(batch: Any) -> Batch:
     """A collated batch of somebody else's making, if it is inputs and class numbers."""
-    if not (
-        isinstance(batch, (tuple, list)) and len(batch) == 2 and all(torch.is_tensor(part) for part in batch)
-    ):
+    if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(torch.is_tensor(part) for part in batch)):
         raise DataError(
             "Examples must be pairs of an input tensor and an integer label; collated into a batch these are "
             f"{_describe(batch)}. Wrap the dataset so that its items are such pairs."
@@ -274,9 +266,7 @@ def _describe(batch: Any) -> str:
 
 def _class_numbers(labels: Tensor) -> Int64[Tensor, " n"]:
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(
-            f"Labels must be integers (class numbers from 0 on), not {labels.dtype}; convert them first."
-        )
+        raise DataError(f"Labels must be integers (class numbers from 0 on), not {labels.dtype}; convert them first.")
     return labels.to(torch.int64)
 
 

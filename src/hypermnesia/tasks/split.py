@@ -76,14 +76,10 @@ def _task(images: ImageDataset, group: torch.Tensor, validation: int | float, se
     def of_train(rows: torch.Tensor) -> TensorExamples:
         return TensorExamples(images.train_images, images.train_labels, rows=rows, classes=classes)
 
-    train, test = (
-        torch.isin(labels, classes).nonzero()[:, 0] for labels in (images.train_labels, images.test_labels)
-    )
+    train, test = (torch.isin(labels, classes).nonzero()[:, 0] for labels in (images.train_labels, images.test_labels))
     name = f"{images.name} {'/'.join(names)}"
     if not len(train) or not len(test):
-        raise DataError(
-            f"Task {name!r}: there are {len(train)} training and {len(test)} test images of its classes."
-        )
+        raise DataError(f"Task {name!r}: there are {len(train)} training and {len(test)} test images of its classes.")
     train, held_out = set_aside(train, validation, seeds)
     return Task(
         name=name,

@@ -19,23 +19,28 @@ class GraphedStep:
     the step is captured, and from there on replayed. Batches must all have the same shape; the returned scalars are
     the same tensors each time.
 
-    Args:
-        step: Takes a batch, changes parameters in place, returns scalars; the host must decide nothing in it.
+    It does not hold the step, which would tie a trainer and all its tensors into a cycle of references.
     """
 
-    def __init__(self, step: Step) -> None:
-        self._step = step
+    def __init__(self) -> None:
         self._stream = torch.cuda.Stream()
         self._eager_steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Do one step."""
+    def __call__(self, step: Step, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Do one step.
+
+        Args:
+            step: Takes a batch, changes parameters in place, returns scalars; the host must decide nothing in it.
+                The same each time.
+            inputs: The batch's inputs.
+            labels: Its labels.
+        """
         if self._eager_steps < _WARM_UP:
             self._eager_steps += 1
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
-                scalars = self._step(inputs, labels)
+                scalars = step(inputs, labels)
             torch.cuda.current_stream().wait_stream(self._stream)
             return scalars
         if self._graph is None:
@@ -43,7 +48,7 @@ class GraphedStep:
             self._graph = torch.cuda.CUDAGraph()
             # Capturing records the step without doing it; the replay below does.
             with torch.cuda.graph(self._graph):
-                self._scalars = self._step(self._inputs, self._labels)
+                self._scalars = step(self._inputs, self._labels)
         self._inputs.copy_(inputs)
         self._labels.copy_(labels)
         self._graph.replay()

@@ -16,7 +16,7 @@ from hypermnesia.training.allocator import keep_freed_memory
 from hypermnesia.training.monitor import Monitor, Progress
 from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.step import GraphedStep, Step
+from hypermnesia.training.step import GraphedStep
 
 _CHECK_EVERY = 50
 
@@ -65,6 +65,7 @@ class Trainer:
         self._device = device
         self._parameters = objective.parameters()
         self._optimizer = make_optimizer(self._parameters, settings)
+        self._graphed = GraphedStep() if device.type == "cuda" else None
 
     def run(self, monitor: Monitor | None = None) -> None:
         """Take the remaining steps.
@@ -73,7 +74,6 @@ class Trainer:
             DivergenceError: If the loss is not finite; looked at every 50 steps and after the last.
         """
         keep_freed_memory(self._device)
-        step: Step = GraphedStep(self._step) if self._device.type == "cuda" else self._step
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
@@ -83,7 +83,9 @@ class Trainer:
                 _seed_modules(self._seeds.child("modules", self.iteration), self._device)
                 set_learning_rate(self._optimizer, learning_rate(self._settings, self.iteration, self.iterations))
                 self._objective.prepare(self.iteration)
-                scalars = step(inputs.to(self._device), labels.to(self._device))
+                inputs, labels = inputs.to(self._device), labels.to(self._device)
+                graphed = self._graphed
+                scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
                 self.iteration += 1
                 if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
                     self._check(scalars["loss"])
