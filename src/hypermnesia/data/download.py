@@ -43,9 +43,7 @@ def fetch(name: str, mirrors: Sequence[str], folder: Path, read: Callable[[Path]
     failures = []
     for mirror in mirrors:
         try:
-            pooch.retrieve(
-                mirror + name, known_hash=None, fname=name, path=folder, downloader=_Checked(name, read)
-            )
+            pooch.retrieve(mirror + name, known_hash=None, fname=name, path=folder, downloader=_Checked(name, read))
             return read(path)
         except requests.RequestException as error:
             failures.append(f"{mirror}: {_reason(error)}")
@@ -57,9 +55,7 @@ def fetch(name: str, mirrors: Sequence[str], folder: Path, read: Callable[[Path]
                 "permit writing there, or choose another cache folder."
             ) from error
     raise DataError(
-        f"{name} could not be downloaded:\n  "
-        + "\n  ".join(failures)
-        + "\nCheck the network, or fetch the file "
+        f"{name} could not be downloaded:\n  " + "\n  ".join(failures) + "\nCheck the network, or fetch the file "
         "by other means and name the folder that holds it (HYPERMNESIA_DATA, or the data directory argument)."
     )
 

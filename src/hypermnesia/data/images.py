@@ -60,8 +60,7 @@ class ImageDataset:
             )
         if labels.dtype != torch.int64 or labels.ndim != 1:
             raise DataError(
-                f"{where}: labels must be int64 of shape [n], not {labels.dtype} of shape "
-                f"{list(labels.shape)}."
+                f"{where}: labels must be int64 of shape [n], not {labels.dtype} of shape {list(labels.shape)}."
             )
         if len(images) != len(labels):
             raise DataError(f"{where}: {len(images)} images but {len(labels)} labels; each image needs one.")

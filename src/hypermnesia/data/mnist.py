@@ -43,8 +43,7 @@ class PublishedFile:
         array = idx.parse(content, path)
         if tuple(array.shape) != self.shape:
             raise DataError(
-                f"{path}: holds an array of shape {list(array.shape)}, but {self.name} has shape "
-                f"{list(self.shape)}."
+                f"{path}: holds an array of shape {list(array.shape)}, but {self.name} has shape {list(self.shape)}."
             )
         digest = hashlib.sha256(content).hexdigest()
         if self.content_sha256 is None and digest in _MNIST_CONTENTS:
@@ -108,9 +107,7 @@ class IdxDataset:
         if directory is not None:
             read = functools.partial(self._read_local, self._folder(Path(directory)))
         else:
-            read = functools.partial(
-                self._read_cached, Path(cache or pooch.os_cache("hypermnesia")) / self.name
-            )
+            read = functools.partial(self._read_cached, Path(cache or pooch.os_cache("hypermnesia")) / self.name)
         return ImageDataset(
             name=self.name,
             train_images=read(self.train_images).unsqueeze(1),
@@ -171,8 +168,7 @@ MNIST = IdxDataset(
 document recognition*, 1998. Every file, local or downloaded, is checked by the SHA-256 of its content."""
 
 _MNIST_CONTENTS = frozenset(
-    file.content_sha256
-    for file in (MNIST.train_images, MNIST.train_labels, MNIST.test_images, MNIST.test_labels)
+    file.content_sha256 for file in (MNIST.train_images, MNIST.train_labels, MNIST.test_images, MNIST.test_labels)
 )
 
 FASHION_MNIST = IdxDataset(
