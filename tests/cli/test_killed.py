@@ -76,7 +76,7 @@ def test_ctrl_c_and_termination_save_and_tell_how_to_go_on(start, longer, uninte
     process = start(*longer, stdout=theirs)
     wait_until(process, lambda: size(metrics) > total // 4)
     process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=120)[1]
     screen = os.read(ours, 1 << 16).decode()
     os.close(ours), os.close(theirs)
     assert process.returncode == 130
@@ -88,7 +88,7 @@ def test_ctrl_c_and_termination_save_and_tell_how_to_go_on(start, longer, uninte
     process = start(*again)
     wait_until(process, lambda: size(metrics) > total // 2)
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 143
 
     process = start(*again)
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_written_ends_with_1_and_loses_nothing(start, long
 
     settings = ["recording.checkpoint_every=1000"]
     process = start(*longer, *settings, preexec_fn=limit)
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=120)[1]
     assert process.returncode == 1, stderr
     assert "Writing failed: " in stderr
     assert "Traceback" not in stderr

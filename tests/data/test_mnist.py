@@ -73,9 +73,7 @@ class Mirror(http.server.SimpleHTTPRequestHandler):
 
 def serve(folder: Path, handler: type[Mirror]) -> http.server.ThreadingHTTPServer:
     handler.requests = []
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(handler, directory=str(folder))
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return server
 

@@ -60,6 +60,7 @@ def test_a_run_writes_down_what_it_measured(tiny, carry_out):
     assert saved["forward_transfer"] is None
     assert len((path / "timing.csv").read_text().splitlines()) == 4
     assert json.loads((path / "environment.json").read_text())[0]["torch"] == torch.__version__
+    assert json.loads((path / "environment.json").read_text())[0]["threads"] == tiny.threads == 1
 
     learner = HypernetworkLearner.load(path / "learner.safetensors", mlp(64, [16], 2))
     assert learner.num_tasks == 3

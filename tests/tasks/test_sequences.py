@@ -44,9 +44,7 @@ def test_split_deals_out_every_image_of_its_classes_once(
 
 def test_split_in_order_by_default_and_shuffled_by_seed() -> None:
     assert [task.classes for task in split("digits")] == [(str(c), str(c + 1)) for c in range(0, 10, 2)]
-    first, again, other = (
-        [task.name for task in split(DIGITS, shuffle_classes=True, seed=seed)] for seed in (0, 0, 1)
-    )
+    first, again, other = ([task.name for task in split(DIGITS, shuffle_classes=True, seed=seed)] for seed in (0, 0, 1))
     assert first == again != other
 
 

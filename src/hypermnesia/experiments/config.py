@@ -113,6 +113,9 @@ class Experiment(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, mps, cuda or cuda:N; auto is the fastest one at hand."""
+    threads: Count | None = None
+    """Of the CPU; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
+    where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 
     def to_yaml(self) -> str:
         """All settings, defaults included; reads back as the same experiment."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import torch
 
 from hypermnesia.errors import DivergenceError
 from hypermnesia.evaluation import accuracy
@@ -57,9 +59,20 @@ def run(
         CheckpointError: What `directory` holds cannot be continued.
         OSError: A file could not be written; what was saved before remains.
     """
-    learner = build_learner(experiment, tasks)
-    resumed = directory.open(experiment, environment(learner.device), resume=resume)
-    return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
+    with _threads(experiment.threads):
+        learner = build_learner(experiment, tasks)
+        resumed = directory.open(experiment, environment(learner.device), resume=resume)
+        return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
+
+
+@contextlib.contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Run:

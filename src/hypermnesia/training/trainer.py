@@ -56,6 +56,7 @@ class Trainer:
         seeds: Seeds,
         device: torch.device,
     ) -> None:
+        keep_freed_memory(device)
         self.iteration = 0
         self.iterations = settings.total_iterations(len(examples))
         self._objective = objective
@@ -73,7 +74,6 @@ class Trainer:
         Raises:
             DivergenceError: If the loss is not finite; looked at every 50 steps and after the last.
         """
-        keep_freed_memory(self._device)
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
