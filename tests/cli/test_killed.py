@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing import event_accumulator
 
 
 def measurements(path: Path) -> dict[str, bytes]:
@@ -18,7 +19,6 @@ def measurements(path: Path) -> dict[str, bytes]:
 
 def curves(path: Path) -> dict[str, dict[int, float]]:
     """What TensorBoard would show."""
-    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     events = event_accumulator.EventAccumulator(str(path / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
     return {tag: {e.step: e.value for e in events.Scalars(tag)} for tag in events.Tags()["scalars"]}
