@@ -9,7 +9,6 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
 
