@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -76,7 +78,7 @@ class Trainer:
         """
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
+        with torch.random.fork_rng(devices=cuda), _denormals_as_zero():
             for inputs, labels in batches:
                 if self.iteration >= self.iterations:
                     break
@@ -133,3 +135,13 @@ def _seed_modules(seeds: Seeds, device: torch.device) -> None:
         torch.default_generator.manual_seed(seed)
     if device.type == "mps":
         torch.mps.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def _denormals_as_zero() -> Iterator[None]:
+    """Take numbers below 1e-38 as zero: Adam's moments get there once a task is learned, and CPUs are slow with them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
