@@ -139,7 +139,7 @@ def _seed_modules(seeds: Seeds, device: torch.device) -> None:
 
 @contextlib.contextmanager
 def _denormals_as_zero() -> Iterator[None]:
-    """Take numbers below 1e-38 as zero: Adam's moments get there once a task is learned, and CPUs are slow with them."""
+    """Take numbers below 1e-38 as zero: Adam's moments get there once a task is learned, and slow a CPU down."""
     torch.set_flush_denormal(True)
     try:
         yield
