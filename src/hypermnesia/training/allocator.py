@@ -13,9 +13,9 @@ _TOP_PAD_SIZE = 64 << 20
 def keep_freed_memory(device: torch.device) -> None:
     """Stop glibc from giving freed blocks back to the system at every step; does nothing with another C library.
 
-    A step allocates and frees tensors of the size of the readout. By default glibc maps and unmaps each,
-    and the kernel clears every page again, a large part of the time of a step. See docs/performance.md. What is
-    free when this is called, at the beginning of a task, does go back, so that the heap does not grow from task to task.
+    A step allocates and frees tensors of the size of the readout. By default glibc maps and unmaps each, and the
+    kernel clears every page again, a large part of the time of a step. What is free when this is called, at the
+    beginning of a task, does go back, so that the heap does not grow from task to task. See docs/performance.md.
     """
     libc = _glibc() if device.type == "cpu" else None
     if libc is None:
