@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from hypermnesia import data, evaluation, networks, regularizers, tasks
     from hypermnesia.hypernetwork import Hypernetwork
     from hypermnesia.layout import ParameterLayout
-    from hypermnesia.learners import ContinualLearner, HypernetworkLearner, Prediction
+    from hypermnesia.learners import (
+        ContinualLearner,
+        HypernetworkLearner,
+        Prediction,
+        ReplayLearner,
+        TaskInferenceLearner,
+    )
     from hypermnesia.tasks import Task
     from hypermnesia.training import TrainingSettings
 
@@ -20,6 +26,8 @@ _HOMES = {
     "HypernetworkLearner": "hypermnesia.learners",
     "ParameterLayout": "hypermnesia.layout",
     "Prediction": "hypermnesia.learners",
+    "ReplayLearner": "hypermnesia.learners",
+    "TaskInferenceLearner": "hypermnesia.learners",
     "Task": "hypermnesia.tasks",
     "TrainingSettings": "hypermnesia.training",
 }
@@ -31,7 +39,9 @@ __all__ = [
     "HypernetworkLearner",
     "ParameterLayout",
     "Prediction",
+    "ReplayLearner",
     "Task",
+    "TaskInferenceLearner",
     "TrainingSettings",
     "data",
     "evaluation",

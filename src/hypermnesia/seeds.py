@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 
 import torch
 
@@ -39,3 +41,15 @@ class Seeds:
     def generator(self) -> torch.Generator:
         """A new CPU generator that starts at this node's seed."""
         return torch.Generator().manual_seed(self.integer())
+
+    @contextlib.contextmanager
+    def default_generator(self) -> Iterator[None]:
+        """While it lasts, torch's default generator starts at this node's seed: modules draw their first weights there.
+
+        Example:
+            >>> with Seeds(0).default_generator():
+            ...     module = torch.nn.Linear(2, 2)
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.integer())
+            yield

@@ -210,7 +210,7 @@ def test_predictions_are_complete():
     trained = learner(network(outputs=3))
     trained.learn(blobs(0, classes=3))
     prediction = trained.predict(blobs(0, classes=3)[0], 0)
-    assert prediction.task == 0
+    assert prediction.task.tolist() == [0] * len(prediction.labels)
     assert prediction.probabilities.shape == (60, 3)
     torch.testing.assert_close(prediction.probabilities.sum(1), torch.ones(60))
     assert torch.equal(prediction.labels, prediction.probabilities.argmax(1))

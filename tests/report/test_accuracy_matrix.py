@@ -4,7 +4,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from hypermnesia.report.accuracy_matrix import accuracy_figure, png
+from hypermnesia.report.accuracy_matrix import accuracy_figure
+from hypermnesia.report.picture import png
 
 
 def triangle(tasks: int) -> np.ndarray:

@@ -1,19 +1,22 @@
 """The accuracy of a learner, and what an accuracy matrix says."""
 
-from hypermnesia.evaluation.accuracy import accuracy
+from hypermnesia.evaluation.accuracy import Measurement, measure
 from hypermnesia.evaluation.metrics import (
     average_accuracy,
     backward_transfer,
     forgetting,
     forward_transfer,
     learning_accuracy,
+    task_inference_accuracy,
 )
 
 __all__ = [
-    "accuracy",
+    "Measurement",
     "average_accuracy",
     "backward_transfer",
     "forgetting",
     "forward_transfer",
     "learning_accuracy",
+    "measure",
+    "task_inference_accuracy",
 ]

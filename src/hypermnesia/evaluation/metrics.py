@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 Matrix = Float[np.ndarray, "tasks tasks"]
 
@@ -88,3 +88,16 @@ def forward_transfer(matrix: Matrix, chance: Float[np.ndarray, " tasks"]) -> flo
 def _above(size: int) -> Matrix:
     """NaN above the diagonal, 0 elsewhere."""
     return np.where(np.triu(np.ones((size, size)), k=1) > 0, np.nan, 0.0)
+
+
+def task_inference_accuracy(confusion: Int[np.ndarray, "tasks tasks"]) -> float:
+    """How often the right task is inferred, each task counting alike: the mean of the diagonal over its rows' sums.
+
+    Args:
+        confusion: How many inputs of a task (row) were taken for which one (column).
+
+    Example:
+        >>> task_inference_accuracy(np.array([[3, 1], [0, 2]]))
+        0.875
+    """
+    return float(np.mean(np.diagonal(confusion) / confusion.sum(axis=1)))

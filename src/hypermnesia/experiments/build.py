@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from hypermnesia.data import load
-from hypermnesia.experiments.config import Experiment, PermutedTasks, SplitTasks
-from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.experiments.config import (
+    Experiment,
+    HypernetworkMethod,
+    PermutedTasks,
+    ReplayMethod,
+    SplitTasks,
+    TaskInferenceMethod,
+)
+from hypermnesia.learners import ContinualLearner, HypernetworkLearner, ReplayLearner, TaskInferenceLearner
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split
@@ -42,23 +48,28 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
             return permuted(images, **arguments, seed=experiment.seed)
 
 
-def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> HypernetworkLearner:
+def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:
     """A learner that has not learned anything yet, for tasks like these.
 
     Args:
-        experiment: Its network, learner, training, seed and device are used.
+        experiment: Its network, learner, scenario, training, seed and device are used.
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
     """
     outputs = max(task.num_classes for task in tasks if task.num_classes is not None)
-    with torch.random.fork_rng(devices=[]):
-        # Parameters that are not generated (`learner.shared`) keep the module's own initial values.
-        torch.manual_seed(Seeds(experiment.seed).child("network").integer())
+    # What is not generated starts from the module's own initial values.
+    with Seeds(experiment.seed).child("network").default_generator():
         inputs = math.prod(tasks[0].train.input_shape)
         network = mlp(inputs, experiment.network.hidden, outputs, experiment.network.activation)
-    return HypernetworkLearner(
-        network,
-        training=experiment.training,
-        seed=experiment.seed,
-        device=resolve_device(experiment.device),
+    options: dict[str, Any] = {
+        "training": experiment.training,
+        "seed": experiment.seed,
+        "device": resolve_device(experiment.device),
         **experiment.learner.model_dump(exclude={"method"}),
-    )
+    }
+    match experiment.learner:
+        case HypernetworkMethod():
+            return HypernetworkLearner(network, **options)
+        case TaskInferenceMethod():
+            return TaskInferenceLearner(network, **options)
+        case ReplayMethod():
+            return ReplayLearner(network, scenario=experiment.scenario, **options)

@@ -10,8 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.validation import sentences
-from hypermnesia.learners import HypernetworkSettings
+from hypermnesia.learners import InferenceSettings
 from hypermnesia.networks import ActivationName
+from hypermnesia.protection import HypernetworkSettings
+from hypermnesia.replay.settings import ReplaySettings
+from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -73,6 +76,21 @@ class HypernetworkMethod(HypernetworkSettings):
     """The learner `hypermnesia.HypernetworkLearner` and its settings."""
 
     method: Literal["hypernetwork"]
+    inference: InferenceSettings = InferenceSettings()
+
+
+class TaskInferenceMethod(HypernetworkSettings):
+    """The learner `hypermnesia.TaskInferenceLearner` and its settings."""
+
+    method: Literal["hypernetwork-task-inference"]
+    replay: ReplaySettings = ReplaySettings(temperature=None)
+
+
+class ReplayMethod(_Section):
+    """The learner `hypermnesia.ReplayLearner` and its settings."""
+
+    method: Literal["hypernetwork-replay"]
+    replay: ReplaySettings = ReplaySettings()
 
 
 class EvaluationSettings(_Section):
@@ -81,6 +99,9 @@ class EvaluationSettings(_Section):
     tasks: Literal["all", "diagonal-and-last-row"] = "all"
     """After each task, all tasks so far; or only the newest one, and all after the last. For T tasks that is
     T (T + 1) / 2 evaluations, or 2 T - 1."""
+    every_scenario: bool = False
+    """After the last task, measure the average accuracy in the other scenarios too, where the learner answers in them
+    without being trained again."""
 
 
 class RecordingSettings(_Section):
@@ -106,7 +127,9 @@ class Experiment(_Section):
     data: DataSettings
     tasks: Annotated[SplitTasks | PermutedTasks, Field(discriminator="kind")]
     network: MLPSettings
-    learner: HypernetworkMethod
+    scenario: Scenario = "task"
+    """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
+    learner: Annotated[HypernetworkMethod | TaskInferenceMethod | ReplayMethod, Field(discriminator="method")]
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recording: RecordingSettings = RecordingSettings()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from hypermnesia.errors import DivergenceError
-from hypermnesia.evaluation import accuracy
+from hypermnesia.evaluation import Measurement, measure
 from hypermnesia.experiments.build import build_learner
 from hypermnesia.experiments.config import Experiment
 from hypermnesia.experiments.environment import environment
@@ -21,10 +21,12 @@ from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.state import RunState
 from hypermnesia.experiments.summary import Summary, summarize
 from hypermnesia.experiments.tensorboard import TensorBoard
-from hypermnesia.learners import HypernetworkLearner
-from hypermnesia.tasks import Task
+from hypermnesia.learners import ContinualLearner
+from hypermnesia.tasks import Scenario, Task
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.monitor import Progress
+
+_REPLAYED = 10  # inputs of each task that are written down
 
 
 class RunStopped(Exception):  # noqa: N818 - how a run ended, not what went wrong
@@ -80,7 +82,7 @@ class _Run:
         self,
         experiment: Experiment,
         tasks: Sequence[Task],
-        learner: HypernetworkLearner,
+        learner: ContinualLearner,
         directory: RunDirectory,
         observer: Observer,
         stop: Callable[[], bool],
@@ -122,6 +124,7 @@ class _Run:
                 if self.learner.num_tasks == task:
                     self._learn(task)
                 self._evaluate(task)
+                self._keep_replay(task)
                 self._save()
         finally:
             self.records.close()
@@ -167,26 +170,47 @@ class _Run:
         start = time.perf_counter()
         last = after == len(self.tasks) - 1
         every = last or self.experiment.evaluation.tasks == "all"
-        measured = {task: self._accuracies(after, task) for task in (range(after + 1) if every else [after])}
-        for task, accuracies in measured.items():
+        asked = range(after + 1) if every else [after]
+        scenario = self.experiment.scenario
+        scenarios = self.learner.scenarios if last and self.experiment.evaluation.every_scenario else (scenario,)
+        measured = {task: self._measure(after, task, scenarios) for task in asked}
+        for task, splits in measured.items():
+            accuracies = {f"{split}_accuracy": found.accuracy[scenario] for split, found in splits.items()}
             self.records.add(kind="evaluation", step=self.step, after=after, task=task, **accuracies)
-            for split, value in accuracies.items():
-                self.tensorboard.add(f"{split}/{task:03d}", value, self.step)
-        row = [measured[task]["test_accuracy"] if task in measured else None for task in range(len(self.tasks))]
+            for name, value in accuracies.items():
+                self.tensorboard.add(f"{name}/{task:03d}", value, self.step)
+        tests = {task: splits["test"] for task, splits in measured.items()}
+        row = [tests[task].accuracy[scenario] if task in tests else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
+        if last:
+            self.state.scenario_accuracy = {
+                name: float(np.mean([found.accuracy[name] for found in tests.values()])) for name in scenarios
+            }
+        inferred = [found.inferred for found in tests.values() if found.inferred is not None]
+        self.state.inferred = inferred if every and inferred else None
         self.state.evaluation_seconds.append(time.perf_counter() - start)
         self._write_tables()
         self.observer.evaluated(after, row)
 
-    def _accuracies(self, after: int, task: int) -> dict[str, float]:
+    def _measure(self, after: int, task: int, scenarios: Sequence[Scenario]) -> dict[str, Measurement]:
         if self.stop():
             self._save()
             raise RunStopped
         self.observer.evaluating(after, task)
-        splits = {"test_accuracy": self.tasks[task].test, "validation_accuracy": self.tasks[task].validation}
+        splits = {"test": self.tasks[task].test, "validation": self.tasks[task].validation}
         return {
-            name: accuracy(self.learner, examples, task) for name, examples in splits.items() if examples is not None
+            name: measure(self.learner, examples, task, scenarios)
+            for name, examples in splits.items()
+            if examples is not None
         }
+
+    def _keep_replay(self, after: int) -> None:
+        """Write down what the newest task's inputs are remembered as, and what has become of the others'."""
+        remembered = [self.learner.replay(task, _REPLAYED) for task in range(after + 1)]
+        late = [inputs.cpu() for inputs in remembered if inputs is not None]
+        if late:
+            self.state.early_replay.append(late[-1])
+            self.directory.write_replay(self.state.early_replay, late)
 
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
@@ -206,6 +230,8 @@ class _Run:
 
     def _write_tables(self) -> None:
         self.directory.write_accuracy(self.state.matrix(), self.state.tasks)
+        if self.state.inferred is not None:
+            self.directory.write_task_inference(self.state.inferred, self.state.tasks)
         state = self.state
         self.directory.write_timing(
             list(

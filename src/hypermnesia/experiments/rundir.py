@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.config import Experiment, validated
-from hypermnesia.training.checkpoint import write_atomically
+from hypermnesia.training.checkpoint import read, write, write_atomically
 
 _NEEDED = {"config.yaml", "environment.json"}
 _ALL = _NEEDED | {
     "metrics.jsonl",
     "accuracy.csv",
     "accuracy.png",
+    "task_inference.csv",
+    "task_inference.png",
+    "replay.safetensors",
+    "replay.png",
     "timing.csv",
     "summary.json",
     "learner.safetensors",
@@ -41,6 +46,10 @@ class RunDirectory:
     | accuracy.csv | test accuracies: row = after task i, column = task j |
     | timing.csv | seconds each task took |
     | accuracy.png | a picture of accuracy.csv |
+    | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
+    | task_inference.png | a picture of task_inference.csv |
+    | replay.safetensors | inputs of each task as remembered right after it, and after the newest one |
+    | replay.png | a picture of replay.safetensors |
     | summary.json | the figures printed at the end |
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
     | checkpoint/ | what `--resume` continues from |
@@ -58,6 +67,10 @@ class RunDirectory:
         self.accuracy = path / "accuracy.csv"
         self.timing = path / "timing.csv"
         self.picture = path / "accuracy.png"
+        self.task_inference = path / "task_inference.csv"
+        self.task_inference_picture = path / "task_inference.png"
+        self.replay = path / "replay.safetensors"
+        self.replay_picture = path / "replay.png"
         self.summary = path / "summary.json"
         self.learner = path / "learner.safetensors"
         self.checkpoint = path / "checkpoint"
@@ -164,14 +177,30 @@ class RunDirectory:
             [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
         )
 
+    def write_task_inference(self, counts: Sequence[Sequence[int]], tasks: Sequence[str]) -> None:
+        """Write task_inference.csv: for each task so far, how many of its inputs were taken for which one."""
+        known = tasks[: len(counts)]
+        _write_csv(self.task_inference, [["task", *known], *([n, *row] for n, row in zip(known, counts, strict=True))])
+
+    def write_replay(self, early: Sequence[Tensor], late: Sequence[Tensor]) -> None:
+        """Write replay.safetensors: inputs of each task so far, as they were right after it and as they are now."""
+        write(self.replay, {"early": list(early), "late": list(late)})
+
+    def read_replay(self) -> tuple[list[Tensor], list[Tensor]] | None:
+        """What :meth:`write_replay` wrote: early and late inputs of each task; None if the learner replays none."""
+        if not self.replay.exists():
+            return None
+        saved = read(self.replay)
+        return saved["early"], saved["late"]
+
     def write_timing(self, rows: Sequence[tuple[str, int, float, float]]) -> None:
         """Write timing.csv: name, iterations, seconds of learning, seconds of evaluation for each task."""
         head = ["task", "iterations", "learning_seconds", "evaluation_seconds"]
         _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
 
-    def write_picture(self, png: bytes) -> None:
-        """Write accuracy.png."""
-        write_atomically(self.picture, png)
+    def write_picture(self, path: Path, png: bytes) -> None:
+        """Write one of the pictures."""
+        write_atomically(path, png)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""

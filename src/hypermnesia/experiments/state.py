@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from torch import Tensor
 
 
 @dataclasses.dataclass
 class RunState:
-    """Measurements of a run so far; consists of JSON values only.
+    """Measurements of a run so far; consists of JSON values and tensors.
 
     Args:
         tasks: Names of all tasks, learned or not.
         rows: Test accuracy in [0, 1] on each task, after each learned and evaluated task; None = not measured.
+        inferred: After the newest task, for each task so far how many of its test inputs were taken for which one; None
+            where no task is inferred.
+        early_replay: Inputs of each task as the learner remembered them right after it; empty if it replays none.
+        scenario_accuracy: Average accuracy after the last task, by scenario.
         iterations: Optimizer steps of each finished task.
         learning_seconds: Of each task; the last entry may be that of a task still being learned.
         evaluation_seconds: Of each finished task.
@@ -23,6 +28,9 @@ class RunState:
 
     tasks: list[str]
     rows: list[list[float | None]] = dataclasses.field(default_factory=list)
+    inferred: list[list[int]] | None = None
+    early_replay: list[Tensor] = dataclasses.field(default_factory=list)
+    scenario_accuracy: dict[str, float] = dataclasses.field(default_factory=dict)
     iterations: list[int] = dataclasses.field(default_factory=list)
     learning_seconds: list[float] = dataclasses.field(default_factory=list)
     evaluation_seconds: list[float] = dataclasses.field(default_factory=list)

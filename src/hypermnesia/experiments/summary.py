@@ -14,6 +14,7 @@ from hypermnesia.evaluation import (
     forgetting,
     forward_transfer,
     learning_accuracy,
+    task_inference_accuracy,
 )
 from hypermnesia.experiments.config import Experiment
 from hypermnesia.experiments.state import RunState
@@ -29,7 +30,11 @@ class Summary:
         directory: Where its files are.
         tasks: Names.
         accuracy: Row = after task i, column = task j; NaN = not measured.
+        scenario: What was known and asked.
         average_accuracy: After the last task.
+        scenario_accuracy: The same, by scenario: this one, and others if they were measured.
+        task_inference_accuracy: How often the task was inferred correctly, averaged over tasks; None where none is.
+        task_inference: Of each task's test inputs (row), how many were taken for which task (column).
         learning_accuracy: Average of each task's right after it was learned.
         forgetting: None where not defined, as for the next two.
         backward_transfer: See `hypermnesia.evaluation.metrics`, which has the formulas.
@@ -44,7 +49,11 @@ class Summary:
     directory: str
     tasks: list[str]
     accuracy: Float64[np.ndarray, "tasks tasks"]
+    scenario: str
     average_accuracy: float
+    scenario_accuracy: dict[str, float]
+    task_inference_accuracy: float | None
+    task_inference: list[list[int]] | None
     learning_accuracy: float
     forgetting: float | None
     backward_transfer: float | None
@@ -83,7 +92,11 @@ def summarize(
         directory=directory,
         tasks=state.tasks,
         accuracy=matrix,
+        scenario=experiment.scenario,
         average_accuracy=average_accuracy(matrix),
+        scenario_accuracy=state.scenario_accuracy,
+        task_inference_accuracy=None if state.inferred is None else task_inference_accuracy(np.array(state.inferred)),
+        task_inference=state.inferred,
         learning_accuracy=learning_accuracy(matrix),
         forgetting=forgetting(matrix),
         backward_transfer=backward_transfer(matrix),

@@ -2,6 +2,15 @@
 
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
-from hypermnesia.learners.hypernetwork_settings import HypernetworkSettings
+from hypermnesia.learners.hypernetwork_replay import ReplayLearner
+from hypermnesia.learners.hypernetwork_task_inference import TaskInferenceLearner
+from hypermnesia.learners.task_inference import InferenceSettings
 
-__all__ = ["ContinualLearner", "HypernetworkLearner", "HypernetworkSettings", "Prediction"]
+__all__ = [
+    "ContinualLearner",
+    "HypernetworkLearner",
+    "InferenceSettings",
+    "Prediction",
+    "ReplayLearner",
+    "TaskInferenceLearner",
+]

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hypermnesia.errors import CheckpointError, DivergenceError
+from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training import checkpoint
 from hypermnesia.training.device import resolve_device
@@ -31,14 +32,23 @@ class Prediction:
     """A learner's answer.
 
     Attributes:
-        labels: The likeliest class of each input, counted within the task, `[inputs]`.
-        probabilities: Of every class, `[inputs, classes]`.
-        task: The task whose weights answered.
+        labels: The likeliest class of each input, counted within its task, `[inputs]`.
+        probabilities: Of every class of that task, `[inputs, classes]`.
+        task: The task each input was taken to belong to: the one given, or the one inferred, `[inputs]`; None where the
+            learner answers without inferring one. Task and label together name a class among all classes.
+        certainty: How sure the learner is of that task, from 0 to 1, `[inputs]`; 1 where it was given.
     """
 
     labels: Int64[Tensor, " inputs"]
     probabilities: Float[Tensor, "inputs classes"]
-    task: int
+    task: Int64[Tensor, " inputs"] | None
+    certainty: Float[Tensor, " inputs"] | None
+
+    @classmethod
+    def given_task(cls, logits: Float[Tensor, "inputs classes"], task: int) -> Prediction:
+        """The answer where the task is known."""
+        tasks = torch.full((len(logits),), task, device=logits.device)
+        return cls(logits.argmax(1), logits.softmax(1), tasks, torch.ones(len(logits), device=logits.device))
 
 
 class ContinualLearner(ABC):
@@ -63,6 +73,7 @@ class ContinualLearner(ABC):
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
         self._module = copy.deepcopy(module).to(self.device)
+        self._input_shape: tuple[int, ...] | None = None
         self._trainer: Trainer | None = None
         self._trainer_state: dict[str, Any] | None = None
 
@@ -71,18 +82,61 @@ class ContinualLearner(ABC):
     def num_tasks(self) -> int:
         """Tasks learned completely."""
 
+    @property
     @abstractmethod
-    def predict(self, inputs: Tensor, task: int) -> Prediction:
-        """Answer for a batch of inputs that are known to belong to a task.
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """In which scenarios it answers, as it is."""
+
+    @property
+    @abstractmethod
+    def num_weights(self) -> int:
+        """Numbers trained and kept, those of all tasks so far included."""
+
+    @property
+    def compression(self) -> float:
+        """Numbers trained and kept, per weight of the module."""
+        return self.num_weights / sum(p.numel() for p in self._module.parameters() if p.requires_grad)
+
+    def predict(self, inputs: Tensor, task: int | None = None) -> Prediction:
+        """Answer for a batch of inputs.
 
         Args:
             inputs: As in training batches, `[inputs, ...]`.
-            task: The task's number, in the order of learning, from 0; the task being learned counts too.
+            task: The number of the task that they belong to, in the order of learning, from 0; the task being learned
+                counts too. None where nobody knows: it is inferred, for each input by itself.
+
+        Raises:
+            ConfigurationError: If there is no such task, or the learner cannot do without it.
+            DataError: If the inputs have another shape than those learned from.
         """
+        known = self.num_tasks + (self.in_progress is not None)
+        if known == 0:
+            raise ConfigurationError("there is nothing to predict yet: learn a task first")
+        if task is not None and not 0 <= task < known:
+            raise ConfigurationError(f"there is no task {task}: {known} tasks were learned, counted from 0")
+        if task is None and self.scenarios == ("task",):
+            raise ConfigurationError(
+                "this learner was made for the task-incremental scenario, where every task has classes of its own: say"
+                " which task the inputs belong to, as in predict(inputs, task=0)"
+            )
+        shape = tuple(inputs.shape[1:])
+        if shape != self._input_shape:
+            raise DataError(
+                f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
+            )
+        return self._predict(inputs.to(self.device), task)
+
+    def replay(self, task: int, number: int) -> Float[Tensor, "number *shape"] | None:
+        """Inputs of a task as it is remembered, made of the same noise each time; None if the learner makes none."""
+        return None
+
+    @abstractmethod
+    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+        """Answer for inputs that fit, on the learner's device."""
 
     @abstractmethod
     def _begin_task(self, task: Task) -> None:
-        """Check that the task fits, and make room for it."""
+        """Make room for the task; inputs of its shape have gone through the module."""
 
     @abstractmethod
     def _objective(self) -> Objective:
@@ -133,7 +187,9 @@ class ContinualLearner(ABC):
         """
         task = Task.of(source)
         if self.in_progress is None:
+            self._check(task)
             self._begin_task(task)
+            self._input_shape = tuple(task.train.input_shape)
         if self._trainer is None:
             seeds = self.seeds.child("task", self.num_tasks)
             self._trainer = Trainer(self._objective(), task.train, self.training, seeds, self.device)
@@ -152,12 +208,46 @@ class ContinualLearner(ABC):
     def state_dict(self) -> dict[str, Any]:
         """All of the learner's state, also amid a task: nested dicts and lists of tensors and plain values."""
         trainer = self._trainer_state if self._trainer is None else self._trainer.state_dict()
-        return {"learner": self._state(), "trainer": trainer}
+        return {"learner": self._state(), "trainer": trainer, "input_shape": self._input_shape}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state_dict` of a learner with the same settings gave."""
+        shape = state["input_shape"]
+        self._input_shape = None if shape is None else tuple(shape)
         self._load_state(state["learner"])
         self._trainer, self._trainer_state = None, state["trainer"]
+
+    def _check(self, task: Task) -> None:
+        """Refuse a task that cannot be learned, before anything has changed."""
+        shape = tuple(task.train.input_shape)
+        if self._input_shape not in (None, shape):
+            raise DataError(
+                f"inputs of task '{task.name}' have shape [{_text(shape)}], but those of the first task had"
+                f" [{_text(self._input_shape)}]: bring all tasks to one shape"
+            )
+        inputs, _ = next(iter(task.train.in_order(2)))
+        was_training = self._module.training
+        self._module.eval()
+        try:
+            with torch.no_grad():
+                outputs = self._module(inputs.to(self.device))
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise DataError(
+                f"the module does not take inputs of shape [n, {_text(shape)}], as in task '{task.name}': {error}"
+            ) from error
+        finally:
+            self._module.train(was_training)
+        if outputs.ndim != 2:
+            raise DataError(f"the module must give [n, classes] numbers for n inputs, not {list(outputs.shape)}")
+        self._check_classes(task, outputs.shape[1])
+
+    def _check_classes(self, task: Task, outputs: int) -> None:
+        """Refuse a task with more classes than the module has outputs, where these do not grow."""
+        if task.num_classes is not None and task.num_classes > outputs:
+            raise DataError(
+                f"task '{task.name}' has labels up to {task.num_classes - 1}, but the module has {outputs}"
+                " outputs: labels must be 0 … outputs-1"
+            )
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
@@ -190,3 +280,7 @@ class ContinualLearner(ABC):
         learner = cls(module, **saved["settings"], device=device)
         learner.load_state_dict(saved["state"])
         return learner
+
+
+def _text(shape: tuple[int, ...] | None) -> str:
+    return ", ".join(map(str, shape or ()))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.nn import functional
 
-from hypermnesia.errors import CheckpointError, DataError
 from hypermnesia.hypernetwork import Hypernetwork
-from hypermnesia.layout import ParameterLayout
 from hypermnesia.learners.base import ContinualLearner, Prediction
-from hypermnesia.learners.hypernetwork_objective import HypernetworkObjective
-from hypermnesia.learners.hypernetwork_settings import HypernetworkSettings
+from hypermnesia.learners.task_inference import InferenceSettings, infer, uncertainty
+from hypermnesia.protection import HypernetworkSettings, Loss, ProtectedNetwork
+from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.trainer import Objective
+
+_INPUTS_AT_A_TIME = 2000
 
 
 class HypernetworkLearner(ContinualLearner):
@@ -27,11 +28,14 @@ class HypernetworkLearner(ContinualLearner):
     data are kept, and memory grows by one embedding a task (and by the module's statistics, such as batch
     normalization's, which are kept per task).
 
-    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020 (the task-incremental scenario, HNET).
+    Asked without a task, it takes that of the network that is least unsure of its answer (HNET+ENT).
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020.
 
     Args:
         module: The target network, with one head. It is copied, not changed. Its trainable parameters are generated;
             frozen ones, and those that match `shared`, are used as they are.
+        inference: How the task is inferred where it is not given: settings, or their fields as a dict.
         training: How each task is optimized: settings, or their fields as a dict.
         seed: Root of everything random in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
@@ -54,6 +58,7 @@ class HypernetworkLearner(ContinualLearner):
         self,
         module: nn.Module,
         *,
+        inference: InferenceSettings | Mapping[str, Any] | None = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
@@ -61,193 +66,97 @@ class HypernetworkLearner(ContinualLearner):
     ) -> None:
         super().__init__(module, training=training, seed=seed, device=device)
         self.settings = validated(HypernetworkSettings, settings)
-        patterns = self.settings.shared
-        layout = ParameterLayout.of(self._module, lambda name, _: not any(fnmatchcase(name, p) for p in patterns))
-        self.hypernetwork = self._make_hypernetwork(layout).to(self.device)
-        self._target = torch.compile(self._run_target) if self.training.compile else self._run_target
-        self._input_shape: tuple[int, ...] | None = None
-        # Statistics that a task has changed, one dict a task.
-        self._buffers: list[dict[str, Tensor]] = []
-        # Θ_h before the task that is being learned.
-        self._snapshot: dict[str, Tensor] | None = None
+        self.inference = validated(InferenceSettings, inference or {})
+        self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
+
+    @property
+    def hypernetwork(self) -> Hypernetwork:
+        """What generates the weights."""
+        return self._network.hypernetwork
 
     @property
     def num_tasks(self) -> int:
         """Tasks learned completely."""
-        return self.hypernetwork.num_tasks - (self._snapshot is not None)
+        return self._network.num_tasks
 
     @property
-    def compression(self) -> float:
-        """Trainable weights, embeddings of all tasks so far included, per weight of the target."""
-        return self.hypernetwork.compression
+    def num_weights(self) -> int:
+        """Numbers trained and kept, embeddings of all tasks so far included."""
+        return self._network.num_weights
 
-    def predict(self, inputs: Tensor, task: int) -> Prediction:
-        """Answer for a batch of inputs that are known to belong to a task.
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """All: every task has a network of its own, whatever is asked."""
+        return SCENARIOS
 
-        Args:
-            inputs: As in training batches, `[inputs, ...]`.
-            task: The task's number, in the order of learning, from 0; the task being learned counts too.
+    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+        if task is not None:
+            with self._network.for_use():
+                return Prediction.given_task(self._network(self._network.tensors(task), inputs), task)
+        return self._infer(inputs)
 
-        Raises:
-            ConfigurationError: If there is no such task.
-            DataError: If the inputs have another shape than those learned from.
-        """
-        logits = self._answer(inputs, task)
-        return Prediction(logits.argmax(dim=1), logits.softmax(dim=1), task)
+    def _infer(self, inputs: Tensor) -> Prediction:
+        """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks."""
+        uncertainties = torch.empty(self.hypernetwork.num_tasks, len(inputs), device=self.device)
+        answer: Tensor | None = None
+        with self._network.for_use():
+            for task in range(len(uncertainties)):
+                logits = self._logits_of_copies(inputs, task)
+                uncertainties[task] = uncertainty(logits, self.inference)
+                if answer is None:
+                    answer, least = logits[0], uncertainties[0].clone()
+                else:
+                    better = uncertainties[task] < least
+                    answer = torch.where(better[:, None], logits[0], answer)
+                    least = torch.where(better, uncertainties[task], least)
+        assert answer is not None
+        inferred, certainty = infer(uncertainties)
+        return Prediction(answer.argmax(1), answer.softmax(1), inferred, certainty)
 
-    @torch.no_grad()
-    def _answer(self, inputs: Tensor, task: int) -> Tensor:
-        """What the target network of a task gives, as for use."""
-        weights = self.hypernetwork(task)
-        shape = tuple(inputs.shape[1:])
-        if shape != self._input_shape:
-            raise DataError(
-                f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
-            )
-        was_training = self._module.training
-        self._module.eval()
-        try:
-            return self._run_target({**weights, **self._buffers[task]}, inputs.to(self.device))
-        finally:
-            self._module.train(was_training)
-
-    def _make_hypernetwork(self, layout: ParameterLayout) -> Hypernetwork:
-        settings = self.settings
-        generator = self.seeds.child("hypernetwork").generator()
-        common = settings.model_dump(
-            include={"embedding_dim", "chunk_embedding_dim", "hidden", "activation", "initialization"}
-        )
-        if settings.chunk_size is not None:
-            chunk_size = None if settings.chunk_size == "full" else settings.chunk_size
-            return Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
-        return Hypernetwork.with_compression(layout, settings.compression or 1.0, generator=generator, **common)
-
-    def _run_target(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
-        """Logits of the target network, given its weights and statistics, in the precision asked for."""
-        mixed = self.training.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
-            logits: Tensor = functional_call(self._module, tensors, (inputs,))
-        return logits.float() if mixed else logits
+    def _logits_of_copies(self, inputs: Tensor, task: int) -> Tensor:
+        """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
+        embedding = self.hypernetwork.task_embeddings[task]
+        generator = self.seeds.child("inference", task).generator()
+        logits = []
+        for copy in range(self.inference.copies):
+            noise = torch.randn(embedding.shape, generator=generator).to(embedding) if copy else 0.0
+            tensors = self._network.tensors(task, embedding + self.inference.noise * noise)
+            parts = [self._network(tensors, part) for part in inputs.split(_INPUTS_AT_A_TIME)]
+            logits.append(torch.cat(parts))
+        return torch.stack(logits)
 
     def _begin_task(self, task: Task) -> None:
-        shape = tuple(task.train.input_shape)
-        if self._input_shape not in (None, shape):
-            raise DataError(
-                f"inputs of task '{task.name}' have shape [{_text(shape)}], but those of the first task had"
-                f" [{_text(self._input_shape)}]: bring all tasks to one shape"
-            )
-        snapshot = {name: p.detach().clone() for name, p in self.hypernetwork.shared_parameters().items()}
-        number = self.hypernetwork.num_tasks
-        self.hypernetwork.add_task(self.seeds.child("task", number, "embedding").generator())
-        self._buffers.append({name: b.clone() for name, b in self._module.named_buffers()})
-        self._snapshot = snapshot
-        first_shape, self._input_shape = self._input_shape, shape
-        try:
-            self._check_fit(task, number)
-        except DataError:
-            self._abandon_task()
-            self._input_shape = first_shape
-            raise
+        self._network.begin_task()
 
-    def _check_fit(self, task: Task, number: int) -> None:
-        """Let the module answer for a few examples, before anything is learned from them."""
-        inputs, _ = next(iter(task.train.in_order(2)))
-        try:
-            outputs = self._answer(inputs, number)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            raise DataError(
-                f"the module does not take inputs of shape [n, {_text(tuple(inputs.shape[1:]))}],"
-                f" as in task '{task.name}': {error}"
-            ) from error
-        if outputs.ndim != 2:
-            raise DataError(f"the module must give [n, classes] numbers for n inputs, not {list(outputs.shape)}")
-        if task.num_classes is not None and task.num_classes > outputs.shape[1]:
-            raise DataError(
-                f"task '{task.name}' has labels up to {task.num_classes - 1}, but the module has {outputs.shape[1]}"
-                " outputs: labels must be 0 … outputs-1"
-            )
-
-    def _objective(self) -> HypernetworkObjective:
-        assert self._snapshot is not None
-        buffers = self._buffers[-1]
-        self._module.train()
-        seeds = self.seeds.child("task", self.num_tasks)
-        return HypernetworkObjective(
-            self.hypernetwork,
-            lambda weights, inputs: self._target({**weights, **buffers}, inputs),
-            self._snapshot,
-            self.settings,
-            seeds,
-        )
+    def _objective(self) -> Objective:
+        return self._network.objective(classification(self._network))
 
     def _end_task(self) -> None:
-        before = dict(self._module.named_buffers())
-        self._buffers[-1] = {n: b for n, b in self._buffers[-1].items() if not torch.equal(b, before[n])}
-        self.hypernetwork.task_embeddings.requires_grad_(False)
-        self._snapshot = None
+        self._network.end_task()
 
-    @torch.no_grad()
     def _abandon_task(self) -> None:
-        assert self._snapshot is not None
-        for name, parameter in self.hypernetwork.shared_parameters().items():
-            parameter.copy_(self._snapshot[name])
-        self.hypernetwork.task_embeddings = self.hypernetwork.task_embeddings[:-1]
-        self._buffers.pop()
-        self._snapshot = None
-
-    def _kept(self) -> dict[str, Tensor]:
-        """What the module keeps of its own: parameters that are not generated, and initial buffers."""
-        generated = set(self.hypernetwork.layout.names)
-        own = [*self._module.named_parameters(), *self._module.named_buffers()]
-        return {name: tensor for name, tensor in own if name not in generated}
+        self._network.abandon_task()
 
     def _settings(self) -> dict[str, Any]:
-        training = self.training.model_dump(mode="json")
-        return {**self.settings.model_dump(mode="json"), "training": training, "seed": self.seeds.root}
-
-    def _state(self) -> dict[str, Any]:
-        layout = self.hypernetwork.layout
         return {
-            "layout": {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)},
-            "input_shape": self._input_shape,
-            "theta": dict(self.hypernetwork.shared_parameters()),
-            "task_embeddings": list(self.hypernetwork.task_embeddings),
-            "module": self._kept(),
-            "buffers": self._buffers,
-            "snapshot": self._snapshot,
+            **self.settings.model_dump(mode="json"),
+            "inference": self.inference.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "seed": self.seeds.root,
         }
 
-    @torch.no_grad()
+    def _state(self) -> dict[str, Any]:
+        return self._network.state()
+
     def _load_state(self, state: dict[str, Any]) -> None:
-        layout = self.hypernetwork.layout
-        here = {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)}
-        kept = self._kept()
-        for saved, own in ((state["layout"], here), (_shapes(state["module"]), _shapes(kept))):
-            for name in sorted(saved.keys() | own.keys()):
-                if saved.get(name) != own.get(name):
-                    raise CheckpointError(
-                        f"the module does not fit the saved learner: '{name}' is {own.get(name, 'missing')} here and"
-                        f" {saved.get(name, 'missing')} there; give a module of the same architecture"
-                    )
-        for name, parameter in self.hypernetwork.shared_parameters().items():
-            parameter.copy_(state["theta"][name])
-        for name, tensor in kept.items():
-            tensor.copy_(state["module"][name])
-        self.hypernetwork.task_embeddings = nn.ParameterList()
-        for embedding in state["task_embeddings"]:
-            task = self.hypernetwork.add_task(torch.Generator())
-            self.hypernetwork.task_embeddings[task].copy_(embedding)
-        self._buffers = [{n: b.to(self.device) for n, b in buffers.items()} for buffers in state["buffers"]]
-        snapshot = state["snapshot"]
-        self._snapshot = None if snapshot is None else {n: p.to(self.device) for n, p in snapshot.items()}
-        self._input_shape = None if state["input_shape"] is None else tuple(state["input_shape"])
-        if self._snapshot is None:
-            self.hypernetwork.task_embeddings.requires_grad_(False)
+        self._network.load_state(state)
 
 
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
-    return {name: list(tensor.shape) for name, tensor in tensors.items()}
+def classification(network: ProtectedNetwork) -> Loss:
+    """Cross-entropy of a network's answers, and the batch's accuracy."""
 
+    def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        logits = network.while_learning(tensors, inputs)
+        return functional.cross_entropy(logits, labels), {"accuracy": (logits.argmax(dim=1) == labels).float().mean()}
 
-def _text(shape: tuple[int, ...] | None) -> str:
-    return ", ".join(map(str, shape or ()))
+    return loss

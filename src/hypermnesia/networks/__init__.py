@@ -1,6 +1,7 @@
-"""Target networks that ship with the package."""
+"""Target networks that ship with the package, and what plain classifiers are made of."""
 
 from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.networks.mlp import mlp
 
-__all__ = ["ACTIVATIONS", "ActivationName", "mlp"]
+__all__ = ["ACTIVATIONS", "ActivationName", "GrowingClassifier", "mlp"]

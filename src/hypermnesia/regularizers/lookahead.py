@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +16,9 @@ from hypermnesia.errors import ConfigurationError
 SUPPORTED: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW, RMSprop)
 
 
-def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = None) -> list[Tensor]:
+def lookahead(
+    optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = None, *, only: Collection[Tensor] | None = None
+) -> list[Tensor]:
     """The parameters as the next `optimizer.step()` would leave them; optimizer and parameters stay as they are.
 
     The optimizer's own step runs on copies of its parameters and state, so the result equals a real step bit for
@@ -27,9 +29,10 @@ def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = 
         gradients: None to use `parameter.grad`; the candidates are then constants. Or a gradient for each
             parameter, computed with `create_graph=True`: the candidates are then functions of parameters and
             gradients, through which one can differentiate.
+        only: The parameters to look at; None for all the optimizer has.
 
     Returns:
-        A tensor for each of the optimizer's parameters, in its order, group by group.
+        A tensor for each of these parameters, in the optimizer's order, group by group.
 
     Raises:
         ConfigurationError: For any other optimizer.
@@ -53,6 +56,8 @@ def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = 
         if gradients is not None:
             changes |= {"differentiable": True, "fused": False, "foreach": False}
         for parameter in group["params"]:
+            if only is not None and parameter not in only:
+                continue
             if gradients is None:
                 candidate = parameter.detach().clone()
                 candidate.grad = parameter.grad
@@ -71,6 +76,7 @@ def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = 
         {
             copies[parameter]: {key: v.clone() if isinstance(v, Tensor) else v for key, v in state.items()}
             for parameter, state in optimizer.state.items()
+            if parameter in copies
         },
     )
     # Hooks belong to real steps; the copy shares them.
@@ -84,7 +90,11 @@ def lookahead(optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = 
 
 
 def gradient_step(
-    optimizer: Optimizer, rate: float | Tensor, gradients: Mapping[Tensor, Tensor] | None = None
+    optimizer: Optimizer,
+    rate: float | Tensor,
+    gradients: Mapping[Tensor, Tensor] | None = None,
+    *,
+    only: Collection[Tensor] | None = None,
 ) -> list[Tensor]:
     """Like :func:`lookahead`, by a plain gradient step of the given rate, whatever the optimizer is.
 
@@ -94,7 +104,7 @@ def gradient_step(
         >>> gradient_step(Adam([weight]), rate=0.25)[0].item()
         0.75
     """
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if only is None or p in only]
     if gradients is not None:
         return [parameter - rate * gradients[parameter] for parameter in parameters]
     # Multiplied, not as `alpha`: a rate on the device stays there while a graph records.

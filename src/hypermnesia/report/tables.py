@@ -63,8 +63,11 @@ def _cell(value: float) -> Text:
 
 
 def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
+    several = len(summary.scenario_accuracy) > 1
     for name, value in (
         ("average accuracy", summary.average_accuracy),
+        *((f"  {name}-incremental", value) for name, value in summary.scenario_accuracy.items() if several),
+        ("task inferred", summary.task_inference_accuracy),
         ("right after learning", summary.learning_accuracy),
         ("forgetting", summary.forgetting),
         ("backward transfer", summary.backward_transfer),

@@ -2,7 +2,18 @@
 
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
 from hypermnesia.tasks.permuted import permuted
+from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.split import split
 from hypermnesia.tasks.task import Task
 
-__all__ = ["DatasetExamples", "Examples", "LoaderExamples", "Task", "TensorExamples", "permuted", "split"]
+__all__ = [
+    "SCENARIOS",
+    "DatasetExamples",
+    "Examples",
+    "LoaderExamples",
+    "Scenario",
+    "Task",
+    "TensorExamples",
+    "permuted",
+    "split",
+]

@@ -63,6 +63,12 @@ class Task:
         """Of the named classes; without names, the largest training label + 1, if it is known at once."""
         return self.train.num_classes if self.classes is None else len(self.classes)
 
+    def count_classes(self) -> int:
+        """Like :attr:`num_classes`, but reads all training labels where that is the only way to know."""
+        if self.num_classes is not None:
+            return self.num_classes
+        return 1 + max(int(labels.max()) for _, labels in self.train.in_order(1000))
+
     @classmethod
     def of(
         cls,

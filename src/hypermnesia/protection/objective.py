@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.hypernetwork import Hypernetwork
-from hypermnesia.learners.hypernetwork_settings import HypernetworkSettings
+from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.trainer import Objective
 
-Target = Callable[[dict[str, Tensor], Tensor], Tensor]
-"""The target network as a function of its weights by name, and of inputs: the logits."""
+Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
+"""The task loss of generated weights by name, a batch of inputs and its labels; and scalars worth showing."""
 
 
-class HypernetworkObjective(Objective):
+class ProtectedObjective(Objective):
     """L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
 
     ΔΘ_h is what the optimizer would do on the task loss alone. Only Θ_h gets the regularizer's gradient; the current
-    task's embedding gets that of the task loss.
+    task's embedding, and parameters that are learned along with it, get that of the task loss.
 
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, equation 2 and appendix A.
 
     Args:
         hypernetwork: The newest task is the one to learn.
-        target: The target network.
+        loss: L_task, a function of the generated weights.
         snapshot: Θ_h before the task was begun.
         settings: β, lookahead and the number of past tasks a step.
         seeds: Where the choice of past tasks draws from.
+        others: Parameters of the loss that are not generated, such as those of an encoder.
     """
 
     def __init__(
         self,
         hypernetwork: Hypernetwork,
-        target: Target,
+        loss: Loss,
         snapshot: dict[str, Tensor],
         settings: HypernetworkSettings,
         seeds: Seeds,
+        others: Sequence[nn.Parameter] = (),
     ) -> None:
         self._hypernetwork = hypernetwork
-        self._target = target
+        self._loss = loss
         self._settings = settings
         self._seeds = seeds
         self._theta = hypernetwork.shared_parameters()
         self._embedding = hypernetwork.task_embeddings[-1]
+        self._others = list(others)
         self._num_past = hypernetwork.num_tasks - 1
         self._regularizer: OutputRegularizer | None = None
         if self._num_past > 0 and settings.beta > 0:
@@ -59,8 +61,8 @@ class HypernetworkObjective(Objective):
             self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Θ_h and the current task's embedding."""
-        return [*self._theta.values(), self._embedding]
+        """Θ_h, the current task's embedding, and the others."""
+        return [*self._theta.values(), self._embedding, *self._others]
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks of a step, where not all of them count in every step."""
@@ -69,9 +71,8 @@ class HypernetworkObjective(Objective):
             self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add both gradients to `.grad`; returns loss, task loss, regularizer and accuracy of the batch."""
-        logits = self._target(self._hypernetwork.generate(self._embedding, self._theta), inputs)
-        task_loss = functional.cross_entropy(logits, labels)
+        """Add both gradients to `.grad`; returns loss, task loss, regularizer and what the loss reports."""
+        task_loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
         beta = self._settings.beta
         if self._regularizer is None:
             task_loss.backward()
@@ -90,19 +91,19 @@ class HypernetworkObjective(Objective):
                 "loss": task_loss + beta * penalty,
                 "task_loss": task_loss.detach(),
                 "regularizer": penalty.detach(),
-                "accuracy": (logits.argmax(dim=1) == labels).float().mean(),
+                **{name: scalar.detach() for name, scalar in scalars.items()},
             }
 
     def _candidate(self, optimizer: Optimizer, gradients: dict[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
         """Θ_h + ΔΘ_h by name."""
+        only = set(self._theta.values())
         match self._settings.lookahead:
             case "none":
                 return dict(self._theta)
             case "sgd":
                 rate = self._settings.lookahead_rate
-                candidates = gradient_step(
-                    optimizer, optimizer.param_groups[0]["lr"] if rate is None else rate, gradients
-                )
+                rate = optimizer.param_groups[0]["lr"] if rate is None else rate
+                candidates = gradient_step(optimizer, rate, gradients, only=only)
             case "optimizer":
-                candidates = lookahead(optimizer, gradients)
-        return dict(zip(self._theta, candidates, strict=False))
+                candidates = lookahead(optimizer, gradients, only=only)
+        return dict(zip(self._theta, candidates, strict=True))

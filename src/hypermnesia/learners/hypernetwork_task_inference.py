@@ -1,0 +1,156 @@
+"""HNET+TIR: the network of the task that a task classifier, kept by replay, takes an input for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.learners.base import ContinualLearner, Prediction
+from hypermnesia.learners.hypernetwork import classification
+from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
+from hypermnesia.replay import ReplayClassifier, ReplaySettings
+from hypermnesia.tasks.scenario import SCENARIOS, Scenario
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.joint import JointObjective
+from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.trainer import Objective
+
+
+class TaskInferenceLearner(ContinualLearner):
+    """A hypernetwork-protected network, and a task classifier that says which task's weights are to answer (HNET+TIR).
+
+    The task classifier is a plain network of the module's architecture with one output a task. Replayed inputs of past
+    tasks, which carry the task they were made for, keep it from forgetting; their generator is itself protected by a
+    hypernetwork. All of it is learned in the same steps. No old data are kept.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 2.2.
+
+    Args:
+        module: The target network, with one head. It must end in a linear layer: a copy of it with a growing head in
+            that place is the task classifier. It is not changed.
+        replay: Fields of :class:`ReplaySettings`, or the settings themselves; None for hard labels and the defaults.
+        training: How each task is optimized: settings, or their fields as a dict.
+        seed: Root of everything random in this learner.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        settings: Fields of :class:`HypernetworkSettings`, such as `compression=0.5` or `beta=0.01`.
+
+    Raises:
+        ConfigurationError: If a setting is unknown, of the wrong type or out of range, or there is no linear layer.
+
+    Example:
+        >>> learner = TaskInferenceLearner(nn.Linear(2, 2), hidden=(4,), chunk_size=3,
+        ...                                training=TrainingSettings(iterations=5))
+        >>> learner.learn((torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])))
+        >>> learner.predict(torch.tensor([[0.0, 1.0]])).task.tolist()
+        [0]
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        replay: ReplaySettings | Mapping[str, Any] | None = None,
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> None:
+        super().__init__(module, training=training, seed=seed, device=device)
+        self.settings = validated(HypernetworkSettings, settings)
+        self.replay_settings = validated(ReplaySettings, {"temperature": None} if replay is None else replay)
+        self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
+        # To the task classifier every task is a single class.
+        seeds = self.seeds.child("task classifier")
+        self._classifier = ReplayClassifier(self._module, "class", self.replay_settings, self.training, seeds)
+
+    @property
+    def hypernetwork(self) -> Hypernetwork:
+        """What generates the target network's weights."""
+        return self._network.hypernetwork
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks learned completely."""
+        return self._network.num_tasks
+
+    @property
+    def num_weights(self) -> int:
+        """Numbers trained and kept: of hypernetworks, task classifier and replay model, embeddings included."""
+        return self._network.num_weights + self._classifier.num_weights
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """All: every task has a network of its own, whatever is asked."""
+        return SCENARIOS
+
+    def replay(self, task: int, number: int) -> Tensor | None:
+        """Inputs of a task as it is remembered, made of the same noise each time, `[number, ...]`."""
+        return self._classifier.replay(task, number)
+
+    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+        with self._network.for_use():
+            if task is not None:
+                return Prediction.given_task(self._network(self._network.tensors(task), inputs), task)
+            probabilities = self._classifier.logits(inputs).softmax(1)
+            certainty, tasks = probabilities.max(1)
+            answers = [
+                (chosen, self._network(self._network.tensors(number), inputs[chosen]))
+                for number in range(self.hypernetwork.num_tasks)
+                if len(chosen := (tasks == number).nonzero()[:, 0])
+            ]
+            order = torch.cat([chosen for chosen, _ in answers]).argsort()
+            logits = torch.cat([answer for _, answer in answers])[order]
+        return Prediction(logits.argmax(1), logits.softmax(1), tasks, certainty)
+
+    def _begin_task(self, task: Task) -> None:
+        self._network.begin_task()
+        self._classifier.begin_task(tuple(task.train.input_shape), 1)
+
+    def _objective(self) -> Objective:
+        task_classifier, replay_model = self._classifier.objectives()
+        target = self._network.objective(classification(self._network))
+        return JointObjective(target, {"task_classifier": _OfTask(task_classifier), "replay": replay_model})
+
+    def _end_task(self) -> None:
+        self._network.end_task()
+        self._classifier.end_task()
+
+    def _abandon_task(self) -> None:
+        self._network.abandon_task()
+        self._classifier.abandon_task()
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            **self.settings.model_dump(mode="json"),
+            "replay": self.replay_settings.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "seed": self.seeds.root,
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {"network": self._network.state(), "task_classifier": self._classifier.state()}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._network.load_state(state["network"])
+        self._classifier.load_state(state["task_classifier"])
+
+
+class _OfTask(Objective):
+    """An objective that is told, instead of the class, that every input belongs to the task being learned."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+
+    def parameters(self) -> list[nn.Parameter]:
+        return self._objective.parameters()
+
+    def prepare(self, iteration: int) -> None:
+        self._objective.prepare(iteration)
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        return self._objective.accumulate_gradients(inputs, torch.zeros_like(labels), optimizer)

@@ -1,0 +1,19 @@
+"""Inputs of past tasks, imitated: generators protected by a hypernetwork, and classifiers that learn from them."""
+
+from hypermnesia.replay.classifier import ReplayClassifier
+from hypermnesia.replay.gan import GAN
+from hypermnesia.replay.model import ReplayModel
+from hypermnesia.replay.settings import GANSettings, ReplaySettings, VAESettings
+from hypermnesia.replay.stream import ReplayStream
+from hypermnesia.replay.vae import VAE
+
+__all__ = [
+    "GAN",
+    "VAE",
+    "GANSettings",
+    "ReplayClassifier",
+    "ReplayModel",
+    "ReplaySettings",
+    "ReplayStream",
+    "VAESettings",
+]

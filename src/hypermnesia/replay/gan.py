@@ -1,0 +1,69 @@
+"""A generative adversarial network as replay model."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
+
+from hypermnesia.networks.mlp import mlp
+from hypermnesia.replay.model import Generate, ReplayModel
+from hypermnesia.replay.settings import GANSettings
+from hypermnesia.seeds import Seeds
+from hypermnesia.training.settings import TrainingSettings
+
+
+class GAN(ReplayModel):
+    """A generative adversarial network; its discriminator is the companion.
+
+    Generator and discriminator take their steps at the same time, each with the gradient of its own loss: the
+    generator's is that its inputs pass for real (the non-saturating loss), the discriminator's that it tells them
+    apart, both as binary cross-entropy.
+
+    Source: Goodfellow et al., Generative adversarial nets, 2014; as a replay model von Oswald et al., ICLR 2020,
+    appendix.
+
+    Args:
+        input_shape: Of one input, with numbers in [0, 1].
+        settings: Of generator, discriminator and hypernetwork.
+        training: Precision and compilation of the forward pass.
+        seeds: Root of all chance in here.
+        device: Where to compute.
+
+    Example:
+        >>> gan = GAN((1, 8, 8), GANSettings(), TrainingSettings(), Seeds(0), torch.device("cpu"))
+        >>> gan.begin_task()
+        >>> gan.end_task()
+        >>> gan.replay(0, gan.latents(3, torch.Generator())).shape
+        torch.Size([3, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        settings: GANSettings,
+        training: TrainingSettings,
+        seeds: Seeds,
+        device: torch.device,
+    ) -> None:
+        with seeds.child("discriminator").default_generator():
+            discriminator = mlp(math.prod(input_shape), settings.discriminator_hidden, 1, settings.activation)
+        super().__init__(discriminator, input_shape, settings, training, seeds, device)
+
+    def _loss(self, generate: Generate, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        latents = torch.randn(len(inputs), self._settings.latent_dim, device=inputs.device)
+        made = generate(latents).sigmoid()
+        # The generator's gradient flows through the discriminator, but not into it, and the other way round.
+        frozen = {name: parameter.detach() for name, parameter in self._companion.named_parameters()}
+        verdict = functional_call(self._companion, frozen, (made,))
+        generator_loss = functional.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
+        real, fake = self._companion(torch.cat([inputs, made.detach()])).chunk(2)
+        discriminator_loss = (
+            functional.binary_cross_entropy_with_logits(real, torch.ones_like(real))
+            + functional.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+        ) / 2
+        scalars = {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
+        return generator_loss + discriminator_loss, scalars

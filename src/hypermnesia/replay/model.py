@@ -1,0 +1,145 @@
+"""What imitates the inputs of each task, and keeps being able to."""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hypermnesia.networks.mlp import mlp
+from hypermnesia.protection import ProtectedNetwork
+from hypermnesia.replay.settings import GeneratorSettings
+from hypermnesia.seeds import Seeds
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
+
+Generate = Callable[[Tensor], Tensor]
+"""From latents `[n, latent]` to flattened inputs before the sigmoid, `[n, numbers]`."""
+
+
+class ReplayModel(ABC):
+    """Makes inputs of any past task out of noise: a generator with weights of its own for each task.
+
+    A hypernetwork generates those weights, and the output regularizer keeps them, as it does a classifier's. What is
+    learned along with the generator (an encoder, a discriminator) serves the current task only and may forget.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 2.2 and appendix.
+
+    Args:
+        companion: What is learned along with the generator; on the CPU.
+        input_shape: Of one input; its numbers are taken to lie in [0, 1].
+        settings: Of the generator and its hypernetwork.
+        training: Precision and compilation of the forward pass.
+        seeds: Root of all chance in here.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self,
+        companion: nn.Module,
+        input_shape: tuple[int, ...],
+        settings: GeneratorSettings,
+        training: TrainingSettings,
+        seeds: Seeds,
+        device: torch.device,
+    ) -> None:
+        self.input_shape = input_shape
+        self._settings = settings
+        self._device = device
+        numbers_in = settings.latent_dim + settings.condition_dim
+        with seeds.child("generator").default_generator():
+            generator = mlp(numbers_in, settings.hidden, math.prod(input_shape), settings.activation)
+        self._network = ProtectedNetwork(generator.to(device), settings.hypernetwork, training, seeds)
+        self._companion = companion.to(device)
+        # The companion before the task that is being learned.
+        self._companion_before: dict[str, Tensor] | None = None
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks it can replay."""
+        return self._network.num_tasks
+
+    @property
+    def num_weights(self) -> int:
+        """Numbers trained and kept."""
+        return self._network.num_weights + sum(p.numel() for p in self._companion.parameters())
+
+    def begin_task(self) -> None:
+        """Make room for one more task."""
+        self._network.begin_task()
+        self._companion_before = copy.deepcopy(self._companion.state_dict())
+
+    def objective(self) -> Objective:
+        """What to optimize for the task that was begun; labels do not matter."""
+        condition = self._condition(self.num_tasks)
+
+        def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            def generate(latents: Tensor) -> Tensor:
+                return self._network.while_learning(tensors, self._with_condition(latents, condition))
+
+            return self._loss(generate, inputs.flatten(1))
+
+        return self._network.objective(loss, list(self._companion.parameters()))
+
+    def end_task(self) -> None:
+        """Keep what was learned."""
+        self._network.end_task()
+        self._companion_before = None
+
+    def abandon_task(self) -> None:
+        """Go back to before the task was begun."""
+        assert self._companion_before is not None
+        self._network.abandon_task()
+        self._companion.load_state_dict(self._companion_before)
+        self._companion_before = None
+
+    def latents(self, number: int, generator: torch.Generator) -> Float[Tensor, "number latent"]:
+        """Noise to make inputs of, from a CPU generator."""
+        return torch.randn(number, self._settings.latent_dim, generator=generator).to(self._device)
+
+    def replay(self, task: int, latents: Float[Tensor, "number latent"]) -> Float[Tensor, "number *shape"]:
+        """Inputs of a past task; while another one is learned, as they were before it.
+
+        Args:
+            task: Its number, below `num_tasks`.
+            latents: One row for each input.
+        """
+        with self._network.for_use():
+            inputs = self._with_condition(latents, self._condition(task))
+            outputs = self._network(self._network.tensors_before(task), inputs)
+        return outputs.sigmoid().view(-1, *self.input_shape)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
+        return {
+            "generator": self._network.state(),
+            "companion": dict(self._companion.state_dict()),
+            "companion_before": self._companion_before,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._network.load_state(state["generator"])
+        self._companion.load_state_dict(state["companion"])
+        before = state["companion_before"]
+        self._companion_before = None if before is None else {n: t.to(self._device) for n, t in before.items()}
+
+    @abstractmethod
+    def _loss(self, generate: Generate, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss on flattened inputs, of what `generate` makes of latents, and scalars worth showing."""
+
+    def _condition(self, task: int) -> Tensor:
+        size = self._settings.condition_dim
+        index = torch.tensor(task % size if size else 0, device=self._device)
+        return functional.one_hot(index, size).float() if size else torch.empty(0, device=self._device)
+
+    @staticmethod
+    def _with_condition(latents: Tensor, condition: Tensor) -> Tensor:
+        return torch.cat([latents, condition.expand(len(latents), -1)], dim=1)

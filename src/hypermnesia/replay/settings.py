@@ -1,0 +1,76 @@
+"""The settings of replay models, checked when made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hypermnesia.networks.activations import ActivationName
+from hypermnesia.protection.settings import HypernetworkSettings, Size
+
+
+class GeneratorSettings(BaseModel):
+    """What turns noise into inputs of a task: a network that a hypernetwork generates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    latent_dim: Size = 100
+    """Numbers of noise an input is made of."""
+    condition_dim: Annotated[int, Field(ge=0)] = 100
+    """Inputs of the generator that say which task is wanted, one of them 1; a task beyond that many shares one with
+    an earlier task, from which its own embedding keeps it apart. 0 for none."""
+    hidden: tuple[Size, ...] = (250, 350)
+    """Widths of the generator's hidden layers."""
+    activation: ActivationName = "relu"
+    """Of the generator and of what is learned along with it."""
+    hypernetwork: HypernetworkSettings = HypernetworkSettings()
+    """What generates the generator's weights, and how it is kept from forgetting."""
+
+
+class VAESettings(GeneratorSettings):
+    """A variational autoencoder whose decoder is protected.
+
+    Example:
+        >>> VAESettings(hidden=(400, 400)).latent_dim
+        100
+    """
+
+    kind: Literal["vae"] = "vae"
+    encoder_hidden: tuple[Size, ...] = (400, 400)
+    """Widths of the encoder's hidden layers; it serves only the task being learned, and is not protected."""
+
+
+class GANSettings(GeneratorSettings):
+    """A generative adversarial network whose generator is protected.
+
+    Example:
+        >>> GANSettings(latent_dim=10).kind
+        'gan'
+    """
+
+    kind: Literal["gan"] = "gan"
+    discriminator_hidden: tuple[Size, ...] = (400, 400)
+    """Widths of the discriminator's hidden layers; it serves only the task being learned, and is not protected."""
+
+
+ReplayModelSettings: TypeAlias = Annotated[VAESettings | GANSettings, Field(discriminator="kind")]
+
+
+class ReplaySettings(BaseModel):
+    """What replays inputs of past tasks, and what a classifier learns from them.
+
+    Example:
+        >>> ReplaySettings(model={"kind": "gan"}).model.kind
+        'gan'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: ReplayModelSettings = VAESettings()
+    """What imitates inputs of past tasks."""
+    weight: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of replayed inputs in the loss."""
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 2.0
+    """Of soft labels: the probabilities that the classifier, as it was before the current task, gives a replayed input.
+    Null for hard ones: its likeliest class of the task that the input was made for."""

@@ -1,0 +1,73 @@
+"""Batches of replayed inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from hypermnesia.replay.model import ReplayModel
+from hypermnesia.seeds import Seeds
+
+Label = Callable[[Tensor, Tensor], Tensor]
+"""From replayed inputs `[n, ...]` and the task of each `[n]` to what they should be taken for, `[n, outputs]`."""
+
+_BATCHES_IN_A_BLOCK = 50
+
+
+class ReplayStream:
+    """Replayed inputs of all past tasks in equal shares, a batch for each step.
+
+    They are made in blocks of many batches, so that a past task's network is generated once a block: a step costs
+    hardly more with a hundred past tasks than with one. Batch `i` depends on the seeds and on `i` only.
+
+    Args:
+        model: Replays the tasks before the current one, as they were before it.
+        batch_size: Inputs a step.
+        label: What to learn from them.
+        seeds: Where the noise draws from.
+
+    Attributes:
+        inputs: Of the current step, `[batch_size, ...]`; the same storage for every step.
+        targets: Likewise, `[batch_size, outputs]`.
+        tasks: Likewise, `[batch_size]`.
+    """
+
+    inputs: Float[Tensor, "batch *shape"]
+    targets: Float[Tensor, "batch outputs"]
+    tasks: Int64[Tensor, " batch"]
+
+    def __init__(self, model: ReplayModel, batch_size: int, label: Label, seeds: Seeds) -> None:
+        self._model = model
+        self._batch_size = batch_size
+        self._label = label
+        self._seeds = seeds
+        self._number: int | None = None
+        self._draw(0)
+        self.inputs, self.targets, self.tasks = (part[0].clone() for part in self._block)
+
+    def prepare(self, iteration: int) -> None:
+        """Go to the batch of a step."""
+        number, place = divmod(iteration, _BATCHES_IN_A_BLOCK)
+        if number != self._number:
+            self._draw(number)
+        for current, part in zip((self.inputs, self.targets, self.tasks), self._block, strict=True):
+            current.copy_(part[place])
+
+    @torch.no_grad()
+    def _draw(self, number: int) -> None:
+        """Make a block of batches."""
+        model, num_tasks = self._model, self._model.num_tasks
+        size = _BATCHES_IN_A_BLOCK * self._batch_size
+        latents = model.latents(size, self._seeds.child("replay", number).generator())
+        # In turns, from where the last block stopped: equal shares, also of more tasks than a batch has inputs.
+        tasks = (torch.arange(size, device=latents.device) + number * size) % num_tasks
+        inputs = latents.new_empty(size, *model.input_shape)
+        for task in range(num_tasks):
+            chosen = tasks == task
+            inputs[chosen] = model.replay(task, latents[chosen])
+        parts = (inputs, self._label(inputs, tasks), tasks)
+        self._block = [part.unflatten(0, (_BATCHES_IN_A_BLOCK, self._batch_size)) for part in parts]
+        self._number = number
