@@ -98,8 +98,8 @@ def run(
     from hypermnesia.experiments.rundir import RunDirectory
     from hypermnesia.experiments.sources import DEFAULT_PRESET
     from hypermnesia.experiments.stopping import StopSignals
-    from hypermnesia.report.accuracy_matrix import accuracy_figure, png
     from hypermnesia.report.progress import ProgressDisplay
+    from hypermnesia.report.run_pictures import draw_pictures
     from hypermnesia.report.tables import print_summary
 
     source, changes = _divide(settings or [])
@@ -119,7 +119,7 @@ def run(
     try:
         with StopSignals() as stop, display:
             summary = carry_out(experiment, tasks, directory, observer=display, stop=stop, resume=resume)
-        directory.write_picture(png(accuracy_figure(summary.accuracy, f"{experiment.name}, seed {experiment.seed}")))
+        draw_pictures(directory, summary)
     except RunStopped:
         _exit(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
     except DivergenceError as error:
@@ -151,6 +151,85 @@ def show(settings: Settings = None) -> None:
 
     source, changes = _divide(settings or [])
     print(load(source or DEFAULT_PRESET, changes).to_yaml(), end="")
+
+
+@app.command()
+def reproduce(
+    table: Annotated[str, typer.Argument(metavar="TABLE | FILE.yaml", help="Which published table, as table-1.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Settings for every run, as training.iterations=500; the tables then say so.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
+    ] = "",
+    methods: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet-ent,hnet-r. [default: all]")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
+    ] = None,
+) -> None:
+    """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
+
+    Writes Markdown, LaTeX and CSV. Finished runs are reused and interrupted ones continued, so give the same command
+    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.published import load, select
+    from hypermnesia.experiments.reproduce import carry_out, changes, compare, plan
+    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.report.published_table import ended, failures, print_comparison, started, write_comparison
+
+    part = select(load(table), _words(only), _words(methods))
+    runs = plan(part, seeds, settings or [])
+    changed = changes(settings or [])
+    directory = out or Path("runs") / part.name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another --out.") from error
+
+    console = Console()
+
+    def tell(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    if changed:
+        tell(f"Not the published settings: {' '.join(changed)}")
+    with StopSignals() as stop:
+        outcomes = carry_out(
+            runs,
+            directory,
+            jobs=jobs,
+            data=data,
+            started=lambda run: tell(started(run)),
+            ended=lambda outcome: tell(ended(outcome)),
+            stop=stop,
+        )
+    comparison = compare(part, outcomes, changed)
+    print_comparison(console, comparison)
+    tell(f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
+    failed = failures(outcomes)
+    if stop.received:
+        _exit(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")
+    if failed:
+        _exit(FAILED, failed.rstrip())
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _divide(settings: Sequence[str]) -> tuple[str | None, list[str]]:

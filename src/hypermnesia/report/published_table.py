@@ -1,0 +1,205 @@
+"""A published table with our accuracies beside it: on a terminal, as Markdown, as LaTeX and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+from hypermnesia.experiments.published import Accuracy
+from hypermnesia.experiments.reproduce import Cell, Comparison, Outcome, PlannedRun
+
+BELOW = "↓"
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
+_LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"±": r"$\pm$", BELOW: r"$\downarrow$"}
+)
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print the table; where it is too wide, as several with some of the methods each."""
+    for table in _fitting(console, comparison):
+        console.print(table)
+    for note in _notes(comparison):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
+    """Write `NAME.md`, `NAME.tex` and `NAME.csv`, NAME being the table's; returns their paths.
+
+    Args:
+        directory: Must exist.
+        comparison: What to write.
+
+    Raises:
+        OSError: A file could not be written; what was there before remains.
+    """
+    from hypermnesia.training.checkpoint import write_atomically  # imports torch
+
+    texts = {"md": markdown(comparison), "tex": latex(comparison), "csv": long_csv(comparison)}
+    paths = [directory / f"{comparison.table.name}.{ending}" for ending in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_atomically(path, text.encode())
+    return paths
+
+
+def started(run: PlannedRun) -> str:
+    """The line for a run that starts."""
+    return f"{run.name}: started"
+
+
+def ended(outcome: Outcome) -> str:
+    """The line for a run that ended.
+
+    Example:
+        >>> from hypermnesia.experiments.published import Reproduction
+        >>> run = PlannedRun(Reproduction(method="m", benchmark="b", preset="p"), ("task", "class"), (), 0)
+        >>> ended(Outcome(run, "finished", 83.4, {"task": 0.9973, "class": 0.695}))
+        'b_m-seed0: finished in 0:01:23, task 99.73 %, class 69.50 %'
+    """
+    took = f" in {datetime.timedelta(seconds=round(outcome.seconds))}" if outcome.seconds else ""
+    found = "".join(f", {scenario} {100 * value:.2f} %" for scenario, value in outcome.accuracy.items())
+    return f"{outcome.run.name}: {outcome.state}{took}{found}"
+
+
+def failures(outcomes: Sequence[Outcome]) -> str:
+    """How many runs failed, and the reason of each; empty if none did."""
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if not failed:
+        return ""
+    reasons = [textwrap.indent(f"{outcome.message}\n", "  ") for outcome in failed]
+    head = f"{len(failed)} of {len(outcomes)} runs failed; the table holds the others.\n"
+    return head + "".join(f"{outcome.run.name}:\n{reason}" for outcome, reason in zip(failed, reasons, strict=True))
+
+
+def markdown(comparison: Comparison) -> str:
+    """The table as Markdown, its notes below."""
+    head = ["benchmark", "scenario"]
+    for method, columns in _columns(comparison):
+        head += [f"{comparison.table.methods[method]} {column}" for column in columns]
+    rows = [head, ["---"] * len(head), *([*row, *cells] for row, cells in _rows(comparison))]
+    lines = ["| " + " | ".join(cell.translate(_MARKDOWN) for cell in row) + " |" for row in rows]
+    return "\n".join([*lines, "", *(note.translate(_MARKDOWN) + "  " for note in _notes(comparison)), ""])
+
+
+def latex(comparison: Comparison) -> str:
+    """The table as a LaTeX `tabular`, to be included in a `table`; needs the package booktabs."""
+    names, rules, heads, column = [], [], [], 3
+    for method, columns in _columns(comparison):
+        names.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{comparison.table.methods[method].translate(_LATEX)}}}")
+        rules.append(rf"\cmidrule(lr){{{column}-{column + len(columns) - 1}}}")
+        heads += columns
+        column += len(columns)
+    lines = [
+        r"% \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{ll{'r' * len(heads)}}}",
+        r"\toprule",
+        rf" & & {' & '.join(names)} \\",
+        " ".join(rules),
+        rf"benchmark & scenario & {' & '.join(heads)} \\",
+    ]
+    above = None
+    for (benchmark, scenario), cells in _rows(comparison):
+        lines += [r"\midrule"] * (benchmark != above)
+        texts = ["" if benchmark == above else benchmark, scenario, *cells]
+        lines.append(rf"{' & '.join(text.translate(_LATEX) for text in texts)} \\")
+        above = benchmark
+    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip"]
+    lines.append(r"{\footnotesize " + r" \\ ".join(note.translate(_LATEX) for note in _notes(comparison)) + r"\par}")
+    return "\n".join([*lines, ""])
+
+
+def long_csv(comparison: Comparison) -> str:
+    """One line for each benchmark, scenario and method; percent, unrounded, empty where there is nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = ["benchmark", "scenario", "method", "published", "published_sem", "ours", "ours_sem", "seeds", "below"]
+    writer.writerow([*head, "changed_settings"])
+    for benchmark, scenario in comparison.table.rows:
+        for method in comparison.table.methods:
+            cell = comparison.cell(benchmark, scenario, method)
+            below = None if cell.below is None else str(cell.below).lower()
+            figures = [*(cell.published or (None, None)), cell.mean, cell.sem, len(cell.ours), below]
+            changed = " ".join(comparison.changes) if cell.ours else ""
+            writer.writerow([benchmark, scenario, method, *figures, changed])
+    return text.getvalue()
+
+
+def _fitting(console: Console, comparison: Comparison) -> Iterator[Table]:
+    """The table in as few parts as fit on the console."""
+    unbounded = console.options.update(max_width=10_000)
+    methods: list[str] = []
+    for method in comparison.table.methods:
+        wider = _table(comparison, [*methods, method])
+        if methods and Measurement.get(console, unbounded, wider).maximum > console.width:
+            yield _table(comparison, methods)
+            methods = []
+        methods.append(method)
+    yield _table(comparison, methods)
+
+
+def _table(comparison: Comparison, methods: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE)
+    table.add_column("benchmark")
+    table.add_column("scenario")
+    for method, columns in _columns(comparison, methods):
+        for name, column in zip([comparison.table.methods[method], ""], columns, strict=False):
+            table.add_column(f"{name}\n{column}", justify="right", no_wrap=True)
+    above = None
+    for (benchmark, scenario), cells in _rows(comparison, methods):
+        if above and benchmark != above:
+            table.add_section()
+        table.add_row("" if benchmark == above else benchmark, scenario, *cells)
+        above = benchmark
+    return table
+
+
+def _columns(comparison: Comparison, methods: Sequence[str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Each method with the names of its columns."""
+    ours = "ours* (seeds)" if comparison.changes else "ours (seeds)"
+    for method in methods or comparison.table.methods:
+        yield method, ["published", ours] if method in comparison.table.reproduced else ["published"]
+
+
+def _rows(comparison: Comparison, methods: Sequence[str] | None = None) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """Each row's benchmark and scenario, with the texts of its cells."""
+    for benchmark, scenario in comparison.table.rows:
+        texts: list[str] = []
+        for method, columns in _columns(comparison, methods):
+            cell = comparison.cell(benchmark, scenario, method)
+            texts += [_published(cell.published), _ours(cell)][: len(columns)]
+        yield (benchmark, scenario), texts
+
+
+def _published(accuracy: Accuracy | None) -> str:
+    return f"{accuracy.mean:.2f} ± {accuracy.sem:.2f}" if accuracy else ""
+
+
+def _ours(cell: Cell) -> str:
+    if cell.mean is None:
+        return ""
+    spread = "" if cell.sem is None else f" ± {cell.sem:.2f}"
+    return f"{cell.mean:.2f}{spread} ({len(cell.ours)}){f' {BELOW}' if cell.below else ''}"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    table = comparison.table
+    notes = [
+        "Test accuracy (%) after the last task, mean ± standard error. "
+        f"Published, {table.seeds} seeds: {table.source}.",
+        f"{BELOW} ours is below the published by more than two standard errors of the difference "
+        "(of one seed: the published spread is taken).",
+    ]
+    if comparison.changes:
+        notes.append(f"* Not the published settings: ours ran with {' '.join(comparison.changes)}.")
+    return notes

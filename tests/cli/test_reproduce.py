@@ -1,0 +1,141 @@
+"""`hypermnesia reproduce` on a small table, whose runs are real ones."""
+
+import csv
+import json
+import os
+import signal
+import time
+
+import pytest
+
+TABLE = """
+source: somewhere
+seeds: 20
+methods: {old: OLD, new: NEW, other: OTHER}
+accuracy:
+  digits:
+    task: {old: [90, 0.5], new: [100, 0.01]}
+    class: {old: [20, 0.5], new: [100, 0.01], other: [1, 0.01]}
+runs:
+  - {method: new, benchmark: digits, preset: small.yaml, settings: [evaluation.every_scenario=true]}
+  - {method: other, benchmark: digits, preset: other.yaml, settings: [scenario=class], scenarios: [class]}
+"""
+SMALL = """
+data: {name: digits}
+tasks: {kind: split, num_tasks: 2}
+network: {kind: mlp, hidden: [16]}
+learner: {method: hypernetwork, embedding_dim: 4, chunk_embedding_dim: 4, hidden: [4], chunk_size: 300}
+training: {iterations: 10}
+device: cpu
+threads: 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    (tmp_path / "tiny.yaml").write_text(TABLE)
+    for name in ("small.yaml", "other.yaml"):
+        (tmp_path / name).write_text(SMALL)
+
+
+def lines(path) -> dict[tuple[str, str], dict[str, str]]:
+    return {(line["scenario"], line["method"]): line for line in csv.DictReader(path.open())}
+
+
+def test_a_table_is_reproduced_and_finished_runs_are_reused(call, tmp_path):
+    code, out, err = call("reproduce", "tiny.yaml", "--jobs", 2)
+    assert (code, err) == (0, "")
+    assert all(character == "\n" or character.isprintable() for character in out)
+    out_dir = tmp_path / "runs" / "tiny"
+    runs = {path.name: json.loads((path / "summary.json").read_text()) for path in out_dir.iterdir() if path.is_dir()}
+    assert set(runs) == {"digits_new-seed0", "digits_other_class-seed0"}
+    for name in runs:
+        assert f"{name}: started" in out
+        assert f"{name}: finished in 0:00:" in out
+    written = lines(out_dir / "tiny.csv")
+    found = runs["digits_new-seed0"]["scenario_accuracy"]
+    for scenario in ("task", "class"):
+        assert float(written[scenario, "new"]["ours"]) == pytest.approx(100 * found[scenario])
+    assert written["task", "other"]["seeds"] == written["task", "old"]["seeds"] == "0"
+    assert written["class", "new"]["below"] == "true"
+    assert "↓" in out
+    assert {path.name for path in out_dir.iterdir() if path.is_file()} == {"tiny.md", "tiny.tex", "tiny.csv"}
+
+    before = {path: path.stat().st_mtime_ns for path in out_dir.glob("*/**/*")}
+    code, out, err = call("reproduce", "tiny.yaml", "--only", "digits,class", "--methods", "new")
+    assert (code, err) == (0, "")
+    assert "digits_new-seed0: reused, class" in out
+    assert "started" not in out
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in out_dir.glob("*/**/*")}.items()
+    assert {scenario for scenario, _ in lines(out_dir / "tiny.csv")} == {"class"}
+
+
+def test_other_settings_are_told_and_never_mixed_with_the_published_ones(call, tmp_path):
+    arguments = ["reproduce", "tiny.yaml", "--methods", "other", "--out", tmp_path / "out"]
+    code, out, _ = call(*arguments, "training.iterations=5")
+    assert code == 0
+    assert out.startswith("Not the published settings: training.iterations=5\n")
+    assert "ours ran with training.iterations=5" in (tmp_path / "out" / "tiny.md").read_text()
+    code, out, err = call(*arguments)
+    assert code == 1
+    assert "digits_other_class-seed0: failed" in out
+    assert "cannot be resumed with other settings: training.iterations is 10, was 5" in err
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "other"]["ours"] == ""
+
+
+def test_a_failed_run_is_reported_after_the_table_with_the_others(call, tmp_path):
+    (tmp_path / "out" / "digits_other_class-seed0").mkdir(parents=True)
+    (tmp_path / "out" / "digits_other_class-seed0" / "thesis.txt").touch()
+    code, out, err = call("reproduce", "tiny.yaml", "--out", tmp_path / "out")
+    assert code == 1
+    assert "digits_other_class-seed0: failed" in out
+    assert "1 of 2 runs failed; the table holds the others.\ndigits_other_class-seed0:\n  exit code 2\n" in err
+    assert "exists and is not a run directory" in err
+    assert "Traceback" not in err
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "new"]["seeds"] == "1"
+
+
+def test_ctrl_c_saves_the_runs_and_tabulates_what_is_finished(call, start, tmp_path):
+    arguments = ["reproduce", "tiny.yaml", "--out", tmp_path / "out"]
+    assert call(*arguments, "--methods", "other")[0] == 0
+    (tmp_path / "small.yaml").write_text(SMALL.replace("iterations: 10", "iterations: 100000"))
+    process = start(*arguments, start_new_session=True)
+    metrics = tmp_path / "out" / "digits_new-seed0" / "metrics.jsonl"
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "digits_new-seed0: interrupted" in out
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "other"]["seeds"] == "1"
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "new"]["seeds"] == "0"
+    assert err == "Stopped, and saved. The same command goes on.\n"
+    assert list((tmp_path / "out" / "digits_new-seed0" / "checkpoint").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["table-2"], "no table 'table-2'. Did you mean 'table-1'? Tables: table-1"),
+        (["missing.yaml"], "missing.yaml cannot be read"),
+        (["tiny.yaml", "--only", "digits,clas"], "no benchmark or scenario 'clas'. Did you mean 'class'"),
+        (["tiny.yaml", "--methods", "neww"], "no method 'neww'. Did you mean 'new'"),
+        (["tiny.yaml", "--methods", "old"], "'old' has no run of ours. Allowed: new, other"),
+        (["tiny.yaml", "--seeds", "0"], "Invalid value for '--seeds'"),
+        (["tiny.yaml", "--jobs", "x"], "Invalid value for '--jobs'"),
+        (["tiny.yaml", "learner.betta=1"], "learner.betta: unknown setting. Did you mean 'beta'"),
+        (["tiny.yaml", "seed=1"], "choose with --seeds"),
+        (["tiny.yaml", "--out", "/dev/null/out"], "/dev/null/out cannot be made"),
+        ([], "Missing argument"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_a_sentence(call, tmp_path, arguments, message):
+    code, out, err = call("reproduce", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
