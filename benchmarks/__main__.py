@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -15,23 +15,31 @@ import torch
 from rich.console import Console
 
 from benchmarks.contenders import CONTENDERS, hypnettorch_memory
+from benchmarks.inference import inference_times
 from benchmarks.memory import peak
+from benchmarks.replay import replay_step_times
 from benchmarks.report import (
     PRESETS,
     Results,
     aims_table,
+    inference_table,
     memory_table,
+    replay_table,
     startup_table,
     step_time_table,
 )
 from benchmarks.startup import startup
-from benchmarks.timing import Sample, Steps, in_turns
+from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import Workload
 from hypermnesia.training import resolve_device
 from hypermnesia.training.allocator import keep_freed_memory
 
 MOST_PAST_TASKS = {"hypermnesia": 249, "hypnettorch": 249}
 MOST_PAST_TASKS_IN_A_QUICK_RUN = {"hypermnesia": 100, "hypnettorch": 9}
+INFERRED = [(10, 10_000), (100, 10_000)]
+"""Among how many tasks, for how many images, the task is inferred."""
+INFERRED_IN_A_QUICK_RUN = [(10, 2_000)]
+MEASUREMENTS = ("steps", "replay", "inference", "memory", "startup")
 
 
 def step_times(
@@ -49,7 +57,7 @@ def step_times(
             contenders[f"hypermnesia {past}"] = CONTENDERS["hypermnesia"](workload, past)
         if past <= most["hypnettorch"] and hypnettorch_memory(workload, past) < _free_memory(device):
             contenders[f"hypnettorch {past}"] = CONTENDERS["hypnettorch"](workload, past)
-    return in_turns(contenders, rounds=rounds, seconds=seconds, wait=_waiting(device))
+    return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device))
 
 
 def peak_memory(device: torch.device, rounds: int, most: Mapping[str, int]) -> dict[str, Sample]:
@@ -94,19 +102,11 @@ def _free_memory(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _waiting(device: torch.device) -> Callable[[], object]:
-    match device.type:
-        case "cuda":
-            return lambda: torch.cuda.synchronize(device)
-        case "mps":
-            return torch.mps.synchronize
-    return lambda: None
-
-
 def main() -> None:
     """Measure, print, and write what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds and fewer past tasks")
+    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds, fewer tasks and images")
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="what to measure")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N, mps or auto")
     parser.add_argument("--rounds", type=int, help="turns of every contender; 5, or 3 with --quick")
     parser.add_argument("--seconds", type=float, help="length of a turn; 0.5, or 0.2 with --quick")
@@ -122,20 +122,35 @@ def main() -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 120  # Tables in a file should not be cut to a terminal's width.
-    results = Results(environment(device, options), {}, {}, {})
+    results = Results(environment(device, options))
     with console.status("") as status:
-        for preset in PRESETS:
-            status.update(f"step times: {preset}")
-            samples = step_times(preset, device, options.rounds, options.seconds, most)
-            results.step_times[preset] = samples
-            console.print(step_time_table(preset, samples))
-        status.update("peak memory")
-        results.peak_memory.update(peak_memory(device, options.rounds, most))
-        console.print(memory_table(results.peak_memory))
-        status.update("start-up")
-        results.startup.update(startup(options.rounds))
-        console.print(startup_table(results.startup))
-    console.print(aims_table(results))
+        if "steps" in options.only:
+            for preset in PRESETS:
+                status.update(f"step times: {preset}")
+                samples = step_times(preset, device, options.rounds, options.seconds, most)
+                results.step_times[preset] = samples
+                console.print(step_time_table(preset, samples))
+        if "replay" in options.only:
+            status.update("step times: replay")
+            results.replay.update(replay_step_times(device, options.rounds, options.seconds))
+            console.print(replay_table(results.replay))
+        if "inference" in options.only:
+            for num_tasks, images in INFERRED_IN_A_QUICK_RUN if options.quick else INFERRED:
+                asked = f"{num_tasks} tasks, {images:,} images"
+                status.update(f"task inference: {asked}")
+                samples = inference_times(num_tasks, images, device, options.rounds, options.seconds)
+                results.inference[asked] = samples
+            console.print(inference_table(results.inference))
+        if "memory" in options.only:
+            status.update("peak memory")
+            results.peak_memory.update(peak_memory(device, options.rounds, most))
+            console.print(memory_table(results.peak_memory))
+        if "startup" in options.only:
+            status.update("start-up")
+            results.startup.update(startup(options.rounds))
+            console.print(startup_table(results.startup))
+    if (aims := aims_table(results)).row_count:
+        console.print(aims)
     console.print(", ".join(f"{key} {value}" for key, value in results.environment.items()))
     console.print("Medians of all rounds, and their range; a ratio is taken within each round.")
     if options.json:

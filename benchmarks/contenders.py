@@ -4,29 +4,62 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from hypnettorch.hnets.chunked_mlp_hnet import ChunkedHMLP
 from hypnettorch.mnets.mlp import MLP
 from hypnettorch.utils.hnet_regularizer import calc_fix_target_reg, get_current_targets
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.timing import Steps
-from benchmarks.workload import Workload
-from hypermnesia.learners import HypernetworkLearner
+from benchmarks.workload import ENDLESS, Workload
+from hypermnesia.experiments.build import build_learner
+from hypermnesia.learners import ContinualLearner
 from hypermnesia.networks import ACTIVATIONS
-from hypermnesia.training import Progress
+from hypermnesia.training import Monitor, Progress
 from hypermnesia.training.optimizer import make_optimizer
 from hypermnesia.training.step import GraphedStep
 
 
 def plain(workload: Workload, past_tasks: int) -> Steps:
     """The target network trained directly, whatever came before; on CUDA as a graph, as here."""
-    network = workload.network()
-    optimizer = make_optimizer(network.parameters(), workload.experiment.training)
+    return trained_directly(workload.network(), workload, workload.batches())
+
+
+def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
+    """This package in the task after `past_tasks`, each of which was learned for one step."""
+    learner = learner_after(workload, past_tasks)
+    return with_breaks(lambda monitor: learner.learn(workload.task, monitor=monitor))
+
+
+def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
+    """The field's library, version 0.0.4, in the task after `past_tasks`: stored targets and no lookahead."""
+    target, hypernetwork = hypnettorch_networks(workload, past_tasks + 1)
+    learned = [*hypernetwork.unconditional_params, hypernetwork.conditional_params[past_tasks]]
+    optimizer = make_optimizer(learned, workload.experiment.training)
+    targets = get_current_targets(past_tasks, hypernetwork) if past_tasks else None
+    beta = workload.experiment.learner.beta
     batches = workload.batches()
+
+    def steps(number: int) -> None:
+        for _ in range(number):
+            inputs, labels = next(batches)
+            optimizer.zero_grad()
+            weights = hypernetwork(cond_id=past_tasks)
+            loss = functional.cross_entropy(target(inputs.flatten(1), weights=weights), labels)
+            if past_tasks:
+                loss = loss + beta * calc_fix_target_reg(hypernetwork, past_tasks, targets=targets)
+            loss.backward()
+            optimizer.step()
+
+    return steps
+
+
+def trained_directly(network: nn.Module, workload: Workload, batches: Iterator[tuple[Tensor, Tensor]]) -> Steps:
+    """Steps of a network of its own weights, with the workload's optimizer."""
+    optimizer = make_optimizer(network.parameters(), workload.experiment.training)
 
     def step(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         optimizer.zero_grad()
@@ -44,25 +77,18 @@ def plain(workload: Workload, past_tasks: int) -> Steps:
     return steps
 
 
-def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
-    """This package in the task after `past_tasks`, each of which was learned for one step."""
-    training = workload.experiment.training
-    settings = workload.experiment.learner.model_dump(exclude={"method"})
-    learner = HypernetworkLearner(workload.network(), training=training, device=workload.device, **settings)
-    learner.training = training.model_copy(update={"iterations": 1})
+def learner_after(workload: Workload, past_tasks: int) -> ContinualLearner:
+    """The preset's learner, which has learned `past_tasks` for one step each; the next one will not end."""
+    learner = build_learner(workload.experiment, [workload.task])
+    learner.training = workload.training(1)
     for _ in range(past_tasks):
         learner.learn(workload.task)
-    learner.training = training.model_copy(update={"iterations": 10**9})
-
-    def steps(number: int) -> None:
-        with contextlib.suppress(_EnoughError):
-            learner.learn(workload.task, monitor=_StopAfter(number))
-
-    return steps
+    learner.training = workload.training(ENDLESS)
+    return learner
 
 
-def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
-    """The field's library, version 0.0.4, in the task after `past_tasks`: stored targets and no lookahead."""
+def hypnettorch_networks(workload: Workload, num_tasks: int) -> tuple[MLP, ChunkedHMLP]:
+    """The target network of hypnettorch, which is given its weights, and the hypernetwork they come from."""
     settings, network = workload.experiment.learner, workload.experiment.network
     target = MLP(
         n_in=workload.inputs,
@@ -71,7 +97,7 @@ def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
         activation_fn=ACTIVATIONS[network.activation](),
         no_weights=True,
         verbose=False,
-    ).to(workload.device)
+    )
     hypernetwork = ChunkedHMLP(
         target.param_shapes,
         settings.chunk_size,
@@ -79,24 +105,18 @@ def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
         cond_in_size=settings.embedding_dim,
         layers=settings.hidden,
         activation_fn=ACTIVATIONS[settings.activation](),
-        num_cond_embs=past_tasks + 1,
+        num_cond_embs=num_tasks,
         verbose=False,
-    ).to(workload.device)
-    learned = [*hypernetwork.unconditional_params, hypernetwork.conditional_params[past_tasks]]
-    optimizer = make_optimizer(learned, workload.experiment.training)
-    targets = get_current_targets(past_tasks, hypernetwork) if past_tasks else None
-    batches = workload.batches()
+    )
+    return target.to(workload.device), hypernetwork.to(workload.device)
+
+
+def with_breaks(learn: Callable[[Monitor], object]) -> Steps:
+    """Steps of something that is learned from one step to the last, and goes on where a monitor stopped it."""
 
     def steps(number: int) -> None:
-        for _ in range(number):
-            inputs, labels = next(batches)
-            optimizer.zero_grad()
-            weights = hypernetwork(cond_id=past_tasks)
-            loss = functional.cross_entropy(target(inputs.flatten(1), weights=weights), labels)
-            if past_tasks:
-                loss = loss + settings.beta * calc_fix_target_reg(hypernetwork, past_tasks, targets=targets)
-            loss.backward()
-            optimizer.step()
+        with contextlib.suppress(_EnoughError):
+            learn(_StopAfter(number))
 
     return steps
 

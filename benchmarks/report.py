@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
+from benchmarks.inference import PRESET as INFERENCE_PRESET
+from benchmarks.replay import PARTS, PAST_TASKS
+from benchmarks.replay import PRESET as REPLAY_PRESET
 from benchmarks.timing import Sample
 
 MS, MIB = 1e-3, 2**20
@@ -22,14 +27,20 @@ class Results:
     Args:
         environment: Versions, device and options, for whoever wants to repeat it.
         step_times: Seconds per step by preset, then by contender: `plain`, `batches`, or `hypermnesia 99`.
+        replay: Seconds per step of the replay learner: `whole`, and each of its parts.
+        inference: Seconds by what is asked, as in `10 tasks, 2,000 images`, then by contender.
         peak_memory: Bytes by contender and past tasks, as in `hypermnesia 100`.
         startup: Seconds by process.
+
+    What was not measured is empty.
     """
 
     environment: dict[str, str]
-    step_times: dict[str, dict[str, Sample]]
-    peak_memory: dict[str, Sample]
-    startup: dict[str, Sample]
+    step_times: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
+    replay: dict[str, Sample] = dataclasses.field(default_factory=dict)
+    inference: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
+    peak_memory: dict[str, Sample] = dataclasses.field(default_factory=dict)
+    startup: dict[str, Sample] = dataclasses.field(default_factory=dict)
 
 
 def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
@@ -49,6 +60,32 @@ def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
             ours.per(plain).show(digits=2) if ours else "",
             theirs.per(ours).show() if ours and theirs else "",
         )
+    return table
+
+
+def replay_table(samples: Mapping[str, Sample]) -> Table:
+    """The whole step, its parts, and what they leave unexplained."""
+    table = Table(title=f"Step time, ms: {REPLAY_PRESET} after {PAST_TASKS} past tasks", title_justify="left")
+    for column in ("whole", *PARTS, "whole : sum of parts"):
+        table.add_column(column, justify="right")
+    whole, parts = samples["whole"], [samples[part] for part in PARTS]
+    together = functools.reduce(operator.add, parts)
+    cells = [sample.show(MS, digits=2) for sample in (whole, *parts)]
+    table.add_row(*cells, whole.per(together).show(digits=2))
+    return table
+
+
+def inference_table(inference: Mapping[str, Mapping[str, Sample]]) -> Table:
+    """A row for each number of tasks."""
+    title = f"Task inference by entropy, s: {INFERENCE_PRESET} (limit: the bare forward passes)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("any of", no_wrap=True)
+    for column in ("limit", "ours", "hypnettorch", "ours : limit", "hypnettorch : ours"):
+        table.add_column(column, justify="right")
+    for asked, samples in inference.items():
+        limit, ours, theirs = (samples[name] for name in ("forward passes", "hypermnesia", "hypnettorch"))
+        cells = [sample.show(digits=2) for sample in (limit, ours, theirs, ours.per(limit), theirs.per(ours))]
+        table.add_row(asked, *cells)
     return table
 
 
@@ -75,7 +112,7 @@ def startup_table(samples: Mapping[str, Sample]) -> Table:
 
 
 def aims_table(results: Results) -> Table:
-    """What the project promises of itself, and whether it holds here."""
+    """What the project promises of itself, and whether it holds here: a row for each aim that was measured."""
     table = Table(title="Aims", title_justify="left")
     for column in ("", "aim", "measured", ""):
         table.add_column(column, justify="right" if column in ("aim", "measured") else "left")
@@ -84,23 +121,37 @@ def aims_table(results: Results) -> Table:
     return table
 
 
-def _aims(results: Results) -> Iterator[tuple[str, str, Sample, bool]]:
-    def at_most(what: str, limit: float, sample: Sample) -> tuple[str, str, Sample, bool]:
-        return what, f"≤ {limit:g}", sample, sample.median <= limit
+_Aim = tuple[str, str, Sample, bool]
 
-    def at_least(what: str, limit: float, sample: Sample) -> tuple[str, str, Sample, bool]:
-        return what, f"≥ {limit:g}", sample, sample.median >= limit
 
-    times, memory = results.step_times["permuted-mnist-10"], results.peak_memory
+def _aims(results: Results) -> Iterator[_Aim]:
+    if "permuted-mnist-10" in results.step_times:
+        yield from _step_aims(results.step_times["permuted-mnist-10"])
+    for asked, samples in results.inference.items():
+        ours = samples["hypermnesia"].per(samples["forward passes"])
+        yield _at_most(f"task inference, {asked} : bare forward passes", 1.3, ours)
+    if memory := results.peak_memory:
+        grown = memory["hypermnesia 100"].per(memory["hypermnesia 2"])
+        yield _at_most("peak memory after 100 tasks : after 2", 1.05, grown)
+    if results.startup:
+        yield _at_most("--help, s", 0.3, results.startup["help"])
+
+
+def _step_aims(times: Mapping[str, Sample]) -> Iterator[_Aim]:
     ours = {past: times[name] for past in PRESETS["permuted-mnist-10"] if (name := f"hypermnesia {past}") in times}
     for past in sorted(ours.keys() - {0, 9}):
-        yield at_most(f"step after {past} tasks : after 9", 1.1, ours[past].per(ours[9]))
+        yield _at_most(f"step after {past} tasks : after 9", 1.1, ours[past].per(ours[9]))
     for past in ours:
-        yield at_most(f"step after {past} tasks : plain", 3, ours[past].per(times["plain"]))
+        yield _at_most(f"step after {past} tasks : plain", 3, ours[past].per(times["plain"]))
     for past, limit in ((9, 6), (99, 40)):
         if theirs := times.get(f"hypnettorch {past}"):
-            yield at_least(f"hypnettorch's step after {past} tasks : ours", limit, theirs.per(ours[past]))
-    yield at_most("data pipeline : step after 9 tasks", 0.05, times["batches"].per(ours[9]))
-    grown = memory["hypermnesia 100"].per(memory["hypermnesia 2"])
-    yield at_most("peak memory after 100 tasks : after 2", 1.05, grown)
-    yield at_most("--help, s", 0.3, results.startup["help"])
+            yield _at_least(f"hypnettorch's step after {past} tasks : ours", limit, theirs.per(ours[past]))
+    yield _at_most("data pipeline : step after 9 tasks", 0.05, times["batches"].per(ours[9]))
+
+
+def _at_most(what: str, limit: float, sample: Sample) -> _Aim:
+    return what, f"≤ {limit:g}", sample, sample.median <= limit
+
+
+def _at_least(what: str, limit: float, sample: Sample) -> _Aim:
+    return what, f"≥ {limit:g}", sample, sample.median >= limit

@@ -7,6 +7,8 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+import torch
+
 Steps = Callable[[int], object]
 """Takes as many steps as it is told."""
 
@@ -19,6 +21,8 @@ class Sample:
         >>> slow, fast = Sample((0.5, 1.5, 1.0)), Sample((0.25, 0.5, 0.25))
         >>> slow.median, slow.per(fast).rounds
         (1.0, (2.0, 3.0, 4.0))
+        >>> (slow + fast).rounds
+        (0.75, 2.0, 1.25)
     """
 
     rounds: tuple[float, ...]
@@ -27,6 +31,10 @@ class Sample:
     def median(self) -> float:
         """The middle round."""
         return statistics.median(self.rounds)
+
+    def __add__(self, other: Sample) -> Sample:
+        """Both together, round by round."""
+        return Sample(tuple(mine + its for mine, its in zip(self.rounds, other.rounds, strict=True)))
 
     def per(self, other: Sample) -> Sample:
         """How many times as much as the other, round by round."""
@@ -38,12 +46,23 @@ class Sample:
         return f"{median} ({low}–{high})"
 
 
+def waiting(device: torch.device) -> Callable[[], object]:
+    """What returns when the device has done all it was given."""
+    match device.type:
+        case "cuda":
+            return lambda: torch.cuda.synchronize(device)
+        case "mps":
+            return torch.mps.synchronize
+    return lambda: None
+
+
 def in_turns(
     contenders: Mapping[str, Steps],
     *,
     rounds: int,
     seconds: float,
     wait: Callable[[], object] = lambda: None,
+    multiple: int = 1,
 ) -> dict[str, Sample]:
     """Let the contenders work in turns, a block of steps each, round after round.
 
@@ -52,6 +71,8 @@ def in_turns(
         rounds: How often each has its turn.
         seconds: Length of a block; it has at least one step, however long that takes.
         wait: Returns when the device has done all it was given.
+        multiple: Steps are only taken in multiples of it, from the first one on: where some work is done once for so
+            many steps, each block then has its share.
 
     Returns:
         Seconds per step of each contender.
@@ -67,10 +88,10 @@ def in_turns(
     lengths = {}
     for name, steps in contenders.items():
         # The first steps allocate, compile or capture; of very long steps one is enough.
-        if (first := timed(steps, 1)) < seconds:
-            timed(steps, 5)
-            first = timed(steps, 5)
-        lengths[name] = max(1, round(seconds / first))
+        if (first := timed(steps, multiple)) * multiple < seconds:
+            timed(steps, 5 * multiple)
+            first = timed(steps, 5 * multiple)
+        lengths[name] = multiple * max(1, round(seconds / (multiple * first)))
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, steps in contenders.items():

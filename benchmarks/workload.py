@@ -14,6 +14,10 @@ from hypermnesia.experiments.config import Experiment, load
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split
+from hypermnesia.training import TrainingSettings
+
+ENDLESS = 10**9
+"""Iterations that no measurement comes to the end of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Workload:
     @functools.cached_property
     def experiment(self) -> Experiment:
         """The published settings, as `hypermnesia run` uses them."""
-        return load(self.preset)
+        return load(self.preset, [f"device={self.device}"])
 
     @functools.cached_property
     def task(self) -> Task:
@@ -63,11 +67,21 @@ class Workload:
         """Classes of a task."""
         return len(self.task.classes or ())
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless batches, made as in a run."""
-        return self.task.train.batches(self.experiment.training.batch_size, Seeds(0))
+    def training(self, iterations: int) -> TrainingSettings:
+        """The preset's settings, for tasks of so many iterations."""
+        return self.experiment.training.model_copy(update={"iterations": iterations})
 
-    def network(self) -> nn.Module:
-        """A target network."""
+    def batches(self, times: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless batches, made as in a run, of so many times as many images."""
+        return self.task.train.batches(times * self.experiment.training.batch_size, Seeds(0))
+
+    def images(self, number: int) -> Tensor:
+        """Images to answer for, `[number, ...]`."""
+        assert self.task.test is not None
+        inputs, _ = next(self.task.test.in_order(number))
+        return inputs
+
+    def network(self, outputs: int | None = None) -> nn.Module:
+        """A target network; None: with an output for each class of a task."""
         network = self.experiment.network
-        return mlp(self.inputs, network.hidden, self.outputs, network.activation).to(self.device)
+        return mlp(self.inputs, network.hidden, outputs or self.outputs, network.activation).to(self.device)
