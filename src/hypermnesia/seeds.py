@@ -51,5 +51,6 @@ class Seeds:
             ...     module = torch.nn.Linear(2, 2)
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.integer())
+            # Not torch.manual_seed, which would seed other devices too; they are not put back.
+            torch.default_generator.manual_seed(self.integer())
             yield

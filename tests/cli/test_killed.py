@@ -67,6 +67,31 @@ def test_a_run_killed_at_any_moment_is_resumed_to_the_same_measurements(start, l
     assert curves(run) == curves(uninterrupted)
 
 
+def test_a_run_with_replay_that_is_killed_is_resumed_to_the_same_measurements(start, call, tmp_path):
+    """Only the killed one is a process of its own; the others would take longer to start than to run."""
+    settings = [
+        *("run", "split-digits-replay", "tasks.num_tasks=2", "network.hidden=[16]", "training.iterations=40"),
+        *("learner.replay.model.hidden=[16]", "learner.replay.model.encoder_hidden=[16]", "--device", "cpu"),
+        *("recording.log_every=1", "recording.checkpoint_every=0"),
+    ]
+    code, _, stderr = call(*settings, "--out", tmp_path / "whole")
+    assert code == 0, stderr
+    total, run = size(tmp_path / "whole" / "metrics.jsonl"), tmp_path / "run"
+    # Amid the second task, the only one that has something to replay.
+    moment = random.Random(time.time_ns()).randrange(total // 2, total - 2000)
+
+    process = start(*settings, "--out", run)
+    wait_until(process, lambda: size(run / "metrics.jsonl") > moment)
+    process.kill()
+    process.communicate()
+    code, stdout, stderr = call("run", "--resume", "--out", run)
+    assert code == 0, stderr
+    assert "Resumed after 1 of 2 tasks" in stdout
+    assert measurements(run) == measurements(tmp_path / "whole"), f"killed at {moment} of {total} bytes"
+    for name in ("task_inference.csv", "replay.png"):
+        assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_ctrl_c_and_termination_save_and_tell_how_to_go_on(start, longer, uninterrupted, tmp_path):
     metrics = tmp_path / "run" / "metrics.jsonl"
     total = size(uninterrupted / "metrics.jsonl")

@@ -17,6 +17,12 @@ TINY = [
     "device=cpu",
 ]
 
+TINY_REPLAY = [
+    *("tasks.num_tasks=3", "network.hidden=[16]", "training.iterations=6", "recording.log_every=1", "device=cpu"),
+    *("learner.replay.model.hidden=[8]", "learner.replay.model.encoder_hidden=[8]"),
+    "learner.replay.model.hypernetwork.chunk_size=300",
+]
+
 
 class Watcher:
     """An observer that remembers."""
@@ -42,6 +48,13 @@ def tiny() -> Experiment:
     return load("split-digits", TINY)
 
 
+@pytest.fixture(scope="session", params=["split-digits-replay", "split-digits-task-inference"])
+def tiny_replay(request) -> Experiment:
+    """Inputs of past tasks are replayed; their task is inferred."""
+    more = ["learner.chunk_size=300"] if request.param.endswith("inference") else []
+    return load(request.param, TINY_REPLAY + more)
+
+
 def _carry_out(experiment: Experiment, path: Path, **arguments) -> tuple[Path, Summary, Watcher]:
     watcher = Watcher()
     summary = run(experiment, build_tasks(experiment), RunDirectory(path), observer=watcher, **arguments)
@@ -58,3 +71,9 @@ def carry_out(tmp_path):
 def whole(tiny, tmp_path_factory) -> Path:
     """Directory of a run of `tiny` that nothing interrupted."""
     return _carry_out(tiny, tmp_path_factory.mktemp("whole") / "run")[0]
+
+
+@pytest.fixture(scope="session")
+def whole_replay(tiny_replay, tmp_path_factory) -> Path:
+    """Directory of a run of `tiny_replay` that nothing interrupted."""
+    return _carry_out(tiny_replay, tmp_path_factory.mktemp("whole") / "run")[0]

@@ -89,6 +89,31 @@ def test_every_mistake_has_its_sentence(override, message):
     assert "pydantic" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        (
+            "model.latentdim=3",
+            "model.latentdim: unknown setting. Did you mean 'latent_dim'\\? Allowed here: latent_dim",
+        ),
+        ("model.hypernetwork.betta=1", "model.hypernetwork.betta: unknown setting. Did you mean 'beta'"),
+        ("wieght=0.3", "wieght: unknown setting. Did you mean 'weight'"),
+        ("weight=1.5", "weight: should be less than 1, not 1.5"),
+        ("model.kind=gna", "model.kind: 'gna' is not allowed. Did you mean 'gan'\\? Allowed: vae, gan"),
+        ("model={}", "model.kind: missing"),
+        ("model=vae", "model: must be a section"),
+        ("model.hidden=[100, 0]", "model.hidden.1: should be greater than or equal to 1, not 0"),
+        ("model.hypernetwork.chunk_size=0", "model.hypernetwork.chunk_size: should be greater than or equal to 1"),
+    ],
+)
+@pytest.mark.parametrize("preset", ["split-digits-replay", "split-digits-task-inference"])
+def test_every_mistake_in_a_nested_section_has_its_sentence_with_the_right_place(preset, override, message):
+    with pytest.raises(ConfigurationError, match=f"\nlearner.replay.{message}") as caught:
+        load(preset, [f"learner.replay.{override}"])
+    assert all(line.startswith("learner.replay.") for line in str(caught.value).splitlines()[1:])
+    assert not any(word in str(caught.value) for word in ("pydantic", "constrained", "literal"))
+
+
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(ConfigurationError, match="cannot be run") as caught:
         load("split-digits", ["seed=-1", "training.batch_size=0"])

@@ -7,12 +7,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from hypermnesia import HypernetworkLearner
+from hypermnesia import HypernetworkLearner, ReplayLearner, TaskInferenceLearner
 from hypermnesia.errors import CheckpointError, DivergenceError
 from hypermnesia.experiments.config import load
 from hypermnesia.experiments.run import RunStopped
+from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.sources import parse
 from hypermnesia.networks import mlp
+from hypermnesia.report.run_pictures import draw_pictures
 
 
 def measurements(path):
@@ -77,6 +79,71 @@ def test_the_same_seed_gives_the_same_run_whatever_is_measured_or_saved_between(
     assert fingerprint(whole) == fingerprint(other)
     third, *_ = carry_out(tiny.model_copy(update={"seed": 1}), "c")
     assert fingerprint(whole)["sha256"] != fingerprint(third)["sha256"]
+
+
+def all_files(path):
+    """What a run that replays wrote down."""
+    early, late = RunDirectory(path).read_replay()
+    return {
+        **measurements(path),
+        "task_inference": (path / "task_inference.csv").read_bytes(),
+        "replay": torch.stack(early + late).tolist(),
+    }
+
+
+def test_inferred_tasks_and_replayed_inputs_are_written_down_too(tiny_replay, carry_out):
+    path, summary, _ = carry_out(tiny_replay, "run")
+    every_scenario = tiny_replay.name.endswith("task-inference")
+    steps = [record for record in lines(path) if record["kind"] == "step"]
+    assert {"loss", "accuracy", "replay/loss", "replay/regularizer", "replay/reconstruction"} < steps[-1].keys()
+
+    head, *rows = csv.reader((path / "task_inference.csv").open())
+    assert head == ["task", "digits 0/1", "digits 2/3", "digits 4/5"]
+    counts = np.array([[int(cell) for cell in row[1:]] for row in rows])
+    saved = json.loads((path / "summary.json").read_text())
+    assert saved == summary.as_dict()
+    assert saved["task_inference"] == counts.tolist()
+    assert saved["task_inference_accuracy"] == pytest.approx(np.mean(counts.diagonal() / counts.sum(1)))
+    assert saved["scenario"] == "class"
+    assert saved["scenario_accuracy"].keys() == ({"task", "domain", "class"} if every_scenario else {"class"})
+    assert saved["scenario_accuracy"]["class"] == saved["average_accuracy"]
+    # To be right among all classes is to be right about the task, and then about the class.
+    assert all(
+        accuracy <= counts[task, task] / counts[task].sum() for task, accuracy in enumerate(saved["accuracy"][-1])
+    )
+
+    learner = (TaskInferenceLearner if every_scenario else ReplayLearner).load(
+        path / "learner.safetensors", mlp(64, [16], 2)
+    )
+    early, late = RunDirectory(path).read_replay()
+    assert len(early) == 3
+    for task in range(3):
+        assert early[task].shape == (10, 1, 8, 8)
+        assert torch.equal(late[task], learner.replay(task, 10))
+    assert torch.equal(early[2], late[2])
+    assert not torch.equal(early[0], late[0])
+
+    draw_pictures(RunDirectory(path), summary)
+    for name in ("accuracy.png", "task_inference.png", "replay.png"):
+        assert (path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_not_replayed_or_inferred_is_not_written_down(tiny, carry_out):
+    evaluation = tiny.evaluation.model_copy(update={"every_scenario": False})
+    path, summary, _ = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
+    draw_pictures(RunDirectory(path), summary)
+    assert not list(path.glob("task_inference.*")) + list(path.glob("replay.*"))
+    assert summary.scenario_accuracy == {"task": summary.average_accuracy}
+    assert summary.task_inference is summary.task_inference_accuracy is None
+
+
+# Steps 1 to 6, evaluation 7, steps 8 to 13, evaluations 14 and 15, …
+@pytest.mark.parametrize("calls", [3, 10, 14, 19])
+def test_a_stopped_run_with_replay_is_resumed_to_the_same_measurements(tiny_replay, whole_replay, carry_out, calls):
+    with pytest.raises(RunStopped):
+        carry_out(tiny_replay, "stopped", stop=after(calls))
+    path, *_ = carry_out(tiny_replay, "stopped", resume=True)
+    assert all_files(path) == all_files(whole_replay)
 
 
 def test_only_diagonal_and_last_row_if_so_wished(tiny, carry_out):

@@ -138,6 +138,27 @@ def test_derivatives_stay_finite_where_gradients_were_always_zero():
     assert torch.isfinite(weight.grad).all()
 
 
+@pytest.mark.parametrize("kind", [SGD, Adam, RMSprop])
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_only_some_of_the_parameters_are_looked_at_if_so_wished(kind, differentiable):
+    module, inputs = problem()
+    parameters = list(module.parameters())
+    wanted = [parameters[0], parameters[3]]
+    optimizer = kind([{"params": parameters[:2]}, {"params": parameters[2:]}], lr=0.1)
+    for _ in range(2):  # the first time without any state
+        optimizer.zero_grad()
+        loss_of(module, inputs).backward()
+        gradients = {p: p.grad for p in wanted} if differentiable else None
+        candidates = lookahead(optimizer, gradients, only=set(wanted))
+        plain = gradient_step(optimizer, 0.3, gradients, only=set(wanted))
+        for parameter, candidate in zip(wanted, plain, strict=True):
+            torch.testing.assert_close(candidate, parameter.detach() - 0.3 * parameter.grad)
+        optimizer.step()
+        assert len(candidates) == 2
+        for parameter, candidate in zip(wanted, candidates, strict=True):
+            torch.testing.assert_close(candidate, parameter)
+
+
 def test_gradient_step_is_a_plain_step_whatever_the_optimizer():
     module, inputs = problem()
     loss_of(module, inputs).backward()

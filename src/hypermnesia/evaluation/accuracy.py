@@ -55,6 +55,7 @@ def measure(
         )
     correct: dict[Scenario, int] = dict.fromkeys(scenarios, 0)
     counts: Tensor | None = None
+    known = learner.num_tasks + (learner.in_progress is not None)
     batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
     for inputs, labels in examples.in_order(batch_size):
         labels = labels.to(learner.device)
@@ -67,7 +68,7 @@ def measure(
         if "domain" in correct:
             correct["domain"] += int(right.sum())
         if prediction.task is not None:
-            found = torch.bincount(prediction.task, minlength=learner.num_tasks)
+            found = torch.bincount(prediction.task, minlength=known)
             counts = found if counts is None else counts + found
             if "class" in correct:
                 correct["class"] += int((right & (prediction.task == task)).sum())

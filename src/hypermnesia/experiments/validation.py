@@ -69,6 +69,8 @@ def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str
     place: list[str] = []
     section, sections = model, [model]
     for key in loc:
+        if not sections and isinstance(key, str):
+            continue  # what pydantic calls an alternative of a plain value, as in `chunk_size.constrained-int`
         chosen = [alternative for alternative in sections if len(sections) > 1 and key in _tags(alternative)]
         if chosen:
             sections = chosen

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
+from hypermnesia.replay.inputs import check_range
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.joint import JointObjective
@@ -91,6 +92,10 @@ class ReplayLearner(ContinualLearner):
         if self.scenario == "domain":
             return Prediction(logits.argmax(1), logits.softmax(1), None, None)
         return _likeliest_class(logits.softmax(1), outputs)
+
+    def _check(self, task: Task) -> None:
+        super()._check(task)
+        check_range(task)
 
     def _check_classes(self, task: Task, outputs: int) -> None:
         """Any number will do: the head grows."""

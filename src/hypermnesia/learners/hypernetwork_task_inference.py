@@ -14,6 +14,7 @@ from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.learners.hypernetwork import classification
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
+from hypermnesia.replay.inputs import check_range
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.joint import JointObjective
@@ -101,11 +102,15 @@ class TaskInferenceLearner(ContinualLearner):
             answers = [
                 (chosen, self._network(self._network.tensors(number), inputs[chosen]))
                 for number in range(self.hypernetwork.num_tasks)
-                if len(chosen := (tasks == number).nonzero()[:, 0])
+                if len(chosen := (tasks == number).nonzero()[:, 0]) or not len(inputs)
             ]
             order = torch.cat([chosen for chosen, _ in answers]).argsort()
             logits = torch.cat([answer for _, answer in answers])[order]
         return Prediction(logits.argmax(1), logits.softmax(1), tasks, certainty)
+
+    def _check(self, task: Task) -> None:
+        super()._check(task)
+        check_range(task)
 
     def _begin_task(self, task: Task) -> None:
         self._network.begin_task()
@@ -114,7 +119,7 @@ class TaskInferenceLearner(ContinualLearner):
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
         target = self._network.objective(classification(self._network))
-        return JointObjective(target, {"task_classifier": _OfTask(task_classifier), "replay": replay_model})
+        return JointObjective(target, {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)})
 
     def _end_task(self) -> None:
         self._network.end_task()

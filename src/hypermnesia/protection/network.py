@@ -186,9 +186,10 @@ class ProtectedNetwork:
             task = self.hypernetwork.add_task(torch.Generator())
             self.hypernetwork.task_embeddings[task].copy_(embedding)
         device = self.hypernetwork.readout.device
-        self._buffers = [{n: b.to(device) for n, b in buffers.items()} for buffers in state["buffers"]]
+        # Copies, also because what was read from a file may lie unaligned: sums would then differ in their last digits.
+        self._buffers = [{n: b.to(device, copy=True) for n, b in buffers.items()} for buffers in state["buffers"]]
         snapshot = state["snapshot"]
-        self._snapshot = None if snapshot is None else {n: p.to(device) for n, p in snapshot.items()}
+        self._snapshot = None if snapshot is None else {n: p.to(device, copy=True) for n, p in snapshot.items()}
         if self._snapshot is None:
             self.hypernetwork.task_embeddings.requires_grad_(False)
 

@@ -78,10 +78,14 @@ class ProtectedObjective(Objective):
             task_loss.backward()
             penalty = torch.zeros_like(task_loss)
         elif self._settings.gradient_through_lookahead:
-            gradients = torch.autograd.grad(task_loss, self.parameters(), create_graph=True)
-            candidate = self._candidate(optimizer, dict(zip(self.parameters(), gradients, strict=True)))
+            parameters = self.parameters()
+            gradients = torch.autograd.grad(task_loss, parameters, create_graph=True)
+            candidate = self._candidate(optimizer, dict(zip(parameters, gradients, strict=True)))
             penalty = self._regularizer(candidate, self._subset)
-            (task_loss + beta * penalty).backward()
+            # By Θ_h alone: the candidate is a function of the other parameters too.
+            (beta * penalty).backward(inputs=list(self._theta.values()))
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient.detach() + (0 if parameter.grad is None else parameter.grad)
         else:
             task_loss.backward()
             so_far = {name: parameter.grad for name, parameter in self._theta.items() if parameter.grad is not None}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.replay.make import make_replay_model
 from hypermnesia.replay.model import ReplayModel
@@ -84,16 +85,23 @@ class ReplayClassifier:
         return self._answer(self.network, inputs)
 
     def replay(self, task: int, number: int) -> Float[Tensor, "number *shape"]:
-        """Inputs of a task that was learned, made of the same noise each time."""
-        assert self._model is not None
+        """Inputs of a task that was learned, made of the same noise each time.
+
+        Raises:
+            ConfigurationError: If there is no such task.
+        """
+        if self._model is None or not 0 <= task < self.num_tasks:
+            raise ConfigurationError(
+                f"there is no task {task} to replay: {self.num_tasks} tasks were learned, counted from 0"
+            )
         latents = self._model.latents(number, self._seeds.child("samples", task).generator())
         return self._model.replay(task, latents)
 
     def begin_task(self, input_shape: tuple[int, ...], classes: int) -> None:
         """Make room for a task of so many classes."""
         self._model = self._model or self._make_model(input_shape)
-        self._model.begin_task()
-        self._before = copy.deepcopy(self.network).requires_grad_(False)
+        self._model.begin_task(classes)
+        self._before = copy.deepcopy(self.network)
         self.outputs = self.outputs.and_task(classes)
         generator = self._seeds.child("head", self.num_tasks).generator()
         self.network.grow(len(self.outputs) - self.network.num_outputs, generator)
@@ -120,7 +128,7 @@ class ReplayClassifier:
         """Go back to before the task was begun."""
         assert self._model is not None and self._before is not None
         self._model.abandon_task()
-        self.network, self._before = self._before.requires_grad_(True), None
+        self.network, self._before = self._before, None
         self.outputs = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
 
     def state(self) -> dict[str, Any]:
@@ -134,12 +142,16 @@ class ReplayClassifier:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave, in place of what is here."""
+        """Take over what :meth:`state` gave, in place of what is here.
+
+        Raises:
+            CheckpointError: It comes from a module of another architecture.
+        """
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
         self._before = None
         if state["before"] is not None:
             past = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
-            self._before = _resized(self.network, len(past), state["before"]).requires_grad_(False)
+            self._before = _resized(self.network, len(past), state["before"])
         self.network = _resized(self.network, len(self.outputs), state["network"])
         self._model = None
         if state["model"] is not None:
@@ -152,13 +164,17 @@ class ReplayClassifier:
 
     def _targets(self, inputs: Tensor, tasks: Int64[Tensor, " inputs"]) -> Float[Tensor, "inputs outputs"]:
         """What replayed inputs should be taken for: probabilities of all outputs, from the network before the task."""
-        assert self._before is not None
+        assert self._before is not None and self._model is not None
         added = len(self.outputs) - self._before.num_outputs
         logits = functional.pad(self._answer(self._before, inputs), (0, added), value=_IMPOSSIBLE)
         if self._settings.temperature is None:
             own = _among(self.outputs, self.outputs.of_task).to(tasks.device)
-            likeliest = torch.where(own[tasks], logits, _IMPOSSIBLE).argmax(1)
-            return functional.one_hot(likeliest, len(self.outputs)).float()
+            classes = torch.where(own[tasks], logits, _IMPOSSIBLE).argmax(1)
+            for task in range(self.num_tasks):
+                chosen = (tasks == task).nonzero()[:, 0]
+                if (labels := self._model.labels(task, len(chosen))) is not None:
+                    classes[chosen] = self.outputs.of_task(task).start + labels
+            return functional.one_hot(classes, len(self.outputs)).float()
         competing = _among(self.outputs, self.outputs.competing).to(tasks.device)
         return (torch.where(competing[tasks], logits, _IMPOSSIBLE) / self._settings.temperature).softmax(1)
 
@@ -188,9 +204,9 @@ class _ReplayObjective(Objective):
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision
         self._replay = replay
-        self._weight = settings.weight
-        self._temperature = settings.temperature or 1.0
         task = len(outputs.classes) - 1
+        self._weight = task / (task + 1) if settings.weight == "equal" else settings.weight
+        self._temperature = settings.temperature or 1.0
         self._current = outputs.competing(task)
         # Labels count within the task; the loss wants them within the competing outputs.
         self._shift = outputs.of_task(task).start - self._current.start
@@ -231,5 +247,13 @@ def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tens
     network = copy.deepcopy(network)
     network.shrink(network.num_outputs)
     network.grow(num_outputs, torch.Generator())
+    own = network.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        here, there = (list(tensors[name].shape) if name in tensors else "missing" for tensors in (own, state))
+        if here != there:
+            raise CheckpointError(
+                f"the module does not fit the saved learner: '{name.removeprefix('module.')}' is {here} here and"
+                f" {there} there; give a module of the same architecture"
+            )
     network.load_state_dict(state)
     return network

@@ -53,7 +53,7 @@ class GAN(ReplayModel):
             discriminator = mlp(math.prod(input_shape), settings.discriminator_hidden, 1, settings.activation)
         super().__init__(discriminator, input_shape, settings, training, seeds, device)
 
-    def _loss(self, generate: Generate, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         latents = torch.randn(len(inputs), self._settings.latent_dim, device=inputs.device)
         made = generate(latents).sigmoid()
         # The generator's gradient flows through the discriminator, but not into it, and the other way round.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -71,22 +71,22 @@ class ReplayModel(ABC):
         """Numbers trained and kept."""
         return self._network.num_weights + sum(p.numel() for p in self._companion.parameters())
 
-    def begin_task(self) -> None:
-        """Make room for one more task."""
+    def begin_task(self, classes: int = 1) -> None:
+        """Make room for one more task, of so many classes."""
         self._network.begin_task()
         self._companion_before = copy.deepcopy(self._companion.state_dict())
 
     def objective(self) -> Objective:
-        """What to optimize for the task that was begun; labels do not matter."""
+        """What to optimize for the task that was begun."""
         condition = self._condition(self.num_tasks)
 
         def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             def generate(latents: Tensor) -> Tensor:
                 return self._network.while_learning(tensors, self._with_condition(latents, condition))
 
-            return self._loss(generate, inputs.flatten(1))
+            return self._loss(generate, inputs.flatten(1), labels)
 
-        return self._network.objective(loss, list(self._companion.parameters()))
+        return self._network.objective(loss, self._learned_along())
 
     def end_task(self) -> None:
         """Keep what was learned."""
@@ -109,10 +109,10 @@ class ReplayModel(ABC):
 
         Args:
             task: Its number, below `num_tasks`.
-            latents: One row for each input.
+            latents: Noise from N(0, 1), one row for each input.
         """
         with self._network.for_use():
-            inputs = self._with_condition(latents, self._condition(task))
+            inputs = self._with_condition(self._placed(task, latents), self._condition(task))
             outputs = self._network(self._network.tensors_before(task), inputs)
         return outputs.sigmoid().view(-1, *self.input_shape)
 
@@ -131,9 +131,21 @@ class ReplayModel(ABC):
         before = state["companion_before"]
         self._companion_before = None if before is None else {n: t.to(self._device) for n, t in before.items()}
 
+    def labels(self, task: int, number: int) -> Int64[Tensor, " number"] | None:
+        """The classes, within a task, that the rows of a :meth:`replay` of so many are made for; None if for none."""
+        return None
+
     @abstractmethod
-    def _loss(self, generate: Generate, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss on flattened inputs, of what `generate` makes of latents, and scalars worth showing."""
+
+    def _learned_along(self) -> list[nn.Parameter]:
+        """What the loss of the current task depends on, besides the generator."""
+        return list(self._companion.parameters())
+
+    def _placed(self, task: int, noise: Tensor) -> Tensor:
+        """The latents of a task that this noise stands for."""
+        return noise
 
     def _condition(self, task: int) -> Tensor:
         size = self._settings.condition_dim

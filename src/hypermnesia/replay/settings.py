@@ -39,6 +39,8 @@ class VAESettings(GeneratorSettings):
     kind: Literal["vae"] = "vae"
     encoder_hidden: tuple[Size, ...] = (400, 400)
     """Widths of the encoder's hidden layers; it serves only the task being learned, and is not protected."""
+    prior: Literal["standard", "class"] = "standard"
+    """Of the latents: N(0, 1), or for each class a normal distribution of its own, learned and kept."""
 
 
 class GANSettings(GeneratorSettings):
@@ -69,8 +71,9 @@ class ReplaySettings(BaseModel):
 
     model: ReplayModelSettings = VAESettings()
     """What imitates inputs of past tasks."""
-    weight: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of replayed inputs in the loss."""
+    weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = 0.5
+    """Share of replayed inputs in the loss; `equal` gives every task so far the same."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 2.0
     """Of soft labels: the probabilities that the classifier, as it was before the current task, gives a replayed input.
-    Null for hard ones: its likeliest class of the task that the input was made for."""
+    Null for hard ones: the class that the input was made for; where that is none, its likeliest class of the task that
+    it was made for."""

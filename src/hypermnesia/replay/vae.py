@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
+from jaxtyping import Int64
+from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.networks.mlp import mlp
@@ -18,9 +20,13 @@ from hypermnesia.training.settings import TrainingSettings
 class VAE(ReplayModel):
     """A variational autoencoder; its decoder is the generator, its encoder the companion.
 
-    The loss is the mean binary cross-entropy of a pixel, plus the divergence of the latents from N(0, 1) per pixel.
+    The loss is the mean binary cross-entropy of a pixel, plus the divergence of the latents from their prior per pixel.
+    The prior is N(0, 1), as published; or a normal distribution for each class, learned by the same loss and kept, two
+    numbers a latent. Then the class that a replayed input was made for is known, and inputs are made where those
+    of its class were: the latents of a few classes leave much of N(0, 1) empty, from where no likeness comes.
 
-    Source: Kingma and Welling, Auto-encoding variational Bayes, 2014; settings of von Oswald et al., ICLR 2020.
+    Source: Kingma and Welling, Auto-encoding variational Bayes, 2014; settings of von Oswald et al., ICLR 2020. A
+    prior for each class: after van de Ven, Siegelmann and Tolias, Brain-inspired replay, Nature Communications 2020.
 
     Args:
         input_shape: Of one input, with numbers in [0, 1].
@@ -49,10 +55,74 @@ class VAE(ReplayModel):
             numbers = math.prod(input_shape)
             encoder = mlp(numbers, settings.encoder_hidden, 2 * settings.latent_dim, settings.activation)
         super().__init__(encoder, input_shape, settings, training, seeds, device)
+        self._seeds = seeds
+        self._class_priors = settings.prior == "class"
+        # Mean and logarithm of the variance of each class's latents, `[2, classes, latent]`, one a task.
+        self._priors: list[nn.Parameter] = []
 
-    def _loss(self, generate: Generate, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    @property
+    def num_weights(self) -> int:
+        """Numbers trained and kept."""
+        return super().num_weights + sum(prior.numel() for prior in self._priors)
+
+    def begin_task(self, classes: int = 1) -> None:
+        """Make room for one more task, of so many classes."""
+        if self._class_priors:
+            # Not quite equal, so that classes can part.
+            means = torch.randn(
+                classes, self._settings.latent_dim, generator=self._seeds.child("prior", len(self._priors)).generator()
+            )
+            prior = torch.stack([0.1 * means, torch.zeros_like(means)])
+            self._priors.append(nn.Parameter(prior.to(self._device)))
+        super().begin_task(classes)
+
+    def end_task(self) -> None:
+        """Keep what was learned."""
+        super().end_task()
+        for prior in self._priors:
+            prior.requires_grad_(False)
+
+    def abandon_task(self) -> None:
+        """Go back to before the task was begun."""
+        super().abandon_task()
+        del self._priors[self.num_tasks :]
+
+    def labels(self, task: int, number: int) -> Int64[Tensor, " number"] | None:
+        """The classes, within a task, that the rows of a :meth:`replay` of so many are made for: in turns."""
+        if not self._class_priors:
+            return None
+        return torch.arange(number, device=self._device) % self._priors[task].shape[1]
+
+    def state(self) -> dict[str, Any]:
+        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
+        return {**super().state(), "priors": list(self._priors)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave."""
+        super().load_state(state)
+        self._priors = [nn.Parameter(prior.to(self._device, copy=True)) for prior in state["priors"]]
+        for prior in self._priors[: self.num_tasks]:
+            prior.requires_grad_(False)
+
+    def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_variance = self._companion(inputs).chunk(2, dim=1)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean)
         reconstruction = functional.binary_cross_entropy_with_logits(generate(latents), inputs)
+        if self._class_priors:
+            # The divergence from N(m, s²) is that of the standardized latents from N(0, 1).
+            prior_mean, prior_log_variance = self._priors[-1][:, labels]
+            mean = (mean - prior_mean) * (-prior_log_variance / 2).exp()
+            log_variance = log_variance - prior_log_variance
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum() / (2 * inputs.numel())
         return reconstruction + divergence, {"reconstruction": reconstruction, "divergence": divergence}
+
+    def _learned_along(self) -> list[nn.Parameter]:
+        return [*super()._learned_along(), *self._priors[self.num_tasks :]]
+
+    def _placed(self, task: int, noise: Tensor) -> Tensor:
+        labels = self.labels(task, len(noise))
+        if labels is None:
+            return noise
+        mean, log_variance = self._priors[task][:, labels]
+        placed: Tensor = mean + (log_variance / 2).exp() * noise
+        return placed

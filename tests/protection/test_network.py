@@ -1,0 +1,146 @@
+"""A protected network by itself: what it remembers while a task is learned, and what it goes back to."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
+from hypermnesia.seeds import Seeds
+from hypermnesia.training import TrainingSettings, checkpoint
+
+SETTINGS = HypernetworkSettings(embedding_dim=3, chunk_embedding_dim=2, hidden=(5,), chunk_size=7, beta=0.1)
+
+
+def module() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
+
+
+def network() -> ProtectedNetwork:
+    return ProtectedNetwork(module(), SETTINGS, TrainingSettings(), Seeds(0))
+
+
+def take_steps(network: ProtectedNetwork, number: int = 5, seed: int = 0) -> None:
+    """Learn a little of the task that was begun; statistics change too."""
+
+    def loss(tensors, inputs, labels):
+        return nn.functional.cross_entropy(network(tensors, inputs), labels), {}
+
+    generator = torch.Generator().manual_seed(seed)
+    objective = network.objective(loss)
+    optimizer = torch.optim.SGD(objective.parameters(), lr=0.1)
+    for iteration in range(number):
+        optimizer.zero_grad()
+        objective.prepare(iteration)
+        inputs = torch.randn(8, 4, generator=generator) + seed
+        objective.accumulate_gradients(inputs, (inputs[:, 0] > seed).long(), optimizer)
+        optimizer.step()
+
+
+def learn(network: ProtectedNetwork, tasks: int) -> ProtectedNetwork:
+    for _ in range(tasks):
+        network.begin_task()
+        take_steps(network, seed=network.num_tasks)
+        network.end_task()
+    return network
+
+
+def copied(node: Any) -> Any:
+    if isinstance(node, torch.Tensor):
+        return node.detach().clone()
+    if isinstance(node, dict):
+        return {key: copied(value) for key, value in node.items()}
+    return [copied(value) for value in node] if isinstance(node, list) else node
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Bit for bit, whatever is nested in whatever."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
+
+
+def test_tasks_before_the_current_one_are_remembered_as_they_were_however_far_theta_moves():
+    protected = learn(network(), 2)
+    before = copied([protected.tensors(task) for task in range(2)])
+    protected.begin_task()
+    take_steps(protected)
+    assert equal(copied([protected.tensors_before(task) for task in range(2)]), before)
+    now = copied([protected.tensors(task) for task in range(2)])
+    assert not any(torch.equal(now[task]["0.weight"], before[task]["0.weight"]) for task in range(2))
+    protected.end_task()
+    assert equal(copied([protected.tensors_before(task) for task in range(2)]), now)
+
+
+def test_statistics_belong_to_their_task():
+    protected = learn(network(), 2)
+    assert protected.tensors(0).keys() == protected.tensors(1).keys()
+    means = [protected.tensors(task)["1.running_mean"].clone() for task in range(2)]
+    assert not torch.equal(*means)
+    protected.begin_task()
+    take_steps(protected, seed=5)
+    for task in range(2):
+        assert torch.equal(protected.tensors_before(task)["1.running_mean"], means[task])
+    assert protected.module[1].running_mean.abs().max() == 0
+
+
+def test_an_abandoned_task_leaves_no_trace():
+    protected = learn(network(), 2)
+    before = copied(protected.state())
+    protected.begin_task()
+    assert protected.num_tasks == 2
+    take_steps(protected)
+    assert not equal(protected.state()["theta"], before["theta"])
+    protected.abandon_task()
+    assert equal(protected.state(), before)
+    assert protected.num_tasks == 2
+    # and what comes next is as if it had never been tried
+    assert equal(learn(protected, 1).state(), learn(network(), 3).state())
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_state_amid_a_task_goes_on_elsewhere(steps, tmp_path):
+    protected = learn(network(), 2)
+    protected.begin_task()
+    take_steps(protected, steps)
+    checkpoint.write(tmp_path / "state", protected.state())
+    torch.manual_seed(7)
+    other = ProtectedNetwork(module().requires_grad_(True), SETTINGS, TrainingSettings(), Seeds(0))
+    learn(other, 1)  # is replaced
+    other.load_state(checkpoint.read(tmp_path / "state"))
+    assert other.num_tasks == 2
+    assert equal(other.state(), protected.state())
+    assert [e.requires_grad for e in other.hypernetwork.task_embeddings] == [False, False, True]
+    for each in (protected, other):
+        take_steps(each, seed=1)
+    assert equal(other.state(), protected.state())
+    for each in (protected, other):
+        each.abandon_task()
+    assert equal(other.state(), learn(network(), 2).state())
+
+
+def test_another_embedding_gives_other_weights_with_the_statistics_of_the_task():
+    protected = learn(network(), 2)
+    embedding = protected.hypernetwork.task_embeddings[1]
+    mixed = protected.tensors(0, embedding)
+    assert torch.equal(mixed["0.weight"], protected.tensors(1)["0.weight"])
+    assert torch.equal(mixed["1.running_mean"], protected.tensors(0)["1.running_mean"])
+
+
+def test_in_use_there_are_no_gradients_and_statistics_stay_whatever_happens():
+    protected = learn(network(), 1)
+    protected.begin_task()
+    take_steps(protected)
+    statistics = protected.tensors(1)["1.running_mean"].clone()
+    with pytest.raises(ZeroDivisionError), protected.for_use():
+        outputs = protected(protected.tensors(1), torch.randn(8, 4))
+        raise ZeroDivisionError
+    assert not outputs.requires_grad
+    assert torch.equal(protected.tensors(1)["1.running_mean"], statistics)
+    assert protected.module.training
