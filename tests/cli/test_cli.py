@@ -35,6 +35,8 @@ def test_presets_are_listed_with_the_default_first(call):
     assert set(names[2:]) == {
         *("split-mnist", "split-fashion-mnist"),
         *("permuted-mnist-10", "permuted-mnist-100", "permuted-mnist-250"),
+        *(f"{tasks}-replay" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
+        *(f"{tasks}-task-inference" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
     }
 
 

@@ -22,7 +22,7 @@ FEATURES = 28
 
 
 def _examples(task: int, classes: int = 2, count: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
-    """Well separated classes: some pixels say which task it is, others which class, in each task the other way round."""
+    """Well separated classes: some pixels say which task it is, others which class, in every task differently."""
     generator = torch.Generator().manual_seed(task)
     labels = torch.arange(count) % classes
     bright = torch.eye(7)[(labels + task) % classes] + torch.eye(7)[3 + task]

@@ -16,7 +16,7 @@ REPLAY_MODEL = {
     "encoder_hidden": (60,),
     "hypernetwork": HYPERNETWORK,
 }
-TRAINING = {"iterations": 150, "learning_rate": 0.005, "batch_size": 64}
+TRAINING = {"iterations": 110, "learning_rate": 0.005, "batch_size": 64}
 
 
 def network(outputs: int) -> torch.nn.Module:

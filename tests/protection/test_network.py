@@ -125,6 +125,25 @@ def test_a_state_amid_a_task_goes_on_elsewhere(steps, tmp_path):
     assert equal(other.state(), learn(network(), 2).state())
 
 
+def test_a_loaded_state_is_a_copy():
+    """What lies unaligned in a file that was read would give other last digits; and nobody else's steps are seen."""
+    protected = learn(network(), 1)
+    protected.begin_task()
+    take_steps(protected)
+    state, other = copied(protected.state()), network()
+    other.load_state(state)
+
+    def overwrite(node: Any) -> None:
+        if isinstance(node, torch.Tensor):
+            node.fill_(7)
+        elif isinstance(node, (dict, list)):
+            for part in node.values() if isinstance(node, dict) else node:
+                overwrite(part)
+
+    overwrite(state)
+    assert equal(other.state(), protected.state())
+
+
 def test_another_embedding_gives_other_weights_with_the_statistics_of_the_task():
     protected = learn(network(), 2)
     embedding = protected.hypernetwork.task_embeddings[1]

@@ -8,7 +8,7 @@ from hypermnesia.experiments.summary import Summary
 from hypermnesia.report.tables import print_summary
 
 
-def printed(tasks: int, **console) -> str:
+def printed(tasks: int, found: dict | None = None, **console) -> str:
     matrix = np.full((tasks, tasks), 0.9876)
     matrix[-1] = 0.95
     matrix[np.triu_indices(tasks, 1)] = np.nan
@@ -19,6 +19,11 @@ def printed(tasks: int, **console) -> str:
         tasks=[str(task) for task in range(tasks)],
         accuracy=matrix,
         average_accuracy=0.95,
+        **{
+            **{"scenario": "task", "scenario_accuracy": {"task": 0.95}},
+            **{"task_inference_accuracy": None, "task_inference": None},
+            **(found or {}),
+        },
         learning_accuracy=0.9876,
         forgetting=0.0376,
         backward_transfer=-0.0376,
@@ -53,7 +58,18 @@ def test_figures_are_percentages_and_what_is_not_defined_is_left_out():
     text = printed(2)
     for line in ("average accuracy      95.00 %", "backward transfer     -3.76 %", "1 h 2 min", "runs/somewhere"):
         assert line in text
-    assert "forward transfer" not in text
+    for left_out in ("forward transfer", "task inferred", "task-incremental"):
+        assert left_out not in text
+
+
+def test_several_scenarios_and_the_inferred_task_have_their_figures():
+    scenarios = {"scenario": "class", "scenario_accuracy": {"task": 0.99, "domain": 0.9, "class": 0.95}}
+    text = printed(2, {**scenarios, "task_inference_accuracy": 0.8765, "task_inference": [[7, 1], [1, 7]]})
+    wanted = ["  task-incremental    99.00 %", "  domain-incremental  90.00 %", "  class-incremental   95.00 %"]
+    wanted.append("task inferred         87.65 %")
+    lines = text.splitlines()
+    first = lines.index("average accuracy      95.00 %")
+    assert lines[first + 1 : first + 5] == wanted
 
 
 def test_colors_are_for_terminals_only():

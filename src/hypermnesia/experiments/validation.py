@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -67,10 +68,10 @@ def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str
     Pydantic's own location also names the chosen alternative of a section, as in `tasks.split.num_tasks`.
     """
     place: list[str] = []
-    section, sections = model, [model]
+    section, sections, alternatives = model, [model], False
     for key in loc:
-        if not sections and isinstance(key, str):
-            continue  # what pydantic calls an alternative of a plain value, as in `chunk_size.constrained-int`
+        if alternatives and not sections and isinstance(key, str):
+            continue  # what pydantic calls one of several plain types, as in `chunk_size.constrained-int`
         chosen = [alternative for alternative in sections if len(sections) > 1 and key in _tags(alternative)]
         if chosen:
             sections = chosen
@@ -80,6 +81,7 @@ def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str
             section = sections[0]
         field = section.model_fields.get(str(key)) if sections else None
         sections = list(_models(field.annotation)) if field else []
+        alternatives = field is not None and get_origin(field.annotation) in (Union, UnionType)
     return place, section
 
 

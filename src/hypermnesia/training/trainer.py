@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -105,7 +106,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state as :meth:`state_dict` gave it."""
         self.iteration = state["iteration"]
-        by_index = {i: entries for i, entries in enumerate(state["optimizer"]) if entries}
+        by_index = {i: copy.deepcopy(entries) for i, entries in enumerate(state["optimizer"]) if entries}
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
 
     def _step(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
