@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hypermnesia.learners import (
         ContinualLearner,
         HypernetworkLearner,
+        LikelihoodLearner,
         Prediction,
         ReplayLearner,
         TaskInferenceLearner,
@@ -24,6 +25,7 @@ _HOMES = {
     "ContinualLearner": "hypermnesia.learners",
     "Hypernetwork": "hypermnesia.hypernetwork",
     "HypernetworkLearner": "hypermnesia.learners",
+    "LikelihoodLearner": "hypermnesia.learners",
     "ParameterLayout": "hypermnesia.layout",
     "Prediction": "hypermnesia.learners",
     "ReplayLearner": "hypermnesia.learners",
@@ -37,6 +39,7 @@ __all__ = [
     "ContinualLearner",
     "Hypernetwork",
     "HypernetworkLearner",
+    "LikelihoodLearner",
     "ParameterLayout",
     "Prediction",
     "ReplayLearner",

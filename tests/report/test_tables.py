@@ -20,8 +20,10 @@ def printed(tasks: int, found: dict | None = None, **console) -> str:
         accuracy=matrix,
         average_accuracy=0.95,
         **{
-            **{"scenario": "task", "scenario_accuracy": {"task": 0.95}},
-            **{"task_inference_accuracy": None, "task_inference": None},
+            "scenario": "task",
+            "scenario_accuracy": {"task": 0.95},
+            "task_inference_accuracy": None,
+            "task_inference": None,
             **(found or {}),
         },
         learning_accuracy=0.9876,

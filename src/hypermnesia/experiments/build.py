@@ -11,12 +11,19 @@ from hypermnesia.data import load
 from hypermnesia.experiments.config import (
     Experiment,
     HypernetworkMethod,
+    LikelihoodMethod,
     PermutedTasks,
     ReplayMethod,
     SplitTasks,
     TaskInferenceMethod,
 )
-from hypermnesia.learners import ContinualLearner, HypernetworkLearner, ReplayLearner, TaskInferenceLearner
+from hypermnesia.learners import (
+    ContinualLearner,
+    HypernetworkLearner,
+    LikelihoodLearner,
+    ReplayLearner,
+    TaskInferenceLearner,
+)
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split
@@ -71,5 +78,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
             return HypernetworkLearner(network, **options)
         case TaskInferenceMethod():
             return TaskInferenceLearner(network, **options)
+        case LikelihoodMethod():
+            return LikelihoodLearner(network, **options)
         case ReplayMethod():
             return ReplayLearner(network, scenario=experiment.scenario, **options)

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.validation import sentences
-from hypermnesia.learners import InferenceSettings
+from hypermnesia.learners import InferenceSettings, LikelihoodSettings
 from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
-from hypermnesia.replay.settings import ReplaySettings
+from hypermnesia.replay.settings import HardReplaySettings, ReplaySettings
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings
 
@@ -83,7 +83,14 @@ class TaskInferenceMethod(HypernetworkSettings):
     """The learner `hypermnesia.TaskInferenceLearner` and its settings."""
 
     method: Literal["hypernetwork-task-inference"]
-    replay: ReplaySettings = ReplaySettings(temperature=None)
+    replay: HardReplaySettings = HardReplaySettings()
+
+
+class LikelihoodMethod(HypernetworkSettings):
+    """The learner `hypermnesia.LikelihoodLearner` and its settings."""
+
+    method: Literal["hypernetwork-likelihood"]
+    likelihood: LikelihoodSettings = LikelihoodSettings()
 
 
 class ReplayMethod(_Section):
@@ -129,7 +136,9 @@ class Experiment(_Section):
     network: MLPSettings
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
-    learner: Annotated[HypernetworkMethod | TaskInferenceMethod | ReplayMethod, Field(discriminator="method")]
+    learner: Annotated[
+        HypernetworkMethod | TaskInferenceMethod | ReplayMethod | LikelihoodMethod, Field(discriminator="method")
+    ]
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recording: RecordingSettings = RecordingSettings()

@@ -2,6 +2,7 @@
 
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
+from hypermnesia.learners.hypernetwork_likelihood import LikelihoodLearner, LikelihoodSettings
 from hypermnesia.learners.hypernetwork_replay import ReplayLearner
 from hypermnesia.learners.hypernetwork_task_inference import TaskInferenceLearner
 from hypermnesia.learners.task_inference import InferenceSettings
@@ -10,6 +11,8 @@ __all__ = [
     "ContinualLearner",
     "HypernetworkLearner",
     "InferenceSettings",
+    "LikelihoodLearner",
+    "LikelihoodSettings",
     "Prediction",
     "ReplayLearner",
     "TaskInferenceLearner",

@@ -13,7 +13,7 @@ from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.learners.hypernetwork import classification
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
-from hypermnesia.replay import ReplayClassifier, ReplaySettings
+from hypermnesia.replay import HardReplaySettings, ReplayClassifier, ReplaySettings
 from hypermnesia.replay.inputs import check_range
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
@@ -34,7 +34,7 @@ class TaskInferenceLearner(ContinualLearner):
     Args:
         module: The target network, with one head. It must end in a linear layer: a copy of it with a growing head in
             that place is the task classifier. It is not changed.
-        replay: Fields of :class:`ReplaySettings`, or the settings themselves; None for hard labels and the defaults.
+        replay: Fields of :class:`HardReplaySettings`, or the settings themselves.
         training: How each task is optimized: settings, or their fields as a dict.
         seed: Root of everything random in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
@@ -63,7 +63,7 @@ class TaskInferenceLearner(ContinualLearner):
     ) -> None:
         super().__init__(module, training=training, seed=seed, device=device)
         self.settings = validated(HypernetworkSettings, settings)
-        self.replay_settings = validated(ReplaySettings, {"temperature": None} if replay is None else replay)
+        self.replay_settings = validated(HardReplaySettings, replay or {})
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
         # To the task classifier every task is a single class.
         seeds = self.seeds.child("task classifier")

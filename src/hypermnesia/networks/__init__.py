@@ -1,7 +1,8 @@
 """Target networks that ship with the package, and what plain classifiers are made of."""
 
 from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+from hypermnesia.networks.autoencoder import VariationalAutoencoder
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.networks.mlp import mlp
 
-__all__ = ["ACTIVATIONS", "ActivationName", "GrowingClassifier", "mlp"]
+__all__ = ["ACTIVATIONS", "ActivationName", "GrowingClassifier", "VariationalAutoencoder", "mlp"]

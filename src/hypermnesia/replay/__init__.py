@@ -3,7 +3,7 @@
 from hypermnesia.replay.classifier import ReplayClassifier
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.model import ReplayModel
-from hypermnesia.replay.settings import GANSettings, ReplaySettings, VAESettings
+from hypermnesia.replay.settings import GANSettings, HardReplaySettings, ReplaySettings, VAESettings
 from hypermnesia.replay.stream import ReplayStream
 from hypermnesia.replay.vae import VAE
 
@@ -11,6 +11,7 @@ __all__ = [
     "GAN",
     "VAE",
     "GANSettings",
+    "HardReplaySettings",
     "ReplayClassifier",
     "ReplayModel",
     "ReplaySettings",

@@ -77,3 +77,14 @@ class ReplaySettings(BaseModel):
     """Of soft labels: the probabilities that the classifier, as it was before the current task, gives a replayed input.
     Null for hard ones: the class that the input was made for; where that is none, its likeliest class of the task that
     it was made for."""
+
+
+class HardReplaySettings(ReplaySettings):
+    """The same with hard labels unless soft ones are asked for: for a classifier of tasks.
+
+    Example:
+        >>> HardReplaySettings(weight=0.3).temperature is None
+        True
+    """
+
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

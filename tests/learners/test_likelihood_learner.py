@@ -1,0 +1,104 @@
+"""LikelihoodLearner: it infers the task by likelihood, keeps that, goes on after a stop, and says what is wrong."""
+
+import pytest
+import torch
+from torch import nn
+
+from hypermnesia.errors import CheckpointError, DataError, DivergenceError
+from hypermnesia.evaluation import measure
+from hypermnesia.learners import LikelihoodLearner
+from hypermnesia.networks import mlp
+from hypermnesia.tasks import split
+from hypermnesia.training.monitor import Progress
+
+HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 400, "beta": 0.01}
+AUTOENCODER = {"latent_dim": 4, "encoder_hidden": (20,), "decoder_hidden": (20,)}
+
+
+def learner(module: nn.Module, beta: float = 0.01, **training) -> LikelihoodLearner:
+    likelihood = {**AUTOENCODER, "hypernetwork": {**HYPERNETWORK, "beta": beta}}
+    training = {"iterations": 120, "learning_rate": 0.01, "batch_size": 32, **training}
+    return LikelihoodLearner(module, likelihood=likelihood, training=training, **{**HYPERNETWORK, "beta": 0.1})
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """Raised by a monitor."""
+
+
+def test_the_task_is_the_likeliest_and_its_network_answers(module, examples):
+    trained = learner(module())
+    for task in range(3):
+        trained.learn(examples(task))
+    inputs = torch.cat([examples(task)[0] for task in range(3)])
+    labels = torch.cat([examples(task)[1] for task in range(3)])
+    prediction = trained.predict(inputs)
+    assert (prediction.task == torch.arange(3).repeat_interleave(60)).float().mean() > 0.95
+    assert (prediction.labels == labels).float().mean() > 0.95
+    for position in range(0, len(inputs), 17):  # one by one, each input by the network of its task
+        alone = trained.predict(inputs[position : position + 1], int(prediction.task[position]))
+        torch.testing.assert_close(alone.probabilities[0], prediction.probabilities[position])
+    assert ((prediction.certainty > 1 / 3) & (prediction.certainty <= 1)).all()
+    assert len(trained.predict(inputs[:0]).labels) == 0
+
+
+def test_without_the_regularizer_the_likelihood_of_old_tasks_is_forgotten(module, examples):
+    def found(beta: float) -> float:
+        trained = learner(module(), beta=beta)
+        for task in range(4):
+            trained.learn(examples(task))
+        return (trained.predict(examples(0)[0]).task == 0).float().mean().item()
+
+    assert found(0.01) > 0.9
+    assert found(0.0) < 0.5
+
+
+def test_a_stopped_learner_goes_on_bit_for_bit_from_a_file(module, examples, tmp_path):
+    def stop(progress: Progress) -> None:
+        if progress.iteration == 5:
+            raise Stopped
+
+    whole, stopped = (learner(module(), iterations=12) for _ in range(2))
+    for task in range(2):
+        whole.learn(examples(task))
+    stopped.learn(examples(0))
+    with pytest.raises(Stopped):
+        stopped.learn(examples(1), monitor=stop)
+    stopped.save(tmp_path / "learner.safetensors")
+    resumed = LikelihoodLearner.load(tmp_path / "learner.safetensors", module(seed=9))
+    resumed.learn(examples(1))
+    one, other = (each.predict(examples(1)[0]) for each in (whole, resumed))
+    assert torch.equal(one.probabilities, other.probabilities)
+    assert torch.equal(one.certainty, other.certainty)
+    assert whole.num_weights == resumed.num_weights
+    with pytest.raises(CheckpointError, match="does not fit"):
+        LikelihoodLearner.load(tmp_path / "learner.safetensors", nn.Linear(28, 2))
+
+
+def test_what_cannot_be_learned_is_refused_and_nothing_changes(module, examples):
+    trained = learner(module(), iterations=20)
+    trained.learn(examples(0))
+    before = trained.predict(examples(0)[0]).probabilities
+    with pytest.raises(DataError, match="between 0 and 1"):
+        trained.learn((3 * examples(1)[0], examples(1)[1]))
+    trained.training = trained.training.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(DivergenceError):
+        trained.learn(examples(1))
+    assert trained.num_tasks == 1
+    assert torch.equal(trained.predict(examples(0)[0]).probabilities, before)
+
+
+def test_on_digits_the_class_among_all_is_known_without_replay():
+    tasks = split("digits", num_tasks=3)
+    torch.manual_seed(0)
+    likelihood = {"latent_dim": 10, "encoder_hidden": (60,), "decoder_hidden": (60,)}
+    hypernetwork = {"embedding_dim": 8, "chunk_embedding_dim": 8, "hidden": (10,), "chunk_size": 1500, "beta": 0.01}
+    trained = LikelihoodLearner(
+        mlp(64, (40,), 2),
+        likelihood={**likelihood, "hypernetwork": hypernetwork},
+        training={"iterations": 150, "learning_rate": 0.005, "batch_size": 64},
+        **hypernetwork,
+    )
+    for task in tasks:
+        trained.learn(task)
+    found = [measure(trained, task.test, n, ("class",)).accuracy["class"] for n, task in enumerate(tasks)]
+    assert min(found) > 0.85  # chance: 0.17
