@@ -37,6 +37,7 @@ def test_presets_are_listed_with_the_default_first(call):
         *("permuted-mnist-10", "permuted-mnist-100", "permuted-mnist-250"),
         *(f"{tasks}-replay" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
         *(f"{tasks}-task-inference" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
+        *(f"{tasks}-likelihood" for tasks in ("split-digits", "split-mnist")),
     }
 
 

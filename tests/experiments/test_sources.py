@@ -50,7 +50,7 @@ def test_a_broken_file_has_its_message(tmp_path, content, message):
     "source, message",
     [
         ("split-mnits", "no preset 'split-mnits'. Did you mean 'split-mnist'"),
-        ("nothing-like-it", "Presets: split-digits, permuted-digits, split-digits-replay, .*split-mnist, "),
+        ("nothing-like-it", "Presets: split-digits, permuted-digits, split-digits-likelihood, .*split-mnist, "),
         ("missing.yaml", "missing.yaml cannot be read: No such file"),
     ],
 )
