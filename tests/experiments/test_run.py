@@ -119,7 +119,8 @@ def test_inferred_tasks_and_replayed_inputs_are_written_down_too(tiny_replay, ca
     assert len(early) == 3
     for task in range(3):
         assert early[task].shape == (10, 1, 8, 8)
-        assert torch.equal(late[task], learner.replay(task, 10))
+        # To rounding only: the run had one thread, and sums depend on their number.
+        torch.testing.assert_close(late[task], learner.replay(task, 10))
     assert torch.equal(early[2], late[2])
     assert not torch.equal(early[0], late[0])
 

@@ -49,7 +49,7 @@ def test_without_the_regularizer_the_likelihood_of_old_tasks_is_forgotten(module
         return (trained.predict(examples(0)[0]).task == 0).float().mean().item()
 
     assert found(0.01) > 0.9
-    assert found(0.0) < 0.5
+    assert found(0.0) < 0.7
 
 
 def test_a_stopped_learner_goes_on_bit_for_bit_from_a_file(module, examples, tmp_path):

@@ -124,7 +124,7 @@ def test_float32_gradients_along_real_training_are_as_good_as_the_definition_is(
                 gradients = torch.autograd.grad(regularizer(theta), list(theta.values()))
                 pairs = zip(gradients, exact, strict=True)
                 errors[method] = max(((g - e).norm() / e.norm()).item() for g, e in pairs)
-            assert errors["gram"] < max(4 * errors["direct"], 1e-5)
+            assert errors["gram"] < max(4 * errors["direct"], 5e-5)
             assert errors["gram"] < 1e-3
             compared += 1
     assert compared == 5
