@@ -13,6 +13,7 @@ def autoencoder() -> VariationalAutoencoder:
 
 def bound(network: VariationalAutoencoder, inputs: torch.Tensor, noise: torch.Tensor | float) -> torch.Tensor:
     mean, log_variance = network.encoder(inputs).chunk(2, dim=1)
+    log_variance = 8 * (log_variance / 8).tanh()
     posterior = Normal(mean, (log_variance / 2).exp())
     decoded = Bernoulli(logits=network.decoder(posterior.mean + posterior.stddev * noise), validate_args=False)
     divergence = kl_divergence(posterior, Normal(torch.zeros_like(mean), torch.ones_like(mean))).sum(1)
@@ -24,6 +25,13 @@ def test_in_use_it_is_the_definition_at_the_mean_and_always_the_same():
     torch.testing.assert_close(network(inputs), bound(network, inputs, 0.0))
     assert torch.equal(network(inputs), network(inputs))
     torch.testing.assert_close(network(inputs[2:3]), network(inputs)[2:3])
+
+
+def test_no_encoder_makes_it_infinite():
+    network = autoencoder().float()
+    with torch.no_grad():
+        network.encoder[-1].bias[3:] = 1e4  # logarithms of variances
+    assert network(torch.rand(5, 12)).isfinite().all()
 
 
 def test_while_learning_it_is_the_definition_at_drawn_latents():

@@ -12,6 +12,8 @@ from torch.nn import functional
 from hypermnesia.networks.activations import ActivationName
 from hypermnesia.networks.mlp import mlp
 
+_LARGEST_LOG_VARIANCE = 8.0
+
 
 class VariationalAutoencoder(nn.Module):
     """An encoder and a decoder; gives an upper bound of minus the logarithm of each input's likelihood.
@@ -51,6 +53,8 @@ class VariationalAutoencoder(nn.Module):
         """The bound for each input."""
         inputs = inputs.flatten(1)
         mean, log_variance = self.encoder(inputs).chunk(2, dim=1)
+        # Variances from exp(-8) to exp(8): generated for a task not learned yet, an encoder may say anything.
+        log_variance = _LARGEST_LOG_VARIANCE * (log_variance / _LARGEST_LOG_VARIANCE).tanh()
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean) if self.training else mean
         reconstruction = functional.binary_cross_entropy_with_logits(self.decoder(latents), inputs, reduction="none")
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
