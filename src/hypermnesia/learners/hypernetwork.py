@@ -7,21 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from hypermnesia.hypernetwork import Hypernetwork
-from hypermnesia.learners.base import ContinualLearner, Prediction
+from hypermnesia.learners.base import Prediction
+from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
 from hypermnesia.learners.task_inference import InferenceSettings, infer, uncertainty
-from hypermnesia.protection import HypernetworkSettings, Loss, ProtectedNetwork
-from hypermnesia.tasks.scenario import SCENARIOS, Scenario
-from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
-_INPUTS_AT_A_TIME = 2000
 
-
-class HypernetworkLearner(ContinualLearner):
+class HypernetworkLearner(GeneratedNetworkLearner):
     """Protects any module from forgetting: a hypernetwork generates its weights, task by task.
 
     Each task gets an embedding; old embeddings are frozen, and a regularizer keeps what is generated from them. No old
@@ -64,51 +58,23 @@ class HypernetworkLearner(ContinualLearner):
         device: str | torch.device = "cpu",
         **settings: Any,
     ) -> None:
-        super().__init__(module, training=training, seed=seed, device=device)
-        self.settings = validated(HypernetworkSettings, settings)
+        # First, so that what is wrong with them is told before anything is made.
         self.inference = validated(InferenceSettings, inference or {})
-        self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
-
-    @property
-    def hypernetwork(self) -> Hypernetwork:
-        """What generates the weights."""
-        return self._network.hypernetwork
-
-    @property
-    def num_tasks(self) -> int:
-        """Tasks learned completely."""
-        return self._network.num_tasks
-
-    @property
-    def num_weights(self) -> int:
-        """Numbers trained and kept, embeddings of all tasks so far included."""
-        return self._network.num_weights
-
-    @property
-    def scenarios(self) -> tuple[Scenario, ...]:
-        """All: every task has a network of its own, whatever is asked."""
-        return SCENARIOS
-
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        if task is not None:
-            with self._network.for_use():
-                return Prediction.given_task(self._network(self._network.tensors(task), inputs), task)
-        return self._infer(inputs)
+        super().__init__(module, settings, training=training, seed=seed, device=device)
 
     def _infer(self, inputs: Tensor) -> Prediction:
         """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks."""
         uncertainties = torch.empty(self.hypernetwork.num_tasks, len(inputs), device=self.device)
         answer: Tensor | None = None
-        with self._network.for_use():
-            for task in range(len(uncertainties)):
-                logits = self._logits_of_copies(inputs, task)
-                uncertainties[task] = uncertainty(logits, self.inference)
-                if answer is None:
-                    answer, least = logits[0], uncertainties[0].clone()
-                else:
-                    better = uncertainties[task] < least
-                    answer = torch.where(better[:, None], logits[0], answer)
-                    least = torch.where(better, uncertainties[task], least)
+        for task in range(len(uncertainties)):
+            logits = self._logits_of_copies(inputs, task)
+            uncertainties[task] = uncertainty(logits, self.inference)
+            if answer is None:
+                answer, least = logits[0], uncertainties[0].clone()
+            else:
+                better = uncertainties[task] < least
+                answer = torch.where(better[:, None], logits[0], answer)
+                least = torch.where(better, uncertainties[task], least)
         assert answer is not None
         inferred, certainty = infer(uncertainties)
         return Prediction(answer.argmax(1), answer.softmax(1), inferred, certainty)
@@ -121,42 +87,12 @@ class HypernetworkLearner(ContinualLearner):
         for copy in range(self.inference.copies):
             noise = torch.randn(embedding.shape, generator=generator).to(embedding) if copy else 0.0
             tensors = self._network.tensors(task, embedding + self.inference.noise * noise)
-            parts = [self._network(tensors, part) for part in inputs.split(_INPUTS_AT_A_TIME)]
+            parts = [self._network(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]
             logits.append(torch.cat(parts))
         return torch.stack(logits)
 
-    def _begin_task(self, task: Task) -> None:
-        self._network.begin_task()
-
     def _objective(self) -> Objective:
-        return self._network.objective(classification(self._network))
-
-    def _end_task(self) -> None:
-        self._network.end_task()
-
-    def _abandon_task(self) -> None:
-        self._network.abandon_task()
+        return self._classification()
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            **self.settings.model_dump(mode="json"),
-            "inference": self.inference.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
-            "seed": self.seeds.root,
-        }
-
-    def _state(self) -> dict[str, Any]:
-        return self._network.state()
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._network.load_state(state)
-
-
-def classification(network: ProtectedNetwork) -> Loss:
-    """Cross-entropy of a network's answers, and the batch's accuracy."""
-
-    def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        logits = network.while_learning(tensors, inputs)
-        return functional.cross_entropy(logits, labels), {"accuracy": (logits.argmax(dim=1) == labels).float().mean()}
-
-    return loss
+        return {**super()._settings(), "inference": self.inference.model_dump(mode="json")}

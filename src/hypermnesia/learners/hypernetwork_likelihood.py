@@ -10,22 +10,18 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from hypermnesia.hypernetwork import Hypernetwork
-from hypermnesia.learners.base import ContinualLearner, Prediction
-from hypermnesia.learners.hypernetwork import classification
+from hypermnesia.learners.base import Prediction
+from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
 from hypermnesia.networks.activations import ActivationName
 from hypermnesia.networks.autoencoder import VariationalAutoencoder
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay.inputs import check_range
-from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.joint import JointObjective
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
 Size = Annotated[int, Field(ge=1)]
-
-_INPUTS_AT_A_TIME = 2000
 
 
 class LikelihoodSettings(BaseModel):
@@ -45,7 +41,7 @@ class LikelihoodSettings(BaseModel):
     """What generates encoder and decoder, and how it is kept from forgetting."""
 
 
-class LikelihoodLearner(ContinualLearner):
+class LikelihoodLearner(GeneratedNetworkLearner):
     """A hypernetwork-protected network, and for each task a generated autoencoder that tells which task to answer for.
 
     Asked without a task, it takes the one whose variational autoencoder finds an input likeliest (the smallest negative
@@ -85,47 +81,22 @@ class LikelihoodLearner(ContinualLearner):
         device: str | torch.device = "cpu",
         **settings: Any,
     ) -> None:
-        super().__init__(module, training=training, seed=seed, device=device)
-        self.settings = validated(HypernetworkSettings, settings)
+        # First, so that what is wrong with them is told before anything is made.
         self.likelihood = validated(LikelihoodSettings, likelihood or {})
-        self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
+        super().__init__(module, settings, training=training, seed=seed, device=device)
         # Made when the shape of inputs is known.
         self._autoencoder: ProtectedNetwork | None = None
 
     @property
-    def hypernetwork(self) -> Hypernetwork:
-        """What generates the target network's weights."""
-        return self._network.hypernetwork
-
-    @property
-    def num_tasks(self) -> int:
-        """Tasks learned completely."""
-        return self._network.num_tasks
-
-    @property
     def num_weights(self) -> int:
         """Numbers trained and kept, of both hypernetworks, embeddings included."""
-        return self._network.num_weights + (0 if self._autoencoder is None else self._autoencoder.num_weights)
+        return super().num_weights + (0 if self._autoencoder is None else self._autoencoder.num_weights)
 
-    @property
-    def scenarios(self) -> tuple[Scenario, ...]:
-        """All: every task has a network of its own, whatever is asked."""
-        return SCENARIOS
-
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        with self._network.for_use():
-            if task is not None:
-                return Prediction.given_task(self._network(self._network.tensors(task), inputs), task)
-            bounds = self._bounds(inputs)
-            tasks = bounds.argmin(0)
-            answers = torch.empty(0)
-            for number in range(len(bounds)):
-                logits = self._network(self._network.tensors(number), inputs[tasks == number])
-                answers = logits.new_empty(len(inputs), logits.shape[1]) if number == 0 else answers
-                answers[tasks == number] = logits
+    def _infer(self, inputs: Tensor) -> Prediction:
+        bounds = self._bounds(inputs)
         # The bounds are per number of an input, likelihoods are of all its numbers; each task is as likely beforehand.
         posterior = (-bounds * math.prod(inputs.shape[1:])).softmax(0)
-        return Prediction(answers.argmax(1), answers.softmax(1), tasks, posterior.amax(0))
+        return self._answer(inputs, bounds.argmin(0), posterior.amax(0))
 
     def _bounds(self, inputs: Tensor) -> Tensor:
         """How unlikely each input is under each task, `[tasks, inputs]`."""
@@ -135,7 +106,7 @@ class LikelihoodLearner(ContinualLearner):
         with autoencoder.for_use():
             for task in range(autoencoder.hypernetwork.num_tasks):
                 tensors = autoencoder.tensors(task)
-                bounds.append(torch.cat([autoencoder(tensors, part) for part in inputs.split(_INPUTS_AT_A_TIME)]))
+                bounds.append(torch.cat([autoencoder(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]))
         return torch.stack(bounds)
 
     def _check(self, task: Task) -> None:
@@ -144,7 +115,7 @@ class LikelihoodLearner(ContinualLearner):
 
     def _begin_task(self, task: Task) -> None:
         self._autoencoder = self._autoencoder or self._make_autoencoder(tuple(task.train.input_shape))
-        self._network.begin_task()
+        super()._begin_task(task)
         self._autoencoder.begin_task()
 
     def _make_autoencoder(self, input_shape: tuple[int, ...]) -> ProtectedNetwork:
@@ -162,33 +133,27 @@ class LikelihoodLearner(ContinualLearner):
         def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        target = self._network.objective(classification(self._network))
-        return JointObjective(target, {"autoencoder": autoencoder.objective(bound)})
+        return JointObjective(self._classification(), {"autoencoder": autoencoder.objective(bound)})
 
     def _end_task(self) -> None:
         assert self._autoencoder is not None
-        self._network.end_task()
+        super()._end_task()
         self._autoencoder.end_task()
 
     def _abandon_task(self) -> None:
         assert self._autoencoder is not None
-        self._network.abandon_task()
+        super()._abandon_task()
         self._autoencoder.abandon_task()
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            **self.settings.model_dump(mode="json"),
-            "likelihood": self.likelihood.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
-            "seed": self.seeds.root,
-        }
+        return {**super()._settings(), "likelihood": self.likelihood.model_dump(mode="json")}
 
     def _state(self) -> dict[str, Any]:
         autoencoder = None if self._autoencoder is None else self._autoencoder.state()
-        return {"network": self._network.state(), "autoencoder": autoencoder}
+        return {**super()._state(), "autoencoder": autoencoder}
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        self._network.load_state(state["network"])
+        super()._load_state(state)
         self._autoencoder = None
         if state["autoencoder"] is not None:
             assert self._input_shape is not None

@@ -9,20 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hypermnesia.hypernetwork import Hypernetwork
-from hypermnesia.learners.base import ContinualLearner, Prediction
-from hypermnesia.learners.hypernetwork import classification
-from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
+from hypermnesia.learners.base import Prediction
+from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier, ReplaySettings
 from hypermnesia.replay.inputs import check_range
-from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.joint import JointObjective
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
 
-class TaskInferenceLearner(ContinualLearner):
+class TaskInferenceLearner(GeneratedNetworkLearner):
     """A hypernetwork-protected network, and a task classifier that says which task's weights are to answer (HNET+TIR).
 
     The task classifier is a plain network of the module's architecture with one output a task. Replayed inputs of past
@@ -61,87 +58,55 @@ class TaskInferenceLearner(ContinualLearner):
         device: str | torch.device = "cpu",
         **settings: Any,
     ) -> None:
-        super().__init__(module, training=training, seed=seed, device=device)
-        self.settings = validated(HypernetworkSettings, settings)
+        # First, so that what is wrong with them is told before anything is made.
         self.replay_settings = validated(HardReplaySettings, replay or {})
-        self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
+        super().__init__(module, settings, training=training, seed=seed, device=device)
         # To the task classifier every task is a single class.
         seeds = self.seeds.child("task classifier")
         self._classifier = ReplayClassifier(self._module, "class", self.replay_settings, self.training, seeds)
 
     @property
-    def hypernetwork(self) -> Hypernetwork:
-        """What generates the target network's weights."""
-        return self._network.hypernetwork
-
-    @property
-    def num_tasks(self) -> int:
-        """Tasks learned completely."""
-        return self._network.num_tasks
-
-    @property
     def num_weights(self) -> int:
         """Numbers trained and kept: of hypernetworks, task classifier and replay model, embeddings included."""
-        return self._network.num_weights + self._classifier.num_weights
-
-    @property
-    def scenarios(self) -> tuple[Scenario, ...]:
-        """All: every task has a network of its own, whatever is asked."""
-        return SCENARIOS
+        return super().num_weights + self._classifier.num_weights
 
     def replay(self, task: int, number: int) -> Tensor | None:
         """Inputs of a task as it is remembered, made of the same noise each time, `[number, ...]`."""
         return self._classifier.replay(task, number)
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        with self._network.for_use():
-            if task is not None:
-                return Prediction.given_task(self._network(self._network.tensors(task), inputs), task)
-            probabilities = self._classifier.logits(inputs).softmax(1)
-            certainty, tasks = probabilities.max(1)
-            answers = [
-                (chosen, self._network(self._network.tensors(number), inputs[chosen]))
-                for number in range(self.hypernetwork.num_tasks)
-                if len(chosen := (tasks == number).nonzero()[:, 0]) or not len(inputs)
-            ]
-            order = torch.cat([chosen for chosen, _ in answers]).argsort()
-            logits = torch.cat([answer for _, answer in answers])[order]
-        return Prediction(logits.argmax(1), logits.softmax(1), tasks, certainty)
+    def _infer(self, inputs: Tensor) -> Prediction:
+        certainty, tasks = self._classifier.logits(inputs).softmax(1).max(1)
+        return self._answer(inputs, tasks, certainty)
 
     def _check(self, task: Task) -> None:
         super()._check(task)
         check_range(task)
 
     def _begin_task(self, task: Task) -> None:
-        self._network.begin_task()
+        super()._begin_task(task)
         self._classifier.begin_task(tuple(task.train.input_shape), 1)
 
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
-        target = self._network.objective(classification(self._network))
-        return JointObjective(target, {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)})
+        others = {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)}
+        return JointObjective(self._classification(), others)
 
     def _end_task(self) -> None:
-        self._network.end_task()
+        super()._end_task()
         self._classifier.end_task()
 
     def _abandon_task(self) -> None:
-        self._network.abandon_task()
+        super()._abandon_task()
         self._classifier.abandon_task()
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            **self.settings.model_dump(mode="json"),
-            "replay": self.replay_settings.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
-            "seed": self.seeds.root,
-        }
+        return {**super()._settings(), "replay": self.replay_settings.model_dump(mode="json")}
 
     def _state(self) -> dict[str, Any]:
-        return {"network": self._network.state(), "task_classifier": self._classifier.state()}
+        return {**super()._state(), "task_classifier": self._classifier.state()}
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        self._network.load_state(state["network"])
+        super()._load_state(state)
         self._classifier.load_state(state["task_classifier"])
 
 
