@@ -10,7 +10,7 @@ from benchmarks.contenders import hypermnesia, trained_directly, with_breaks
 from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import ENDLESS, Workload
 from hypermnesia.replay import ReplayClassifier
-from hypermnesia.replay.stream import _BATCHES_IN_A_BLOCK
+from hypermnesia.replay.stream import BATCHES_IN_A_BLOCK
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.trainer import Trainer
 
@@ -21,7 +21,7 @@ PARTS = ("classifier", "replay model", "drawing replay")
 def replay_step_times(device: torch.device, rounds: int, seconds: float) -> dict[str, Sample]:
     """Seconds per step, of the whole and of its parts, all in the same rounds."""
     contenders = replay_steps(Workload(PRESET, device), PAST_TASKS)
-    return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device), multiple=_BATCHES_IN_A_BLOCK)
+    return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device), multiple=BATCHES_IN_A_BLOCK)
 
 
 def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
@@ -43,7 +43,7 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
     of_classifier, of_replay_model = classifier.objectives()
     trainer = Trainer(of_replay_model, workload.task.train, workload.training(ENDLESS), Seeds(0), workload.device)
     # Made beforehand: the replay model's part has the making of batches in it, as the whole has, once.
-    batches = itertools.cycle(list(itertools.islice(workload.batches(times=2), _BATCHES_IN_A_BLOCK)))
+    batches = itertools.cycle(list(itertools.islice(workload.batches(times=2), BATCHES_IN_A_BLOCK)))
     iterations = itertools.count()
 
     def draw(number: int) -> None:

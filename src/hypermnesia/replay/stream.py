@@ -14,7 +14,8 @@ from hypermnesia.seeds import Seeds
 Label = Callable[[Tensor, Tensor], Tensor]
 """From replayed inputs `[n, ...]` and the task of each `[n]` to what they should be taken for, `[n, outputs]`."""
 
-_BATCHES_IN_A_BLOCK = 50
+BATCHES_IN_A_BLOCK = 50
+"""Batches that are made at a time."""
 
 
 class ReplayStream:
@@ -50,7 +51,7 @@ class ReplayStream:
 
     def prepare(self, iteration: int) -> None:
         """Go to the batch of a step."""
-        number, place = divmod(iteration, _BATCHES_IN_A_BLOCK)
+        number, place = divmod(iteration, BATCHES_IN_A_BLOCK)
         if number != self._number:
             self._draw(number)
         for current, part in zip((self.inputs, self.targets, self.tasks), self._block, strict=True):
@@ -60,7 +61,7 @@ class ReplayStream:
     def _draw(self, number: int) -> None:
         """Make a block of batches."""
         model, num_tasks = self._model, self._model.num_tasks
-        size = _BATCHES_IN_A_BLOCK * self._batch_size
+        size = BATCHES_IN_A_BLOCK * self._batch_size
         latents = model.latents(size, self._seeds.child("replay", number).generator())
         # In turns, from where the last block stopped: equal shares, also of more tasks than a batch has inputs.
         tasks = (torch.arange(size, device=latents.device) + number * size) % num_tasks
@@ -69,5 +70,5 @@ class ReplayStream:
             chosen = tasks == task
             inputs[chosen] = model.replay(task, latents[chosen])
         parts = (inputs, self._label(inputs, tasks), tasks)
-        self._block = [part.unflatten(0, (_BATCHES_IN_A_BLOCK, self._batch_size)) for part in parts]
+        self._block = [part.unflatten(0, (BATCHES_IN_A_BLOCK, self._batch_size)) for part in parts]
         self._number = number
