@@ -102,7 +102,7 @@ def unreachable() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}/"
 
 
-def check(dataset: data.ImageDataset) -> None:
+def assert_is_toy(dataset: data.ImageDataset) -> None:
     np.testing.assert_array_equal(dataset.train_images.numpy()[:, 0], ARRAYS["train-images"])
     np.testing.assert_array_equal(dataset.test_labels.numpy(), ARRAYS["t10k-labels"])
 
@@ -111,17 +111,17 @@ class TestLocalFiles:
     def test_are_found_as_such_in_a_folder_of_the_name_and_by_the_environment(
         self, files: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        check(toy().load(files))
+        assert_is_toy(toy().load(files))
         files.rename(files.parent / "toy")
-        check(toy().load(files.parent))
+        assert_is_toy(toy().load(files.parent))
         monkeypatch.setenv("HYPERMNESIA_DATA", str(files.parent))
-        check(toy().load())
+        assert_is_toy(toy().load())
 
     def test_may_be_decompressed(self, files: Path) -> None:
         for path in files.iterdir():
             path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
             path.unlink()
-        check(toy().load(files))
+        assert_is_toy(toy().load(files))
 
     def test_are_never_downloaded_into_a_directory_that_was_named(self, tmp_path: Path, mirror: str) -> None:
         Mirror.requests.clear()
@@ -158,7 +158,7 @@ class TestDownload:
     ) -> None:
         Mirror.requests.clear()
         for _ in range(2):
-            check(toy(mirror).load(cache=tmp_path / "cache"))
+            assert_is_toy(toy(mirror).load(cache=tmp_path / "cache"))
         assert capfd.readouterr() == ("", "")
         assert sorted(Mirror.requests) == sorted(f"/{name}.gz" for name in ARRAYS)
 
@@ -166,7 +166,7 @@ class TestDownload:
         self, tmp_path: Path, mirror: str, breaking_mirror: str, unreachable: str
     ) -> None:
         dataset = toy(unreachable, f"{mirror}absent/", breaking_mirror, mirror)
-        check(dataset.load(cache=tmp_path / "cache"))
+        assert_is_toy(dataset.load(cache=tmp_path / "cache"))
 
     def test_that_fails_everywhere_says_why_and_leaves_nothing(
         self, tmp_path: Path, mirror: str, breaking_mirror: str, unreachable: str
@@ -199,7 +199,7 @@ class TestDownload:
         digest = hashlib.sha256((files / "train-images.gz").read_bytes()).hexdigest()
         file = replace(published("train-images"), content_sha256=None, gzip_sha256=digest)
         dataset = replace(toy(mirror), train_images=file)
-        check(dataset.load(cache=tmp_path / "cache"))
+        assert_is_toy(dataset.load(cache=tmp_path / "cache"))
         (files / "train-images.gz").write_bytes(gzip.compress(encode(ARRAYS["train-images"] + 1)))
         with pytest.raises(DataError, match=r"is not train-images.gz as published"):
             dataset.load(cache=tmp_path / "another cache")
@@ -208,7 +208,7 @@ class TestDownload:
         toy(mirror).load(cache=tmp_path / "cache")
         path = tmp_path / "cache" / "toy" / "t10k-labels.gz"
         path.write_bytes(path.read_bytes()[:5])
-        check(toy(mirror).load(cache=tmp_path / "cache"))
+        assert_is_toy(toy(mirror).load(cache=tmp_path / "cache"))
 
     def test_into_a_place_that_cannot_be_written(self, tmp_path: Path, mirror: str) -> None:
         (tmp_path / "cache").write_text("a file where the folder should be")

@@ -9,6 +9,7 @@ from torch import nn
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.training import TrainingSettings, checkpoint
+from tests.nested import equal
 
 SETTINGS = HypernetworkSettings(embedding_dim=3, chunk_embedding_dim=2, hidden=(5,), chunk_size=7, beta=0.1)
 
@@ -53,17 +54,6 @@ def copied(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: copied(value) for key, value in node.items()}
     return [copied(value) for value in node] if isinstance(node, list) else node
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Bit for bit, whatever is nested in whatever."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
 
 
 def test_tasks_before_the_current_one_are_remembered_as_they_were_however_far_theta_moves():

@@ -1,7 +1,6 @@
 """The plain classifier that replay teaches: what it is taught, how it grows, and what it goes back to."""
 
 import copy
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs
 from hypermnesia.training import TrainingSettings, checkpoint
 from hypermnesia.training.trainer import Objective
+from tests.nested import equal
 
 HYPERNETWORK = {"embedding_dim": 3, "chunk_embedding_dim": 2, "hidden": (4,), "chunk_size": 30}
 MODEL = VAESettings(latent_dim=2, condition_dim=2, hidden=(4,), encoder_hidden=(4,), hypernetwork=HYPERNETWORK)
@@ -71,16 +71,6 @@ def replayed(monkeypatch) -> list[ReplayStream]:
 
     monkeypatch.setattr(hypermnesia.replay.classifier, "ReplayStream", Watched)
     return made
-
-
-def equal(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
 
 
 @pytest.mark.parametrize("temperature", [2.0, 0.7])
