@@ -36,7 +36,7 @@ def _module(outputs: int = 2, seed: int = 0) -> nn.Module:
 
 
 def _make(kind: type[ContinualLearner], module: nn.Module | None = None, **settings: Any) -> ContinualLearner:
-    training = {"iterations": 120, "learning_rate": 0.01, "batch_size": 32, **settings.pop("training", {})}
+    training = {"iterations": 160, "learning_rate": 0.01, "batch_size": 32, **settings.pop("training", {})}
     replay = {"model": {**REPLAY_MODEL, **settings.pop("model", {})}, **settings.pop("replay", {})}
     if kind is TaskInferenceLearner:
         replay, settings = {"temperature": None, **replay}, {**HYPERNETWORK, **settings}

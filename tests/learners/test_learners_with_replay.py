@@ -219,7 +219,7 @@ GAN = {"kind": "gan", "latent_dim": 4, "hidden": (40,), "discriminator_hidden": 
 def test_every_variant_learns_and_remembers(kind, variant, make, examples):
     # A generative adversarial network as small as this one imitates only one class of several.
     classes = 2 if "model" in variant else 1
-    training = {"iterations": 40, **variant.get("training", {})}
+    training = {"iterations": 100, **variant.get("training", {})}
     trained = make(kind, **{**copy.deepcopy(variant), "training": training})
     for task in range(2):
         trained.learn(examples(task, classes))

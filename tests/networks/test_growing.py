@@ -1,6 +1,7 @@
 """GrowingClassifier: outputs come and go, and the others do not notice."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -81,12 +82,15 @@ def test_old_outputs_stay_bit_for_bit(steps, bias):
     assert classifier.num_outputs == sum(steps)
 
 
-def test_new_outputs_start_as_those_of_a_new_linear_layer():
+def test_new_outputs_start_as_in_a_xavier_uniform_layer_without_bias():
     classifier = GrowingClassifier(nn.Linear(9, 2))
     classifier.grow(4, generator(3))
-    torch.manual_seed(3)
-    for ours, theirs in zip(classifier.parameters(), nn.Linear(9, 4).parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    weight, bias = classifier.parameters()
+    torch.testing.assert_close(weight, nn.init.xavier_uniform_(torch.empty(4, 9), generator=generator(3)))
+    assert torch.equal(bias, torch.zeros(4))
+    # Of more outputs each weighs less.
+    classifier.grow(300, generator(3))
+    assert classifier.state_dict()["module.weight"][4:].abs().max() < math.sqrt(6 / (9 + 304))
 
 
 def test_one_generator_gives_the_same_outputs_and_leaves_the_global_one_alone():

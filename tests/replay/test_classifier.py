@@ -20,8 +20,8 @@ MODEL = VAESettings(latent_dim=2, condition_dim=2, hidden=(4,), encoder_hidden=(
 CLASSES = (2, 4, 3)  # of the tasks; the last is the one being learned
 BATCH = 16
 INPUTS, LABELS = torch.rand(BATCH, 5, generator=torch.Generator().manual_seed(0)), torch.arange(BATCH) % 3
-OLD = {"task": [(0, 2), (2, 6)], "class": [(0, 6), (0, 6)], "domain": [(0, 4), (0, 4)]}
-"""Which outputs an input of each past task chooses between, among those there were before the third task."""
+COMPETING = {"task": [(0, 2), (2, 6)], "class": [(0, 9), (0, 9)], "domain": [(0, 4), (0, 4)]}
+"""Which outputs an input of each past task chooses between while the third task is learned."""
 
 
 def module() -> nn.Module:
@@ -75,20 +75,33 @@ def replayed(monkeypatch) -> list[ReplayStream]:
 
 @pytest.mark.parametrize("temperature", [2.0, 0.7])
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_soft_targets_are_the_old_networks_probabilities_and_zero_for_the_rest(scenario, temperature, replayed):
+def test_soft_targets_are_the_old_networks_probabilities_with_logits_of_zero_for_new_classes(
+    scenario, temperature, replayed
+):
     made, before = amid_the_third(scenario, temperature=temperature)
     made.objectives()
     (stream,) = replayed
     stream.prepare(1)
     expected = torch.zeros(BATCH, len(made.outputs))
     with torch.no_grad():
-        logits = before(stream.inputs)
+        old = before(stream.inputs)
+        logits = functional.pad(old, (0, len(made.outputs) - old.shape[1]))
     for row, task in enumerate(stream.tasks.tolist()):
-        start, end = OLD[scenario][task]
+        start, end = COMPETING[scenario][task]
         expected[row, start:end] = (logits[row, start:end] / temperature).softmax(0)
     assert stream.tasks.unique().tolist() == [0, 1]
     torch.testing.assert_close(stream.targets, expected)
     assert torch.equal(stream.targets == 0, expected == 0)
+
+
+def test_where_there_was_a_single_class_replayed_inputs_are_certainly_of_it(replayed):
+    made = classifier()
+    for classes in (1, 2):
+        made.begin_task((5,), classes)
+        made.objectives()
+        made.end_task()
+    replayed[0].prepare(0)
+    assert torch.equal(replayed[0].targets, torch.tensor([1.0, 0.0, 0.0]).expand(BATCH, -1))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +168,7 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
     task_loss = functional.cross_entropy(current[:, among], LABELS + shift - start)
     targets = stream.targets.double()
     if scenario == "task":
-        parts = [(stream.tasks == task, slice(*OLD["task"][task])) for task in range(2)]
+        parts = [(stream.tasks == task, slice(*COMPETING["task"][task])) for task in range(2)]
         sums = [len(past[rows]) * soft_cross_entropy(past[rows][:, own], targets[rows][:, own]) for rows, own in parts]
         replay_loss = temperature**2 * sum(sums) / BATCH
     else:

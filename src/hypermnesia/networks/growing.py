@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
 
 from hypermnesia.errors import ConfigurationError
@@ -67,8 +68,8 @@ class GrowingClassifier(nn.Module):
     def grow(self, outputs: int, generator: torch.Generator | None = None) -> None:
         """Add outputs behind those there are, which keep their weights bit for bit.
 
-        New weights and biases are drawn as by `nn.Linear`, from U(-a, a) with a = 1/√fan_in, on the CPU: the same
-        generator gives the same numbers on any device.
+        New weights start Xavier-uniform, new biases at zero. They are drawn on the CPU: the same generator gives the same
+        numbers on any device.
 
         Args:
             outputs: How many more, at least 0.
@@ -79,14 +80,14 @@ class GrowingClassifier(nn.Module):
         """
         if outputs < 0:
             raise ConfigurationError(f"a head grows by 0 or more outputs, not by {outputs}: to drop some, shrink it")
-        bound = 1 / math.sqrt(self._head.in_features)
-
-        def extended(old: Tensor) -> Tensor:
-            new = torch.empty(outputs, *old.shape[1:], dtype=old.dtype).uniform_(-bound, bound, generator=generator)
-            return torch.cat([old, new.to(old.device)])
-
-        weight, bias = self._head.weight, self._head.bias
-        self._set_head(extended(weight.detach()), None if bias is None else extended(bias.detach()))
+        weight, bias = self._head.weight.detach(), self._head.bias
+        bound = math.sqrt(6 / (self._head.in_features + self.num_outputs + outputs))
+        new = torch.empty(outputs, self._head.in_features, dtype=weight.dtype)
+        new.uniform_(-bound, bound, generator=generator)
+        self._set_head(
+            torch.cat([weight, new.to(weight.device)]),
+            None if bias is None else functional.pad(bias.detach(), (0, outputs)),
+        )
 
     def shrink(self, outputs: int) -> None:
         """Drop the newest outputs, as if they had never been added; the others keep their weights bit for bit.

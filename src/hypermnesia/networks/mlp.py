@@ -6,12 +6,15 @@ import itertools
 from collections.abc import Sequence
 
 from torch import nn
+from torch.nn.utils import skip_init
 
 from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:
     """A fully connected network that flattens whatever shape its input has.
+
+    Weights start Xavier-uniform, biases at zero, drawn from torch's default generator.
 
     Args:
         inputs: Numbers in one flattened input.
@@ -27,5 +30,13 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: Activation
     widths = [inputs, *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
     for width_in, width_out in itertools.pairwise(widths):
-        layers += [nn.Linear(width_in, width_out), ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+        layers += [_linear(width_in, width_out), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers, _linear(widths[-1], outputs))
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = skip_init(nn.Linear, inputs, outputs)
+    assert isinstance(layer, nn.Linear)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

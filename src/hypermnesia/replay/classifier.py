@@ -165,8 +165,12 @@ class ReplayClassifier:
     def _targets(self, inputs: Tensor, tasks: Int64[Tensor, " inputs"]) -> Float[Tensor, "inputs outputs"]:
         """What replayed inputs should be taken for: probabilities of all outputs, from the network before the task."""
         assert self._before is not None and self._model is not None
-        added = len(self.outputs) - self._before.num_outputs
-        logits = functional.pad(self._answer(self._before, inputs), (0, added), value=_IMPOSSIBLE)
+        # The network before knows nothing for or against the new classes: a logit of zero, as in the authors' code. Minus
+        # infinity would teach that replayed inputs are none of them, which costs accuracy. But the logit of a single
+        # class was never taught, so that one is certain.
+        old = self._before.num_outputs
+        logits = self._answer(self._before, inputs)
+        logits = functional.pad(logits, (0, len(self.outputs) - old), value=0.0 if old > 1 else _IMPOSSIBLE)
         if self._settings.temperature is None:
             own = _among(self.outputs, self.outputs.of_task).to(tasks.device)
             classes = torch.where(own[tasks], logits, _IMPOSSIBLE).argmax(1)
