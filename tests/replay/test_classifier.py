@@ -75,9 +75,7 @@ def replayed(monkeypatch) -> list[ReplayStream]:
 
 @pytest.mark.parametrize("temperature", [2.0, 0.7])
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_soft_targets_are_the_old_networks_probabilities_with_logits_of_zero_for_new_classes(
-    scenario, temperature, replayed
-):
+def test_soft_targets_are_the_old_networks_probabilities_undecided_about_new_classes(scenario, temperature, replayed):
     made, before = amid_the_third(scenario, temperature=temperature)
     made.objectives()
     (stream,) = replayed

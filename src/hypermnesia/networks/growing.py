@@ -68,8 +68,8 @@ class GrowingClassifier(nn.Module):
     def grow(self, outputs: int, generator: torch.Generator | None = None) -> None:
         """Add outputs behind those there are, which keep their weights bit for bit.
 
-        New weights start Xavier-uniform, new biases at zero. They are drawn on the CPU: the same generator gives the same
-        numbers on any device.
+        New weights start Xavier-uniform, new biases at zero. They are drawn on the CPU: the same generator gives the
+        same numbers on any device.
 
         Args:
             outputs: How many more, at least 0.

@@ -165,9 +165,9 @@ class ReplayClassifier:
     def _targets(self, inputs: Tensor, tasks: Int64[Tensor, " inputs"]) -> Float[Tensor, "inputs outputs"]:
         """What replayed inputs should be taken for: probabilities of all outputs, from the network before the task."""
         assert self._before is not None and self._model is not None
-        # The network before knows nothing for or against the new classes: a logit of zero, as in the authors' code. Minus
-        # infinity would teach that replayed inputs are none of them, which costs accuracy. But the logit of a single
-        # class was never taught, so that one is certain.
+        # The network before knows nothing for or against the new classes: a logit of zero, as in the authors' code.
+        # Minus infinity would teach that replayed inputs are none of them, which costs accuracy. But the logit of a
+        # single class was never taught, so that one is certain.
         old = self._before.num_outputs
         logits = self._answer(self._before, inputs)
         logits = functional.pad(logits, (0, len(self.outputs) - old), value=0.0 if old > 1 else _IMPOSSIBLE)
