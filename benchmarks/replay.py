@@ -9,6 +9,7 @@ import torch
 from benchmarks.contenders import hypermnesia, trained_directly, with_breaks
 from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import ENDLESS, Workload
+from hypermnesia.plain import PlainNetwork
 from hypermnesia.replay import ReplayClassifier
 from hypermnesia.replay.stream import BATCHES_IN_A_BLOCK
 from hypermnesia.seeds import Seeds
@@ -32,9 +33,8 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
     steps, and what the classifier takes them for.
     """
     experiment = workload.experiment
-    classifier = ReplayClassifier(
-        workload.network(), experiment.scenario, experiment.learner.replay, experiment.training, Seeds(0)
-    )
+    plain = PlainNetwork(workload.network(), experiment.scenario, experiment.training, Seeds(0))
+    classifier = ReplayClassifier(plain, experiment.learner.replay, experiment.training, Seeds(0))
     # Past tasks are as chance began them: nothing takes longer once they are learned.
     for _ in range(past_tasks):
         classifier.begin_task(workload.task.train.input_shape, workload.outputs)
@@ -51,7 +51,7 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
             of_classifier.prepare(iteration)
 
     parts = (
-        trained_directly(workload.network(len(classifier.outputs)), workload, batches),
+        trained_directly(workload.network(len(plain.outputs)), workload, batches),
         with_breaks(trainer.run),
         draw,
     )

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 import hypermnesia.replay.classifier
+from hypermnesia.plain import PlainNetwork
 from hypermnesia.replay import ReplayClassifier, ReplaySettings, ReplayStream, VAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs
@@ -32,7 +33,8 @@ def module() -> nn.Module:
 def classifier(scenario: str = "class", made_of: nn.Module | None = None, **replay) -> ReplayClassifier:
     settings = ReplaySettings(**{"model": MODEL, **replay})
     training = TrainingSettings(batch_size=BATCH)
-    return ReplayClassifier(made_of or module(), scenario, settings, training, Seeds(0))
+    plain = PlainNetwork(made_of or module(), scenario, training, Seeds(0))
+    return ReplayClassifier(plain, settings, training, Seeds(0))
 
 
 def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
@@ -43,7 +45,7 @@ def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
         made.end_task()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in made.network.parameters():
+        for parameter in made.plain.network.parameters():
             parameter += 2 * torch.randn(parameter.shape, generator=generator)
     return made
 
@@ -51,10 +53,10 @@ def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
 def amid_the_third(scenario: str = "class", **replay) -> tuple[ReplayClassifier, nn.Module]:
     """And the network as it was before that task, which has moved on since."""
     made = after_two_tasks(scenario, **replay)
-    before = copy.deepcopy(made.network).eval()
+    before = copy.deepcopy(made.plain.network).eval()
     made.begin_task((5,), CLASSES[2])
     with torch.no_grad():
-        for parameter in made.network.parameters():
+        for parameter in made.plain.network.parameters():
             parameter += 0.1
     return made, before
 
@@ -80,16 +82,16 @@ def test_soft_targets_are_the_old_networks_probabilities_undecided_about_new_cla
     made.objectives()
     (stream,) = replayed
     stream.prepare(1)
-    expected = torch.zeros(BATCH, len(made.outputs))
+    expected = torch.zeros(BATCH, len(made.plain.outputs))
     with torch.no_grad():
-        old = before(stream.inputs)
-        logits = functional.pad(old, (0, len(made.outputs) - old.shape[1]))
-    for row, task in enumerate(stream.tasks.tolist()):
+        old = before(stream.batch().inputs)
+        logits = functional.pad(old, (0, len(made.plain.outputs) - old.shape[1]))
+    for row, task in enumerate(stream.batch().tasks.tolist()):
         start, end = COMPETING[scenario][task]
         expected[row, start:end] = (logits[row, start:end] / temperature).softmax(0)
-    assert stream.tasks.unique().tolist() == [0, 1]
-    torch.testing.assert_close(stream.targets, expected)
-    assert torch.equal(stream.targets == 0, expected == 0)
+    assert stream.batch().tasks.unique().tolist() == [0, 1]
+    torch.testing.assert_close(stream.batch().targets, expected)
+    assert torch.equal(stream.batch().targets == 0, expected == 0)
 
 
 def test_where_there_was_a_single_class_replayed_inputs_are_certainly_of_it(replayed):
@@ -99,7 +101,7 @@ def test_where_there_was_a_single_class_replayed_inputs_are_certainly_of_it(repl
         made.objectives()
         made.end_task()
     replayed[0].prepare(0)
-    assert torch.equal(replayed[0].targets, torch.tensor([1.0, 0.0, 0.0]).expand(BATCH, -1))
+    assert torch.equal(replayed[0].batch().targets, torch.tensor([1.0, 0.0, 0.0]).expand(BATCH, -1))
 
 
 @pytest.mark.parametrize(
@@ -111,12 +113,14 @@ def test_hard_targets_are_the_likeliest_class_of_the_task_the_input_was_made_for
     (stream,) = replayed
     stream.prepare(1)
     with torch.no_grad():
-        logits = before(stream.inputs)
+        logits = before(stream.batch().inputs)
     likeliest = []
-    for row, task in enumerate(stream.tasks.tolist()):
+    for row, task in enumerate(stream.batch().tasks.tolist()):
         start, end = own[task]
         likeliest.append(start + int(logits[row, start:end].argmax()))
-    assert torch.equal(stream.targets, functional.one_hot(torch.tensor(likeliest), len(made.outputs)).float())
+    assert torch.equal(
+        stream.batch().targets, functional.one_hot(torch.tensor(likeliest), len(made.plain.outputs)).float()
+    )
     # The task makes a difference: without it other classes would be likelier.
     assert likeliest != logits.argmax(1).tolist()
 
@@ -130,8 +134,8 @@ def test_hard_targets_are_the_class_that_the_input_was_made_for_where_it_was_mad
     targets, tasks = [], []
     for iteration in range(3):
         stream.prepare(iteration)
-        targets += stream.targets.argmax(1).tolist()
-        tasks += stream.tasks.tolist()
+        targets += stream.batch().targets.argmax(1).tolist()
+        tasks += stream.batch().tasks.tolist()
     for task, classes in enumerate(CLASSES[:2]):
         of_task = [target for target, its in zip(targets, tasks, strict=True) if its == task]
         assert of_task == [starts[task] + i % classes for i in range(len(of_task))]
@@ -157,16 +161,16 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
     objective.prepare(3)
     optimizer = torch.optim.SGD(objective.parameters(), lr=0.1)
 
-    by_hand = copy.deepcopy(made.network).double()
-    logits = by_hand(torch.cat([INPUTS, stream.inputs]).double())
+    by_hand = copy.deepcopy(made.plain.network).double()
+    logits = by_hand(torch.cat([INPUTS, stream.batch().inputs]).double())
     current, past = logits[:BATCH], logits[BATCH:] / temperature
     start = {"task": 6, "class": 0, "domain": 0}[scenario]
     among = {"task": slice(6, 9), "class": slice(0, 9), "domain": slice(0, 4)}[scenario]
     shift = {"task": 6, "class": 6, "domain": 0}[scenario]
     task_loss = functional.cross_entropy(current[:, among], LABELS + shift - start)
-    targets = stream.targets.double()
+    targets = stream.batch().targets.double()
     if scenario == "task":
-        parts = [(stream.tasks == task, slice(*COMPETING["task"][task])) for task in range(2)]
+        parts = [(stream.batch().tasks == task, slice(*COMPETING["task"][task])) for task in range(2)]
         sums = [len(past[rows]) * soft_cross_entropy(past[rows][:, own], targets[rows][:, own]) for rows, own in parts]
         replay_loss = temperature**2 * sum(sums) / BATCH
     else:
@@ -179,7 +183,7 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
         assert scalars[name].item() == pytest.approx(expected.item(), rel=1e-4), name
     accuracy = (current[:, among].argmax(1) == LABELS + shift - start).double().mean()
     assert scalars["accuracy"].item() == pytest.approx(accuracy.item())
-    for ours, expected in zip(made.network.parameters(), by_hand.parameters(), strict=True):
+    for ours, expected in zip(made.plain.network.parameters(), by_hand.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, expected.grad.float(), rtol=1e-3, atol=1e-5)
 
 
@@ -189,8 +193,8 @@ def test_the_first_task_is_learned_without_replay(replayed):
     objective, _ = made.objectives()
     scalars = objective.accumulate_gradients(INPUTS, LABELS, torch.optim.SGD(objective.parameters(), lr=0.1))
     assert replayed == []
-    made.network.train()
-    expected = functional.cross_entropy(made.network(INPUTS), LABELS)
+    made.plain.network.train()
+    expected = functional.cross_entropy(made.plain.network(INPUTS), LABELS)
     torch.testing.assert_close(scalars["loss"], expected.detach())
     assert "replay_loss" not in scalars
 
@@ -199,12 +203,12 @@ def test_the_first_task_is_learned_without_replay(replayed):
 def test_the_head_grows_with_the_classes_and_old_outputs_stay(scenario, outputs):
     made = classifier(scenario)
     for classes, expected in zip(CLASSES, outputs, strict=True):
-        before = made.logits(INPUTS)
+        before = made.plain.logits(INPUTS)
         made.begin_task((5,), classes)
-        assert made.logits(INPUTS).shape == (BATCH, expected)
-        torch.testing.assert_close(made.logits(INPUTS)[:, : before.shape[1]], before)
+        assert made.plain.logits(INPUTS).shape == (BATCH, expected)
+        torch.testing.assert_close(made.plain.logits(INPUTS)[:, : before.shape[1]], before)
         made.end_task()
-    assert made.num_tasks == 3
+    assert made.plain.num_tasks == 3
 
 
 def steps(objective: Objective, number: int = 3) -> None:
@@ -220,10 +224,10 @@ def steps(objective: Objective, number: int = 3) -> None:
 def test_answering_changes_nothing_that_is_learned():
     made, _ = amid_the_third()
     made.objectives()
-    before = copy.deepcopy(made.network.state_dict())
-    made.logits(10 * INPUTS)
-    assert equal(dict(made.network.state_dict()), dict(before))
-    assert made.network.training
+    before = copy.deepcopy(made.plain.network.state_dict())
+    made.plain.logits(10 * INPUTS)
+    assert equal(dict(made.plain.network.state_dict()), dict(before))
+    assert made.plain.network.training
 
 
 PRIORS = pytest.mark.parametrize("prior", ["standard", "class"])
@@ -236,11 +240,11 @@ def test_an_abandoned_task_leaves_no_trace(prior):
     made.begin_task((5,), CLASSES[2])
     for objective in made.objectives():
         steps(objective)
-    assert not equal(made.state()["network"], before["network"])
+    assert not equal(made.state()["plain"]["network"], before["plain"]["network"])
     made.abandon_task()
     assert equal(made.state(), before)
-    assert (made.num_tasks, made.outputs) == (2, Outputs("class", CLASSES[:2]))
-    assert all(parameter.requires_grad for parameter in made.network.parameters())
+    assert (made.plain.num_tasks, made.plain.outputs) == (2, Outputs("class", CLASSES[:2]))
+    assert all(parameter.requires_grad for parameter in made.plain.network.parameters())
 
 
 def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
@@ -254,8 +258,8 @@ def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
     made.abandon_task()
     made.begin_task((5,), CLASSES[2])
     steps(made.objectives()[0])
-    assert torch.equal(made.network.module[0].weight, made_of[0].weight)
-    assert not torch.equal(made.network.module[1].weight, made_of[1].weight)
+    assert torch.equal(made.plain.network.module[0].weight, made_of[0].weight)
+    assert not torch.equal(made.plain.network.module[1].weight, made_of[1].weight)
 
 
 @PRIORS
@@ -270,7 +274,7 @@ def test_a_state_amid_a_task_goes_on_elsewhere(prior, tmp_path):
     elsewhere = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 7))
     other = classifier(made_of=elsewhere, model=model)
     other.load_state(checkpoint.read(tmp_path / "state"))
-    assert (other.num_tasks, other.outputs) == (2, Outputs("class", CLASSES))
+    assert (other.plain.num_tasks, other.plain.outputs) == (2, Outputs("class", CLASSES))
     assert equal(other.state(), made.state())
     for each in (made, other):
         for objective in each.objectives():
@@ -287,7 +291,7 @@ def test_a_state_before_any_task_goes_on_elsewhere():
     torch.manual_seed(9)
     other = classifier(made_of=nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 7)))
     other.load_state(made.state())
-    assert (other.num_tasks, len(other.outputs)) == (0, 0)
+    assert (other.plain.num_tasks, len(other.plain.outputs)) == (0, 0)
     for each in (made, other):
         each.begin_task((5,), 3)
         steps(each.objectives()[0])

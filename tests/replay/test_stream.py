@@ -42,7 +42,7 @@ def stream(model: ReplayModel, batch_size: int = 4, seed: int = 0) -> ReplayStre
 
 def batch(replay: ReplayStream, iteration: int) -> tuple[torch.Tensor, ...]:
     replay.prepare(iteration)
-    return replay.inputs.clone(), replay.targets.clone(), replay.tasks.clone()
+    return tuple(part.clone() for part in replay.batch())
 
 
 @pytest.mark.parametrize(("num_tasks", "batch_size"), [(1, 4), (3, 4), (4, 4), (7, 3), (9, 4), (13, 1)])
@@ -94,9 +94,9 @@ def test_the_network_of_a_past_task_is_generated_once_a_block():
 def test_a_batch_stays_in_the_same_storage():
     """What a CUDA graph has recorded reads there."""
     replay = stream(Remembered(3))
-    places = [part.data_ptr() for part in (replay.inputs, replay.targets, replay.tasks)]
-    shapes = [part.shape for part in (replay.inputs, replay.targets, replay.tasks)]
+    places = [part.data_ptr() for part in replay.batch()]
+    shapes = [part.shape for part in replay.batch()]
     for iteration in (1, BLOCK, 7):
         replay.prepare(iteration)
-        assert [part.data_ptr() for part in (replay.inputs, replay.targets, replay.tasks)] == places
+        assert [part.data_ptr() for part in replay.batch()] == places
     assert [tuple(shape) for shape in shapes] == [(4, 3), (4, 2), (4,)]

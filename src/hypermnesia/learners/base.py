@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training import checkpoint
@@ -138,13 +139,17 @@ class ContinualLearner(ABC):
     def _begin_task(self, task: Task) -> None:
         """Make room for the task; inputs of its shape have gone through the module."""
 
+    def _examples(self, task: Task) -> Examples:
+        """What is learned from."""
+        return task.train
+
     @abstractmethod
     def _objective(self) -> Objective:
         """What to optimize for the task that was begun."""
 
     @abstractmethod
-    def _end_task(self) -> None:
-        """Keep what was learned."""
+    def _end_task(self, task: Task) -> None:
+        """Keep what was learned of the task."""
 
     @abstractmethod
     def _abandon_task(self) -> None:
@@ -192,7 +197,7 @@ class ContinualLearner(ABC):
             self._input_shape = tuple(task.train.input_shape)
         if self._trainer is None:
             seeds = self.seeds.child("task", self.num_tasks)
-            self._trainer = Trainer(self._objective(), task.train, self.training, seeds, self.device)
+            self._trainer = Trainer(self._objective(), self._examples(task), self.training, seeds, self.device)
             if self._trainer_state is not None:
                 self._trainer.load_state_dict(self._trainer_state)
                 self._trainer_state = None
@@ -203,7 +208,7 @@ class ContinualLearner(ABC):
             self._abandon_task()
             raise
         self._trainer = None
-        self._end_task()
+        self._end_task(task)
 
     def state_dict(self) -> dict[str, Any]:
         """All of the learner's state, also amid a task: nested dicts and lists of tensors and plain values."""

@@ -106,7 +106,7 @@ class GeneratedNetworkLearner(ContinualLearner):
     def _begin_task(self, task: Task) -> None:
         self._network.begin_task()
 
-    def _end_task(self) -> None:
+    def _end_task(self, task: Task) -> None:
         self._network.end_task()
 
     def _abandon_task(self) -> None:

@@ -135,9 +135,9 @@ class LikelihoodLearner(GeneratedNetworkLearner):
 
         return JointObjective(self._classification(), {"autoencoder": autoencoder.objective(bound)})
 
-    def _end_task(self) -> None:
+    def _end_task(self, task: Task) -> None:
         assert self._autoencoder is not None
-        super()._end_task()
+        super()._end_task(task)
         self._autoencoder.end_task()
 
     def _abandon_task(self) -> None:

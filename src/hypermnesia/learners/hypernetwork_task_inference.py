@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from hypermnesia.learners.base import Prediction
 from hypermnesia.learners.generated import GeneratedNetworkLearner
+from hypermnesia.plain import PlainNetwork
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier, ReplaySettings
 from hypermnesia.replay.inputs import check_range
 from hypermnesia.tasks.task import Task
@@ -63,7 +64,8 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         super().__init__(module, settings, training=training, seed=seed, device=device)
         # To the task classifier every task is a single class.
         seeds = self.seeds.child("task classifier")
-        self._classifier = ReplayClassifier(self._module, "class", self.replay_settings, self.training, seeds)
+        plain = PlainNetwork(self._module, "class", self.training, seeds)
+        self._classifier = ReplayClassifier(plain, self.replay_settings, self.training, seeds)
 
     @property
     def num_weights(self) -> int:
@@ -75,7 +77,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         return self._classifier.replay(task, number)
 
     def _infer(self, inputs: Tensor) -> Prediction:
-        certainty, tasks = self._classifier.logits(inputs).softmax(1).max(1)
+        certainty, tasks = self._classifier.plain.logits(inputs).softmax(1).max(1)
         return self._answer(inputs, tasks, certainty)
 
     def _check(self, task: Task) -> None:
@@ -91,8 +93,8 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         others = {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)}
         return JointObjective(self._classification(), others)
 
-    def _end_task(self) -> None:
-        super()._end_task()
+    def _end_task(self, task: Task) -> None:
+        super()._end_task(task)
         self._classifier.end_task()
 
     def _abandon_task(self) -> None:

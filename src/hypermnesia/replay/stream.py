@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hypermnesia.plain import Past, PastBatch
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.seeds import Seeds
 
@@ -18,7 +18,7 @@ BATCHES_IN_A_BLOCK = 50
 """Batches that are made at a time."""
 
 
-class ReplayStream:
+class ReplayStream(Past):
     """Replayed inputs of all past tasks in equal shares, a batch for each step.
 
     They are made in blocks of many batches, so that a past task's network is generated once a block: a step costs
@@ -29,16 +29,7 @@ class ReplayStream:
         batch_size: Inputs a step.
         label: What to learn from them.
         seeds: Where the noise draws from.
-
-    Attributes:
-        inputs: Of the current step, `[batch_size, ...]`; the same storage for every step.
-        targets: Likewise, `[batch_size, outputs]`.
-        tasks: Likewise, `[batch_size]`.
     """
-
-    inputs: Float[Tensor, "batch *shape"]
-    targets: Float[Tensor, "batch outputs"]
-    tasks: Int64[Tensor, " batch"]
 
     def __init__(self, model: ReplayModel, batch_size: int, label: Label, seeds: Seeds) -> None:
         self._model = model
@@ -47,15 +38,19 @@ class ReplayStream:
         self._seeds = seeds
         self._number: int | None = None
         self._draw(0)
-        self.inputs, self.targets, self.tasks = (part[0].clone() for part in self._block)
+        self._batch = PastBatch(*(part[0].clone() for part in self._block))
 
     def prepare(self, iteration: int) -> None:
         """Go to the batch of a step."""
         number, place = divmod(iteration, BATCHES_IN_A_BLOCK)
         if number != self._number:
             self._draw(number)
-        for current, part in zip((self.inputs, self.targets, self.tasks), self._block, strict=True):
+        for current, part in zip(self._batch, self._block, strict=True):
             current.copy_(part[place])
+
+    def batch(self, current: Tensor | None = None) -> PastBatch:
+        """Of the step that was prepared; the same storage for every step."""
+        return self._batch
 
     @torch.no_grad()
     def _draw(self, number: int) -> None:

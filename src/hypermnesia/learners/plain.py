@@ -1,0 +1,107 @@
+"""What learners have in common whose answers come from one plain network with a growing head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.base import ContinualLearner, Prediction
+from hypermnesia.plain import PlainNetwork
+from hypermnesia.tasks.scenario import SCENARIOS, Outputs, Scenario
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.settings import TrainingSettings
+
+
+class PlainLearner(ContinualLearner):
+    """A learner with one plain network for all tasks; its subclasses differ in what keeps the old ones.
+
+    Args:
+        module: Ends in a linear layer, which becomes a growing head; its number of outputs does not matter. It is
+            copied, not changed.
+        scenario: What will be known and asked: decides which outputs of the head a task has.
+        training: How each task is optimized: settings, or their fields as a dict.
+        seed: Root of everything random in this learner.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+
+    Raises:
+        ConfigurationError: If there is no such scenario, or no linear layer.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__(module, training=training, seed=seed, device=device)
+        if scenario not in SCENARIOS:
+            raise ConfigurationError(f"scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")
+        self.scenario: Scenario = scenario
+        self._plain = PlainNetwork(self._module, scenario, self.training, self.seeds.child("classifier"))
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks learned completely."""
+        return self._plain.num_tasks
+
+    @property
+    def num_weights(self) -> int:
+        """Numbers trained and kept."""
+        return self._plain.num_weights
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The one it was made for."""
+        return (self.scenario,)
+
+    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+        logits, outputs = self._plain.logits(inputs), self._plain.outputs
+        if task is not None:
+            return Prediction.given_task(logits[:, outputs.of_task(task)], task)
+        if self.scenario == "domain":
+            return Prediction(logits.argmax(1), logits.softmax(1), None, None)
+        return _likeliest_class(logits.softmax(1), outputs)
+
+    def _check_classes(self, task: Task, outputs: int) -> None:
+        """Any number will do: the head grows."""
+
+    def _begin_task(self, task: Task) -> None:
+        self._plain.begin_task(task.count_classes())
+
+    def _end_task(self, task: Task) -> None:
+        self._plain.end_task()
+
+    def _abandon_task(self) -> None:
+        self._plain.abandon_task()
+
+    def _settings(self) -> dict[str, Any]:
+        training = self.training.model_dump(mode="json")
+        return {"scenario": self.scenario, "training": training, "seed": self.seeds.root}
+
+    def _state(self) -> dict[str, Any]:
+        return {"plain": self._plain.state()}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._plain.load_state(state["plain"])
+
+
+def _likeliest_class(probabilities: Float[Tensor, "inputs outputs"], outputs: Outputs) -> Prediction:
+    """The likeliest class of all, as a task and a label within it."""
+    counts = torch.tensor(outputs.classes, device=probabilities.device)
+    starts = counts.cumsum(0) - counts
+    likeliest = probabilities.argmax(1)
+    tasks = torch.bucketize(likeliest, starts, right=True) - 1
+    # The outputs of that task, as many as the task of most classes has; the rest stays zero.
+    places = torch.arange(int(counts.max()), device=probabilities.device)
+    columns = (starts[tasks][:, None] + places).clamp(max=len(outputs) - 1)
+    of_task = probabilities.gather(1, columns) * (places < counts[tasks][:, None])
+    certainty = of_task.sum(1)
+    return Prediction(likeliest - starts[tasks], of_task / certainty[:, None], tasks, certainty)

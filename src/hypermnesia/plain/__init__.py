@@ -1,0 +1,6 @@
+"""A plain network with one growing head: what learners are made of whose weights are not generated."""
+
+from hypermnesia.plain.network import PlainNetwork
+from hypermnesia.plain.objective import Past, PastBatch, Penalty, PlainObjective, SoftTargets, likeliest_outputs
+
+__all__ = ["Past", "PastBatch", "Penalty", "PlainNetwork", "PlainObjective", "SoftTargets", "likeliest_outputs"]
