@@ -1,6 +1,16 @@
 """What keeps old tasks: penalties on how a learner's weights, or the weights it generates, may move."""
 
+from hypermnesia.regularizers.fisher import diagonal_fisher
 from hypermnesia.regularizers.lookahead import gradient_step, lookahead
 from hypermnesia.regularizers.output import OutputRegularizer
+from hypermnesia.regularizers.quadratic import QuadraticPenalty
+from hypermnesia.regularizers.si import PathIntegral
 
-__all__ = ["OutputRegularizer", "gradient_step", "lookahead"]
+__all__ = [
+    "OutputRegularizer",
+    "PathIntegral",
+    "QuadraticPenalty",
+    "diagonal_fisher",
+    "gradient_step",
+    "lookahead",
+]

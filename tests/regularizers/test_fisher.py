@@ -1,0 +1,158 @@
+"""The diagonal Fisher information: batched, it is its one-example-at-a-time definition."""
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from hypermnesia.errors import DataError
+from hypermnesia.regularizers.fisher import diagonal_fisher
+
+CLASSES = 4
+
+
+def problem():
+    """A network in evaluation mode and batches of different sizes, in float64."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, CLASSES)
+    ).double()
+    module(torch.randn(20, 3, dtype=torch.float64))  # so that running averages are not trivial
+    module.eval()
+    batches = [(torch.randn(n, 3, dtype=torch.float64), torch.randint(0, CLASSES, (n,))) for n in (7, 1, 10)]
+    return module, batches
+
+
+def logits_of(module):
+    return lambda parameters, inputs: functional_call(module, parameters, (inputs,))
+
+
+def by_definition(module, batches, kind, generator=None):
+    """One example, one class and one backward pass at a time."""
+    parameters = dict(module.named_parameters())
+    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    for inputs, labels in batches:
+        probabilities = module(inputs).softmax(1).detach()
+        if kind == "exact":
+            weights = probabilities
+        else:
+            if kind == "sampled":
+                labels = torch.multinomial(probabilities, 1, generator=generator).flatten()
+            weights = nn.functional.one_hot(labels, CLASSES)
+        for i in range(len(inputs)):
+            for label in range(CLASSES):
+                log_p = module(inputs[i : i + 1]).log_softmax(1)[0, label]
+                gradients = torch.autograd.grad(log_p, list(parameters.values()))
+                for name, gradient in zip(parameters, gradients, strict=True):
+                    sums[name] += weights[i, label] * gradient**2
+    count = sum(len(inputs) for inputs, _ in batches)
+    return {name: total / count for name, total in sums.items()}
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 6, 100])
+@pytest.mark.parametrize("kind", ["sampled", "exact", "empirical"])
+def test_batched_equals_one_example_at_a_time(kind, chunk_size):
+    module, batches = problem()
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    parameters = dict(module.named_parameters())
+    fisher = diagonal_fisher(
+        logits_of(module), parameters, batches, kind, generator=generators[0], chunk_size=chunk_size
+    )
+    expected = by_definition(module, batches, kind, generators[1])
+    assert fisher.keys() == expected.keys()
+    for name in fisher:
+        torch.testing.assert_close(fisher[name], expected[name], rtol=1e-10, atol=1e-14)
+    # What it is taken of is left alone.
+    assert all(p.grad is None and p.requires_grad for p in parameters.values())
+    assert not any(f.requires_grad for f in fisher.values())
+
+
+def test_the_kinds_differ():
+    module, batches = problem()
+    a, b, c = (
+        diagonal_fisher(
+            logits_of(module),
+            dict(module.named_parameters()),
+            batches,
+            kind,
+            generator=torch.Generator().manual_seed(0),
+        )["0.weight"]
+        for kind in ("sampled", "exact", "empirical")
+    )
+    assert not torch.allclose(a, b, rtol=0.01)
+    assert not torch.allclose(b, c, rtol=0.01)
+    assert not torch.allclose(a, c, rtol=0.01)
+
+
+def test_logistic_regression_by_hand():
+    """For two classes with logits (w x, 0): F = E[x² p (1 − p)]."""
+    inputs, w = torch.tensor([[1.0], [2.0]]), torch.tensor([0.5])
+    fisher = diagonal_fisher(
+        lambda parameters, x: torch.cat([x * parameters["w"], torch.zeros_like(x)], dim=1),
+        {"w": w},
+        [(inputs, torch.tensor([0, 1]))],
+        "exact",
+    )
+    p = (inputs * w).sigmoid()
+    torch.testing.assert_close(fisher["w"], (inputs**2 * p * (1 - p)).mean().view(1))
+
+
+def test_sampled_approaches_exact():
+    generator = torch.Generator().manual_seed(0)
+    parameters = {"w": torch.randn(3, 2, generator=generator)}
+    inputs = torch.randn(3, 2, generator=generator)
+    batches = [(inputs.repeat(20_000, 1), torch.zeros(60_000, dtype=torch.int64))]
+
+    def logits(parameters, inputs):
+        return inputs @ parameters["w"].T
+
+    exact = diagonal_fisher(logits, parameters, [(inputs, torch.zeros(3, dtype=torch.int64))], "exact")
+    sampled = diagonal_fisher(logits, parameters, batches, "sampled", generator=generator, chunk_size=10_000)
+    torch.testing.assert_close(sampled["w"], exact["w"], rtol=0.05, atol=0)
+
+
+def test_only_the_given_parameters_are_differentiated():
+    module, batches = problem()
+    head = {name: p for name, p in module.named_parameters() if name.startswith("4.")}
+    fisher = diagonal_fisher(logits_of(module), head, batches, "empirical")
+    everything = diagonal_fisher(logits_of(module), dict(module.named_parameters()), batches, "empirical")
+    assert fisher.keys() == {"4.weight", "4.bias"}
+    for name in fisher:
+        torch.testing.assert_close(fisher[name], everything[name])
+
+
+def test_logits_of_some_outputs_leave_the_others_alone():
+    """With a head restricted to a task's classes, the others' rows do not matter; labels count within the task."""
+    module, _ = problem()
+    inputs, labels = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 0, 1, 1, 0])
+
+    def of_task(parameters, inputs):
+        return functional_call(module, parameters, (inputs,))[:, 2:]
+
+    for kind in ("sampled", "exact", "empirical"):
+        rows = diagonal_fisher(of_task, dict(module.named_parameters()), [(inputs, labels)], kind)["4.weight"]
+        assert rows[:2].count_nonzero() == 0
+        assert (rows[2:] > 0).all()
+
+
+def test_images_and_labels_of_a_smaller_type():
+    """Through a convolution, against backward passes of the loss itself."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)).double()
+    images, labels = torch.randn(5, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1, 2, 1, 0], dtype=torch.int32)
+    fisher = diagonal_fisher(logits_of(module), dict(module.named_parameters()), [(images, labels)], "empirical")
+    expected = {name: torch.zeros_like(p) for name, p in module.named_parameters()}
+    for i in range(5):
+        module.zero_grad()
+        nn.functional.cross_entropy(module(images[i : i + 1]), labels[i : i + 1].long()).backward()
+        for name, p in module.named_parameters():
+            expected[name] += p.grad**2 / 5
+    for name in fisher:
+        torch.testing.assert_close(fisher[name], expected[name])
+
+
+@pytest.mark.parametrize("kind", ["sampled", "exact", "empirical"])
+@pytest.mark.parametrize("batches", [[], [(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))]], ids=["none", "0"])
+def test_no_example_is_an_error(batches, kind):
+    with pytest.raises(DataError, match="no example"):
+        diagonal_fisher(lambda p, x: x @ p["w"], {"w": torch.zeros(3, 2)}, batches, kind)
