@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from hypermnesia.replay import ReplayModel, ReplayStream
+from hypermnesia.replay import ReplayStream
+from hypermnesia.replay.protected import ProtectedReplayModel
 from hypermnesia.seeds import Seeds
 
 BLOCK = 50  # batches that are made at a time
 
 
-class Remembered(ReplayModel):
+class Remembered(ProtectedReplayModel):
     """Replays the noise it is given and the number of the task, and counts how often it is asked."""
 
     def __init__(self, num_tasks: int):
@@ -36,7 +37,7 @@ def label(inputs: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
     return torch.stack([inputs.sum(1), tasks.float()], dim=1)
 
 
-def stream(model: ReplayModel, batch_size: int = 4, seed: int = 0) -> ReplayStream:
+def stream(model: ProtectedReplayModel, batch_size: int = 4, seed: int = 0) -> ReplayStream:
     return ReplayStream(model, batch_size, label, Seeds(seed))
 
 

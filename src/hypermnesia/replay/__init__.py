@@ -3,7 +3,14 @@
 from hypermnesia.replay.classifier import ReplayClassifier
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.model import ReplayModel
-from hypermnesia.replay.settings import GANSettings, HardReplaySettings, ReplaySettings, VAESettings
+from hypermnesia.replay.self_replaying import SelfReplayingVAE
+from hypermnesia.replay.settings import (
+    GANSettings,
+    HardReplaySettings,
+    ReplaySettings,
+    SelfReplayingVAESettings,
+    VAESettings,
+)
 from hypermnesia.replay.stream import ReplayStream
 from hypermnesia.replay.vae import VAE
 
@@ -16,5 +23,7 @@ __all__ = [
     "ReplayModel",
     "ReplaySettings",
     "ReplayStream",
+    "SelfReplayingVAE",
+    "SelfReplayingVAESettings",
     "VAESettings",
 ]

@@ -10,13 +10,13 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from hypermnesia.networks.mlp import mlp
-from hypermnesia.replay.model import Generate, ReplayModel
+from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import GANSettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.settings import TrainingSettings
 
 
-class GAN(ReplayModel):
+class GAN(ProtectedReplayModel):
     """A generative adversarial network; its discriminator is the companion.
 
     Generator and discriminator take their steps at the same time, each with the gradient of its own loss: the

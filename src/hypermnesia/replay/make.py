@@ -6,7 +6,8 @@ import torch
 
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.model import ReplayModel
-from hypermnesia.replay.settings import ReplayModelSettings, VAESettings
+from hypermnesia.replay.self_replaying import SelfReplayingVAE
+from hypermnesia.replay.settings import GANSettings, ReplayModelSettings, SelfReplayingVAESettings, VAESettings
 from hypermnesia.replay.vae import VAE
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.settings import TrainingSettings
@@ -26,6 +27,10 @@ def make_replay_model(
         >>> model.num_tasks
         0
     """
-    if isinstance(settings, VAESettings):
-        return VAE(input_shape, settings, training, seeds, device)
-    return GAN(input_shape, settings, training, seeds, device)
+    match settings:
+        case VAESettings():
+            return VAE(input_shape, settings, training, seeds, device)
+        case GANSettings():
+            return GAN(input_shape, settings, training, seeds, device)
+        case SelfReplayingVAESettings():
+            return SelfReplayingVAE(input_shape, settings, training, seeds, device)

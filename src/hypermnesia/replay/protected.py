@@ -1,20 +1,21 @@
-"""What imitates the inputs of each task, and keeps being able to."""
+"""Replay models whose generator a hypernetwork generates and the output regularizer keeps."""
 
 from __future__ import annotations
 
 import copy
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.networks.mlp import mlp
 from hypermnesia.protection import ProtectedNetwork
+from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import GeneratorSettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.settings import TrainingSettings
@@ -24,8 +25,8 @@ Generate = Callable[[Tensor], Tensor]
 """From latents `[n, latent]` to flattened inputs before the sigmoid, `[n, numbers]`."""
 
 
-class ReplayModel(ABC):
-    """Makes inputs of any past task out of noise: a generator with weights of its own for each task.
+class ProtectedReplayModel(ReplayModel):
+    """A replay model with a generator of its own weights for each task.
 
     A hypernetwork generates those weights, and the output regularizer keeps them, as it does a classifier's. What is
     learned along with the generator (an encoder, a discriminator) serves the current task only and may forget.
@@ -130,10 +131,6 @@ class ReplayModel(ABC):
         self._companion.load_state_dict(state["companion"])
         before = state["companion_before"]
         self._companion_before = None if before is None else {n: t.to(self._device) for n, t in before.items()}
-
-    def labels(self, task: int, number: int) -> Int64[Tensor, " number"] | None:
-        """The classes, within a task, that the rows of a :meth:`replay` of so many are made for; None if for none."""
-        return None
 
     @abstractmethod
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

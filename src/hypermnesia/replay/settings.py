@@ -56,7 +56,30 @@ class GANSettings(GeneratorSettings):
     """Widths of the discriminator's hidden layers; it serves only the task being learned, and is not protected."""
 
 
-ReplayModelSettings: TypeAlias = Annotated[VAESettings | GANSettings, Field(discriminator="kind")]
+class SelfReplayingVAESettings(BaseModel):
+    """One plain variational autoencoder, which keeps past inputs by learning its own replay of them.
+
+    Example:
+        >>> SelfReplayingVAESettings().kind
+        'self-replaying-vae'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["self-replaying-vae"] = "self-replaying-vae"
+    latent_dim: Size = 100
+    """Numbers that an input is encoded in."""
+    encoder_hidden: tuple[Size, ...] = (400, 400)
+    """Widths of the encoder's hidden layers."""
+    decoder_hidden: tuple[Size, ...] = (400, 400)
+    """Widths of the decoder's hidden layers."""
+    activation: ActivationName = "relu"
+    """Of encoder and decoder."""
+
+
+ReplayModelSettings: TypeAlias = Annotated[
+    VAESettings | GANSettings | SelfReplayingVAESettings, Field(discriminator="kind")
+]
 
 
 class ReplaySettings(BaseModel):

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.networks.mlp import mlp
-from hypermnesia.replay.model import Generate, ReplayModel
+from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import VAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.settings import TrainingSettings
 
 
-class VAE(ReplayModel):
+class VAE(ProtectedReplayModel):
     """A variational autoencoder; its decoder is the generator, its encoder the companion.
 
     The loss is the mean binary cross-entropy of a pixel, plus the divergence of the latents from their prior per pixel.

@@ -38,6 +38,10 @@ class Examples(abc.ABC):
         return None
 
     @abc.abstractmethod
+    def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
+        """Those examples, by their numbers from 0 to the length minus 1."""
+
+    @abc.abstractmethod
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         """Endless batches for training, from number `start` on."""
 
@@ -123,13 +127,14 @@ class TensorExamples(Examples):
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         device = self._inputs.device
-        return (self._take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start, device))
+        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start, device))
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         everything = torch.arange(len(self), device=self._inputs.device)
-        return (self._take(everything[start : start + batch_size]) for start in range(0, len(self), batch_size))
+        return (self.take(everything[start : start + batch_size]) for start in range(0, len(self), batch_size))
 
-    def _take(self, chosen: Tensor) -> Batch:
+    def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
+        chosen = chosen.to(self._inputs.device)
         rows = chosen if self._rows is None else self._rows.index_select(0, chosen)
         inputs = self._inputs.index_select(0, rows)
         if self._permutation is not None:
@@ -163,7 +168,7 @@ class DatasetExamples(Examples):
         self._dataset = dataset
         if len(self) == 0:
             raise DataError("A task needs examples, but the dataset has none.")
-        self._input_shape = tuple(self._take(torch.tensor([0]))[0].shape[1:])
+        self._input_shape = tuple(self.take(torch.tensor([0]))[0].shape[1:])
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
@@ -173,12 +178,12 @@ class DatasetExamples(Examples):
         return self._input_shape
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return (self._take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
+        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return (self._take(chosen) for chosen in torch.split(torch.arange(len(self)), batch_size))
+        return (self.take(chosen) for chosen in torch.split(torch.arange(len(self)), batch_size))
 
-    def _take(self, chosen: Tensor) -> Batch:
+    def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         return _checked(_collate(default_collate, [self._dataset[row] for row in chosen.tolist()]))
 
 
@@ -221,12 +226,69 @@ class LoaderExamples(Examples):
     def input_shape(self) -> tuple[int, ...]:
         return self._input_shape
 
+    def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
+        """Those examples of the loader's dataset.
+
+        Raises:
+            DataError: The loader draws only some of them, or several times.
+        """
+        if len(self) != len(self._loader.dataset):  # type: ignore[arg-type]  # torch declares no length
+            raise DataError(
+                "Examples can be taken by number only where a data loader draws each once; give the dataset itself,"
+                " or a torch.utils.data.Subset of it."
+            )
+        return _checked(_collate(self._loader.collate_fn, [self._loader.dataset[row] for row in chosen.tolist()]))
+
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         epochs = itertools.chain.from_iterable(itertools.repeat(self._loader))
         return map(_checked, itertools.islice(epochs, start, None))
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         return map(_checked, self._loader)
+
+
+class UnionExamples(Examples):
+    """The examples of several tasks together, each with its labels shifted; shuffled as by `shuffled_batches`.
+
+    Args:
+        parts: The tasks' examples, all of one input shape.
+        shifts: What is added to the labels of each.
+
+    Example:
+        >>> first = TensorExamples(torch.zeros(1, 2), torch.tensor([0]))
+        >>> UnionExamples([first, first], shifts=[0, 5]).take(torch.tensor([0, 1]))[1]
+        tensor([0, 5])
+    """
+
+    def __init__(self, parts: Sequence[Examples], shifts: Sequence[int]):
+        self._parts = list(zip(parts, shifts, strict=True))
+        self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self._parts[0][0].input_shape
+
+    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
+        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:
+        return (self.take(chosen) for chosen in torch.split(torch.arange(len(self)), batch_size))
+
+    def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
+        owners = torch.bucketize(chosen, self._ends, right=True)
+        places, batches = [], []
+        for number, (part, shift) in enumerate(self._parts):
+            if len(place := (owners == number).nonzero()[:, 0]):
+                first = int(self._ends[number]) - len(part)
+                inputs, labels = part.take(chosen[place] - first)
+                places.append(place)
+                batches.append((inputs, labels + shift))
+        order = torch.cat(places).argsort()
+        inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
+        return inputs[order.to(inputs.device)], labels[order.to(labels.device)]
 
 
 def _collate(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:
