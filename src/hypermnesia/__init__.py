@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from hypermnesia.layout import ParameterLayout
     from hypermnesia.learners import (
         ContinualLearner,
+        EWCLearner,
+        ExperienceReplayLearner,
+        FineTuningLearner,
+        FromScratchLearner,
         HypernetworkLearner,
+        JointLearner,
         LikelihoodLearner,
+        LwFLearner,
         Prediction,
         ReplayLearner,
+        SILearner,
         TaskInferenceLearner,
     )
     from hypermnesia.tasks import Task
@@ -23,6 +30,13 @@ if TYPE_CHECKING:
 # Where each public name lives. Looked up when first used, so that `hypermnesia --help` need not import torch.
 _HOMES = {
     "ContinualLearner": "hypermnesia.learners",
+    "EWCLearner": "hypermnesia.learners",
+    "ExperienceReplayLearner": "hypermnesia.learners",
+    "FineTuningLearner": "hypermnesia.learners",
+    "FromScratchLearner": "hypermnesia.learners",
+    "JointLearner": "hypermnesia.learners",
+    "LwFLearner": "hypermnesia.learners",
+    "SILearner": "hypermnesia.learners",
     "Hypernetwork": "hypermnesia.hypernetwork",
     "HypernetworkLearner": "hypermnesia.learners",
     "LikelihoodLearner": "hypermnesia.learners",
@@ -37,12 +51,19 @@ _MODULES = ("data", "evaluation", "networks", "regularizers", "tasks")
 
 __all__ = [
     "ContinualLearner",
+    "EWCLearner",
+    "ExperienceReplayLearner",
+    "FineTuningLearner",
+    "FromScratchLearner",
     "Hypernetwork",
     "HypernetworkLearner",
+    "JointLearner",
     "LikelihoodLearner",
+    "LwFLearner",
     "ParameterLayout",
     "Prediction",
     "ReplayLearner",
+    "SILearner",
     "Task",
     "TaskInferenceLearner",
     "TrainingSettings",

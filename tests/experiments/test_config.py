@@ -12,10 +12,11 @@ def test_every_preset_is_an_experiment_and_survives_being_written_out(preset):
     assert validated(sources.parse(experiment.to_yaml()), preset) == experiment
 
 
-# As published: target, iterations, rate, embeddings, hypernetwork, chunk, β, past tasks a step.
+# As published: target, iterations, rate, embeddings, hypernetwork, chunk, β, past tasks a step. Only β of
+# permuted-mnist-10 is another; why, the preset says.
 PUBLISHED = {
     "split-mnist": ((400, 400), 2000, 1e-3, 96, 96, (10, 10), "relu", 42_000, 0.01, None),
-    "permuted-mnist-10": ((1000, 1000), 5000, 1e-4, 24, 8, (25, 25), "elu", 78_000, 0.1, None),
+    "permuted-mnist-10": ((1000, 1000), 5000, 1e-4, 24, 8, (25, 25), "elu", 78_000, 0.01, None),
     "permuted-mnist-100": ((1000, 1000), 5000, 1e-4, 128, 12, (200, 250, 350), "relu", 7_500, 0.01, None),
     "permuted-mnist-250": ((1000, 1000), 5000, 1e-4, 128, 12, (200, 250, 350), "relu", 12_000, 0.01, 32),
 }
@@ -65,7 +66,7 @@ def test_fashion_has_the_settings_of_digits():
         ("training.optimizer=adm", "training.optimizer: 'adm' is not allowed. Did you mean 'adam'\\? Allowed: adam"),
         ("training.epochs=2", "training: give either iterations or epochs"),
         ("learner.compression=0.5", "learner: give either chunk_size or compression"),
-        ("learner.method=ewc", "learner.method: 'ewc' is not allowed. Allowed: hypernetwork"),
+        ("learner.method=ewcc", "learner.method: 'ewcc' is not allowed. Did you mean 'ewc'"),
         ("tasks.kind=splt", "tasks.kind: 'splt' is not allowed. Did you mean 'split'"),
         ("tasks={}", "tasks.kind: missing"),
         ("tasks=3", "tasks: must be a section"),

@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hypermnesia import learners
 from hypermnesia.data import load
-from hypermnesia.experiments.config import (
-    Experiment,
-    HypernetworkMethod,
-    LikelihoodMethod,
-    PermutedTasks,
-    ReplayMethod,
-    SplitTasks,
-    TaskInferenceMethod,
-)
-from hypermnesia.learners import (
-    ContinualLearner,
-    HypernetworkLearner,
-    LikelihoodLearner,
-    ReplayLearner,
-    TaskInferenceLearner,
-)
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments import config
+from hypermnesia.experiments.config import Experiment, PermutedTasks, SplitTasks
+from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split
 from hypermnesia.training.device import resolve_device
+
+_LEARNERS: dict[type, type[learners.ContinualLearner]] = {
+    config.HypernetworkMethod: learners.HypernetworkLearner,
+    config.TaskInferenceMethod: learners.TaskInferenceLearner,
+    config.ReplayMethod: learners.ReplayLearner,
+    config.LikelihoodMethod: learners.LikelihoodLearner,
+    config.FineTuningMethod: learners.FineTuningLearner,
+    config.JointMethod: learners.JointLearner,
+    config.FromScratchMethod: learners.FromScratchLearner,
+    config.EWCMethod: learners.EWCLearner,
+    config.SIMethod: learners.SILearner,
+    config.LwFMethod: learners.LwFLearner,
+    config.ExperienceReplayMethod: learners.ExperienceReplayLearner,
+}
+"""What learns by each method, with the method's settings as arguments."""
 
 
 def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[Task]:
@@ -55,12 +59,15 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
             return permuted(images, **arguments, seed=experiment.seed)
 
 
-def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:
+def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.ContinualLearner:
     """A learner that has not learned anything yet, for tasks like these.
 
     Args:
         experiment: Its network, learner, scenario, training, seed and device are used.
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
+
+    Raises:
+        ConfigurationError: The method does not answer in the experiment's scenario.
     """
     outputs = max(task.num_classes for task in tasks if task.num_classes is not None)
     # What is not generated starts from the module's own initial values.
@@ -73,12 +80,13 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         "device": resolve_device(experiment.device),
         **experiment.learner.model_dump(exclude={"method"}),
     }
-    match experiment.learner:
-        case HypernetworkMethod():
-            return HypernetworkLearner(network, **options)
-        case TaskInferenceMethod():
-            return TaskInferenceLearner(network, **options)
-        case LikelihoodMethod():
-            return LikelihoodLearner(network, **options)
-        case ReplayMethod():
-            return ReplayLearner(network, scenario=experiment.scenario, **options)
+    kind = _LEARNERS[type(experiment.learner)]
+    if issubclass(kind, PlainLearner):
+        options["scenario"] = experiment.scenario
+    learner = kind(network, **options)
+    if experiment.scenario not in learner.scenarios:
+        raise ConfigurationError(
+            f"scenario={experiment.scenario}: {experiment.learner.method} answers only where the scenario is"
+            f" {' or '.join(learner.scenarios)}."
+        )
+    return learner

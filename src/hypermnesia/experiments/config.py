@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -10,11 +11,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.validation import sentences
-from hypermnesia.learners import InferenceSettings, LikelihoodSettings
+from hypermnesia.learners import (
+    EWCSettings,
+    ExperienceReplaySettings,
+    InferenceSettings,
+    LikelihoodSettings,
+    LwFSettings,
+    SISettings,
+)
 from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay.settings import HardReplaySettings, ReplaySettings
-from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.training.settings import TrainingSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -96,8 +104,66 @@ class LikelihoodMethod(HypernetworkSettings):
 class ReplayMethod(_Section):
     """The learner `hypermnesia.ReplayLearner` and its settings."""
 
-    method: Literal["hypernetwork-replay"]
+    method: Literal["replay"]
     replay: ReplaySettings = ReplaySettings()
+
+
+class FineTuningMethod(_Section):
+    """The learner `hypermnesia.FineTuningLearner`."""
+
+    method: Literal["fine-tuning"]
+
+
+class JointMethod(_Section):
+    """The learner `hypermnesia.JointLearner`."""
+
+    method: Literal["joint"]
+
+
+class FromScratchMethod(_Section):
+    """The learner `hypermnesia.FromScratchLearner`."""
+
+    method: Literal["from-scratch"]
+
+
+class EWCMethod(EWCSettings):
+    """The learner `hypermnesia.EWCLearner` and its settings."""
+
+    method: Literal["ewc"]
+
+
+class SIMethod(SISettings):
+    """The learner `hypermnesia.SILearner` and its settings."""
+
+    method: Literal["si"]
+
+
+class LwFMethod(LwFSettings):
+    """The learner `hypermnesia.LwFLearner` and its settings."""
+
+    method: Literal["lwf"]
+
+
+class ExperienceReplayMethod(ExperienceReplaySettings):
+    """The learner `hypermnesia.ExperienceReplayLearner` and its settings."""
+
+    method: Literal["experience-replay"]
+
+
+Learner = Annotated[
+    HypernetworkMethod
+    | TaskInferenceMethod
+    | ReplayMethod
+    | LikelihoodMethod
+    | FineTuningMethod
+    | JointMethod
+    | FromScratchMethod
+    | EWCMethod
+    | SIMethod
+    | LwFMethod
+    | ExperienceReplayMethod,
+    Field(discriminator="method"),
+]
 
 
 class EvaluationSettings(_Section):
@@ -136,9 +202,7 @@ class Experiment(_Section):
     network: MLPSettings
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
-    learner: Annotated[
-        HypernetworkMethod | TaskInferenceMethod | ReplayMethod | LikelihoodMethod, Field(discriminator="method")
-    ]
+    learner: Learner
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recording: RecordingSettings = RecordingSettings()
@@ -157,6 +221,9 @@ class Experiment(_Section):
 def load(source: str, overrides: Iterable[str] = ()) -> Experiment:
     """The experiment a preset or a file describes.
 
+    Settings that depend on the scenario stand under `by_scenario` in the file, as in
+    `by_scenario: {task: {learner.strength: 1e5}}`.
+
     Args:
         source: A preset's name or the path of a YAML file.
         overrides: Settings that differ, as `learner.beta=0.01`.
@@ -168,7 +235,27 @@ def load(source: str, overrides: Iterable[str] = ()) -> Experiment:
         >>> load("split-digits", ["seed=3"]).seed
         3
     """
-    return validated(sources.override(sources.read(source), overrides), source)
+    values, overrides = sources.read(source), list(overrides)
+    by_scenario = values.pop("by_scenario", {})
+    values = sources.override(values, overrides)
+    if own := _of_scenario(by_scenario, values.get("scenario", "task"), source):
+        # What is said on the command line goes before what the file says.
+        values = sources.override(sources.override(values, own), overrides)
+    return validated(values, source)
+
+
+def _of_scenario(by_scenario: Any, scenario: Any, source: str) -> list[str]:
+    """The assignments that a file has for a scenario."""
+    if not isinstance(by_scenario, dict) or not all(isinstance(own, dict) for own in by_scenario.values()):
+        raise ConfigurationError(
+            f"{source}: by_scenario must hold settings for scenarios, as 'task: {{learner.strength: 100}}' does."
+        )
+    if strangers := [name for name in by_scenario if name not in SCENARIOS]:
+        raise ConfigurationError(
+            f"{source}: by_scenario knows {', '.join(SCENARIOS)}, not '{strangers[0]}'."
+            f"{sources.did_you_mean(str(strangers[0]), SCENARIOS)}"
+        )
+    return [f"{place}={json.dumps(value)}" for place, value in by_scenario.get(scenario, {}).items()]
 
 
 def validated(values: dict[str, Any], source: str) -> Experiment:

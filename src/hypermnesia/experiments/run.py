@@ -107,6 +107,7 @@ class _Run:
             self.observer.note("No checkpoint was written before the run ended; starting from the beginning.")
             return 0
         self.learner.load_state_dict(saved["learner"])
+        self.learner.recall(self.tasks[: self.learner.num_tasks])
         self.state = RunState(**saved["run"])
         self.iteration = self.learner.in_progress or 0
         self._write_tables()

@@ -41,6 +41,10 @@ _Dumper.add_representer(
 )
 
 
+# The keys that say which settings a section has.
+_DISCRIMINATORS = ("method", "kind")
+
+
 def parse(text: str) -> Any:
     """The value that a piece of YAML stands for.
 
@@ -119,6 +123,8 @@ def read(source: str) -> dict[str, Any]:
 def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """The settings with some of them replaced.
 
+    Another `method` or `kind` has settings of its own, so it takes the place of its whole section.
+
     Args:
         values: Nested settings; left as they are.
         assignments: Texts like `learner.beta=0.01`; what follows `=` is YAML.
@@ -129,6 +135,8 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
     Example:
         >>> override({"learner": {"beta": 0.1}}, ["learner.beta=0.01", "seed=3"])
         {'learner': {'beta': 0.01}, 'seed': 3}
+        >>> override({"learner": {"method": "hypernetwork", "beta": 0.1}}, ["learner.method=ewc"])
+        {'learner': {'method': 'ewc'}}
     """
     result = dict(values)
     for assignment in assignments:
@@ -149,6 +157,8 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
 def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) -> dict[str, Any]:
     first, *rest = keys
     if not rest:
+        if first in _DISCRIMINATORS and values.get(first, value) != value:
+            return {first: value}
         return {**values, first: value}
     inner = values.get(first, {})
     if not isinstance(inner, dict):

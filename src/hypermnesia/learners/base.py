@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,6 +92,14 @@ class ContinualLearner(ABC):
     @abstractmethod
     def num_weights(self) -> int:
         """Numbers trained and kept, those of all tasks so far included."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What is kept from one task to the next: the bytes of all tensors in the learner's state."""
+        return _bytes(self._state())
+
+    def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
+        """Give back the tasks it has learned to a learner that needs their data, after it was restored."""
 
     @property
     def compression(self) -> float:
@@ -285,6 +293,14 @@ class ContinualLearner(ABC):
         learner = cls(module, **saved["settings"], device=device)
         learner.load_state_dict(saved["state"])
         return learner
+
+
+def _bytes(node: Any) -> int:
+    """Of all tensors nested in dicts and lists."""
+    if isinstance(node, Tensor):
+        return node.numel() * node.element_size()
+    values = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    return sum(map(_bytes, values))
 
 
 def _text(shape: tuple[int, ...] | None) -> str:

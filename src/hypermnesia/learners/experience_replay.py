@@ -1,0 +1,127 @@
+"""Experience replay: a few examples of every task are kept and learned again; for those who may keep some data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hypermnesia.learners.plain import PlainLearner
+from hypermnesia.plain import Past, PastBatch, PlainObjective
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.trainer import Objective
+
+Kept = tuple[Tensor, Tensor]
+"""Inputs of a task `[n, ...]` and their labels within it `[n]`, in random order."""
+
+
+class ExperienceReplaySettings(BaseModel):
+    """How many examples are kept, and how much they count.
+
+    Example:
+        >>> ExperienceReplaySettings(buffer_size=100).weight
+        'equal'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    buffer_size: Annotated[int, Field(ge=1)] = 500
+    """Examples kept of all tasks together, shared equally among them."""
+    weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
+    """Share of kept examples in the loss; `equal` gives every task so far the same."""
+
+
+class ExperienceReplayLearner(PlainLearner):
+    """A plain network that learns a few stored examples of past tasks again in every step (ER).
+
+    A reference for those who may keep some data. Of each task equally many examples are kept, drawn at random.
+
+    Source: Chaudhry et al., On tiny episodic memories in continual learning, 2019.
+
+    Args:
+        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        scenario: What will be known and asked.
+        training: How each task is optimized: settings, or their fields as a dict.
+        seed: Root of everything random in this learner.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        settings: Fields of :class:`ExperienceReplaySettings`.
+
+    Raises:
+        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+
+    Example:
+        >>> learner = ExperienceReplayLearner(nn.Linear(2, 1), buffer_size=4, training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> learner.num_tasks
+        1
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> None:
+        # First, so that what is wrong with them is told before anything is made.
+        self.settings = validated(ExperienceReplaySettings, settings)
+        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
+        self._buffer: list[Kept] = []
+
+    def _objective(self) -> Objective:
+        past = None
+        if self._buffer:
+            starts = [self._plain.outputs.of_task(task).start for task in range(self.num_tasks)]
+            seeds = self.seeds.child("replay", self.num_tasks)
+            past = _StoredExamples(self._buffer, starts, len(self._plain.outputs), self.training.batch_size, seeds)
+        return PlainObjective(self._plain, self.training, past=past, weight=self.settings.weight)
+
+    def _end_task(self, task: Task) -> None:
+        share = max(1, self.settings.buffer_size // (self.num_tasks + 1))
+        seeds = self.seeds.child("buffer", self.num_tasks)
+        inputs, labels = next(task.train.batches(min(share, len(task.train)), seeds))
+        self._buffer.append((inputs.to(self.device, copy=True), labels.to(self.device, copy=True)))
+        # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
+        self._buffer = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self._buffer]
+        super()._end_task(task)
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), **self.settings.model_dump(mode="json")}
+
+    def _state(self) -> dict[str, Any]:
+        return {**super()._state(), "buffer": [list(kept) for kept in self._buffer]}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        super()._load_state(state)
+        self._buffer = [
+            (inputs.to(self.device, copy=True), labels.to(self.device, copy=True)) for inputs, labels in state["buffer"]
+        ]
+
+
+class _StoredExamples(Past):
+    """Stored examples of all past tasks, drawn anew for each step."""
+
+    def __init__(self, buffer: list[Kept], starts: list[int], outputs: int, batch_size: int, seeds: Seeds) -> None:
+        classes = torch.cat([labels + start for (_, labels), start in zip(buffer, starts, strict=True)])
+        tasks = torch.cat([torch.full_like(labels, task) for task, (_, labels) in enumerate(buffer)])
+        targets = functional.one_hot(classes, outputs).float()
+        self._all = PastBatch(torch.cat([inputs for inputs, _ in buffer]), targets, tasks)
+        self._chosen = torch.zeros(batch_size, dtype=torch.int64, device=classes.device)
+        self._seeds = seeds
+
+    def prepare(self, iteration: int) -> None:
+        generator = self._seeds.child(iteration).generator()
+        self._chosen.copy_(torch.randint(len(self._all.tasks), self._chosen.shape, generator=generator))
+
+    def batch(self, current: Tensor) -> PastBatch:
+        return PastBatch(*(part[self._chosen] for part in self._all))

@@ -1,0 +1,95 @@
+"""Joint training: the upper target of continual learning, with the data of all tasks at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.plain import PlainLearner
+from hypermnesia.plain import PlainNetwork
+from hypermnesia.tasks.examples import Examples, UnionExamples
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
+
+_IMPOSSIBLE = -1e9
+
+
+class JointLearner(PlainLearner):
+    """One plain network that learns, with each task, the data of all tasks so far together; the upper target.
+
+    It needs the data of all tasks, and keeps references to them. A saved or checkpointed one comes without: give them
+    back with :meth:`recall` before it learns on. Its arguments are those of :class:`PlainLearner`.
+
+    Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
+
+    Example:
+        >>> learner = JointLearner(nn.Linear(2, 1), training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> learner.num_tasks
+        1
+    """
+
+    _tasks: tuple[Task, ...] = ()
+
+    def recall(self, tasks: Sequence[Task]) -> None:
+        """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
+        self._tasks = tuple(tasks)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of weights, and of all examples as float32."""
+        examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._tasks)
+        return super().memory_bytes + 4 * examples
+
+    def _examples(self, task: Task) -> Examples:
+        if len(self._tasks) != self.num_tasks:
+            raise ConfigurationError(
+                f"joint training needs the data of all {self.num_tasks} tasks learned before, and a saved learner comes"
+                " without them: give them back first, learner.recall(tasks)"
+            )
+        shifts = [self._plain.outputs.of_task(number).start for number in range(self.num_tasks + 1)]
+        return UnionExamples([each.train for each in (*self._tasks, task)], shifts)
+
+    def _objective(self) -> Objective:
+        return _UnionObjective(self._plain, self.training)
+
+    def _end_task(self, task: Task) -> None:
+        super()._end_task(task)
+        self._tasks = (*self._tasks, task)
+
+
+class _UnionObjective(Objective):
+    """Cross-entropy on examples of any task, whose labels are outputs of the network."""
+
+    def __init__(self, plain: PlainNetwork, training: TrainingSettings) -> None:
+        network, outputs = plain.network, plain.outputs
+        network.train()
+        self._parameters = list(network.parameters())
+        self._network = torch.compile(network) if training.compile else network
+        self._precision = training.precision
+        # For each output, which others its task chooses between.
+        competing = torch.zeros(len(outputs), len(outputs), dtype=torch.bool)
+        for task in range(len(outputs.classes)):
+            competing[outputs.of_task(task), outputs.competing(task)] = True
+        self._competing = competing.to(plain.device)
+
+    def parameters(self) -> list[nn.Parameter]:
+        return self._parameters
+
+    def prepare(self, iteration: int) -> None:
+        """Nothing is left to chance."""
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        with forward_precision(self._precision, inputs.device):
+            logits = self._network(inputs).float()
+        logits = torch.where(self._competing[labels], logits, _IMPOSSIBLE)
+        loss = functional.cross_entropy(logits, labels)
+        loss.backward()
+        return {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}

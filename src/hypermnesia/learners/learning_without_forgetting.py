@@ -1,0 +1,95 @@
+"""Learning without forgetting: on the current task's inputs, the network's old answers are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from hypermnesia.learners.plain import PlainLearner
+from hypermnesia.plain import Past, PastBatch, PlainNetwork, PlainObjective, SoftTargets
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.trainer import Objective
+
+
+class LwFSettings(BaseModel):
+    """How strongly old answers are kept.
+
+    Example:
+        >>> LwFSettings().weight
+        'equal'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    """Of the old answers."""
+    weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
+    """Share of old answers in the loss; `equal` gives every task so far the same."""
+
+
+class LwFLearner(PlainLearner):
+    """A plain network that keeps, on the inputs of the current task, the answers it gave before (LwF).
+
+    Where each task has outputs of its own, an input of the current task stands for each past task in turns.
+
+    Source: Li and Hoiem, Learning without forgetting, ECCV 2016; weighted as by van de Ven and Tolias, 2019.
+
+    Args:
+        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        scenario: What will be known and asked.
+        training: How each task is optimized: settings, or their fields as a dict.
+        seed: Root of everything random in this learner.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        settings: Fields of :class:`LwFSettings`.
+
+    Raises:
+        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+
+    Example:
+        >>> learner = LwFLearner(nn.Linear(2, 1), training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> learner.num_tasks
+        1
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> None:
+        # First, so that what is wrong with them is told before anything is made.
+        self.settings = validated(LwFSettings, settings)
+        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
+
+    def _objective(self) -> Objective:
+        weight, temperature = self.settings.weight, self.settings.temperature
+        past = _CurrentInputs(self._plain, temperature) if self.num_tasks else None
+        return PlainObjective(self._plain, self.training, past=past, weight=weight, temperature=temperature)
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), **self.settings.model_dump(mode="json")}
+
+
+class _CurrentInputs(Past):
+    """The current task's inputs, taken for what the network took them for before."""
+
+    def __init__(self, plain: PlainNetwork, temperature: float) -> None:
+        self._targets = SoftTargets(plain, temperature)
+        self._num_tasks = plain.num_tasks
+
+    def prepare(self, iteration: int) -> None:
+        """Nothing is left to chance."""
+
+    def batch(self, current: Tensor) -> PastBatch:
+        tasks = torch.arange(len(current), device=current.device) % self._num_tasks
+        return PastBatch(current, self._targets(current, tasks), tasks)
