@@ -38,6 +38,7 @@ def test_presets_are_listed_with_the_default_first(call):
         *(f"{tasks}-replay" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
         *(f"{tasks}-task-inference" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
         *(f"{tasks}-likelihood" for tasks in ("split-digits", "split-mnist")),
+        *(f"{tasks}-{method}" for tasks in ("split-mnist", "permuted-mnist-10") for method in ("ewc", "si", "dgr")),
     }
 
 

@@ -39,6 +39,8 @@ class Reproduction(_Section):
     """Settings that differ from it, as `scenario=class`."""
     scenarios: tuple[Key, ...] | None = None
     """In which it answers; None: in all of its benchmark."""
+    separately: bool = False
+    """Whether it takes a run of its own, trained for it, for each scenario."""
 
     @property
     def name(self) -> str:
@@ -125,6 +127,7 @@ def load(source: str) -> PublishedTable:
     except ValidationError as error:
         wrong = sentences(error, PublishedTable)
     else:
+        table = table.model_copy(update={"runs": tuple(_runs(table))})
         wrong = list(_contradictions(table))
     if wrong:
         raise ConfigurationError("\n".join([f"{source} is no table of accuracies.", *wrong]))
@@ -172,6 +175,16 @@ def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[st
         raise ConfigurationError(f"--only: {table.name} has no row for {', '.join(only)} together.")
     runs = tuple(run for run in part.runs if part.scenarios(run) and run.method in (methods or table.methods))
     return part.model_copy(update={"runs": runs})
+
+
+def _runs(table: PublishedTable) -> Iterator[Reproduction]:
+    """The runs as they are carried out: those for each scenario separately, one by one."""
+    for run in table.runs:
+        if not run.separately:
+            yield run
+        for scenario in table.scenarios(run) if run.separately else ():
+            settings = (*run.settings, f"scenario={scenario}")
+            yield run.model_copy(update={"settings": settings, "scenarios": (scenario,), "separately": False})
 
 
 def _contradictions(table: PublishedTable) -> Iterator[str]:

@@ -82,7 +82,9 @@ def presets() -> dict[str, str]:
     folder = resources.files(__package__) / "presets"
     files = (file for file in folder.iterdir() if file.name.endswith(".yaml"))
     described = {file.name.removesuffix(".yaml"): parse(file.read_text("utf-8")) for file in files}
-    by_size = sorted(described, key=lambda name: [int(part) if part.isdigit() else 0 for part in name.split("-")])
+    by_size = sorted(
+        described, key=lambda name: ([int(part) if part.isdigit() else 0 for part in name.split("-")], name)
+    )
     ordered = sorted(by_size, key=lambda name: (name != DEFAULT_PRESET, "digits" not in name))
     return {name: described[name]["description"] for name in ordered}
 
