@@ -19,7 +19,9 @@ from hypermnesia.report.run_pictures import draw_pictures
 
 def measurements(path):
     files = {name: (path / name).read_bytes() for name in ("metrics.jsonl", "accuracy.csv", "config.yaml")}
-    return {**files, "learner": fingerprint(path)}
+    summary = json.loads((path / "summary.json").read_text())
+    found = {name: value for name, value in summary.items() if name != "directory" and "seconds" not in name}
+    return {**files, "summary": found, "learner": fingerprint(path)}
 
 
 def fingerprint(path):
@@ -66,6 +68,11 @@ def test_a_run_writes_down_what_it_measured(tiny, carry_out):
 
     learner = HypernetworkLearner.load(path / "learner.safetensors", mlp(64, [16], 2))
     assert learner.num_tasks == 3
+    assert saved["num_weights"] == learner.num_weights
+    # A further task costs its embedding.
+    assert saved["memory_bytes"][-1] == learner.memory_bytes
+    assert np.diff(saved["memory_bytes"]).tolist() == [4 * tiny.learner.embedding_dim] * 2
+    assert 0 < saved["learning_seconds"] < saved["seconds"]
 
 
 def test_the_same_seed_gives_the_same_run_whatever_is_measured_or_saved_between(tiny, whole, carry_out):

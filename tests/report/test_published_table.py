@@ -4,16 +4,13 @@ import io
 import pytest
 from rich.console import Console
 
-from hypermnesia.experiments.published import Reproduction, load, select
-from hypermnesia.experiments.reproduce import Comparison, Outcome, PlannedRun
+from hypermnesia.experiments.published import load, select
+from hypermnesia.experiments.reproduce import Comparison
 from hypermnesia.report.published_table import (
-    ended,
-    failures,
     latex,
     long_csv,
     markdown,
     print_comparison,
-    started,
     write_comparison,
 )
 
@@ -22,7 +19,6 @@ MEASURED = {
     ("split-mnist", "class", "hnet-ent"): (60.0, 62.0),
     ("split-mnist", "class", "hnet-r"): (95.0,),
 }
-RUN = PlannedRun(Reproduction(method="new", benchmark="digits", preset="p"), ("task",), (), 3)
 
 
 def comparison(*changes: str) -> Comparison:
@@ -129,17 +125,3 @@ def test_files_are_called_after_the_table(tmp_path):
     assert [path.name for path in paths] == ["table-1.md", "table-1.tex", "table-1.csv"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert paths[0].read_text("utf-8") == markdown(comparison())
-
-
-def test_a_line_for_each_run():
-    assert started(RUN) == "digits_new-seed3: started"
-    assert ended(Outcome(RUN, "reused", accuracy={"task": 0.5})) == "digits_new-seed3: reused, task 50.00 %"
-    assert ended(Outcome(RUN, "failed", 3723.4, message="why")) == "digits_new-seed3: failed in 1:02:03"
-
-
-def test_failures_are_told_with_their_reasons():
-    fine, bad = Outcome(RUN, "finished"), Outcome(RUN, "failed", message="exit code 1\nno memory left")
-    assert failures([fine]) == ""
-    assert failures([fine, bad]) == (
-        "1 of 2 runs failed; the table holds the others.\ndigits_new-seed3:\n  exit code 1\n  no memory left\n"
-    )

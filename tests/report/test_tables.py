@@ -31,7 +31,10 @@ def printed(tasks: int, found: dict | None = None, **console) -> str:
         backward_transfer=-0.0376,
         forward_transfer=None,
         compression=0.8,
+        num_weights=1,
+        memory_bytes=[4] * tasks,
         iterations=1,
+        learning_seconds=3700.0,
         seconds=3723.0,
     )
     file = io.StringIO()

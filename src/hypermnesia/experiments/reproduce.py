@@ -1,73 +1,18 @@
-"""Setting our accuracies beside published ones: which runs that takes, carrying them out, collecting what they found.
-
-Each run is a process of its own, `hypermnesia run`, so that a failed one takes no other along.
-"""
+"""Setting our accuracies beside published ones: which runs that takes, and collecting what they found."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
-import signal
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import IO, Literal
+from collections.abc import Iterable, Mapping, Sequence
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.published import Accuracy, PublishedTable, Reproduction
+from hypermnesia.experiments import spread
+from hypermnesia.experiments.batch import Outcome, PlannedRun, check
+from hypermnesia.experiments.published import Accuracy, PublishedTable
 
-_POLL_SECONDS = 0.05
-_LAST_LINES = 5
 # Settings under which the same is learned, so that with others the published experiment is still the published one.
 _WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
-
-
-@dataclasses.dataclass(frozen=True)
-class PlannedRun:
-    """One run: what, with which settings and seed, and which cells of the table it answers for.
-
-    Args:
-        cells: The run of the table.
-        scenarios: Those that are asked for.
-        settings: All that differ from the preset.
-        seed: Root of its chance.
-    """
-
-    cells: Reproduction
-    scenarios: tuple[str, ...]
-    settings: tuple[str, ...]
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of its directory."""
-        return f"{self.cells.name}-seed{self.seed}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Args:
-        run: Which.
-        state: `reused` was finished before; `interrupted` can be continued.
-        seconds: It took this time.
-        accuracy: Final average accuracy in [0, 1] in each scenario asked for; empty unless finished.
-        message: What went wrong.
-    """
-
-    run: PlannedRun
-    state: Literal["finished", "reused", "failed", "interrupted"]
-    seconds: float = 0.0
-    accuracy: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    message: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +37,12 @@ class Cell:
     @property
     def mean(self) -> float | None:
         """Over our seeds; None without any."""
-        return statistics.fmean(self.ours) if self.ours else None
+        return spread.mean(self.ours)
 
     @property
     def sem(self) -> float | None:
         """Standard error of our mean; None for fewer than two seeds."""
-        return statistics.stdev(self.ours) / math.sqrt(len(self.ours)) if len(self.ours) > 1 else None
+        return spread.sem(self.ours)
 
     @property
     def below(self) -> bool | None:
@@ -152,20 +97,12 @@ def plan(table: PublishedTable, seeds: int = 1, overrides: Sequence[str] = ()) -
             if assignment.partition("=")[0] == key:
                 raise ConfigurationError(f"'{assignment}': the table decides on the {key}; choose with {option}.")
     runs = [
-        PlannedRun(run, table.scenarios(run), (*run.settings, *overrides), seed)
+        PlannedRun(run.name, run.preset, (*run.settings, *overrides), table.scenarios(run), seed)
         for seed in range(seeds)
         for run in table.runs
     ]
-    _check(runs)
+    check(runs)
     return runs
-
-
-def _check(runs: Iterable[PlannedRun]) -> None:
-    """Refuse settings that cannot be run now, rather than after the runs before them."""
-    from hypermnesia.experiments.config import load
-
-    for preset, settings in dict.fromkeys((run.cells.preset, run.settings) for run in runs):
-        load(preset, settings)
 
 
 def changes(overrides: Iterable[str]) -> tuple[str, ...]:
@@ -178,64 +115,6 @@ def changes(overrides: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for text in overrides if text.partition("=")[0].split(".")[0] not in _WITHOUT_INFLUENCE)
 
 
-def carry_out(
-    runs: Sequence[PlannedRun],
-    directory: Path,
-    *,
-    jobs: int = 1,
-    data: Path | None = None,
-    started: Callable[[PlannedRun], None] = lambda run: None,
-    ended: Callable[[Outcome], None] = lambda outcome: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> list[Outcome]:
-    """Carry runs out, each in a process of its own and in a directory of its own below `directory`.
-
-    Finished runs are reused, interrupted ones continued. Once asked to stop, the processes save and stop, and runs not
-    started by then are left out of what is returned.
-
-    Args:
-        runs: Made by `plan`.
-        directory: Must exist.
-        jobs: Runs at a time.
-        data: Where the data lie; None looks at the usual places.
-        started: Called as each process starts.
-        ended: Called as each run ends, and for each that is reused.
-        stop: Asked all the time.
-    """
-    waiting: deque[PlannedRun] = deque()
-    processes: list[_Process] = []
-    outcomes: list[Outcome] = []
-    stopping = False
-
-    def end(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        ended(outcome)
-
-    for run in runs:
-        if before := _finished_before(run, directory / run.name):
-            end(before)
-        else:
-            waiting.append(run)
-    try:
-        while processes or (waiting and not stop()):
-            if stop() and not stopping:
-                stopping = True
-                for process in processes:
-                    process.stop()
-            while waiting and len(processes) < jobs and not stop():
-                run = waiting.popleft()
-                started(run)
-                processes.append(_Process(run, directory / run.name, jobs, data))
-            for process in [process for process in processes if process.has_ended()]:
-                processes.remove(process)
-                end(process.outcome(stopping))
-            time.sleep(_POLL_SECONDS)
-    finally:
-        for process in processes:
-            process.kill()
-    return outcomes
-
-
 def compare(table: PublishedTable, outcomes: Iterable[Outcome], changes: Sequence[str] = ()) -> Comparison:
     """What the runs found, beside what was published.
 
@@ -244,99 +123,11 @@ def compare(table: PublishedTable, outcomes: Iterable[Outcome], changes: Sequenc
         outcomes: Runs that did not finish are passed over.
         changes: Settings that are not the published ones.
     """
+    of_group = {run.name: run for run in table.runs}
     measured: dict[tuple[str, str, str], tuple[float, ...]] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.run.seed):
-        cells = outcome.run.cells
+        cells = of_group[outcome.run.group]
         for scenario, accuracy in outcome.accuracy.items():
             cell = (cells.benchmark, scenario, cells.method)
             measured[cell] = (*measured.get(cell, ()), 100 * accuracy)
     return Comparison(table, measured, tuple(changes))
-
-
-class _Process:
-    """A run while it is carried out."""
-
-    def __init__(self, run: PlannedRun, path: Path, jobs: int, data: Path | None) -> None:
-        self.run, self._path = run, path
-        self._start = time.perf_counter()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process; a pipe could fill up
-        arguments = [run.cells.preset, *run.settings, "--seed", str(run.seed)]
-        arguments += ["--out", str(path), "--resume", "--quiet"]
-        arguments += ["--data", str(data)] if data else []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hypermnesia", "run", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            env=_environment(jobs),
-            # Ctrl-C on a terminal goes to a whole group of processes. Ours must get one signal, from us: with two it
-            # would stop without saving.
-            process_group=0,
-        )
-
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def stop(self) -> None:
-        """Ask it to save and stop. SIGTERM, because it also ends a process that is still starting, without a word."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def outcome(self, stopping: bool) -> Outcome:
-        seconds = time.perf_counter() - self._start
-        code = self._process.returncode
-        if code == 0:
-            try:
-                return Outcome(self.run, "finished", seconds, _accuracies(self.run, self._path))
-            except _UnusableSummaryError as error:
-                return Outcome(self.run, "failed", seconds, message=str(error))
-        if stopping and code in (-signal.SIGTERM, 128 + signal.SIGTERM):
-            return Outcome(self.run, "interrupted", seconds)
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
-        how = f"exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}"
-        return Outcome(self.run, "failed", seconds, message="\n".join([how, *lines]))
-
-
-def _environment(jobs: int) -> dict[str, str]:
-    """Runs at the same time share the processor, where nobody has divided it otherwise."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    return {"OMP_NUM_THREADS": str(threads), **os.environ} if jobs > 1 else dict(os.environ)
-
-
-class _UnusableSummaryError(Exception):
-    """A summary.json that is missing, damaged, or lacks a scenario."""
-
-
-def _finished_before(run: PlannedRun, path: Path) -> Outcome | None:
-    """What a run found earlier, or why its directory cannot be used; None if it is to be carried out or continued."""
-    try:
-        accuracy = _accuracies(run, path)
-    except _UnusableSummaryError:
-        return None
-    from hypermnesia.experiments.config import load
-    from hypermnesia.experiments.rundir import RunDirectory
-
-    experiment = load(run.cells.preset, [*run.settings, f"seed={run.seed}"])
-    try:
-        RunDirectory(path).check(experiment, resume=True, overwrite=False)
-    except ConfigurationError as error:
-        return Outcome(run, "failed", message=str(error))
-    return Outcome(run, "reused", accuracy=accuracy)
-
-
-def _accuracies(run: PlannedRun, path: Path) -> dict[str, float]:
-    """Accuracy in each scenario the run is asked for, from its summary.json."""
-    try:
-        summary = json.loads((path / "summary.json").read_text("utf-8"))
-        found = dict(summary["scenario_accuracy"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _UnusableSummaryError(f"{path / 'summary.json'} gives no accuracies by scenario") from error
-    if missing := [scenario for scenario in run.scenarios if not isinstance(found.get(scenario), int | float)]:
-        raise _UnusableSummaryError(
-            f"{path / 'summary.json'} gives no accuracy for {', '.join(missing)}, only for {', '.join(found) or 'none'}"
-        )
-    return {scenario: float(found[scenario]) for scenario in run.scenarios}

@@ -183,6 +183,7 @@ class _Run:
         tests = {task: splits["test"] for task, splits in measured.items()}
         row = [tests[task].accuracy[scenario] if task in tests else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
+        self.state.memory_bytes.append(self.learner.memory_bytes)
         if last:
             self.state.scenario_accuracy = {
                 name: float(np.mean([found.accuracy[name] for found in tests.values()])) for name in scenarios
@@ -254,6 +255,7 @@ class _Run:
             directory=str(self.directory.path),
             chance=np.array([1 / (task.num_classes or 1) for task in self.tasks]),
             compression=self.learner.compression,
+            num_weights=self.learner.num_weights,
         )
         self.directory.write_summary(summary.as_dict())
         return summary

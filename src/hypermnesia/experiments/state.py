@@ -21,6 +21,7 @@ class RunState:
             where no task is inferred.
         early_replay: Inputs of each task as the learner remembered them right after it; empty if it replays none.
         scenario_accuracy: Average accuracy after the last task, by scenario.
+        memory_bytes: What the learner kept after each finished task.
         iterations: Optimizer steps of each finished task.
         learning_seconds: Of each task; the last entry may be that of a task still being learned.
         evaluation_seconds: Of each finished task.
@@ -31,6 +32,7 @@ class RunState:
     inferred: list[list[int]] | None = None
     early_replay: list[Tensor] = dataclasses.field(default_factory=list)
     scenario_accuracy: dict[str, float] = dataclasses.field(default_factory=dict)
+    memory_bytes: list[int] = dataclasses.field(default_factory=list)
     iterations: list[int] = dataclasses.field(default_factory=list)
     learning_seconds: list[float] = dataclasses.field(default_factory=list)
     evaluation_seconds: list[float] = dataclasses.field(default_factory=list)

@@ -40,7 +40,10 @@ class Summary:
         backward_transfer: See `hypermnesia.evaluation.metrics`, which has the formulas.
         forward_transfer: Likewise.
         compression: Weights trained / weights of the target network.
+        num_weights: Weights trained and kept, those of all tasks included.
+        memory_bytes: What the learner kept for the next task, after each task.
         iterations: Optimizer steps of all tasks.
+        learning_seconds: Spent learning, times before an interruption included.
         seconds: Spent learning and evaluating, times before an interruption included.
     """
 
@@ -59,7 +62,10 @@ class Summary:
     backward_transfer: float | None
     forward_transfer: float | None
     compression: float
+    num_weights: int
+    memory_bytes: list[int]
     iterations: int
+    learning_seconds: float
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def summarize(
     directory: str,
     chance: Float64[np.ndarray, "tasks"],
     compression: float,
+    num_weights: int,
 ) -> Summary:
     """The figures that follow from what a run has measured.
 
@@ -84,6 +91,7 @@ def summarize(
         directory: Of the run.
         chance: Accuracy of guessing, for each task.
         compression: Of the learner after the last task.
+        num_weights: Likewise.
     """
     matrix = state.matrix()
     return Summary(
@@ -102,6 +110,9 @@ def summarize(
         backward_transfer=backward_transfer(matrix),
         forward_transfer=forward_transfer(matrix, chance),
         compression=compression,
+        num_weights=num_weights,
+        memory_bytes=state.memory_bytes,
         iterations=sum(state.iterations),
+        learning_seconds=sum(state.learning_seconds),
         seconds=sum(state.learning_seconds) + sum(state.evaluation_seconds),
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import io
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from hypermnesia.experiments.published import Accuracy
-from hypermnesia.experiments.reproduce import Cell, Comparison, Outcome, PlannedRun
+from hypermnesia.experiments.reproduce import Cell, Comparison
 
 BELOW = "↓"
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
@@ -51,35 +49,6 @@ def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
     for path, text in zip(paths, texts.values(), strict=True):
         write_atomically(path, text.encode())
     return paths
-
-
-def started(run: PlannedRun) -> str:
-    """The line for a run that starts."""
-    return f"{run.name}: started"
-
-
-def ended(outcome: Outcome) -> str:
-    """The line for a run that ended.
-
-    Example:
-        >>> from hypermnesia.experiments.published import Reproduction
-        >>> run = PlannedRun(Reproduction(method="m", benchmark="b", preset="p"), ("task", "class"), (), 0)
-        >>> ended(Outcome(run, "finished", 83.4, {"task": 0.9973, "class": 0.695}))
-        'b_m-seed0: finished in 0:01:23, task 99.73 %, class 69.50 %'
-    """
-    took = f" in {datetime.timedelta(seconds=round(outcome.seconds))}" if outcome.seconds else ""
-    found = "".join(f", {scenario} {100 * value:.2f} %" for scenario, value in outcome.accuracy.items())
-    return f"{outcome.run.name}: {outcome.state}{took}{found}"
-
-
-def failures(outcomes: Sequence[Outcome]) -> str:
-    """How many runs failed, and the reason of each; empty if none did."""
-    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    if not failed:
-        return ""
-    reasons = [textwrap.indent(f"{outcome.message}\n", "  ") for outcome in failed]
-    head = f"{len(failed)} of {len(outcomes)} runs failed; the table holds the others.\n"
-    return head + "".join(f"{outcome.run.name}:\n{reason}" for outcome, reason in zip(failed, reasons, strict=True))
 
 
 def markdown(comparison: Comparison) -> str:
