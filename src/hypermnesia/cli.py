@@ -11,11 +11,16 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError, HypermnesiaError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hypermnesia.experiments.batch import Outcome, PlannedRun
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -188,44 +193,164 @@ def reproduce(
     from rich.console import Console
 
     from hypermnesia.experiments.published import load, select
-    from hypermnesia.experiments.reproduce import carry_out, changes, compare, plan
-    from hypermnesia.experiments.stopping import StopSignals
-    from hypermnesia.report.published_table import ended, failures, print_comparison, started, write_comparison
+    from hypermnesia.experiments.reproduce import changes, compare, plan
+    from hypermnesia.report.published_table import print_comparison, write_comparison
 
     part = select(load(table), _words(only), _words(methods))
     runs = plan(part, seeds, settings or [])
     changed = changes(settings or [])
-    directory = out or Path("runs") / part.name
+    directory = _made(out or Path("runs") / part.name)
+    console = Console()
+    if changed:
+        _tell(console, f"Not the published settings: {' '.join(changed)}")
+    outcomes, received = _carry_out(console, runs, directory, jobs, data)
+    comparison = compare(part, outcomes, changed)
+    print_comparison(console, comparison)
+    _tell(console, f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
+    _end(outcomes, received)
+
+
+@app.command()
+def compare(
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as scenario=class.", show_default=False),
+    ] = None,
+    methods: Annotated[
+        str,
+        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of the table and the run directories. [default: runs/compare-PRESET, -SCENARIO if another]",
+        ),
+    ] = None,
+) -> None:
+    """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
+
+    Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
+    command again after Ctrl-C.
+
+    Methods: hnet, hnet-unprotected, hnet-tir, hnet-r, hnet-likelihood, fine-tuning, joint, from-scratch, ewc,
+    online-ewc, si, lwf, dgr, dgr-distill, er.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.compare import compare, plan
+    from hypermnesia.experiments.methods import base_of, choose, left_out
+    from hypermnesia.report.method_table import print_methods, write_methods
+
+    base = base_of(preset, settings or [])
+    chosen = choose(_words(methods), base.experiment.scenario)
+    without = [] if _words(methods) else left_out(base.experiment.scenario)
+    runs = plan(base, chosen, seeds)
+    directory = _made(out or Path("runs") / f"compare-{base.name}")
+    console = Console()
+    outcomes, received = _carry_out(console, runs, directory, jobs, data)
+    comparison = compare(base, chosen, outcomes, seeds, without)
+    print_methods(console, comparison)
+    _tell(console, f"written to {', '.join(map(str, write_methods(directory, comparison)))}")
+    _end(outcomes, received)
+
+
+@app.command()
+def tune(
+    preset: Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment, as split-digits.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings of every trial, as scenario=class.", show_default=False),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
+    ] = "",
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
+    ] = None,
+) -> None:
+    """Look for the best settings of an experiment on validation data; the test data play no part.
+
+    Writes tuned.yaml, ready for `hypermnesia run`. Ended trials are kept, so give the same command again after Ctrl-C,
+    or a larger --trials for more.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.config import load
+    from hypermnesia.experiments.tune import TUNED, Search
+    from hypermnesia.experiments.tune import tune as carry_out
+    from hypermnesia.report.trials import print_trials, trial_line
+
+    experiment = load(preset, settings or [])
+    directory = _made(out or Path("runs") / f"tune-{experiment.name}")
+    search = Search(experiment, directory, trials, data, tuple(_words(only)))
+    console = Console()
+    try:
+        found = carry_out(search, jobs=jobs, ended=lambda trial: _tell(console, trial_line(trial)))
+    except KeyboardInterrupt:
+        _exit(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
+    print_trials(console, found)
+    if (directory / TUNED).is_file():
+        _tell(console, f"the best settings are in {directory / TUNED}: hypermnesia run {directory / TUNED}")
+
+
+def _made(directory: Path) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another --out.") from error
+    return directory
 
-    console = Console()
 
-    def tell(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _carry_out(
+    console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
+) -> tuple[list[Outcome], int | None]:
+    """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
+    from hypermnesia.experiments import batch
+    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.report.batch_lines import ended, started
 
-    if changed:
-        tell(f"Not the published settings: {' '.join(changed)}")
     with StopSignals() as stop:
-        outcomes = carry_out(
+        outcomes = batch.carry_out(
             runs,
             directory,
             jobs=jobs,
             data=data,
-            started=lambda run: tell(started(run)),
-            ended=lambda outcome: tell(ended(outcome)),
+            started=lambda run: _tell(console, started(run)),
+            ended=lambda outcome: _tell(console, ended(outcome)),
             stop=stop,
         )
-    comparison = compare(part, outcomes, changed)
-    print_comparison(console, comparison)
-    tell(f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
+    return outcomes, stop.received
+
+
+def _end(outcomes: Sequence[Outcome], received: int | None) -> None:
+    """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
+    from hypermnesia.report.batch_lines import failures
+
     failed = failures(outcomes)
-    if stop.received:
-        _exit(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")
+    if received:
+        _exit(128 + received, f"{failed}Stopped, and saved. The same command goes on.")
     if failed:
         _exit(FAILED, failed.rstrip())
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _words(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypermnesia.initialization import Initialization
 from hypermnesia.networks.activations import ActivationName
+from hypermnesia.search import Searched
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -36,7 +37,7 @@ class HypernetworkSettings(BaseModel):
     """Hypernetwork weights per target weight, from which the chunk size follows. Neither given: 1."""
     initialization: Initialization = "xavier"
     """Of the hypernetwork's weights."""
-    beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), Searched(1e-4, 1.0, log=True)] = 0.01
     """Strength of the output regularizer; 0 turns it off."""
     lookahead: Literal["optimizer", "sgd", "none"] = "optimizer"
     """Where the regularizer is evaluated: at what the optimizer, or a plain gradient step, would do on the task loss

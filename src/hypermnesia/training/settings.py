@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.search import Searched
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -28,7 +29,7 @@ class TrainingSettings(BaseModel):
 
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     """Started anew for every task."""
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Searched(1e-5, 1e-1, log=True)] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of SGD and RMSprop; Adam and AdamW use their own (0.9, 0.999)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

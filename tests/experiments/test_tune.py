@@ -1,0 +1,127 @@
+"""Tuning: what is searched, that it goes on where it stopped, and that test data play no part."""
+
+import dataclasses
+import sys
+
+import optuna
+import pytest
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments import tune as module
+from hypermnesia.experiments.config import load
+from hypermnesia.experiments.tune import STUDY, TUNED, Search, search_space, tune
+from hypermnesia.search import Searched
+
+SHORT = ["training.iterations=6", "tasks.num_tasks=2", "threads=1", "device=cpu"]
+
+
+def search(directory, trials=3, *overrides, **options) -> Search:
+    return Search(load("split-digits", [*SHORT, *overrides]), directory, trials, **options)
+
+
+@pytest.mark.parametrize(
+    "preset, places",
+    [
+        ("split-mnist", ["learner.beta", "training.learning_rate"]),
+        ("split-mnist-ewc", ["learner.strength", "training.learning_rate"]),
+        ("split-mnist-si", ["learner.strength", "learner.damping", "training.learning_rate"]),
+        ("split-mnist-replay", ["learner.replay.model.hypernetwork.beta", "training.learning_rate"]),
+        ("split-mnist-likelihood", ["learner.beta", "learner.likelihood.hypernetwork.beta", "training.learning_rate"]),
+    ],
+)
+def test_each_method_declares_what_is_searched(preset, places):
+    experiment = load(preset)
+    assert list(search_space(experiment)) == places
+    assert all(where.low < where.high for where in search_space(experiment).values())
+
+
+def test_the_best_trial_is_ready_to_run(tmp_path):
+    told = []
+    trials = tune(search(tmp_path), ended=told.append)
+    assert sorted(told, key=lambda trial: trial.number) == sorted(trials, key=lambda trial: trial.number)
+    assert len(trials) == 3 and trials[0].accuracy == max(trial.accuracy for trial in trials)
+    tuned = load(str(tmp_path / TUNED))
+    assert (tuned.learner.beta, tuned.training.learning_rate) == pytest.approx(
+        (trials[0].settings["learner.beta"], trials[0].settings["training.learning_rate"])
+    )
+    # Nothing else is changed: not what is set aside for validation either.
+    same = {"name": "x", "learner": tuned.learner, "training": tuned.training}
+    assert tuned.model_copy(update=same) == search(tmp_path).experiment.model_copy(update=same)
+    assert tuned.name == "split-digits-tuned"
+
+
+def test_the_experiments_own_settings_come_first(tmp_path):
+    (trial,) = tune(search(tmp_path, 1))
+    assert trial.settings == {"learner.beta": 0.1, "training.learning_rate": 1e-3}
+
+
+def test_a_search_goes_on_where_it_stopped(tmp_path):
+    first = tune(search(tmp_path, 2))
+    assert tune(search(tmp_path, 2)) == first
+    more = tune(search(tmp_path, 4))
+    assert len(more) == 4 and all(trial in more for trial in first)
+
+
+def test_a_trial_that_was_under_way_when_the_process_was_killed_does_not_count(tmp_path):
+    tune(search(tmp_path, 1))
+    study = optuna.load_study(study_name="tune", storage=f"sqlite:///{tmp_path / STUDY}")
+    study.ask()
+    states = [trial.state for trial in tune(search(tmp_path, 3))]
+    assert sorted(states) == ["complete", "complete", "complete", "fail"]
+
+
+def test_two_jobs_share_one_study(tmp_path):
+    trials = tune(search(tmp_path, 2), jobs=2)
+    assert sum(trial.state in ("complete", "pruned") for trial in trials) >= 2
+    assert len({tuple(trial.settings.items()) for trial in trials}) == len(trials)
+    assert (tmp_path / TUNED).is_file()
+
+
+def test_test_data_play_no_part(tmp_path, monkeypatch):
+    class Untouchable:
+        def __getattr__(self, name):
+            raise AssertionError(f"test data were asked for {name}")
+
+    build, made = module.build_tasks, []
+
+    def build_tasks(experiment, data):
+        made.append(experiment.tasks.validation)
+        tasks = build(experiment, data)
+        for task in tasks:
+            object.__setattr__(task, "test", Untouchable())
+        return tasks
+
+    monkeypatch.setattr(module, "build_tasks", build_tasks)
+    for place, validation in (("default", []), ("own", ["tasks.validation=20"])):
+        (tmp_path / place).mkdir()
+        assert tune(search(tmp_path / place, 1, *validation))[0].accuracy is not None
+    assert made == [0.1, 20]
+
+
+def test_only_some_settings_are_searched(tmp_path):
+    trials = tune(search(tmp_path, 2, only=("learner.beta",)))
+    assert {tuple(trial.settings) for trial in trials} == {("learner.beta",)}
+    with pytest.raises(ConfigurationError, match=r"'learner.betta' is not searched. Did you mean 'learner.beta'\?"):
+        search(tmp_path, 2, only=("learner.betta",))
+
+
+def test_a_diverged_trial_is_given_up_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        module, "search_space", lambda experiment: {"training.learning_rate": Searched(1e28, 1e30, log=True)}
+    )
+    trials = tune(search(tmp_path, 2, "training.optimizer=sgd"))
+    assert [trial.state for trial in trials] == ["pruned", "pruned"]
+    assert not (tmp_path / TUNED).exists()
+
+
+def test_a_directory_belongs_to_one_search(tmp_path):
+    tune(search(tmp_path, 1))
+    for other in (search(tmp_path, 1, "seed=1"), dataclasses.replace(search(tmp_path, 1), only=("learner.beta",))):
+        with pytest.raises(ConfigurationError, match="holds the search of another experiment"):
+            tune(other)
+
+
+def test_without_optuna_it_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'hypermnesia\[tune\]'"):
+        tune(search(tmp_path, 1))
