@@ -1,16 +1,18 @@
 """Examples give the same batches whatever they are stored in."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, SubsetRandomSampler, TensorDataset
 
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import DatasetExamples, Examples, LoaderExamples, TensorExamples
+from hypermnesia.tasks.examples import UnionExamples
 
 INPUTS = torch.arange(10 * 6, dtype=torch.uint8).view(10, 1, 2, 3) * 4
 LABELS = torch.tensor([5, 7, 5, 7, 3, 5, 5, 7, 7, 3])
@@ -141,3 +143,132 @@ class Items(Dataset[object]):
 def test_unsuitable_items_have_their_message(items: tuple[object, ...], message: str) -> None:
     with pytest.raises(DataError, match=message):
         list(DatasetExamples(Items(*items)).in_order(2))
+
+
+class Odd(Dataset[object]):
+    """No tensors to be taken from directly."""
+
+    def __len__(self) -> int:
+        return len(LABELS)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return INPUTS[index], int(LABELS[index])
+
+
+def kinds() -> dict[str, Examples]:
+    """The same ten examples, stored in every way; the loader's own order and batches are others."""
+    generator = torch.Generator().manual_seed(0)
+    pairs = TensorDataset(INPUTS, LABELS)
+    return {
+        "tensors": TensorExamples(INPUTS, LABELS),
+        "dataset": DatasetExamples(Odd()),
+        "loader": LoaderExamples(DataLoader(pairs, batch_size=3, shuffle=True, generator=generator)),
+        "union": UnionExamples(
+            [TensorExamples(INPUTS[:4], LABELS[:4]), DatasetExamples(Items(*list(pairs)[4:]))], [0, 0]
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["tensors", "dataset", "loader", "union"])
+@pytest.mark.parametrize("chosen", [[3], [9, 0, 4], [2, 2, 7, 2], list(range(10))], ids=str)
+def test_examples_are_taken_by_their_numbers_in_the_order_asked_for(kind: str, chosen: list[int]) -> None:
+    inputs, labels = kinds()[kind].take(torch.tensor(chosen))
+    torch.testing.assert_close(inputs, INPUTS[chosen] / 255, rtol=0, atol=0)
+    assert torch.equal(labels, LABELS[chosen])
+
+
+def test_tensors_are_taken_by_their_place_in_the_split() -> None:
+    rows, classes = torch.tensor([8, 0, 3]), torch.tensor([7, 5])
+    examples = TensorExamples(INPUTS, LABELS, rows=rows, classes=classes)
+    inputs, labels = examples.take(torch.tensor([2, 1]))
+    torch.testing.assert_close(inputs, INPUTS[[3, 0]] / 255, rtol=0, atol=0)
+    assert labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["tensors", "dataset", "union"])
+def test_examples_in_order_are_those_taken_one_after_the_other(kind: str) -> None:
+    examples = kinds()[kind]
+    assert_equal([examples.take(part) for part in torch.arange(10).split(4)], list(examples.in_order(4)))
+
+
+@pytest.mark.parametrize(
+    "some",
+    [
+        {"batch_size": 4, "drop_last": True},
+        {"sampler": SubsetRandomSampler([1, 2, 5])},
+        {"sampler": RandomSampler(range(10), num_samples=25, replacement=True)},
+    ],
+    ids=["drops the last batch", "a sampler of a subset", "draws again"],
+)
+def test_a_loader_that_does_not_draw_each_example_once_cannot_be_taken_from(some: dict[str, Any]) -> None:
+    examples = LoaderExamples(DataLoader(TensorDataset(INPUTS, LABELS), **some))
+    union = UnionExamples([TensorExamples(INPUTS, LABELS), examples], [0, 0])
+    assert len(union) == 10 + len(examples)
+    for chosen, of in ((0, examples), (10, union)):
+        with pytest.raises(DataError, match=r"draws each once.*the dataset itself.*torch\.utils\.data\.Subset"):
+            of.take(torch.tensor([chosen]))
+    # Of the other part they can.
+    assert union.take(torch.tensor([3]))[1].tolist() == [7]
+
+
+@pytest.mark.parametrize("kind", ["tensors", "dataset", "loader", "union"])
+def test_examples_are_drawn_at_random_each_at_most_once(kind: str) -> None:
+    def drawn(number: int, seed: int) -> list[int]:
+        inputs, labels = kinds()[kind].draw(number, Seeds(seed))
+        places = [int(image.flatten()[0] * 255 / 24 + 0.5) for image in inputs]  # whose first gray level is 24 · place
+        torch.testing.assert_close(inputs, INPUTS[places] / 255, rtol=0, atol=0)
+        assert labels.tolist() == LABELS[places].tolist()
+        return places
+
+    for number in (1, 4, 10):
+        assert len(set(drawn(number, 0))) == number
+    assert sorted(drawn(50, 0)) == list(range(10))
+    assert drawn(4, 0) == drawn(4, 0)
+    assert len({tuple(drawn(4, seed)) for seed in range(5)}) == 5
+    # Every place comes first now and then.
+    assert {drawn(1, seed)[0] for seed in range(80)} == set(range(10))
+    assert {drawn(10, seed)[0] for seed in range(80)} == set(range(10))
+
+
+def test_a_loader_draws_only_from_what_it_gives() -> None:
+    loader = DataLoader(TensorDataset(INPUTS, LABELS), batch_size=2, sampler=SubsetRandomSampler([1, 2, 5]))
+    inputs, labels = LoaderExamples(loader).draw(3, Seeds(0))
+    assert sorted(labels.tolist()) == sorted(LABELS[[1, 2, 5]].tolist())
+    assert len(inputs) == 3
+
+
+SHIFTS = [0, 10, 3]
+
+
+def parts() -> list[Examples]:
+    """Five, three and two of the examples, each stored in another way."""
+    return [
+        TensorExamples(INPUTS[:5], LABELS[:5]),
+        DatasetExamples(Items(*list(TensorDataset(INPUTS, LABELS))[5:8])),
+        LoaderExamples(DataLoader(TensorDataset(INPUTS[8:], LABELS[8:]), batch_size=1)),
+    ]
+
+
+def test_a_union_gives_what_one_set_of_all_examples_gives_whose_labels_are_shifted() -> None:
+    union = UnionExamples(parts(), SHIFTS)
+    shifted = LABELS + torch.tensor([0] * 5 + [10] * 3 + [3] * 2)
+    whole = TensorExamples(INPUTS, shifted)
+    assert (len(union), union.input_shape, union.num_classes) == (10, (1, 2, 3), None)
+    for batch_size in (1, 4, 10, 99):
+        assert_equal(take(union, 7, batch_size), take(whole, 7, batch_size))
+        assert_equal(list(union.in_order(batch_size)), list(whole.in_order(batch_size)))
+    assert_equal(take(union, 8)[5:], take(union, 3, start=5))
+    assert [labels.tolist() for _, labels in union.in_order(5)] == [shifted[:5].tolist(), shifted[5:].tolist()]
+
+
+def test_a_union_may_hold_unions_and_the_same_part_again() -> None:
+    part = TensorExamples(INPUTS, LABELS)
+    union = UnionExamples([UnionExamples([part, part], [0, 100]), part], [1000, 0])
+    assert len(union) == 30
+    _, labels = union.take(torch.tensor([29, 10, 0]))
+    assert labels.tolist() == [3, 1105, 1005]
+
+
+def test_a_union_has_a_shift_for_each_part() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        UnionExamples(parts(), [0, 1])

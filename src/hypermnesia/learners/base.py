@@ -214,6 +214,8 @@ class ContinualLearner(ABC):
         except DivergenceError:
             self._trainer = None
             self._abandon_task()
+            if self.num_tasks == 0:
+                self._input_shape = None
             raise
         self._trainer = None
         self._end_task(task)
@@ -228,7 +230,8 @@ class ContinualLearner(ABC):
         shape = state["input_shape"]
         self._input_shape = None if shape is None else tuple(shape)
         self._load_state(state["learner"])
-        self._trainer, self._trainer_state = None, state["trainer"]
+        # Copied: the learner it comes from may go on.
+        self._trainer, self._trainer_state = None, copy.deepcopy(state["trainer"])
 
     def _check(self, task: Task) -> None:
         """Refuse a task that cannot be learned, before anything has changed."""

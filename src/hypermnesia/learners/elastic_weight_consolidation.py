@@ -15,6 +15,7 @@ from hypermnesia.plain import Penalty, PlainObjective
 from hypermnesia.regularizers import ewc
 from hypermnesia.regularizers.fisher import FisherKind, diagonal_fisher
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
+from hypermnesia.search import Searched
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
@@ -33,7 +34,7 @@ class EWCSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e3
+    strength: Annotated[float, Field(ge=0, allow_inf_nan=False), Searched(1e-1, 1e12, log=True)] = 1e3
     """λ, of the penalty in the loss."""
     decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """γ of online EWC: one penalty, around the weights after the newest task, in which older tasks fade by this factor.
@@ -89,7 +90,7 @@ class EWCLearner(PlainLearner):
         return PlainObjective(self._plain, self.training, penalty=penalty)
 
     def _end_task(self, task: Task) -> None:
-        parameters = dict(self._plain.network.named_parameters())
+        parameters = self._plain.trained
         fisher = self._fisher(task, parameters)
         if self.settings.decay is None:
             self._penalty = ewc.with_task(self._penalty, fisher, parameters)
@@ -110,7 +111,7 @@ class EWCLearner(PlainLearner):
             wanted, seeds = self.settings.fisher_examples, self.seeds.child("fisher examples", number)
             examples = task.train.in_order(_EXAMPLES_AT_A_TIME)
             if wanted is not None and wanted < len(task.train):
-                examples = iter([next(task.train.batches(wanted, seeds))])
+                examples = iter([task.train.draw(wanted, seeds)])
             for inputs, labels in examples:
                 yield inputs.to(self.device), labels.to(self.device) + own.start - competing.start
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import Past, PastBatch, PlainObjective
 from hypermnesia.seeds import Seeds
@@ -33,7 +34,7 @@ class ExperienceReplaySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     buffer_size: Annotated[int, Field(ge=1)] = 500
-    """Examples kept of all tasks together, shared equally among them."""
+    """Examples kept of all tasks together, shared equally among them; at least as many as tasks."""
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
     """Share of kept examples in the loss; `equal` gives every task so far the same."""
 
@@ -78,6 +79,14 @@ class ExperienceReplayLearner(PlainLearner):
         super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
         self._buffer: list[Kept] = []
 
+    def _check(self, task: Task) -> None:
+        super()._check(task)
+        if self.settings.buffer_size <= self.num_tasks:
+            raise ConfigurationError(
+                f"a buffer of {self.settings.buffer_size} examples has no room for one of each of {self.num_tasks + 1}"
+                " tasks: raise buffer_size"
+            )
+
     def _objective(self) -> Objective:
         past = None
         if self._buffer:
@@ -87,9 +96,8 @@ class ExperienceReplayLearner(PlainLearner):
         return PlainObjective(self._plain, self.training, past=past, weight=self.settings.weight)
 
     def _end_task(self, task: Task) -> None:
-        share = max(1, self.settings.buffer_size // (self.num_tasks + 1))
-        seeds = self.seeds.child("buffer", self.num_tasks)
-        inputs, labels = next(task.train.batches(min(share, len(task.train)), seeds))
+        share = self.settings.buffer_size // (self.num_tasks + 1)
+        inputs, labels = task.train.draw(share, self.seeds.child("buffer", self.num_tasks))
         self._buffer.append((inputs.to(self.device, copy=True), labels.to(self.device, copy=True)))
         # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
         self._buffer = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self._buffer]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.plain import PlainNetwork, PlainObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 
@@ -20,14 +23,24 @@ class FromScratchLearner(ContinualLearner):
     module ends in a linear layer.
 
     Example:
-        >>> import torch
-        >>> learner = FromScratchLearner(torch.nn.Linear(2, 1), training={"iterations": 5})
+        >>> learner = FromScratchLearner(nn.Linear(2, 1), training={"iterations": 5})
         >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
         >>> learner.num_tasks
         1
     """
 
-    _networks: tuple[PlainNetwork, ...] = ()
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__(module, training=training, seed=seed, device=device)
+        # Where each starts; never learns.
+        self._start = PlainNetwork(self._module, "task", self.training, self.seeds)
+        self._networks: tuple[PlainNetwork, ...] = ()
 
     @property
     def num_tasks(self) -> int:
@@ -68,9 +81,10 @@ class FromScratchLearner(ContinualLearner):
         return {"training": self.training.model_dump(mode="json"), "seed": self.seeds.root}
 
     def _state(self) -> dict[str, Any]:
-        return {"networks": [network.state() for network in self._networks]}
+        return {"start": self._start.state(), "networks": [network.state() for network in self._networks]}
 
     def _load_state(self, state: dict[str, Any]) -> None:
+        self._start.load_state(state["start"])
         self._networks = ()
         for saved in state["networks"]:
             self._networks = (*self._networks, self._new())
@@ -78,4 +92,4 @@ class FromScratchLearner(ContinualLearner):
 
     def _new(self) -> PlainNetwork:
         seeds = self.seeds.child("network", len(self._networks))
-        return PlainNetwork(self._module, "task", self.training, seeds)
+        return PlainNetwork(self._start.network.module, "task", self.training, seeds)

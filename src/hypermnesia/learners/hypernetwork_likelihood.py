@@ -144,6 +144,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         assert self._autoencoder is not None
         super()._abandon_task()
         self._autoencoder.abandon_task()
+        if self.num_tasks == 0:
+            self._autoencoder = None  # so that inputs may have another shape
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "likelihood": self.likelihood.model_dump(mode="json")}

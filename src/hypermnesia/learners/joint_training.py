@@ -48,12 +48,20 @@ class JointLearner(PlainLearner):
         examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._tasks)
         return super().memory_bytes + 4 * examples
 
-    def _examples(self, task: Task) -> Examples:
+    def _check(self, task: Task) -> None:
+        super()._check(task)
+        self._check_recalled()
+        task.train.take(torch.tensor([0]))  # refuses where examples cannot be taken by number
+
+    def _check_recalled(self) -> None:
         if len(self._tasks) != self.num_tasks:
             raise ConfigurationError(
                 f"joint training needs the data of all {self.num_tasks} tasks learned before, and a saved learner comes"
                 " without them: give them back first, learner.recall(tasks)"
             )
+
+    def _examples(self, task: Task) -> Examples:
+        self._check_recalled()
         shifts = [self._plain.outputs.of_task(number).start for number in range(self.num_tasks + 1)]
         return UnionExamples([each.train for each in (*self._tasks, task)], shifts)
 

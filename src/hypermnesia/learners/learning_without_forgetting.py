@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import Past, PastBatch, PlainNetwork, PlainObjective, SoftTargets
+from hypermnesia.search import Searched
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
@@ -26,7 +27,7 @@ class LwFSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False), Searched(0.5, 5.0)] = 2.0
     """Of the old answers."""
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
     """Share of old answers in the loss; `equal` gives every task so far the same."""
@@ -86,10 +87,12 @@ class _CurrentInputs(Past):
     def __init__(self, plain: PlainNetwork, temperature: float) -> None:
         self._targets = SoftTargets(plain, temperature)
         self._num_tasks = plain.num_tasks
+        self._first = torch.zeros((), dtype=torch.int64, device=plain.device)
 
     def prepare(self, iteration: int) -> None:
-        """Nothing is left to chance."""
+        """Start with another task in every step, so that small batches leave none out."""
+        self._first.fill_(iteration % self._num_tasks)
 
     def batch(self, current: Tensor) -> PastBatch:
-        tasks = torch.arange(len(current), device=current.device) % self._num_tasks
+        tasks = (self._first + torch.arange(len(current), device=current.device)) % self._num_tasks
         return PastBatch(current, self._targets(current, tasks), tasks)

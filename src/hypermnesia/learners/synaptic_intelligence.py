@@ -13,6 +13,7 @@ from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import Penalty, PlainObjective
 from hypermnesia.regularizers import si
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
+from hypermnesia.search import Searched
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
@@ -29,9 +30,9 @@ class SISettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    strength: Annotated[float, Field(ge=0, allow_inf_nan=False), Searched(1e-2, 1e6, log=True)] = 1.0
     """c, of the penalty in the loss."""
-    damping: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    damping: Annotated[float, Field(gt=0, allow_inf_nan=False), Searched(1e-3, 1.0, log=True)] = 0.1
     """ξ, which bounds the importance of weights that hardly moved."""
 
 
@@ -77,7 +78,7 @@ class SILearner(PlainLearner):
 
     def _begin_task(self, task: Task) -> None:
         super()._begin_task(task)
-        self._integral = si.PathIntegral(dict(self._plain.network.named_parameters()))
+        self._integral = si.PathIntegral(self._plain.trained)
 
     def _objective(self) -> Objective:
         assert self._integral is not None
@@ -87,7 +88,7 @@ class SILearner(PlainLearner):
 
     def _end_task(self, task: Task) -> None:
         assert self._integral is not None
-        parameters = dict(self._plain.network.named_parameters())
+        parameters = self._plain.trained
         contributions = self._integral.finish(parameters)
         self._penalty = si.with_task(
             self._penalty, contributions, self._integral.start, parameters, self.settings.damping
@@ -111,7 +112,7 @@ class SILearner(PlainLearner):
         self._penalty = QuadraticPenalty.of_state(state["penalty"], self.device)
         self._integral = None
         if state["integral"] is not None:
-            self._integral = si.PathIntegral(dict(self._plain.network.named_parameters()))
+            self._integral = si.PathIntegral(self._plain.trained)
             self._integral.load_state(state["integral"])
 
 

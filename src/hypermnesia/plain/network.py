@@ -60,6 +60,11 @@ class PlainNetwork:
         """Numbers trained and kept."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Its parameters by name, without those that are frozen."""
+        return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
         """Of all outputs, for use."""

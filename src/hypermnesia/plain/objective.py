@@ -150,11 +150,22 @@ class SoftTargets:
         return (torch.where(self._competing[tasks], logits, _IMPOSSIBLE) / self._temperature).softmax(1)
 
 
-def likeliest_outputs(plain: PlainNetwork, inputs: Tensor, tasks: Int64[Tensor, " past"]) -> Int64[Tensor, " past"]:
-    """The likeliest output, in the eyes of the network before the current task, of the task an input stands for."""
+def likeliest_outputs(
+    plain: PlainNetwork, inputs: Tensor, tasks: Int64[Tensor, " past"], *, surely: bool = True
+) -> Int64[Tensor, " past"]:
+    """The likeliest output, in the eyes of the network before the current task.
+
+    Args:
+        plain: A network amid a task.
+        inputs: `[past, ...]`.
+        tasks: Which past task each stands for.
+        surely: Whether each belongs to its task, so that only the task's own outputs come into question; else those
+            that an input of the task chooses between.
+    """
     logits = plain.logits_before(inputs)
-    own = _among(plain.outputs, plain.outputs.of_task)[:, : logits.shape[1]].to(tasks.device)
-    return torch.where(own[tasks], logits, _IMPOSSIBLE).argmax(1)
+    choose = plain.outputs.of_task if surely else plain.outputs.competing
+    allowed = _among(plain.outputs, choose)[:, : logits.shape[1]].to(tasks.device)
+    return torch.where(allowed[tasks], logits, _IMPOSSIBLE).argmax(1)
 
 
 def _among(outputs: Outputs, choose: Callable[[int], slice]) -> Bool[Tensor, "tasks outputs"]:

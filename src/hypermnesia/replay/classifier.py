@@ -99,6 +99,8 @@ class ReplayClassifier:
         assert self._model is not None
         self._model.abandon_task()
         self.plain.abandon_task()
+        if self.plain.num_tasks == 0:
+            self._model = None  # so that inputs may have another shape
 
     def state(self) -> dict[str, Any]:
         """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
@@ -125,9 +127,9 @@ class ReplayClassifier:
         return make_replay_model(self._settings.model, input_shape, self._training, seeds, self.plain.device)
 
     def _hard_targets(self, inputs: Tensor, tasks: Int64[Tensor, " inputs"]) -> Float[Tensor, "inputs outputs"]:
-        """The class that each replayed input was made for; where that is none, the likeliest of its task."""
+        """The class that each replayed input was made for; where that is none, the likeliest of its task or of all."""
         assert self._model is not None
-        classes = likeliest_outputs(self.plain, inputs, tasks)
+        classes = likeliest_outputs(self.plain, inputs, tasks, surely=self._model.tells_tasks_apart)
         for task in range(self.plain.num_tasks):
             chosen = (tasks == task).nonzero()[:, 0]
             if (labels := self._model.labels(task, len(chosen))) is not None:

@@ -17,9 +17,11 @@ class ReplayModel(ABC):
 
     Attributes:
         input_shape: Of one input; its numbers are taken to lie in [0, 1].
+        tells_tasks_apart: Whether inputs of the task asked for come, or of any past task.
     """
 
     input_shape: tuple[int, ...]
+    tells_tasks_apart = True
 
     @property
     @abstractmethod

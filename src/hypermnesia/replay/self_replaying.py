@@ -44,6 +44,8 @@ class SelfReplayingVAE(ReplayModel):
         torch.Size([3, 1, 8, 8])
     """
 
+    tells_tasks_apart = False
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -99,7 +99,7 @@ class ReplaySettings(BaseModel):
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 2.0
     """Of soft labels: the probabilities that the classifier, as it was before the current task, gives a replayed input.
     Null for hard ones: the class that the input was made for; where that is none, its likeliest class of the task that
-    it was made for."""
+    it was made for, or, of a model that does not tell tasks apart, among all that it could be."""
 
 
 class HardReplaySettings(ReplaySettings):

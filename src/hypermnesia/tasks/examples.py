@@ -41,6 +41,10 @@ class Examples(abc.ABC):
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         """Those examples, by their numbers from 0 to the length minus 1."""
 
+    def draw(self, number: int, seeds: Seeds) -> Batch:
+        """So many of them, each at most once, at random and in random order; all where there are not as many."""
+        return next(self.batches(number, seeds))
+
     @abc.abstractmethod
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         """Endless batches for training, from number `start` on."""
@@ -238,6 +242,19 @@ class LoaderExamples(Examples):
                 " or a torch.utils.data.Subset of it."
             )
         return _checked(_collate(self._loader.collate_fn, [self._loader.dataset[row] for row in chosen.tolist()]))
+
+    def draw(self, number: int, seeds: Seeds) -> Batch:
+        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw.
+        generator, first = seeds.generator(), 0
+        chosen = torch.randperm(len(self), generator=generator)[:number]
+        parts = []
+        for inputs, labels in self.in_order(number):
+            here = chosen[(chosen >= first) & (chosen < first + len(labels))] - first
+            parts.append((inputs[here], labels[here]))
+            first += len(labels)
+        inputs, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+        order = torch.randperm(len(labels), generator=generator)
+        return inputs[order], labels[order]
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         epochs = itertools.chain.from_iterable(itertools.repeat(self._loader))
