@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hypermnesia.hypernetwork import Hypernetwork
     from hypermnesia.layout import ParameterLayout
     from hypermnesia.learners import (
+        ConsolidatedHypernetworkLearner,
         ContinualLearner,
         EWCLearner,
         ExperienceReplayLearner,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives. Looked up when first used, so that `hypermnesia --help` need not import torch.
 _HOMES = {
+    "ConsolidatedHypernetworkLearner": "hypermnesia.learners",
     "ContinualLearner": "hypermnesia.learners",
     "EWCLearner": "hypermnesia.learners",
     "ExperienceReplayLearner": "hypermnesia.learners",
@@ -50,6 +52,7 @@ _HOMES = {
 _MODULES = ("data", "evaluation", "networks", "regularizers", "tasks")
 
 __all__ = [
+    "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
     "EWCLearner",
     "ExperienceReplayLearner",

@@ -242,8 +242,8 @@ def compare(
     Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
     command again after Ctrl-C.
 
-    Methods: hnet, hnet-unprotected, hnet-tir, hnet-r, hnet-likelihood, fine-tuning, joint, from-scratch, ewc,
-    online-ewc, si, lwf, dgr, dgr-distill, er.
+    Methods: hnet, hnet-unprotected, hnet-ewc, hnet-si, hnet-tir, hnet-r, hnet-likelihood, fine-tuning, joint,
+    from-scratch, ewc, online-ewc, si, lwf, dgr, dgr-distill, er.
     """
     from rich.console import Console
 

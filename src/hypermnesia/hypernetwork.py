@@ -259,10 +259,15 @@ class Hypernetwork(nn.Module):
 class _Readout(torch.autograd.Function):
     """`features @ readout`, with a gradient that is fast for few features and long chunks."""
 
+    generate_vmap_rule = True  # so that gradients example by example can be had through it
+
     @staticmethod
-    def forward(ctx: Any, features: Tensor, readout: Tensor) -> Tensor:
-        ctx.save_for_backward(features, readout)
+    def forward(features: Tensor, readout: Tensor) -> Tensor:
         return features @ readout
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -361,7 +361,7 @@ def test_examples_for_the_fisher_information_come_from_all_of_a_data_loader(exam
         settings = {"fisher": "empirical", "fisher_examples": number}
         learner = EWCLearner(module(), training={"iterations": 1}, **settings)
         learner.learn(loader)
-        return learner.state_dict()["learner"]["penalty"]["importance"]
+        return learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"]
 
     few, every = importance(59), importance(None)
     for name, wanted in every.items():
@@ -378,7 +378,7 @@ def test_what_a_second_task_adds_to_the_importance_is_the_fisher_information_amo
     importance = []
     for task in tasks[:2]:
         learner.learn(task)
-        importance.append(learner.state_dict()["learner"]["penalty"]["importance"])
+        importance.append(learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"])
     network = GrowingClassifier(module()).double()
     network.grow(OUTPUTS[scenario][1])
     network.load_state_dict(learner.state_dict()["learner"]["plain"]["network"])

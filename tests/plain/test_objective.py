@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.learners import LwFLearner
-from hypermnesia.plain import Past, PastBatch, Penalty, PlainNetwork, PlainObjective, SoftTargets, likeliest_outputs
+from hypermnesia.plain import Past, PastBatch, PlainNetwork, PlainObjective, SoftTargets, likeliest_outputs
+from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.tasks.scenario import SCENARIOS

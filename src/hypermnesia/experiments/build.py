@@ -28,6 +28,8 @@ _LEARNERS: dict[type, type[learners.ContinualLearner]] = {
     config.FromScratchMethod: learners.FromScratchLearner,
     config.EWCMethod: learners.EWCLearner,
     config.SIMethod: learners.SILearner,
+    config.HypernetworkEWCMethod: learners.ConsolidatedHypernetworkLearner,
+    config.HypernetworkSIMethod: learners.ConsolidatedHypernetworkLearner,
     config.LwFMethod: learners.LwFLearner,
     config.ExperienceReplayMethod: learners.ExperienceReplayLearner,
 }

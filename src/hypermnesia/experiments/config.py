@@ -138,6 +138,26 @@ class SIMethod(SISettings):
     method: Literal["si"]
 
 
+class HypernetworkEWCMethod(HypernetworkSettings):
+    """The learner `hypermnesia.ConsolidatedHypernetworkLearner` with elastic weight consolidation."""
+
+    method: Literal["hypernetwork-ewc"]
+    beta: Annotated[float, Field(ge=0, le=0)] = 0.0
+    """Always 0: the hypernetwork's weights are held instead of what they generate."""
+    ewc: EWCSettings = EWCSettings()
+    inference: InferenceSettings = InferenceSettings()
+
+
+class HypernetworkSIMethod(HypernetworkSettings):
+    """The learner `hypermnesia.ConsolidatedHypernetworkLearner` with Synaptic Intelligence."""
+
+    method: Literal["hypernetwork-si"]
+    beta: Annotated[float, Field(ge=0, le=0)] = 0.0
+    """Always 0: the hypernetwork's weights are held instead of what they generate."""
+    si: SISettings = SISettings()
+    inference: InferenceSettings = InferenceSettings()
+
+
 class LwFMethod(LwFSettings):
     """The learner `hypermnesia.LwFLearner` and its settings."""
 
@@ -159,6 +179,8 @@ Learner = Annotated[
     | JointMethod
     | FromScratchMethod
     | EWCMethod
+    | HypernetworkEWCMethod
+    | HypernetworkSIMethod
     | SIMethod
     | LwFMethod
     | ExperienceReplayMethod,

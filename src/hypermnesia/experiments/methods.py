@@ -54,6 +54,8 @@ METHODS: dict[str, Method] = {
     for method in (
         Method("hnet", "HNET"),
         Method("hnet-unprotected", "HNET, β = 0", fixed=("learner.beta=0",)),
+        Method("hnet-ewc", "HNET, EWC on Θ_h", learner={"method": "hypernetwork-ewc", "beta": 0}, generated=True),
+        Method("hnet-si", "HNET, SI on Θ_h", learner={"method": "hypernetwork-si", "beta": 0}, generated=True),
         Method(
             "hnet-tir",
             "HNET+TIR",

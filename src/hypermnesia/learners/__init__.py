@@ -6,6 +6,7 @@ from hypermnesia.learners.experience_replay import ExperienceReplayLearner, Expe
 from hypermnesia.learners.fine_tuning import FineTuningLearner
 from hypermnesia.learners.from_scratch import FromScratchLearner
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
+from hypermnesia.learners.hypernetwork_consolidation import ConsolidatedHypernetworkLearner
 from hypermnesia.learners.hypernetwork_likelihood import LikelihoodLearner, LikelihoodSettings
 from hypermnesia.learners.hypernetwork_replay import ReplayLearner
 from hypermnesia.learners.hypernetwork_task_inference import TaskInferenceLearner
@@ -15,6 +16,7 @@ from hypermnesia.learners.synaptic_intelligence import SILearner, SISettings
 from hypermnesia.learners.task_inference import InferenceSettings
 
 __all__ = [
+    "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
     "EWCLearner",
     "EWCSettings",

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from hypermnesia.learners.plain import PlainLearner
-from hypermnesia.plain import Penalty, PlainObjective
-from hypermnesia.regularizers import ewc
+from hypermnesia.learners.consolidation import Answers, ConsolidatedLearner, Consolidation
+from hypermnesia.regularizers import Penalty, ewc
 from hypermnesia.regularizers.fisher import FisherKind, diagonal_fisher
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.search import Searched
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
-from hypermnesia.training.trainer import Objective
 
 _EXAMPLES_AT_A_TIME = 256
 
@@ -46,7 +44,64 @@ class EWCSettings(BaseModel):
     """Training examples it is estimated from, drawn at random; null for all."""
 
 
-class EWCLearner(PlainLearner):
+class ElasticConsolidation(Consolidation):
+    """Holds weights as the Fisher information says they matter.
+
+    Args:
+        settings: How strongly, and how it is estimated.
+        seeds: Where the choice of examples and of sampled classes draws from.
+        device: Where the weights are.
+    """
+
+    def __init__(self, settings: EWCSettings, seeds: Seeds, device: torch.device) -> None:
+        self._settings = settings
+        self._seeds = seeds
+        self._device = device
+        self._penalty = QuadraticPenalty()
+        self._num_tasks = 0
+
+    def begin_task(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        """Nothing is watched while a task is learned."""
+
+    def penalty(self) -> Penalty | None:
+        """None in the first task."""
+        return _Elastic(self._penalty, self._settings.strength) if self._num_tasks else None
+
+    def end_task(
+        self, parameters: Mapping[str, nn.Parameter], answers: Answers, examples: Examples, first_label: int
+    ) -> None:
+        """Estimate the Fisher information of the answers, and hold the weights there."""
+        wanted, seeds = self._settings.fisher_examples, self._seeds.child("fisher examples", self._num_tasks)
+        batches = examples.in_order(_EXAMPLES_AT_A_TIME)
+        if wanted is not None and wanted < len(examples):
+            batches = iter([examples.draw(wanted, seeds)])
+        fisher = diagonal_fisher(
+            answers,
+            parameters,
+            ((inputs.to(self._device), labels.to(self._device) + first_label) for inputs, labels in batches),
+            self._settings.fisher,
+            generator=self._seeds.child("fisher", self._num_tasks).generator(),
+        )
+        if self._settings.decay is None:
+            self._penalty = ewc.with_task(self._penalty, fisher, parameters)
+        else:
+            self._penalty = ewc.online(self._penalty, fisher, parameters, self._settings.decay)
+        self._num_tasks += 1
+
+    def abandon_task(self) -> None:
+        """Nothing has changed."""
+
+    def state(self) -> dict[str, Any]:
+        """Of all tasks so far."""
+        return {"penalty": self._penalty.state(), "num_tasks": self._num_tasks}
+
+    def load_state(self, state: dict[str, Any], parameters: Mapping[str, nn.Parameter]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._penalty = QuadraticPenalty.of_state(state["penalty"], self._device)
+        self._num_tasks = state["num_tasks"]
+
+
+class EWCLearner(ConsolidatedLearner):
     """A plain network whose weights are held by elastic weight consolidation (EWC), or by online EWC.
 
     Source: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017; online: Schwarz et
@@ -83,51 +138,10 @@ class EWCLearner(PlainLearner):
         # First, so that what is wrong with them is told before anything is made.
         self.settings = validated(EWCSettings, settings)
         super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
-        self._penalty = QuadraticPenalty()
-
-    def _objective(self) -> Objective:
-        penalty = _Elastic(self._penalty, self.settings.strength) if self.num_tasks else None
-        return PlainObjective(self._plain, self.training, penalty=penalty)
-
-    def _end_task(self, task: Task) -> None:
-        parameters = self._plain.trained
-        fisher = self._fisher(task, parameters)
-        if self.settings.decay is None:
-            self._penalty = ewc.with_task(self._penalty, fisher, parameters)
-        else:
-            self._penalty = ewc.online(self._penalty, fisher, parameters, self.settings.decay)
-        super()._end_task(task)
-
-    def _fisher(self, task: Task, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Of the network's answers to the task that was just learned, among the classes it chose between."""
-        network, outputs, number = self._plain.network, self._plain.outputs, self.num_tasks
-        competing, own = outputs.competing(number), outputs.of_task(number)
-
-        def logits(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            answers: Tensor = functional_call(network, parameters, (inputs,))
-            return answers[:, competing]
-
-        def batches() -> Iterator[tuple[Tensor, Tensor]]:
-            wanted, seeds = self.settings.fisher_examples, self.seeds.child("fisher examples", number)
-            examples = task.train.in_order(_EXAMPLES_AT_A_TIME)
-            if wanted is not None and wanted < len(task.train):
-                examples = iter([task.train.draw(wanted, seeds)])
-            for inputs, labels in examples:
-                yield inputs.to(self.device), labels.to(self.device) + own.start - competing.start
-
-        network.eval()
-        generator = self.seeds.child("fisher", number).generator()
-        return diagonal_fisher(logits, parameters, batches(), self.settings.fisher, generator=generator)
+        self._consolidation = ElasticConsolidation(self.settings, self.seeds, self.device)
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), **self.settings.model_dump(mode="json")}
-
-    def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "penalty": self._penalty.state()}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        super()._load_state(state)
-        self._penalty = QuadraticPenalty.of_state(state["penalty"], self.device)
 
 
 class _Elastic(Penalty):

@@ -14,6 +14,7 @@ from torch.nn import functional
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork, ProtectedObjective
+from hypermnesia.regularizers import Penalty
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
@@ -92,7 +93,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         logits = torch.cat([answer for _, answer in answers])[order]
         return Prediction(logits.argmax(1), logits.softmax(1), tasks, certainty)
 
-    def _classification(self) -> ProtectedObjective:
+    def _classification(self, penalty: Penalty | None = None) -> ProtectedObjective:
         """The objective of the target network: cross-entropy on the task that was begun, old tasks kept."""
         network = self._network
 
@@ -101,7 +102,7 @@ class GeneratedNetworkLearner(ContinualLearner):
             accuracy = (logits.argmax(dim=1) == labels).float().mean()
             return functional.cross_entropy(logits, labels), {"accuracy": accuracy}
 
-        return network.objective(loss)
+        return network.objective(loss, penalty=penalty)
 
     def _begin_task(self, task: Task) -> None:
         self._network.begin_task()

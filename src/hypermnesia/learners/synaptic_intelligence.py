@@ -9,15 +9,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from hypermnesia.learners.plain import PlainLearner
-from hypermnesia.plain import Penalty, PlainObjective
-from hypermnesia.regularizers import si
+from hypermnesia.learners.consolidation import Answers, ConsolidatedLearner, Consolidation
+from hypermnesia.regularizers import Penalty, si
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.search import Searched
+from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
-from hypermnesia.training.trainer import Objective
 
 
 class SISettings(BaseModel):
@@ -36,7 +34,58 @@ class SISettings(BaseModel):
     """ξ, which bounds the importance of weights that hardly moved."""
 
 
-class SILearner(PlainLearner):
+class IntelligentConsolidation(Consolidation):
+    """Holds weights as their moves have lowered the loss of old tasks.
+
+    Args:
+        settings: How strongly.
+        device: Where the weights are.
+    """
+
+    def __init__(self, settings: SISettings, device: torch.device) -> None:
+        self._settings = settings
+        self._device = device
+        self._penalty = QuadraticPenalty()
+        # Of the task that is being learned.
+        self._integral: si.PathIntegral | None = None
+
+    def begin_task(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        """Watch the weights from here on."""
+        self._integral = si.PathIntegral(parameters)
+
+    def penalty(self) -> Penalty | None:
+        """In the first task too, where it only watches."""
+        assert self._integral is not None
+        return _Intelligent(self._penalty, self._integral, self._settings.strength)
+
+    def end_task(
+        self, parameters: Mapping[str, nn.Parameter], answers: Answers, examples: Examples, first_label: int
+    ) -> None:
+        """Hold the weights there, as they have contributed."""
+        assert self._integral is not None
+        contributions, start = self._integral.finish(parameters), self._integral.start
+        self._penalty = si.with_task(self._penalty, contributions, start, parameters, self._settings.damping)
+        self._integral = None
+
+    def abandon_task(self) -> None:
+        """Forget what was watched."""
+        self._integral = None
+
+    def state(self) -> dict[str, Any]:
+        """Of all tasks so far, and of the one being learned."""
+        integral = None if self._integral is None else self._integral.state()
+        return {"penalty": self._penalty.state(), "integral": integral}
+
+    def load_state(self, state: dict[str, Any], parameters: Mapping[str, nn.Parameter]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._penalty = QuadraticPenalty.of_state(state["penalty"], self._device)
+        self._integral = None
+        if state["integral"] is not None:
+            self._integral = si.PathIntegral(parameters)
+            self._integral.load_state(state["integral"])
+
+
+class SILearner(ConsolidatedLearner):
     """A plain network whose weights are held by Synaptic Intelligence (SI).
 
     Source: Zenke, Poole and Ganguli, Continual learning through synaptic intelligence, ICML 2017.
@@ -72,48 +121,10 @@ class SILearner(PlainLearner):
         # First, so that what is wrong with them is told before anything is made.
         self.settings = validated(SISettings, settings)
         super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
-        self._penalty = QuadraticPenalty()
-        # Of the task that is being learned.
-        self._integral: si.PathIntegral | None = None
-
-    def _begin_task(self, task: Task) -> None:
-        super()._begin_task(task)
-        self._integral = si.PathIntegral(self._plain.trained)
-
-    def _objective(self) -> Objective:
-        assert self._integral is not None
-        return PlainObjective(
-            self._plain, self.training, penalty=_Intelligent(self._penalty, self._integral, self.settings.strength)
-        )
-
-    def _end_task(self, task: Task) -> None:
-        assert self._integral is not None
-        parameters = self._plain.trained
-        contributions = self._integral.finish(parameters)
-        self._penalty = si.with_task(
-            self._penalty, contributions, self._integral.start, parameters, self.settings.damping
-        )
-        self._integral = None
-        super()._end_task(task)
-
-    def _abandon_task(self) -> None:
-        super()._abandon_task()
-        self._integral = None
+        self._consolidation = IntelligentConsolidation(self.settings, self.device)
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), **self.settings.model_dump(mode="json")}
-
-    def _state(self) -> dict[str, Any]:
-        integral = None if self._integral is None else self._integral.state()
-        return {**super()._state(), "penalty": self._penalty.state(), "integral": integral}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        super()._load_state(state)
-        self._penalty = QuadraticPenalty.of_state(state["penalty"], self.device)
-        self._integral = None
-        if state["integral"] is not None:
-            self._integral = si.PathIntegral(self._plain.trained)
-            self._integral.load_state(state["integral"])
 
 
 class _Intelligent(Penalty):

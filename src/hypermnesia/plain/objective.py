@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.plain.network import PlainNetwork
+from hypermnesia.regularizers import Penalty
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
@@ -46,14 +47,6 @@ class Past(ABC):
     @abstractmethod
     def batch(self, current: Tensor) -> PastBatch:
         """Of the step that was prepared, in which `current` are the inputs of the current task."""
-
-
-class Penalty(ABC):
-    """What holds the weights of a network in place."""
-
-    @abstractmethod
-    def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
-        """Add the penalty's gradient to `.grad`, where so far that of the task loss alone is; returns its value."""
 
 
 class PlainObjective(Objective):

@@ -16,6 +16,7 @@ from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.protection.objective import Loss, ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
+from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
@@ -89,6 +90,10 @@ class ProtectedNetwork:
         weights = self.hypernetwork(task) if embedding is None else self.hypernetwork.generate(embedding)
         return {**weights, **self._buffers[task]}
 
+    def statistics(self, task: int) -> dict[str, Tensor]:
+        """What the task has changed of the module's statistics, by name."""
+        return self._buffers[task]
+
     def tensors_before(self, task: int) -> dict[str, Tensor]:
         """Like :meth:`tensors`, of a past task, as it was before the task that is being learned."""
         embedding = self.hypernetwork.task_embeddings[task]
@@ -112,12 +117,15 @@ class ProtectedNetwork:
         self.hypernetwork.add_task(self._seeds.child("task", number, "embedding").generator())
         self._buffers.append({name: b.clone() for name, b in self.module.named_buffers()})
 
-    def objective(self, loss: Loss, others: Sequence[nn.Parameter] = ()) -> ProtectedObjective:
+    def objective(
+        self, loss: Loss, others: Sequence[nn.Parameter] = (), penalty: Penalty | None = None
+    ) -> ProtectedObjective:
         """What to optimize for the task that was begun.
 
         Args:
             loss: Is given the task's weights and statistics.
             others: Parameters of the loss that are not generated.
+            penalty: Holds Θ_h itself; only where β = 0.
         """
         assert self._snapshot is not None
         buffers = self._buffers[-1]
@@ -129,6 +137,7 @@ class ProtectedNetwork:
             self.settings,
             self._seeds.child("task", self.num_tasks),
             others,
+            penalty,
         )
 
     def end_task(self) -> None:

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.protection.settings import HypernetworkSettings
-from hypermnesia.regularizers import OutputRegularizer, gradient_step, lookahead
+from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.trainer import Objective
 
@@ -33,6 +33,7 @@ class ProtectedObjective(Objective):
         settings: β, lookahead and the number of past tasks a step.
         seeds: Where the choice of past tasks draws from.
         others: Parameters of the loss that are not generated, such as those of an encoder.
+        penalty: Holds Θ_h itself, instead of what is generated from it (β = 0); None for none.
     """
 
     def __init__(
@@ -43,7 +44,10 @@ class ProtectedObjective(Objective):
         settings: HypernetworkSettings,
         seeds: Seeds,
         others: Sequence[nn.Parameter] = (),
+        penalty: Penalty | None = None,
     ) -> None:
+        assert penalty is None or settings.beta == 0
+        self._penalty = penalty
         self._hypernetwork = hypernetwork
         self._loss = loss
         self._settings = settings
@@ -77,6 +81,8 @@ class ProtectedObjective(Objective):
         if self._regularizer is None:
             task_loss.backward()
             penalty = torch.zeros_like(task_loss)
+            if self._penalty is not None:
+                scalars["penalty"] = self._penalty.accumulate_gradients(self._theta)
         elif self._settings.gradient_through_lookahead:
             parameters = self.parameters()
             gradients = torch.autograd.grad(task_loss, parameters, create_graph=True)
@@ -92,7 +98,7 @@ class ProtectedObjective(Objective):
             penalty = self._regularizer.accumulate_gradients(self._candidate(optimizer), so_far, beta, self._subset)
         with torch.no_grad():
             return {
-                "loss": task_loss + beta * penalty,
+                "loss": task_loss + beta * penalty + scalars.get("penalty", 0.0),
                 "task_loss": task_loss.detach(),
                 "regularizer": penalty.detach(),
                 **{name: scalar.detach() for name, scalar in scalars.items()},

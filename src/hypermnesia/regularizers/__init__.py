@@ -3,12 +3,14 @@
 from hypermnesia.regularizers.fisher import diagonal_fisher
 from hypermnesia.regularizers.lookahead import gradient_step, lookahead
 from hypermnesia.regularizers.output import OutputRegularizer
+from hypermnesia.regularizers.penalty import Penalty
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.regularizers.si import PathIntegral
 
 __all__ = [
     "OutputRegularizer",
     "PathIntegral",
+    "Penalty",
     "QuadraticPenalty",
     "diagonal_fisher",
     "gradient_step",

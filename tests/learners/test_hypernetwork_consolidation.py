@@ -1,0 +1,110 @@
+"""A hypernetwork whose own weights are held: like a plain network's, and nothing is generated for old tasks."""
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners import ConsolidatedHypernetworkLearner, HypernetworkLearner
+from hypermnesia.training.monitor import Progress
+from tests.nested import equal
+
+SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
+# The Fisher information of tasks that are learned perfectly is tiny.
+HELD = [
+    {"ewc": {"strength": 1e12, "fisher": "exact"}},
+    {"ewc": {"strength": 1e12, "fisher": "exact", "decay": 0.9}},
+    {"si": {"strength": 100.0}},
+]
+NAMES = ["EWC", "online EWC", "SI"]
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """Raised by a monitor."""
+
+
+def stop_at(iteration: int):
+    def monitor(progress: Progress) -> None:
+        if progress.iteration == iteration:
+            raise Stopped
+
+    return monitor
+
+
+def make(module, held, **settings) -> ConsolidatedHypernetworkLearner:
+    training = {"iterations": 60, "learning_rate": 0.01, "batch_size": 32, **settings.pop("training", {})}
+    return ConsolidatedHypernetworkLearner(module(), training=training, **held, **SMALL, **settings)
+
+
+@pytest.mark.parametrize("held", HELD, ids=NAMES)
+def test_old_tasks_are_kept_better_than_without(held, module, examples):
+    unprotected = HypernetworkLearner(
+        module(), training={"iterations": 60, "learning_rate": 0.01, "batch_size": 32}, beta=0, **SMALL
+    )
+    kept = make(module, held)
+    inputs, labels = examples(0)
+    moved = []
+    for learner in (unprotected, kept):
+        learner.learn(examples(0))
+        before = learner.predict(inputs, 0).probabilities
+        for task in (1, 2):
+            learner.learn(examples(task))
+        moved.append((learner.predict(inputs, 0).probabilities - before).abs().mean().item())
+    assert moved[1] < 0.7 * moved[0]
+    assert (kept.predict(inputs, 0).labels == labels).float().mean() > 0.95
+
+
+def test_the_fisher_information_is_that_of_the_hypernetworks_weights(module, examples):
+    """Of the exact expectation over classes, one example at a time."""
+    learner = make(module, {"ewc": {"strength": 1.0, "fisher": "exact"}}, training={"iterations": 20})
+    inputs, labels = examples(0, count=6)
+    learner.learn((inputs, labels))
+    theta = learner.hypernetwork.shared_parameters()
+    expected = {name: torch.zeros_like(parameter) for name, parameter in theta.items()}
+    for one in inputs:
+        weights = learner.hypernetwork(0)
+        log_probabilities = functional_call(module().eval(), weights, (one[None],)).log_softmax(1)[0]
+        for log_probability in log_probabilities:
+            gradients = torch.autograd.grad(log_probability, list(theta.values()), retain_graph=True)
+            for name, gradient in zip(theta, gradients, strict=True):
+                expected[name] += log_probability.detach().exp() * gradient.square() / len(inputs)
+    found = learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"]
+    assert found.keys() == expected.keys()
+    for name, importance in expected.items():
+        torch.testing.assert_close(found[name], importance, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("held", HELD, ids=NAMES)
+def test_a_stopped_learner_goes_on_bit_for_bit(held, examples, tmp_path):
+    def module() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(28, 10), nn.BatchNorm1d(10), nn.ReLU(), nn.Linear(10, 2))
+
+    whole, stopped = (make(module, held, training={"iterations": 12}) for _ in range(2))
+    for task in range(2):
+        whole.learn(examples(task))
+    stopped.learn(examples(0))
+    with pytest.raises(Stopped):
+        stopped.learn(examples(1), monitor=stop_at(5))
+    stopped.save(tmp_path / "learner.safetensors")
+    resumed = ConsolidatedHypernetworkLearner.load(tmp_path / "learner.safetensors", module())
+    assert (resumed.ewc, resumed.si, resumed.settings) == (whole.ewc, whole.si, whole.settings)
+    for each in (stopped, resumed):
+        each.learn(examples(1))
+        assert equal(each.state_dict()["learner"], whole.state_dict()["learner"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "give either ewc or si"),
+        ({"ewc": {}, "si": {}}, "give either ewc or si"),
+        ({"ewc": {}, "beta": 0.1}, "beta must be 0"),
+        ({"ewc": {"strenght": 1}}, "did you mean 'strength'"),
+        ({"si": {"strength": -1}}, "strength: "),
+    ],
+)
+def test_wrong_settings_are_explained(settings, message, module):
+    with pytest.raises(ConfigurationError, match=message):
+        ConsolidatedHypernetworkLearner(module(), **settings)
