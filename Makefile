@@ -17,8 +17,9 @@ help: ## What can be made
 demo: $(INSTALLED) ## Learn split digits, the default experiment: a minute on a laptop
 	$(BIN)/hypermnesia run --out runs/demo --overwrite
 
+# One thread a process: tests are many and small, and as many processes as cores run them.
 test: check ## Everything: lint, types, import directions, doctests, tests, the wheel in an empty environment
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto
 
 check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, import directions
 	$(BIN)/ruff check

@@ -26,7 +26,7 @@ from benchmarks.report import (
 )
 from benchmarks.timing import Sample, Steps, in_turns
 from benchmarks.workload import Workload
-from hypermnesia.replay import ReplayModel
+from hypermnesia.replay.protected import ProtectedReplayModel
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +85,13 @@ def test_replay_is_drawn_once_in_each_block_of_steps(
     parts_of_replay: dict[str, Steps], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
-    replay = ReplayModel.replay
+    replay = ProtectedReplayModel.replay
 
-    def counted(model: ReplayModel, task: int, latents: Tensor) -> Tensor:
+    def counted(model: ProtectedReplayModel, task: int, latents: Tensor) -> Tensor:
         drawn.append(task)
         return replay(model, task, latents)
 
-    monkeypatch.setattr(ReplayModel, "replay", counted)
+    monkeypatch.setattr(ProtectedReplayModel, "replay", counted)
     draw = parts_of_replay["drawing replay"]
     draw(50)  # The first block was drawn when replay began.
     assert drawn == []
