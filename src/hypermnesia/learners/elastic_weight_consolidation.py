@@ -16,8 +16,6 @@ from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.search import Searched
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
-from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.training.settings import TrainingSettings, validated
 
 _EXAMPLES_AT_A_TIME = 256
 
@@ -125,23 +123,12 @@ class EWCLearner(ConsolidatedLearner):
         1
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        *,
-        scenario: Scenario = "class",
-        training: TrainingSettings | Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        **settings: Any,
-    ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.settings = validated(EWCSettings, settings)
-        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
-        self._consolidation = ElasticConsolidation(self.settings, self.seeds, self.device)
+    Settings = EWCSettings
+    settings: EWCSettings
 
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), **self.settings.model_dump(mode="json")}
+    def __init__(self, module: nn.Module, **arguments: Any) -> None:
+        super().__init__(module, **arguments)
+        self._consolidation = ElasticConsolidation(self.settings, self.seeds, self.device)
 
 
 class _Elastic(Penalty):

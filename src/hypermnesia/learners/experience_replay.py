@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -14,9 +13,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import Past, PastBatch, PlainObjective
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
 Kept = tuple[Tensor, Tensor]
@@ -64,19 +61,11 @@ class ExperienceReplayLearner(PlainLearner):
         1
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        *,
-        scenario: Scenario = "class",
-        training: TrainingSettings | Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        **settings: Any,
-    ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.settings = validated(ExperienceReplaySettings, settings)
-        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
+    Settings = ExperienceReplaySettings
+    settings: ExperienceReplaySettings
+
+    def __init__(self, module: nn.Module, **arguments: Any) -> None:
+        super().__init__(module, **arguments)
         self._buffer: list[Kept] = []
 
     def _check(self, task: Task) -> None:
@@ -102,9 +91,6 @@ class ExperienceReplayLearner(PlainLearner):
         # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
         self._buffer = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self._buffer]
         super()._end_task(task)
-
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), **self.settings.model_dump(mode="json")}
 
     def _state(self) -> dict[str, Any]:
         return {**super()._state(), "buffer": [list(kept) for kept in self._buffer]}

@@ -45,6 +45,9 @@ class ReplayLearner(PlainLearner):
         [1]
     """
 
+    Settings = ReplaySettings
+    settings: ReplaySettings
+
     def __init__(
         self,
         module: nn.Module,
@@ -55,9 +58,8 @@ class ReplayLearner(PlainLearner):
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.settings = validated(ReplaySettings, replay or {})
-        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
+        fields = dict(validated(ReplaySettings, replay or {}))
+        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device, **fields)
         self._classifier = ReplayClassifier(self._plain, self.settings, self.training, self.seeds.child("classifier"))
 
     @property
@@ -87,7 +89,9 @@ class ReplayLearner(PlainLearner):
         self._classifier.abandon_task()
 
     def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), "replay": self.settings.model_dump(mode="json")}
+        training = self.training.model_dump(mode="json")
+        replay = self.settings.model_dump(mode="json")
+        return {"scenario": self.scenario, "replay": replay, "training": training, "seed": self.seeds.root}
 
     def _state(self) -> dict[str, Any]:
         return self._classifier.state()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import Past, PastBatch, PlainNetwork, PlainObjective, SoftTargets
 from hypermnesia.search import Searched
-from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
 
@@ -58,27 +55,13 @@ class LwFLearner(PlainLearner):
         1
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        *,
-        scenario: Scenario = "class",
-        training: TrainingSettings | Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        **settings: Any,
-    ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.settings = validated(LwFSettings, settings)
-        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
+    Settings = LwFSettings
+    settings: LwFSettings
 
     def _objective(self) -> Objective:
         weight, temperature = self.settings.weight, self.settings.temperature
         past = _CurrentInputs(self._plain, temperature) if self.num_tasks else None
         return PlainObjective(self._plain, self.training, past=past, weight=weight, temperature=temperature)
-
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), **self.settings.model_dump(mode="json")}
 
 
 class _CurrentInputs(Past):

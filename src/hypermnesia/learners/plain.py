@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError
@@ -14,7 +15,13 @@ from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.plain import PlainNetwork
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs, Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.settings import TrainingSettings, validated
+
+
+class NoSettings(BaseModel):
+    """Of a method that leaves nothing to choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PlainLearner(ContinualLearner):
@@ -27,10 +34,15 @@ class PlainLearner(ContinualLearner):
         training: How each task is optimized: settings, or their fields as a dict.
         seed: Root of everything random in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        settings: Fields of the method's settings, or `NoSettings`.
 
     Raises:
-        ConfigurationError: If there is no such scenario, or no linear layer.
+        ConfigurationError: If there is no such scenario or no linear layer, or a setting is unknown, of the wrong type
+            or out of range.
     """
+
+    Settings: ClassVar[type[BaseModel]] = NoSettings
+    settings: BaseModel
 
     def __init__(
         self,
@@ -40,7 +52,10 @@ class PlainLearner(ContinualLearner):
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        **settings: Any,
     ) -> None:
+        # First, so that what is wrong with them is told before anything is made.
+        self.settings = validated(self.Settings, settings)
         super().__init__(module, training=training, seed=seed, device=device)
         if scenario not in SCENARIOS:
             raise ConfigurationError(f"scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")
@@ -84,7 +99,8 @@ class PlainLearner(ContinualLearner):
 
     def _settings(self) -> dict[str, Any]:
         training = self.training.model_dump(mode="json")
-        return {"scenario": self.scenario, "training": training, "seed": self.seeds.root}
+        own = self.settings.model_dump(mode="json")
+        return {"scenario": self.scenario, "training": training, "seed": self.seeds.root, **own}
 
     def _state(self) -> dict[str, Any]:
         return {"plain": self._plain.state()}

@@ -14,8 +14,6 @@ from hypermnesia.regularizers import Penalty, si
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.search import Searched
 from hypermnesia.tasks.examples import Examples
-from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.training.settings import TrainingSettings, validated
 
 
 class SISettings(BaseModel):
@@ -108,23 +106,12 @@ class SILearner(ConsolidatedLearner):
         1
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        *,
-        scenario: Scenario = "class",
-        training: TrainingSettings | Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        **settings: Any,
-    ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.settings = validated(SISettings, settings)
-        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device)
-        self._consolidation = IntelligentConsolidation(self.settings, self.device)
+    Settings = SISettings
+    settings: SISettings
 
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), **self.settings.model_dump(mode="json")}
+    def __init__(self, module: nn.Module, **arguments: Any) -> None:
+        super().__init__(module, **arguments)
+        self._consolidation = IntelligentConsolidation(self.settings, self.device)
 
 
 class _Intelligent(Penalty):

@@ -85,5 +85,5 @@ def validated(kind: type[Settings], values: Settings | Mapping[str, Any]) -> Set
             text = first["msg"].removeprefix("Value error, ")
             raise ConfigurationError(f"{place}: {text}" if place else text) from None
         near = difflib.get_close_matches(place, kind.model_fields, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(kind.model_fields)}"
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(kind.model_fields) or 'none'}"
         raise ConfigurationError(f"there is no setting '{place}'; {hint}") from None
