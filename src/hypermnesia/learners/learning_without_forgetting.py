@@ -49,6 +49,7 @@ class LwFLearner(PlainLearner):
         ConfigurationError: If a setting is unknown, of the wrong type or out of range.
 
     Example:
+        >>> from torch import nn
         >>> learner = LwFLearner(nn.Linear(2, 1), training={"iterations": 5})
         >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
         >>> learner.num_tasks
