@@ -22,6 +22,7 @@ from hypermnesia.experiments.build import build_learner, build_tasks
 from hypermnesia.experiments.config import Experiment, validated
 from hypermnesia.search import Searched
 from hypermnesia.tasks import Task
+from hypermnesia.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     import optuna
@@ -116,20 +117,24 @@ def tune(search: Search, *, jobs: int = 1, ended: Callable[[Trial], None] = lamb
     """
     study = _study(search)
     _forget_running(study)
-    if jobs == 1:
-        _work(search, 1, 0, ended)
-    else:
-        context = multiprocessing.get_context("spawn")
-        workers = [context.Process(target=_work, args=(search, jobs, worker)) for worker in range(jobs)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    trials = sorted(map(_trial, study.get_trials()), key=lambda trial: (-(trial.accuracy or -1.0), trial.number))
-    if trials and trials[0].accuracy is not None:
-        best = _with_settings(search.experiment, trials[0].settings)
-        text = best.model_copy(update={"name": f"{search.experiment.name}-tuned"}).to_yaml()
-        (search.directory / TUNED).write_text(text, "utf-8")
+    tasks = _without_test(search)
+    try:
+        if jobs == 1:
+            _work(search, tasks, 1, 0, ended)
+        else:
+            context = multiprocessing.get_context("spawn")
+            workers = [context.Process(target=_worker, args=(search, jobs, number)) for number in range(jobs)]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+    finally:
+        # Also of a search that was stopped.
+        trials = sorted(map(_trial, study.get_trials()), key=lambda trial: (-(trial.accuracy or -1.0), trial.number))
+        if trials and trials[0].accuracy is not None:
+            best = _with_settings(search.experiment, trials[0].settings)
+            text = best.model_copy(update={"name": f"{search.experiment.name}-tuned"}).to_yaml()
+            write_atomically(search.directory / TUNED, text.encode())
     return trials
 
 
@@ -149,7 +154,8 @@ def _study(search: Search) -> optuna.Study:
         raise ConfigurationError(
             "tuning needs Optuna, which is not installed: pip install 'hypermnesia[tune]'"
         ) from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # It would tell of an interrupted trial with all of its stack.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         storage=f"sqlite:///{search.directory / STUDY}",
         study_name="tune",
@@ -177,7 +183,19 @@ def _forget_running(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _work(search: Search, jobs: int, worker: int, ended: Callable[[Trial], None] = lambda trial: None) -> None:
+def _worker(search: Search, jobs: int, number: int) -> None:
+    """One of several processes; Ctrl-C goes to all of them, and is told about by the first."""
+    with contextlib.suppress(KeyboardInterrupt):
+        _work(search, _without_test(search), jobs, number)
+
+
+def _work(
+    search: Search,
+    tasks: Sequence[Task],
+    jobs: int,
+    worker: int,
+    ended: Callable[[Trial], None] = lambda trial: None,
+) -> None:
     import optuna
 
     torch.set_num_threads(search.experiment.threads or max(1, (os.cpu_count() or 1) // jobs))
@@ -187,7 +205,6 @@ def _work(search: Search, jobs: int, worker: int, ended: Callable[[Trial], None]
     enough = optuna.study.MaxTrialsCallback(search.trials, states=counted)
     if len(study.get_trials(states=counted)) >= search.trials:
         return
-    tasks = _without_test(search)
     study.optimize(
         functools.partial(_accuracy, search, tasks),
         callbacks=[enough, lambda study, trial: ended(_trial(trial))],
