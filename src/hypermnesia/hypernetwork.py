@@ -272,10 +272,10 @@ class _Readout(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         features, readout = ctx.saved_tensors
-        return _inner_products(gradient, readout), features.T @ gradient
+        return inner_products(gradient, readout), features.T @ gradient
 
 
-def _inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:
+def inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:
     """`left @ right.T`. Where a few long rows meet on a CPU, BLAS leaves cores idle: a batch of pieces does not."""
     (n, length), m = left.shape, right.shape[0]
     pieces = length // 2048

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.hypernetwork import Hypernetwork, inner_products
 
 
 class OutputRegularizer:
@@ -165,7 +165,7 @@ class OutputRegularizer:
         torch.sub(readout, self._snapshot["readout"], out=self._differences[:height])
         for columns, K in zip(self._columns, self._K, strict=True):
             rows = self._differences[:, columns]
-            torch.mm(rows[:height], rows.T, out=K[:height])  # K₁, K₂
+            K[:height] = inner_products(rows[:height], rows)  # K₁, K₂
             K[height:, :height] = K[:height, height:].T
 
         # [Φ | ΔΦ], a row for each task and chunk. The columns of the surplus generate no weights in the last chunk.
