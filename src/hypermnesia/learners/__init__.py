@@ -8,10 +8,10 @@ from hypermnesia.learners.from_scratch import FromScratchLearner
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
 from hypermnesia.learners.hypernetwork_consolidation import ConsolidatedHypernetworkLearner
 from hypermnesia.learners.hypernetwork_likelihood import LikelihoodLearner, LikelihoodSettings
-from hypermnesia.learners.hypernetwork_replay import ReplayLearner
 from hypermnesia.learners.hypernetwork_task_inference import TaskInferenceLearner
 from hypermnesia.learners.joint_training import JointLearner
 from hypermnesia.learners.learning_without_forgetting import LwFLearner, LwFSettings
+from hypermnesia.learners.replay import ReplayLearner
 from hypermnesia.learners.synaptic_intelligence import SILearner, SISettings
 from hypermnesia.learners.task_inference import InferenceSettings
 
