@@ -42,6 +42,13 @@ Settings = Annotated[
 ]
 
 
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+]
+NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed while running, 2 wrong input, 130 or 143 interrupted.
 
@@ -75,10 +82,7 @@ def run(
     settings: Settings = None,
     seed: Annotated[int | None, typer.Option(help="Root of all chance in the run. [default: 0]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
-    ] = None,
+    data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run directory. [default: runs/NAME-seedSEED]")
     ] = None,
@@ -175,12 +179,9 @@ def reproduce(
     methods: Annotated[
         str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet-ent,hnet-r. [default: all]")
     ] = "",
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")] = 1,
+    seeds: NumSeeds = 1,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")] = 1,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
-    ] = None,
+    data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
     ] = None,
@@ -223,12 +224,9 @@ def compare(
         str,
         typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
     ] = "",
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")] = 1,
+    seeds: NumSeeds = 1,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
-    ] = None,
+    data: Data = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -276,10 +274,7 @@ def tune(
     ] = "",
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
-    ] = None,
+    data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
     ] = None,
