@@ -12,13 +12,12 @@ from torch.optim import Optimizer
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import PlainNetwork
+from hypermnesia.plain.objective import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples, UnionExamples
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
-
-_IMPOSSIBLE = -1e9
 
 
 class JointLearner(PlainLearner):
@@ -97,7 +96,7 @@ class _UnionObjective(Objective):
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         with forward_precision(self._precision, inputs.device):
             logits = self._network(inputs).float()
-        logits = torch.where(self._competing[labels], logits, _IMPOSSIBLE)
+        logits = torch.where(self._competing[labels], logits, IMPOSSIBLE)
         loss = functional.cross_entropy(logits, labels)
         loss.backward()
         return {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}

@@ -20,7 +20,7 @@ from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 # Instead of -∞, which times a target of 0 would be no number.
-_IMPOSSIBLE = -1e9
+IMPOSSIBLE = -1e9
 
 
 class PastBatch(NamedTuple):
@@ -107,7 +107,7 @@ class PlainObjective(Objective):
         loss = task_loss = functional.cross_entropy(current, labels)
         scalars = {"accuracy": (current.argmax(1) == labels).float().mean(), "task_loss": task_loss}
         if past is not None:
-            answers = torch.where(self._competing[past.tasks], logits[len(inputs) :], _IMPOSSIBLE) / self._temperature
+            answers = torch.where(self._competing[past.tasks], logits[len(inputs) :], IMPOSSIBLE) / self._temperature
             scalars["replay_loss"] = self._temperature**2 * functional.cross_entropy(answers, past.targets)
             loss = (1 - self._weight) * task_loss + self._weight * scalars["replay_loss"]
         loss.backward()
@@ -139,8 +139,8 @@ class SoftTargets:
         logits = self._plain.logits_before(inputs)
         old = logits.shape[1]
         new = self._competing.shape[1] - old
-        logits = functional.pad(logits, (0, new), value=0.0 if old > 1 else _IMPOSSIBLE)
-        return (torch.where(self._competing[tasks], logits, _IMPOSSIBLE) / self._temperature).softmax(1)
+        logits = functional.pad(logits, (0, new), value=0.0 if old > 1 else IMPOSSIBLE)
+        return (torch.where(self._competing[tasks], logits, IMPOSSIBLE) / self._temperature).softmax(1)
 
 
 def likeliest_outputs(
@@ -158,7 +158,7 @@ def likeliest_outputs(
     logits = plain.logits_before(inputs)
     choose = plain.outputs.of_task if surely else plain.outputs.competing
     allowed = _among(plain.outputs, choose)[:, : logits.shape[1]].to(tasks.device)
-    return torch.where(allowed[tasks], logits, _IMPOSSIBLE).argmax(1)
+    return torch.where(allowed[tasks], logits, IMPOSSIBLE).argmax(1)
 
 
 def _among(outputs: Outputs, choose: Callable[[int], slice]) -> Bool[Tensor, "tasks outputs"]:
