@@ -1,0 +1,187 @@
+"""Many runs: those of a published table, of a comparison, of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hypermnesia.cli.common import FAILED, INTERRUPTED, Data, NumSeeds, exit_with, made, tell, words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hypermnesia.experiments.batch import Outcome, PlannedRun
+
+
+def reproduce(
+    table: Annotated[str, typer.Argument(metavar="TABLE | FILE.yaml", help="Which published table, as table-1.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Settings for every run, as training.iterations=500; the tables then say so.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
+    ] = "",
+    methods: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet-ent,hnet-r. [default: all]")
+    ] = "",
+    seeds: NumSeeds = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")] = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
+    ] = None,
+) -> None:
+    """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
+
+    Writes Markdown, LaTeX and CSV. Finished runs are reused and interrupted ones continued, so give the same command
+    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.published import load, select
+    from hypermnesia.experiments.reproduce import changes, compare, plan
+    from hypermnesia.report.published_table import print_comparison, write_comparison
+
+    part = select(load(table), words(only), words(methods))
+    runs = plan(part, seeds, settings or [])
+    changed = changes(settings or [])
+    directory = made(out or Path("runs") / part.name)
+    console = Console()
+    if changed:
+        tell(console, f"Not the published settings: {' '.join(changed)}")
+    outcomes, received = _carry_out(console, runs, directory, jobs, data)
+    comparison = compare(part, outcomes, changed)
+    print_comparison(console, comparison)
+    tell(console, f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
+    _end(outcomes, received)
+
+
+def compare(
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as scenario=class.", show_default=False),
+    ] = None,
+    methods: Annotated[
+        str,
+        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+    ] = "",
+    seeds: NumSeeds = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of the table and the run directories. [default: runs/compare-PRESET, -SCENARIO if another]",
+        ),
+    ] = None,
+) -> None:
+    """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
+
+    Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
+    command again after Ctrl-C.
+
+    Methods: hnet, hnet-unprotected, hnet-ewc, hnet-si, hnet-tir, hnet-r, hnet-likelihood, fine-tuning, joint,
+    from-scratch, ewc, online-ewc, si, lwf, dgr, dgr-distill, er.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.compare import compare, plan
+    from hypermnesia.experiments.methods import base_of, choose, left_out
+    from hypermnesia.report.method_table import print_methods, write_methods
+
+    base = base_of(preset, settings or [])
+    chosen = choose(words(methods), base.experiment.scenario)
+    without = [] if words(methods) else left_out(base.experiment.scenario)
+    runs = plan(base, chosen, seeds)
+    directory = made(out or Path("runs") / f"compare-{base.name}")
+    console = Console()
+    outcomes, received = _carry_out(console, runs, directory, jobs, data)
+    comparison = compare(base, chosen, outcomes, seeds, without)
+    print_methods(console, comparison)
+    tell(console, f"written to {', '.join(map(str, write_methods(directory, comparison)))}")
+    _end(outcomes, received)
+
+
+def tune(
+    preset: Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment, as split-digits.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings of every trial, as scenario=class.", show_default=False),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
+    ] = "",
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
+    ] = None,
+) -> None:
+    """Look for the best settings of an experiment on validation data; the test data play no part.
+
+    Writes tuned.yaml, ready for `hypermnesia run`. Ended trials are kept, so give the same command again after Ctrl-C,
+    or a larger --trials for more.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.config import load
+    from hypermnesia.experiments.tune import TUNED, Search
+    from hypermnesia.experiments.tune import tune as carry_out
+    from hypermnesia.report.trials import print_trials, trial_line
+
+    experiment = load(preset, settings or [])
+    directory = made(out or Path("runs") / f"tune-{experiment.name}")
+    search = Search(experiment, directory, trials, data, tuple(words(only)))
+    console = Console()
+    try:
+        found = carry_out(search, jobs=jobs, ended=lambda trial: tell(console, trial_line(trial)))
+    except KeyboardInterrupt:
+        exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
+    print_trials(console, found)
+    if (directory / TUNED).is_file():
+        tell(console, f"the best settings are in {directory / TUNED}: hypermnesia run {directory / TUNED}")
+
+
+def _carry_out(
+    console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
+) -> tuple[list[Outcome], int | None]:
+    """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
+    from hypermnesia.experiments import batch
+    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.report.batch_lines import ended, started
+
+    with StopSignals() as stop:
+        outcomes = batch.carry_out(
+            runs,
+            directory,
+            jobs=jobs,
+            data=data,
+            started=lambda run: tell(console, started(run)),
+            ended=lambda outcome: tell(console, ended(outcome)),
+            stop=stop,
+        )
+    return outcomes, stop.received
+
+
+def _end(outcomes: Sequence[Outcome], received: int | None) -> None:
+    """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
+    from hypermnesia.report.batch_lines import failures
+
+    failed = failures(outcomes)
+    if received:
+        exit_with(128 + received, f"{failed}Stopped, and saved. The same command goes on.")
+    if failed:
+        exit_with(FAILED, failed.rstrip())

@@ -1,0 +1,68 @@
+"""What commands share: options, and how they print and end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from hypermnesia.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PRESET | FILE.yaml] [KEY=VALUE]...",
+        help="What to run (see `hypermnesia presets`; without it split-digits), and settings that differ "
+        "from it, as training.iterations=500.",
+        show_default=False,
+    ),
+]
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+]
+NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
+
+
+def made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another --out.") from error
+    return directory
+
+
+def tell(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def divide(settings: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The preset or file, if one is named, and the settings that differ from it."""
+    first = settings[0] if settings else "="
+    if "=" in first and not Path(first).is_file():
+        return None, list(settings)
+    return first, list(settings[1:])
+
+
+def describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"Writing failed: {where}{error.strerror or error}"
+
+
+def exit_with(code: int, message: str) -> NoReturn:
+    print(f"Error: {message}" if code in (WRONG_INPUT, FAILED) else message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,95 @@
+"""One run, and the experiments there are."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hypermnesia.cli.common import FAILED, Data, Settings, describe, divide, exit_with
+from hypermnesia.errors import ConfigurationError, DivergenceError
+
+
+def run(
+    settings: Settings = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all chance in the run. [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run directory. [default: runs/NAME-seedSEED]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run directory, if any.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the run directory.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the figures at the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on stdout.")] = False,
+) -> None:
+    """Learn a sequence of tasks and measure what is remembered.
+
+    Continue an interrupted run with --resume; with --out DIR alone it takes the settings from there.
+    """
+    if resume and overwrite:
+        raise ConfigurationError("--resume and --overwrite exclude each other: continue the run, or replace it.")
+
+    from rich.console import Console
+
+    from hypermnesia.experiments.build import build_tasks
+    from hypermnesia.experiments.config import load
+    from hypermnesia.experiments.run import RunStopped
+    from hypermnesia.experiments.run import run as carry_out
+    from hypermnesia.experiments.rundir import RunDirectory
+    from hypermnesia.experiments.sources import DEFAULT_PRESET
+    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.report.progress import ProgressDisplay
+    from hypermnesia.report.run_pictures import draw_pictures
+    from hypermnesia.report.tables import print_summary
+
+    source, changes = divide(settings or [])
+    changes += [f"{key}={value}" for key, value in (("seed", seed), ("device", device)) if value is not None]
+    if resume and out and not source and not changes:
+        experiment = RunDirectory(out).read_experiment()
+    else:
+        experiment = load(source or DEFAULT_PRESET, changes)
+
+    directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
+    directory.check(experiment, resume=resume, overwrite=overwrite)
+    tasks = build_tasks(experiment, data)
+    console = Console(stderr=as_json)
+    display = ProgressDisplay(console, [task.name for task in tasks], quiet=quiet)
+    again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
+    again += f" --data {shlex.quote(str(data))}" if data else ""
+    try:
+        with StopSignals() as stop, display:
+            summary = carry_out(experiment, tasks, directory, observer=display, stop=stop, resume=resume)
+        draw_pictures(directory, summary)
+    except RunStopped:
+        exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
+    except DivergenceError as error:
+        exit_with(FAILED, f"{error}. What was measured before is in {directory.path}.")
+    except OSError as error:
+        exit_with(FAILED, f"{describe(error)}. What was saved before is intact; go on with: {again}")
+    if as_json:
+        print(json.dumps(summary.as_dict(), allow_nan=False))
+    else:
+        print_summary(console, summary)
+
+
+def presets() -> None:
+    """List the experiments that come with the package."""
+    from hypermnesia.experiments import sources
+
+    described = sources.presets()
+    width = max(map(len, described))
+    for name, description in described.items():
+        print(f"{name:<{width}}  {description}")
+
+
+def show(settings: Settings = None) -> None:
+    """Print every setting of an experiment as YAML, to read or to start an experiment of one's own from."""
+    from hypermnesia.experiments.config import load
+    from hypermnesia.experiments.sources import DEFAULT_PRESET
+
+    source, changes = divide(settings or [])
+    print(load(source or DEFAULT_PRESET, changes).to_yaml(), end="")
