@@ -141,7 +141,7 @@ def test_what_is_not_replayed_or_inferred_is_not_written_down(tiny, carry_out):
     path, summary, _ = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
     draw_pictures(RunDirectory(path), summary)
     assert not list(path.glob("task_inference.*")) + list(path.glob("replay.*"))
-    assert summary.scenario_accuracy == {"task": summary.average_accuracy}
+    assert summary.averages == {"task": summary.average}
     assert summary.task_inference is summary.task_inference_accuracy is None
 
 
@@ -158,7 +158,7 @@ def test_only_diagonal_and_last_row_if_so_wished(tiny, carry_out):
     evaluation = tiny.evaluation.model_copy(update={"tasks": "diagonal-and-last-row"})
     _, summary, watcher = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
     assert watcher.evaluations == [(0, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
-    assert np.isnan(summary.accuracy[1, 0])
+    assert np.isnan(summary.matrix[1, 0])
     assert summary.forgetting is not None
 
 

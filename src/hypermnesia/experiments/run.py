@@ -42,7 +42,7 @@ def run(
     stop: Callable[[], bool] = lambda: False,
     resume: bool = False,
 ) -> Summary:
-    """Learn the tasks one after another, measure accuracies after each, and write everything down.
+    """Learn the tasks one after another, measure how well they are answered after each, and write everything down.
 
     On one machine the same experiment gives the same measurements, byte for byte, however often the run was
     interrupted or killed and resumed; only the times differ.
@@ -90,6 +90,7 @@ class _Run:
     ) -> None:
         self.experiment, self.tasks, self.learner = experiment, tasks, learner
         self.directory, self.observer, self.stop = directory, observer, stop
+        self.measure = tasks[0].problem.measure
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned
@@ -167,7 +168,7 @@ class _Run:
             self.tensorboard.add(f"learning/{name}", value, self.step)
 
     def _evaluate(self, after: int) -> None:
-        """Measure accuracies after a task; nothing is written down before all of them are there."""
+        """Measure how well tasks are answered after one; nothing is written down before all of them are there."""
         start = time.perf_counter()
         last = after == len(self.tasks) - 1
         every = last or self.experiment.evaluation.tasks == "all"
@@ -176,17 +177,17 @@ class _Run:
         scenarios = self.learner.scenarios if last and self.experiment.evaluation.every_scenario else (scenario,)
         measured = {task: self._measure(after, task, scenarios) for task in asked}
         for task, splits in measured.items():
-            accuracies = {f"{split}_accuracy": found.accuracy[scenario] for split, found in splits.items()}
-            self.records.add(kind="evaluation", step=self.step, after=after, task=task, **accuracies)
-            for name, value in accuracies.items():
+            values = {f"{split}_{self.measure.name}": found.value[scenario] for split, found in splits.items()}
+            self.records.add(kind="evaluation", step=self.step, after=after, task=task, **values)
+            for name, value in values.items():
                 self.tensorboard.add(f"{name}/{task:03d}", value, self.step)
         tests = {task: splits["test"] for task, splits in measured.items()}
-        row = [tests[task].accuracy[scenario] if task in tests else None for task in range(len(self.tasks))]
+        row = [tests[task].value[scenario] if task in tests else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
         self.state.memory_bytes.append(self.learner.memory_bytes)
         if last:
-            self.state.scenario_accuracy = {
-                name: float(np.mean([found.accuracy[name] for found in tests.values()])) for name in scenarios
+            self.state.averages = {
+                name: float(np.mean([found.value[name] for found in tests.values()])) for name in scenarios
             }
         inferred = [found.inferred for found in tests.values() if found.inferred is not None]
         self.state.inferred = inferred if every and inferred else None
@@ -231,7 +232,7 @@ class _Run:
         self.clock = now
 
     def _write_tables(self) -> None:
-        self.directory.write_accuracy(self.state.matrix(), self.state.tasks)
+        self.directory.write_matrix(self.state.matrix(), self.state.tasks, self.measure)
         if self.state.inferred is not None:
             self.directory.write_task_inference(self.state.inferred, self.state.tasks)
         state = self.state
@@ -252,8 +253,9 @@ class _Run:
         summary = summarize(
             self.experiment,
             self.state,
+            self.measure,
             directory=str(self.directory.path),
-            chance=np.array([1 / (task.num_classes or 1) for task in self.tasks]),
+            chance=np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
             compression=self.learner.compression,
             num_weights=self.learner.num_weights,
         )

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from hypermnesia.learners.base import Prediction
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
 from hypermnesia.learners.task_inference import InferenceSettings, infer, uncertainty
+from hypermnesia.problems import BOTH, CLASSIFICATION
+from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
@@ -62,13 +64,22 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         self.inference = validated(InferenceSettings, inference or {})
         super().__init__(module, settings, training=training, seed=seed, device=device)
 
+    problems = BOTH
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """All; where numbers are predicted, the task is inferred by `agreement` only."""
+        if self.problem is CLASSIFICATION or self.inference.criterion == "agreement":
+            return super().scenarios
+        return ("task",)
+
     def _infer(self, inputs: Tensor) -> Prediction:
         """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks."""
         uncertainties = torch.empty(self.hypernetwork.num_tasks, len(inputs), device=self.device)
         answer: Tensor | None = None
         for task in range(len(uncertainties)):
             logits = self._logits_of_copies(inputs, task)
-            uncertainties[task] = uncertainty(logits, self.inference)
+            uncertainties[task] = uncertainty(logits, self.inference, self.problem)
             if answer is None:
                 answer, least = logits[0], uncertainties[0].clone()
             else:
@@ -77,7 +88,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
                 least = torch.where(better, uncertainties[task], least)
         assert answer is not None
         inferred, certainty = infer(uncertainties)
-        return Prediction(answer.argmax(1), answer.softmax(1), inferred, certainty)
+        return Prediction(answer, inferred, certainty, self.problem)
 
     def _logits_of_copies(self, inputs: Tensor, task: int) -> Tensor:
         """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
@@ -92,7 +103,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         return torch.stack(logits)
 
     def _objective(self) -> Objective:
-        return self._classification()
+        return self._network_objective()
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "inference": self.inference.model_dump(mode="json")}

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hypermnesia.experiments.compare import MethodComparison, MethodFigures
+from hypermnesia.problems import Measure
 from hypermnesia.report.picture import pair
 
 # Okabe and Ito's colors, which people with and without color blindness can tell apart, without their yellow, which is
@@ -43,15 +44,15 @@ def method_curves_figure(comparison: MethodComparison) -> Figure | None:
         style = {**_style(number, len(methods)), "label": figures.method.label}
         shift = _APART * ((number + 0.5) / len(methods) - 0.5)
         _curve(left, figures.first_task, shift, style)
-        _curve(right, figures.average, shift, style)
+        _curve(right, figures.average_so_far, shift, style)
     for axes, title in ((left, "the first task"), (right, "all tasks so far, averaged")):
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("tasks learned")
         axes.set_xlim(0.5, methods[0].first_task.shape[1] + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-    left.set_ylabel("test accuracy (%)")
-    _legend(figure, right, methods)
+    left.set_ylabel(comparison.measure.label)
+    _legend(figure, right, methods, comparison.measure)
     return figure
 
 
@@ -77,13 +78,12 @@ def _curve(axes: Axes, percent: Float64[np.ndarray, "seeds tasks"], shift: float
     axes.plot(tasks, mean, **style)
     if len(percent) > 1:
         sem = percent.std(axis=0, ddof=1) / np.sqrt(len(percent))
-        low, high = np.clip(mean - sem, 0, 100), np.clip(mean + sem, 0, 100)
-        axes.fill_between(tasks, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        axes.fill_between(tasks, mean - sem, mean + sem, color=style["color"], alpha=0.2, linewidth=0)
 
 
-def _legend(figure: Figure, axes: Axes, methods: list[MethodFigures]) -> None:
+def _legend(figure: Figure, axes: Axes, methods: list[MethodFigures], measure: Measure) -> None:
     """Beside the axes, where it hides nothing, in the order of the right ends of their curves."""
     handles, labels = axes.get_legend_handles_labels()
-    order = np.argsort([-figures.average[:, -1].mean() for figures in methods], kind="stable")
+    order = np.argsort([-measure.sign * figures.average_so_far[:, -1].mean() for figures in methods], kind="stable")
     chosen = [handles[i] for i in order], [labels[i] for i in order]
     figure.legend(*chosen, loc="outside right center", fontsize=9, frameon=False, handlelength=3)
