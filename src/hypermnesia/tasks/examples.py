@@ -352,7 +352,7 @@ class UnionExamples(Examples):
         inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
         return inputs[order.to(inputs.device)], labels[order.to(labels.device)]
 
-    def _placed(self, labels: Targets, place: slice) -> Targets:
+    def _placed(self, labels: Tensor, place: slice) -> Tensor:
         if problem_of(labels) is REGRESSION:
             placed: Tensor = functional.pad(labels, (place.start, self._num_outputs - place.stop), value=math.nan)
             return placed

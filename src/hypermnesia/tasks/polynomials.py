@@ -50,12 +50,13 @@ class Polynomial:
         return y
 
     def __str__(self) -> str:
-        terms = [
-            f"{coefficient:+g}{'x' * (power > 0)}{str(power).translate(_RAISED) * (power > 1)}".replace("1x", "x")
-            for power, coefficient in reversed(list(enumerate(self.coefficients)))
-            if coefficient or len(self.coefficients) == 1
-        ]
-        return "".join(terms).removeprefix("+").replace("-", "−")
+        terms = []
+        for power, coefficient in reversed(list(enumerate(self.coefficients))):
+            variable = f"x{str(power).translate(_RAISED) if power > 1 else ''}" if power else ""
+            if coefficient:
+                number = "" if variable and abs(coefficient) == 1 else f"{abs(coefficient):g}"
+                terms.append(f"{'−' if coefficient < 0 else '+'}{number}{variable}")
+        return "".join(terms).removeprefix("+") or "0"
 
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
