@@ -231,12 +231,15 @@ class EvaluationSettings(_Section):
 
 
 class RecordingSettings(_Section):
-    """How often a run writes something down."""
+    """How often a run writes something down, and what it keeps."""
 
     log_every: Count = 100
     """Iterations between two records of loss and accuracy in metrics.jsonl."""
     checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
     """Seconds between two checkpoints while a task is learned; every finished task is saved anyway."""
+    keep_learners: bool = False
+    """Keep the learner as it is after every task, in learners/: what `hypermnesia analyze transfer` starts from, and
+    how `hypermnesia analyze weights` sees drift. Each takes as much room as learner.safetensors."""
 
 
 class Experiment(_Section):

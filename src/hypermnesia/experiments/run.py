@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from hypermnesia.errors import DivergenceError
 from hypermnesia.evaluation import Measurement, measure
@@ -21,6 +19,7 @@ from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.state import RunState
 from hypermnesia.experiments.summary import Summary, summarize
 from hypermnesia.experiments.tensorboard import TensorBoard
+from hypermnesia.experiments.threads import threads
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Scenario, Task
 from hypermnesia.training.checkpoint import Checkpoints
@@ -61,20 +60,10 @@ def run(
         CheckpointError: What `directory` holds cannot be continued.
         OSError: A file could not be written; what was saved before remains.
     """
-    with _threads(experiment.threads):
+    with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
         return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
-
-
-@contextlib.contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Run:
@@ -125,6 +114,8 @@ class _Run:
             for task in range(len(self.state.rows), len(self.tasks)):
                 if self.learner.num_tasks == task:
                     self._learn(task)
+                if self.experiment.recording.keep_learners:
+                    self._keep_learner()
                 self._evaluate(task)
                 self._keep_replay(task)
                 self._save()
@@ -214,6 +205,14 @@ class _Run:
         if late:
             self.state.early_replay.append(late[-1])
             self.directory.write_replay(self.state.early_replay, late)
+
+    def _keep_learner(self) -> None:
+        """Write down the learner as it is after its newest task.
+
+        Done before the checkpoint that counts the task as evaluated is written: so a resumed run misses none.
+        """
+        self.directory.learners.mkdir(exist_ok=True)
+        self.learner.save(self.directory.learner_after(self.learner.num_tasks))
 
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""

@@ -30,8 +30,10 @@ _ALL = _NEEDED | {
     "timing.csv",
     "summary.json",
     "learner.safetensors",
+    "learners",
     "checkpoint",
     "tensorboard",
+    "analyses",
 }
 
 
@@ -52,8 +54,10 @@ class RunDirectory:
     | replay.png | a picture of replay.safetensors |
     | summary.json | the figures printed at the end |
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
+    | learners/ | the learner after each task, where `recording.keep_learners` asks for it |
     | checkpoint/ | what `--resume` continues from |
     | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+    | analyses/ | what `hypermnesia analyze` found out about the finished run |
 
     Args:
         path: The directory; need not exist.
@@ -71,8 +75,14 @@ class RunDirectory:
         self.replay_picture = path / "replay.png"
         self.summary = path / "summary.json"
         self.learner = path / "learner.safetensors"
+        self.learners = path / "learners"
         self.checkpoint = path / "checkpoint"
         self.tensorboard = path / "tensorboard"
+        self.analyses = path / "analyses"
+
+    def learner_after(self, tasks: int) -> Path:
+        """Where the learner is kept as it was after so many tasks."""
+        return self.learners / f"task-{tasks:03d}.safetensors"
 
     def is_run(self) -> bool:
         """Whether a run was started here."""

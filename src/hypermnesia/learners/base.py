@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -246,11 +246,14 @@ class ContinualLearner(ABC):
             DataError: If the examples do not fit the module or the earlier tasks.
             DivergenceError: If the loss is not finite; the learner is then as it was before the task.
         """
-        task = Task.of(source)
+        self._learn(Task.of(source), monitor, self._begin_task)
+
+    def _learn(self, task: Task, monitor: Monitor | None, begin: Callable[[Task], None]) -> None:
+        """Learn a task that is begun like that, or go on with the one in progress."""
         if self.in_progress is None:
             self._check(task)
             self.problem = task.problem
-            self._begin_task(task)
+            begin(task)
             self._input_shape = tuple(task.train.input_shape)
         if self._trainer is None:
             seeds = self.seeds.child("task", self.num_tasks)

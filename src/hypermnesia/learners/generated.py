@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.problems import CLASSIFICATION
-from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork, ProtectedObjective
+from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.trainer import Objective
 
 INPUTS_AT_A_TIME = 2000
 """Inputs in one forward pass of a prediction; a matter of memory and caches only."""
@@ -70,6 +71,21 @@ class GeneratedNetworkLearner(ContinualLearner):
         """All: every task has a network of its own, whatever is asked. But numbers are of no class."""
         return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
 
+    def answers(
+        self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
+    ) -> Int64[Tensor, "points inputs"]:
+        """The likeliest class of each input, by the networks of any embeddings, learned or not.
+
+        Args:
+            embeddings: From which the networks are generated.
+            inputs: As in training batches.
+            task: Whose statistics (batch normalization's) the networks use, from 0.
+        """
+        embeddings, inputs = embeddings.to(self.device), inputs.to(self.device)
+        with self._network.for_use():
+            parts = [self._network.outputs(embeddings, part, task).argmax(2) for part in inputs.split(INPUTS_AT_A_TIME)]
+        return torch.cat(parts, 1)
+
     @abstractmethod
     def _infer(self, inputs: Tensor) -> Prediction:
         """Answer for inputs whose task nobody says; the module is in evaluation mode, without gradients."""
@@ -92,7 +108,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         order = torch.cat([chosen for chosen, _ in answers]).argsort()
         return Prediction(torch.cat([answer for _, answer in answers])[order], tasks, certainty, self.problem)
 
-    def _network_objective(self, penalty: Penalty | None = None) -> ProtectedObjective:
+    def _network_objective(self, penalty: Penalty | None = None) -> Objective:
         """The objective of the target network: the loss on the task that was begun, old tasks kept."""
         network, problem = self._network, self.problem
 
