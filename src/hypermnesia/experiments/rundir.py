@@ -118,7 +118,7 @@ class RunDirectory:
             )
 
     def _check_same(self, experiment: Experiment) -> None:
-        saved, wanted = (_flat(e.model_dump(mode="json")) for e in (self.read_experiment(), experiment))
+        saved, wanted = (sources.flatten(e.model_dump(mode="json")) for e in (self.read_experiment(), experiment))
         different = [
             f"{key} is {wanted.get(key)!r}, was {saved.get(key)!r}"
             for key in {**saved, **wanted}
@@ -224,10 +224,3 @@ def _write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     _write(path, text.getvalue())
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
