@@ -10,7 +10,7 @@ from hypermnesia.experiments.config import load
 
 
 def test_help_is_fast_and_needs_no_torch(start):
-    code = "import sys; from hypermnesia import cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    code = "import sys; from hypermnesia import cli; sys.exit('torch' in sys.modules or 'altair' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
     def seconds() -> float:

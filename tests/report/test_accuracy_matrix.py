@@ -1,11 +1,12 @@
 import io
 
-import matplotlib.image
 import numpy as np
 import pytest
+from PIL import Image
 
-from hypermnesia.report.accuracy_matrix import accuracy_figure
-from hypermnesia.report.picture import png
+from hypermnesia.report.accuracy_matrix import accuracy_chart
+from hypermnesia.report.chart import png, specification
+from tests.report.scene import overlaps, scene
 
 
 def triangle(tasks: int) -> np.ndarray:
@@ -16,29 +17,49 @@ def triangle(tasks: int) -> np.ndarray:
 
 @pytest.mark.parametrize("tasks", [1, 5, 12, 100])
 def test_a_whole_matrix_is_a_heat_map_in_percent(tasks):
-    figure = accuracy_figure(triangle(tasks), "title")
-    axes, bar = figure.axes
-    assert axes.get_images()[0].get_clim() == (0, 100)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("tested on task", "after learning task")
-    assert "%" in bar.get_ylabel()
-    assert len(axes.texts) == (tasks * (tasks + 1) // 2 if tasks <= 12 else 0)
-    assert matplotlib.image.imread(io.BytesIO(png(figure))).ndim == 3
+    chart = accuracy_chart(triangle(tasks))
+    color = specification(chart)["layer"][0]["encoding"]["color"]
+    assert color["scale"]["domain"] == [0, 100]
+    drawn = scene(chart)
+    assert {box.text for box in drawn.labels("axis-title")} == {"tested on task", "after learning task"}
+    assert "%" in drawn.labels("legend-title")[0].text
+    cells = tasks * (tasks + 1) // 2
+    assert len(drawn.marks["rect"]) == cells
+    assert len(drawn.labels("mark")) == (cells if tasks <= 12 else 0)
+    assert "test accuracy (%): 100" in drawn.marks["rect"][0]["description"]
+    assert Image.open(io.BytesIO(png(chart))).format == "PNG"
+
+
+def test_rows_go_down_and_columns_to_the_right():
+    matrix = np.array([[0.9, np.nan], [0.1, 0.5]])
+    cells = {box.text: box for box in scene(accuracy_chart(matrix)).labels("mark")}
+    assert set(cells) == {"90.0", "10.0", "50.0"}
+    assert cells["90.0"].bottom < cells["10.0"].top
+    assert cells["10.0"].right < cells["50.0"].left
+
+
+def test_numbers_can_be_read_on_their_cells():
+    matrix = np.array([[0.9, np.nan], [0.1, 0.5]])
+    colors = {item["text"]: item["fill"] for item in scene(accuracy_chart(matrix)).marks["text"]}
+    assert colors == {"90.0": "black", "10.0": "white", "50.0": "white"}
 
 
 @pytest.mark.parametrize("tasks", [5, 12, 20, 100, 250])
 def test_labels_do_not_overlap(tasks):
-    figure = accuracy_figure(triangle(tasks), "title")
-    figure.draw_without_rendering()
-    axes = figure.axes[0]
-    for labels in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
-        boxes = [label.get_window_extent() for label in labels]
-        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    drawn = scene(accuracy_chart(triangle(tasks)))
+    assert len(drawn.labels("axis-label")) > 4
+    assert not overlaps(drawn.labels("axis-label") + drawn.labels("axis-title"))
+    assert not overlaps(drawn.labels("mark"))
 
 
-def test_a_matrix_of_diagonal_and_last_row_is_two_curves():
+def test_a_matrix_of_diagonal_and_last_row_is_two_rows_of_points():
     matrix = np.full((100, 100), np.nan)
     np.fill_diagonal(matrix, 0.9)
     matrix[-1] = 0.8
-    right_after, at_the_end = accuracy_figure(matrix, "title").axes[0].lines
-    np.testing.assert_allclose(right_after.get_ydata()[:-1], 90)
-    np.testing.assert_allclose(at_the_end.get_ydata(), 80)
+    drawn = scene(accuracy_chart(matrix))
+    told = [item["description"] for item in drawn.marks["symbol"]]
+    early = [text for text in told if "right after learning" in text]
+    late = [text for text in told if "after the last task" in text]
+    assert (len(early), len(late)) == (100, 100)
+    assert all("(%): 80;" in text for text in late)
+    assert sum("(%): 90;" in text for text in early) == 99

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import analyze, batches, runs
+from hypermnesia.cli import analyze, batches, report, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (runs.run, runs.presets, runs.show, batches.reproduce, batches.compare, batches.tune):
+for _command in (runs.run, runs.presets, runs.show, batches.reproduce, batches.compare, batches.tune, report.report):
     app.command()(_command)
 app.add_typer(analyze.app, name="analyze")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,17 +14,11 @@ from hypermnesia.experiments import spread
 from hypermnesia.experiments.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.methods import Base, Method
 from hypermnesia.experiments.reproduce import changes
+from hypermnesia.experiments.spread import Spread
 from hypermnesia.problems import ACCURACY, Measure
 
 # What the comparison reads of a run's summary, besides what the run measured.
 _FIGURES = ("forgetting", "iterations", "learning_seconds", "memory_bytes", "num_weights")
-
-
-class Spread(NamedTuple):
-    """A figure over the seeds: its mean, and the standard error of that; None for a single seed."""
-
-    mean: float
-    sem: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +45,14 @@ class MethodFigures:
     def average(self) -> Spread | None:
         """Average accuracy after the last task, in percent, or error; None if no run finished, as for all others."""
         measure = self.measure
-        return _spread([measure.factor * summary[f"average_{measure.name}"] for summary in self.summaries])
+        return spread.spread([measure.factor * summary[f"average_{measure.name}"] for summary in self.summaries])
 
     @property
     def forgetting(self) -> Spread | None:
         """How far tasks have fallen from their best, in percentage points for accuracy; None for a single task too."""
-        return _spread([self.measure.factor * s["forgetting"] for s in self.summaries if s["forgetting"] is not None])
+        return spread.spread(
+            [self.measure.factor * s["forgetting"] for s in self.summaries if s["forgetting"] is not None]
+        )
 
     @property
     def milliseconds(self) -> float | None:
@@ -179,8 +175,3 @@ def compare(
         tuned = not method.tunable or base.preset(method) is not None
         figures.append(MethodFigures(method, *base.settings(method), tuned, summaries, measure))
     return MethodComparison(base, seeds, tuple(figures), tuple(left_out))
-
-
-def _spread(values: Sequence[float]) -> Spread | None:
-    mean = spread.mean(values)
-    return None if mean is None else Spread(mean, spread.sem(values))

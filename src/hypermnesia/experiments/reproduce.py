@@ -12,7 +12,7 @@ from hypermnesia.experiments.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.published import Accuracy, PublishedTable
 
 # Settings under which the same is learned, so that with others the published experiment is still the published one.
-_WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
+WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +112,7 @@ def changes(overrides: Iterable[str]) -> tuple[str, ...]:
         >>> changes(["training.iterations=10", "device=cuda"])
         ('training.iterations=10',)
     """
-    return tuple(text for text in overrides if text.partition("=")[0].split(".")[0] not in _WITHOUT_INFLUENCE)
+    return tuple(text for text in overrides if text.partition("=")[0].split(".")[0] not in WITHOUT_INFLUENCE)
 
 
 def compare(table: PublishedTable, outcomes: Iterable[Outcome], changes: Sequence[str] = ()) -> Comparison:

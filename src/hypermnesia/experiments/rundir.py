@@ -126,7 +126,7 @@ class RunDirectory:
             )
 
     def _check_same(self, experiment: Experiment) -> None:
-        saved, wanted = (_flat(e.model_dump(mode="json")) for e in (self.read_experiment(), experiment))
+        saved, wanted = (sources.flatten(e.model_dump(mode="json")) for e in (self.read_experiment(), experiment))
         different = [
             f"{key} is {wanted.get(key)!r}, was {saved.get(key)!r}"
             for key in {**saved, **wanted}
@@ -182,7 +182,7 @@ class RunDirectory:
         """
         cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
         _write_csv(
-            self.path / f"{measure.name}.csv",
+            self.matrix(measure),
             [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
         )
 
@@ -207,8 +207,12 @@ class RunDirectory:
         head = ["task", "iterations", "learning_seconds", "evaluation_seconds"]
         _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
 
+    def matrix(self, measure: Measure) -> Path:
+        """What :meth:`write_matrix` writes."""
+        return self.path / f"{measure.name}.csv"
+
     def matrix_picture(self, measure: Measure) -> Path:
-        """Where the picture of what :meth:`write_matrix` wrote belongs."""
+        """A picture of it."""
         return self.path / f"{measure.name}.png"
 
     def write_picture(self, path: Path, png: bytes) -> None:
@@ -237,10 +241,3 @@ def _write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     _write(path, text.getvalue())
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

@@ -122,6 +122,19 @@ def read(source: str) -> dict[str, Any]:
     return {"name": name} | values
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their full names.
+
+    Example:
+        >>> flatten({"data": {"name": "mnist"}, "seed": 0})
+        {'data.name': 'mnist', 'seed': 0}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """The settings with some of them replaced.
 

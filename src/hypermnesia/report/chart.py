@@ -5,6 +5,7 @@ A chart is defined once, in Vega-Lite, and serves everywhere: interactive on a p
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Final
 
 import altair
@@ -19,16 +20,68 @@ SEQUENTIAL: Final = "cividis"
 
 _FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 
-STYLE: dict[str, Any] = {
-    "background": "white",
-    "font": _FONT,
-    "title": {"fontSize": 13, "fontWeight": "normal", "anchor": "start", "offset": 10},
-    "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.5},
-    "legend": {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "symbolStrokeWidth": 2},
-    "view": {"stroke": "transparent"},
-    "range": {"category": list(COLORS), "heatmap": {"scheme": SEQUENTIAL}, "ramp": {"scheme": SEQUENTIAL}},
-}
+
+def style(
+    *,
+    paper: str,
+    ink: str,
+    muted: str,
+    line: str,
+    categories: tuple[str, ...],
+) -> dict[str, Any]:
+    """Vega-Lite's `config` with these colors.
+
+    Args:
+        paper: Behind the chart.
+        ink: Of titles.
+        muted: Of labels, and of marks that only lead the eye.
+        line: Of axes and grids.
+        categories: In the order of their use.
+
+    Example:
+        >>> style(paper="white", ink="black", muted="gray", line="silver", categories=COLORS)["background"]
+        'white'
+    """
+    return {
+        "background": paper,
+        "font": _FONT,
+        "title": {"fontSize": 13, "fontWeight": "normal", "anchor": "start", "offset": 10, "color": ink},
+        "axis": {
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelColor": muted,
+            "titleColor": ink,
+            "domainColor": line,
+            "tickColor": line,
+            "gridColor": line,
+            "gridOpacity": 0.5,
+        },
+        "legend": {
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "labelColor": ink,
+            "titleColor": ink,
+            "symbolStrokeWidth": 2,
+            "labelLimit": 320,
+        },
+        "view": {"stroke": "transparent"},
+        "mark": {"color": categories[0]},
+        "text": {"color": ink},
+        "rule": {"color": muted},
+        "range": {"category": list(categories), "heatmap": {"scheme": SEQUENTIAL}, "ramp": {"scheme": SEQUENTIAL}},
+    }
+
+
+STYLE = style(paper="white", ink="#000000", muted="#333333", line="#999999", categories=COLORS)
 """Vega-Lite's `config` for charts on white paper."""
+
+
+def titled(chart: altair.TopLevelMixin, title: str) -> altair.TopLevelMixin:
+    """The chart under a title, in as many lines as that needs."""
+    named: altair.TopLevelMixin = chart.properties(title=textwrap.wrap(title, 60))
+    return named
 
 
 def specification(chart: altair.TopLevelMixin, style: dict[str, Any] = STYLE) -> dict[str, Any]:

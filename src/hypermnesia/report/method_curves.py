@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
+import altair
 import numpy as np
 from jaxtyping import Float64
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from hypermnesia.experiments.compare import MethodComparison, MethodFigures
-from hypermnesia.problems import Measure
-from hypermnesia.report.picture import pair
+from hypermnesia.experiments import spread
+from hypermnesia.experiments.compare import MethodComparison
+from hypermnesia.report import measure
+from hypermnesia.report.chart import COLORS
+from hypermnesia.report.task_axis import task_axis
 
-# Okabe and Ito's colors, which people with and without color blindness can tell apart, without their yellow, which is
-# too pale for a line.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-# Beyond seven methods the colors come again, with other lines and markers; these tell methods apart in gray, too.
-_LINES = ("-", "--", ":")
-_MARKERS = "osD^vPX<>p"
-_MOST_MARKERS = 20
+# Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
+_LINES = ([1, 0], [6, 3], [1, 3])
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "cross"),
+    *("triangle-down", "triangle-right", "triangle-left", "stroke", "arrow"),
+)
+_MOST_POINTS = 20
 # Methods often agree exactly, so that the points of a task stand side by side, over so much of the way to the next.
 _APART = 0.36
 
 
-def method_curves_figure(comparison: MethodComparison) -> Figure | None:
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Accuracy of one method, or of runs with the same settings, after each task, in percent; NaN = not measured.
+
+    Args:
+        label: In the legend.
+        first_task: On the first task.
+        average: Over all tasks so far.
+    """
+
+    label: str
+    first_task: Float64[np.ndarray, "seeds tasks"]
+    average: Float64[np.ndarray, "seeds tasks"]
+
+
+def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | None:
     """Accuracy of the first task and average accuracy over the tasks so far, after each task.
 
     Lines are means over seeds, bands one standard error to either side. The legend names the methods from the best at
@@ -34,56 +51,83 @@ def method_curves_figure(comparison: MethodComparison) -> Figure | None:
     Args:
         comparison: Of any number of methods; those without a finished run are left out.
     """
-    methods = [figures for figures in comparison.methods if figures.summaries]
-    if not methods:
+    curves = [
+        Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
+    ]
+    if not curves or comparison.measure is not ACCURACY:
         return None
     experiment = comparison.base.experiment
     seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
-    figure, left, right = pair(f"{experiment.name}, {experiment.scenario}-incremental, {seeds}")
-    for number, figures in enumerate(methods):
-        style = {**_style(number, len(methods)), "label": figures.method.label}
-        shift = _APART * ((number + 0.5) / len(methods) - 0.5)
-        _curve(left, figures.first_task, shift, style)
-        _curve(right, figures.average_so_far, shift, style)
-    for axes, title in ((left, "the first task"), (right, "all tasks so far, averaged")):
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel("tasks learned")
-        axes.set_xlim(0.5, methods[0].first_task.shape[1] + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(alpha=0.3)
-    left.set_ylabel(comparison.measure.label)
-    _legend(figure, right, methods, comparison.measure)
-    return figure
+    title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
+    left = first_task_chart(curves).properties(title="the first task", width=330)
+    right = average_chart(curves).properties(title="all tasks so far, averaged", width=330)
+    return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
 
 
-def _style(number: int, methods: int) -> dict[str, Any]:
-    return {
-        "color": _COLORS[number % len(_COLORS)],
-        "linestyle": _LINES[number // len(_COLORS) % len(_LINES)],
-        "marker": _MARKERS[number % len(_MARKERS)],
-        # Each is thinner than the one below it, which so remains visible.
-        "linewidth": 1.2 + 1.2 * (1 - number / methods),
-        "markersize": 5.5,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
-    }
+def first_task_chart(curves: Sequence[Curves]) -> altair.LayerChart:
+    """What is left of the first task."""
+    return _chart(curves, [each.first_task for each in curves])
 
 
-def _curve(axes: Axes, percent: Float64[np.ndarray, "seeds tasks"], shift: float, style: dict[str, Any]) -> None:
-    measured = ~np.isnan(percent).any(axis=0)
-    tasks, percent = np.flatnonzero(measured) + 1 + shift, percent[:, measured]
-    mean = percent.mean(axis=0)
-    if len(tasks) > _MOST_MARKERS:
-        style = {**style, "marker": ""}
-    axes.plot(tasks, mean, **style)
-    if len(percent) > 1:
-        sem = percent.std(axis=0, ddof=1) / np.sqrt(len(percent))
-        axes.fill_between(tasks, mean - sem, mean + sem, color=style["color"], alpha=0.2, linewidth=0)
+def average_chart(curves: Sequence[Curves]) -> altair.LayerChart:
+    """What is left of all tasks so far."""
+    return _chart(curves, [each.average for each in curves])
 
 
-def _legend(figure: Figure, axes: Axes, methods: list[MethodFigures], measure: Measure) -> None:
-    """Beside the axes, where it hides nothing, in the order of the right ends of their curves."""
-    handles, labels = axes.get_legend_handles_labels()
-    order = np.argsort([-measure.sign * figures.average_so_far[:, -1].mean() for figures in methods], kind="stable")
-    chosen = [handles[i] for i in order], [labels[i] for i in order]
-    figure.legend(*chosen, loc="outside right center", fontsize=9, frameon=False, handlelength=3)
+def _chart(curves: Sequence[Curves], percents: Sequence[Float64[np.ndarray, "_seeds _tasks"]]) -> altair.LayerChart:
+    labels = [each.label for each in curves]
+    tasks = max(percent.shape[1] for percent in percents)
+    rows = [
+        row
+        for place, label, percent in zip(np.linspace(0, 1, len(labels)), labels, percents, strict=True)
+        for row in _rows(label, percent, place)
+    ]
+    ranked = sorted(curves, key=lambda each: -np.nan_to_num(each.average[:, -1]).mean())
+    legend = altair.Legend(values=[each.label for each in ranked], symbolSize=90, symbolOpacity=1)
+    colors = altair.Scale(domain=labels)
+    lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
+    shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        x=task_axis("x", "tasks learned", tasks),
+        y=altair.Y("mean:Q", title=measure.LABEL, scale=altair.Scale(zero=False, nice=True)),
+        color=altair.Color("method:N", title=None, scale=colors, legend=legend),
+    )
+    line = base.mark_line(tooltip=None).encode(
+        strokeDash=altair.StrokeDash("method:N", title=None, scale=lines, legend=legend),
+        strokeWidth=altair.StrokeWidth("width:Q", scale=None),
+    )
+    points = base.mark_point(filled=True, size=60 if tasks <= _MOST_POINTS else 12, opacity=1).encode(
+        shape=altair.Shape("method:N", title=None, scale=shapes, legend=legend),
+        tooltip=[
+            altair.Tooltip("method:N"),
+            altair.Tooltip("tasks:Q", title="tasks learned"),
+            altair.Tooltip("text:N", title=measure.LABEL),
+        ],
+    )
+    bands = (
+        base.transform_filter("datum.low !== null").mark_area(opacity=0.2, tooltip=None).encode(y="low:Q", y2="high:Q")
+    )
+    several = any(len(percent) > 1 for percent in percents)
+    layers = [bands, line, points] if several else [line, points]
+    return altair.LayerChart(layer=layers, width=520, height=280)
+
+
+def _rows(label: str, percent: Float64[np.ndarray, "seeds tasks"], place: float) -> list[dict[str, Any]]:
+    """The points of a method, whose place among the others is from 0 to 1."""
+    measured = np.flatnonzero(~np.isnan(percent).any(axis=0))
+    mean, sem = spread.curve(percent[:, measured])
+    low, high = np.clip(mean + np.array([[-1], [1]]) * (0 if sem is None else sem), *measure.RANGE)
+    return [
+        {
+            "method": label,
+            "tasks": int(task) + 1,
+            "x": round(int(task) + 1 + _APART * (place - 0.5), 4),
+            # Each line is thinner than the one below it, which so remains visible.
+            "width": round(3.2 - 1.6 * place, 2),
+            "mean": round(float(mean[i]), 4),
+            "low": None if sem is None else round(float(low[i]), 4),
+            "high": None if sem is None else round(float(high[i]), 4),
+            "text": measure.text(spread.Spread(mean[i] / 100, None if sem is None else sem[i] / 100)),
+        }
+        for i, task in enumerate(measured)
+    ]

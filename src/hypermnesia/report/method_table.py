@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from hypermnesia.experiments.compare import MethodComparison, MethodFigures, Spread
+from hypermnesia.experiments.compare import MethodComparison, MethodFigures
+from hypermnesia.experiments.spread import Spread
 from hypermnesia.problems import ACCURACY
+from hypermnesia.report.units import size
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
 # Each in two lines, as a terminal shows it.
@@ -43,13 +45,13 @@ def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
         OSError: A file could not be written; what was there before remains.
     """
     # Both take their time.
-    from hypermnesia.report.method_curves import method_curves_figure
-    from hypermnesia.report.picture import png, svg
+    from hypermnesia.report.chart import png, svg
+    from hypermnesia.report.method_curves import method_curves_chart
     from hypermnesia.training.checkpoint import write_atomically
 
     contents = {"md": markdown(comparison).encode(), "csv": as_csv(comparison).encode()}
-    if figure := method_curves_figure(comparison):
-        contents |= {"png": png(figure), "svg": svg(figure)}
+    if chart := method_curves_chart(comparison):
+        contents |= {"png": png(chart), "svg": svg(chart)}
     paths = [directory / f"comparison.{ending}" for ending in contents]
     for path, content in zip(paths, contents.values(), strict=True):
         write_atomically(path, content)
@@ -132,8 +134,8 @@ def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
         _spread(figures.average, decimals),
         _spread(figures.forgetting, decimals),
         "" if figures.milliseconds is None else f"{figures.milliseconds:.2f}",
-        _bytes(figures.memory),
-        _bytes(figures.memory_per_task),
+        size(figures.memory),
+        size(figures.memory_per_task),
         "" if figures.num_weights is None else f"{figures.num_weights:,.0f}",
         f"{number}" if number == wanted else f"{number} of {wanted}",
     ]
@@ -149,13 +151,6 @@ def _spread(figure: Spread | None, decimals: int) -> str:
     if figure is None:
         return ""
     return f"{figure.mean:.{decimals}f}" + ("" if figure.sem is None else f" ± {figure.sem:.{decimals}f}")
-
-
-def _bytes(number: float | None) -> str:
-    if number is None:
-        return ""
-    unit, size = ("MiB", number / 2**20) if number >= 2**20 else ("KiB", number / 2**10)
-    return f"{size:.{2 if size < 10 else 1 if size < 100 else 0}f} {unit}"
 
 
 def _notes(comparison: MethodComparison) -> list[str]:

@@ -146,15 +146,17 @@ def _rows(comparison: Comparison, methods: Sequence[str] | None = None) -> Itera
         texts: list[str] = []
         for method, columns in _columns(comparison, methods):
             cell = comparison.cell(benchmark, scenario, method)
-            texts += [_published(cell.published), _ours(cell)][: len(columns)]
+            texts += [published_text(cell.published), ours_text(cell)][: len(columns)]
         yield (benchmark, scenario), texts
 
 
-def _published(accuracy: Accuracy | None) -> str:
+def published_text(accuracy: Accuracy | None) -> str:
+    """Mean and standard error; empty if it was not published."""
     return f"{accuracy.mean:.2f} ± {accuracy.sem:.2f}" if accuracy else ""
 
 
-def _ours(cell: Cell) -> str:
+def ours_text(cell: Cell) -> str:
+    """Mean, standard error, number of seeds, and the mark where ours is below."""
     if cell.mean is None:
         return ""
     spread = "" if cell.sem is None else f" ± {cell.sem:.2f}"

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Sequence
 
+import altair
 import numpy as np
-from jaxtyping import Float
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from jaxtyping import Float, UInt8
+from PIL import Image
 
 from hypermnesia.errors import ConfigurationError
 
 _MOST_TASKS = 20
-_ROW, _NARROWEST_SIDE, _HEADING, _MARGIN = 0.5, 2.0, 0.35, 0.1  # inches
+_ROW, _NARROWEST_SIDE, _WIDEST_SIDE, _LABELS = 46, 190, 480, 70  # pixels of a screen
 
 
-def replay_figure(
+def replay_chart(
     early: Sequence[Float[np.ndarray, "samples ..."]],
     late: Sequence[Float[np.ndarray, "samples ..."]],
     names: Sequence[str],
-) -> Figure:
+) -> altair.LayerChart:
     """Samples of each task's replay: on the left right after it was learned, on the right the same latents now.
 
     A row is a task; of more than twenty, twenty evenly chosen ones are shown, the first and the last among them.
@@ -36,47 +38,70 @@ def replay_figure(
         ConfigurationError: If the images have another shape.
     """
     shown = np.linspace(0, len(names) - 1, min(len(names), _MOST_TASKS)).round().astype(int)
-    then, now = (_pixels(np.stack([images[task] for task in shown])) for images in (early, late))
-    figure = Figure(dpi=150)
-    left, right = (figure.add_axes((0, 0, 1, 1)) for _ in range(2))
-    row, length = _show(left, then, "right after learning")
-    _show(right, now, f"now, after {len(names)} task{'s' if len(names) > 1 else ''}")
-    centers = row * np.arange(len(shown)) + (then.shape[2] - 1) / 2
-    left.set_yticks(centers, [names[task] for task in shown], fontsize=9, parse_math=False)
-    left.tick_params(length=0)
+    heads = ["right after learning", f"now, after {len(names)} task{'s' if len(names) > 1 else ''}"]
+    strips = [[_strip(_pixels(images[task])) for task in shown] for images in (early, late)]
+    height, length, _ = strips[0][0].shape
+    side = min(max(_ROW * length / height, _NARROWEST_SIDE), _WIDEST_SIDE)
+    row = side * height / length
+    rows = [
+        {"when": when, "task": f"{task + 1}: {names[task]}", "image": _png(strip)}
+        for when, of_all in zip(heads, strips, strict=True)
+        for task, strip in zip(shown, of_all, strict=True)
+    ]
+    # Both sides of a band are as far from the next as small images are from each other.
+    chart = (
+        altair.Chart(altair.InlineData(rows))
+        .mark_image(width=altair.expr("bandwidth('x')"), height=altair.expr("bandwidth('y')"))
+        .encode(
+            x=altair.X(
+                "when:N",
+                title=None,
+                sort=heads,
+                scale=altair.Scale(paddingInner=0.03, paddingOuter=0),
+                axis=altair.Axis(orient="top", labelAngle=0, domain=False, ticks=False, labelLimit=0),
+            ),
+            y=altair.Y(
+                "task:N",
+                title=None,
+                sort=None,
+                scale=altair.Scale(paddingInner=0.04, paddingOuter=0),
+                axis=altair.Axis(domain=False, ticks=False, labelLimit=300),
+            ),
+            url="image:N",
+            tooltip=[altair.Tooltip("task:N"), altair.Tooltip("when:N")],
+        )
+    )
+    fitting = {"heightOfWidth": round(len(shown) * height / (2 * length), 4), "labels": _LABELS}
+    return altair.LayerChart(layer=[chart], width=2 * side, height=len(shown) * row, usermeta=fitting)
 
-    # Places by hand: names and headings are whole however long, and images are equally large in all pictures.
-    names_width = max(label.get_window_extent().width for label in left.get_yticklabels()) / figure.dpi
-    start, side, rows = names_width + 2 * _MARGIN, max(_ROW * length / row, _NARROWEST_SIDE), _ROW * len(shown)
-    width, height = start + 2 * side + 3 * _MARGIN, rows + _HEADING + _MARGIN
-    figure.set_size_inches(width, height)
-    for axes, x in ((left, start), (right, start + side + 2 * _MARGIN)):
-        axes.set_position((x / width, _MARGIN / height, side / width, rows / height))
-    return figure
+
+def _strip(pixels: Float[np.ndarray, "samples h w 3"]) -> UInt8[np.ndarray, "h length 4"]:
+    """The images side by side, with transparent gaps."""
+    gap = max(1, pixels.shape[1] // 14)
+    opaque = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
+    apart = np.pad(opaque, ((0, 0), (0, 0), (0, gap), (0, 0)))
+    samples, height, width, channels = apart.shape
+    strip = apart.swapaxes(0, 1).reshape(height, samples * width, channels)[:, :-gap]
+    return (255 * strip).round().astype(np.uint8)
 
 
-def _show(axes: Axes, pixels: Float[np.ndarray, "tasks samples h w 3"], heading: str) -> tuple[int, int]:
-    """Draw all images as one, a row a task, and give the height and the length of a row in pixels."""
-    gap = max(1, pixels.shape[2] // 14)
-    pixels = np.pad(pixels, ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)), constant_values=1)
-    tasks, samples, height, width, colors = pixels.shape
-    mosaic = pixels.swapaxes(1, 2).reshape(tasks * height, samples * width, colors)
-    axes.imshow(mosaic, interpolation="nearest")
-    axes.set_title(heading, fontsize=10)
-    axes.set_frame_on(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    return height, samples * width
+def _png(pixels: UInt8[np.ndarray, "h w 4"]) -> str:
+    """The image as a `data:` address."""
+    file = io.BytesIO()
+    # Viewers smooth what they enlarge: larger pixels remain pixels.
+    larger = np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1)
+    Image.fromarray(larger).save(file, format="png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _pixels(images: Float[np.ndarray, "tasks samples ..."]) -> Float[np.ndarray, "tasks samples height width 3"]:
-    match images.shape[2:]:
+def _pixels(images: Float[np.ndarray, "samples ..."]) -> Float[np.ndarray, "samples height width 3"]:
+    match images.shape[1:]:
         case (numbers,) if math.isqrt(numbers) ** 2 == numbers:
-            images = images.reshape(*images.shape[:2], math.isqrt(numbers), -1, 1)
+            images = images.reshape(len(images), math.isqrt(numbers), -1, 1)
         case (_, _):
             images = images[..., None]
         case (1 | 3, _, _):
-            images = np.moveaxis(images, 2, -1)
+            images = np.moveaxis(images, 1, -1)
         case shape:
             raise ConfigurationError(
                 f"samples of shape {list(shape)} are no images: allowed are [height, width], [1, height, width],"

@@ -7,20 +7,21 @@ import numpy as np
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.summary import Summary
 from hypermnesia.problems import ACCURACY
-from hypermnesia.report.accuracy_matrix import accuracy_figure
-from hypermnesia.report.picture import png
-from hypermnesia.report.replay_grid import replay_figure
-from hypermnesia.report.task_confusion import task_confusion_figure
+from hypermnesia.report.accuracy_matrix import accuracy_chart
+from hypermnesia.report.chart import png, titled
+from hypermnesia.report.replay_grid import replay_chart
+from hypermnesia.report.task_confusion import task_confusion_chart
 
 
 def draw_pictures(directory: RunDirectory, summary: Summary) -> None:
     """Draw what a run measured into its directory: accuracies, and where there are any, inferred tasks and replay."""
     title = f"{summary.name}, {summary.scenario}-incremental, seed {summary.seed}"
     if summary.measure is ACCURACY:
-        directory.write_picture(directory.matrix_picture(ACCURACY), png(accuracy_figure(summary.matrix, title)))
+        accuracies = titled(accuracy_chart(summary.matrix), title)
+        directory.write_picture(directory.matrix_picture(ACCURACY), png(accuracies))
     if summary.task_inference is not None:
-        confusion = task_confusion_figure(np.array(summary.task_inference), title)
-        directory.write_picture(directory.task_inference_picture, png(confusion))
+        confusion = task_confusion_chart(np.array(summary.task_inference))
+        directory.write_picture(directory.task_inference_picture, png(titled(confusion, title)))
     if replay := directory.read_replay():
         early, late = ([inputs.numpy() for inputs in part] for part in replay)
-        directory.write_picture(directory.replay_picture, png(replay_figure(early, late, summary.tasks)))
+        directory.write_picture(directory.replay_picture, png(replay_chart(early, late, summary.tasks)))

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from hypermnesia.experiments.summary import Summary
 from hypermnesia.problems import ACCURACY, Measure
+from hypermnesia.report.units import duration
 
-# matplotlib's cividis at 0, 10, … 100 %; importing it would take longer than printing everything else.
+# cividis, as in charts, at 0, 10, … 100 %; importing a library for it would take longer than printing everything else.
 _COLORS = (
     *("#00224e", "#083370", "#35456c", "#4f576c", "#666970", "#7d7c78"),
     *("#948e77", "#aea371", "#c8b866", "#e5cf52", "#fee838"),
@@ -81,11 +82,5 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
         if value is not None:
             yield name, show(value)
     yield "compression ratio", f"{summary.compression:.3f} (weights trained / weights of the target network)"
-    yield "time", _duration(summary.seconds)
+    yield "time", duration(summary.seconds)
     yield "written to", summary.directory
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"

@@ -1,0 +1,268 @@
+"""A run as its directory tells it: finished or not, whole or damaged, of this version or of another."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError
+from hypermnesia.experiments import sources
+from hypermnesia.experiments.config import Experiment, validated
+from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.problems import ACCURACY
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """What learning and testing one task took.
+
+    Args:
+        task: Its name.
+        iterations: Optimizer steps.
+        learning_seconds: Spent on them and on what ends a task.
+        evaluation_seconds: Spent on testing it and the tasks before.
+    """
+
+    task: str
+    iterations: int
+    learning_seconds: float
+    evaluation_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedRun:
+    """What is left of a run, as far as it can be read.
+
+    Args:
+        path: Its directory.
+        settings: As they stand in config.yaml, in sections; empty if that cannot be read.
+        experiment: The same as this version understands it; None if it does not.
+        environments: Versions and device, one entry each time the run was started or resumed.
+        tasks: Names of all tasks, learned or not; empty before the first one is learned.
+        accuracy: Test accuracies in [0, 1], row = after task i, column = task j; NaN = not measured.
+        inferred: Of each task's test inputs (row), how many were taken for which task; None where no task is inferred.
+        steps: Measurements while learning, in order.
+        replay: Inputs of each task as remembered right after it, and after the newest one; None if none are replayed.
+        timing: Of each finished task.
+        summary: The figures at the end; None while the run is not finished.
+        problems: A sentence for each thing that could not be read.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    experiment: Experiment | None
+    environments: Sequence[Mapping[str, Any]]
+    tasks: tuple[str, ...]
+    accuracy: Float64[np.ndarray, "learned tasks"]
+    inferred: Int[np.ndarray, "known known"] | None
+    steps: Sequence[Mapping[str, float]]
+    replay: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] | None
+    timing: Sequence[Timing]
+    summary: Mapping[str, Any] | None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last task is learned and everything is written down."""
+        return self.summary is not None
+
+    @property
+    def learned(self) -> int:
+        """Tasks learned and tested."""
+        return len(self.accuracy)
+
+    @property
+    def seed(self) -> int | None:
+        """Root of its chance; None if that cannot be read."""
+        seed = self.settings.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        if self.finished:
+            return "finished"
+        if not self.learned:
+            return "learning the first task" if self.steps else "just started"
+        return f"not finished: {self.learned} of {len(self.tasks)} tasks"
+
+
+def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
+    """Every run in these directories, and a sentence for each thing that could not be read.
+
+    Args:
+        paths: Run directories, or directories that hold some, as `compare` and `reproduce` make.
+    """
+    runs: dict[Path, RecordedRun] = {}
+    problems: list[str] = []
+    for path in paths:
+        found = list(directories(path))
+        if not found:
+            problems.append(f"{path} {_no_run(path)}.")
+        for directory in found:
+            if directory.resolve() not in runs:
+                runs[directory.resolve()] = read(directory)
+    problems += [problem for run in runs.values() for problem in run.problems]
+    return list(runs.values()), problems
+
+
+def directories(path: Path) -> Iterator[Path]:
+    """The run directory that `path` is, or those that it holds, by name."""
+    if _is_run(path):
+        yield path
+    elif path.is_dir():
+        yield from sorted(folder for folder in path.iterdir() if not folder.name.startswith(".") and _is_run(folder))
+
+
+def read(path: Path) -> RecordedRun:
+    """What a run directory holds; what is missing though it should be there, or is damaged, becomes a problem."""
+    directory = RunDirectory(path)
+    problems: list[str] = []
+
+    def part(file: Path, reading: Callable[[Path], T], otherwise: T, *, needed: bool) -> T:
+        try:
+            if needed or file.exists():
+                return reading(file)
+        except FileNotFoundError:
+            problems.append(f"{file} is missing; the report does without it.")
+        except HypermnesiaError as error:
+            problems.append(f"{str(error).rstrip('.')}; the report does without it.")
+        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+            problems.append(f"{file} is damaged ({_reason(error)}); the report does without it.")
+        return otherwise
+
+    finished = directory.summary.exists()
+    summary = part(directory.summary, _summary, None, needed=False)
+    reading = _whole_accuracy if finished else _accuracy
+    no_accuracy: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
+    tasks, accuracy = part(directory.matrix(ACCURACY), reading, no_accuracy, needed=finished)
+    no_settings: dict[str, Any] = {}
+    settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
+    experiment = None
+    try:
+        experiment = validated(dict(settings), str(directory.config)) if settings else None
+    except ConfigurationError as error:
+        reasons = " ".join(str(error).splitlines()[1:])
+        problems.append(f"{directory.config} is of another version: {reasons} Its settings are shown as they stand.")
+    return RecordedRun(
+        path=path,
+        settings=settings,
+        experiment=experiment,
+        environments=part(directory.environment, _objects, [], needed=True),
+        tasks=tasks,
+        accuracy=accuracy,
+        inferred=part(directory.task_inference, _counts, None, needed=False),
+        steps=part(directory.metrics, _steps, [], needed=finished),
+        replay=part(directory.replay, lambda _: _replay(directory), None, needed=False),
+        timing=part(directory.timing, _timing, [], needed=finished),
+        summary=summary,
+        problems=tuple(problems),
+    )
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.yaml").is_file()
+
+
+def _no_run(path: Path) -> str:
+    if path.is_dir():
+        return "is no run directory, nor does it hold one: there is no config.yaml"
+    return "is no directory" if path.exists() else "does not exist"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"there is no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The head and the other rows of a table whose first column holds names, without that column."""
+    rows = list(csv.reader(file.read_text("utf-8").splitlines()))
+    if not rows:
+        raise ValueError("it is empty")
+    head, *rows = rows
+    if not all(len(row) == len(head) for row in rows):
+        raise ValueError("rows differ in length")
+    return tuple(head[1:]), [row[1:] for row in rows]
+
+
+def _accuracy(file: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    tasks, rows = _rows(file)
+    accuracy = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
+    accuracy = accuracy.reshape(len(rows), len(tasks))
+    if len(rows) > len(tasks) or (accuracy < 0).any() or (accuracy > 1).any():
+        raise ValueError("it must hold a row for each learned task, of accuracies from 0 to 1")
+    if np.isnan(np.diagonal(accuracy)).any():
+        raise ValueError("the accuracy on a new task is not there")
+    return tasks, accuracy
+
+
+def _whole_accuracy(file: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    tasks, accuracy = _accuracy(file)
+    if len(accuracy) < len(tasks) or np.isnan(accuracy[-1]).any():
+        raise ValueError("the run is finished, but accuracies after the last task are not there")
+    return tasks, accuracy
+
+
+def _counts(file: Path) -> np.ndarray:
+    tasks, rows = _rows(file)
+    counts = np.array([[int(cell) for cell in row] for row in rows])
+    if counts.shape != (len(tasks), len(tasks)) or (counts < 0).any():
+        raise ValueError("it must hold as many rows as columns, of counts")
+    return counts
+
+
+def _steps(file: Path) -> list[Mapping[str, float]]:
+    # A run that goes on may be writing the last line right now.
+    lines = file.read_text("utf-8").rpartition("\n")[0].splitlines()
+    records = [json.loads(line) for line in lines]
+    steps = [record for record in records if record["kind"] == "step"]
+    fixed = ("kind", "step", "task", "iteration")
+    return [{"step": int(r["step"]), **{k: float(v) for k, v in r.items() if k not in fixed}} for r in steps]
+
+
+def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    saved = directory.read_replay()
+    if saved is None:
+        return None
+    early, late = ([inputs.numpy() for inputs in part] for part in saved)
+    if not early or len(early) != len(late):
+        raise CheckpointError(f"{directory.replay} must hold inputs of as many tasks early as late")
+    return early, late
+
+
+def _timing(file: Path) -> list[Timing]:
+    return [
+        Timing(row["task"], int(row["iterations"]), float(row["learning_seconds"]), float(row["evaluation_seconds"]))
+        for row in csv.DictReader(file.read_text("utf-8").splitlines())
+    ]
+
+
+def _summary(file: Path) -> Mapping[str, Any]:
+    value = json.loads(file.read_text("utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError("it must hold a JSON object")
+    # Older versions wrote fewer figures; those that are there must be numbers.
+    for name in ("compression", "num_weights"):
+        float(value.get(name) or 0)
+    sum(value.get("memory_bytes", []))
+    sum(value.get("scenario_accuracy", {}).values())
+    return value
+
+
+def _objects(file: Path) -> list[Mapping[str, Any]]:
+    value = json.loads(file.read_text("utf-8"))
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ValueError("it must hold a JSON list of objects")
+    return value

@@ -1,0 +1,112 @@
+"""The report as one HTML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from importlib import metadata, resources
+from typing import Any
+
+import jinja2
+import vl_convert
+
+from hypermnesia.experiments.groups import Group
+from hypermnesia.report.chart import specification, style
+from hypermnesia.report.page.contents import contents
+from hypermnesia.report.page.section import Figure, Section, figures
+
+# The colors stand in page.css, once for light and once for dark; charts follow without being drawn again.
+PAGE_STYLE = style(
+    paper="transparent",
+    ink="var(--ink)",
+    muted="var(--muted)",
+    line="var(--line)",
+    categories=tuple(f"var(--c{number})" for number in range(1, 8)),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What the page is made of.
+
+    Args:
+        groups: Of runs.
+        sections: That have something to show.
+        problems: A sentence for each thing that could not be read.
+    """
+
+    groups: Sequence[Group]
+    sections: Sequence[Section]
+    problems: Sequence[str]
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], problems: Sequence[str]) -> Report:
+        """The report of these groups."""
+        return cls(groups, contents(groups), problems)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All of them, in the order of the page."""
+        return [figure for section in self.sections for figure in figures(section.blocks)]
+
+
+def page(report: Report, *, watched: bool) -> str:
+    """The report as HTML.
+
+    Args:
+        report: What to show.
+        watched: Whether the page loads itself again every few seconds.
+    """
+    template = _environment().get_template("page.html")
+    return template.render(
+        title=_title(report.groups),
+        unfinished=_unfinished(report.groups),
+        groups=list(report.groups),
+        sections=report.sections,
+        problems=report.problems,
+        charts={figure.name: _specification(figure) for figure in report.figures},
+        style=PAGE_STYLE,
+        css=_asset("page.css"),
+        script=_script(),
+        version=metadata.version("hypermnesia"),
+        watched=watched,
+    )
+
+
+def _specification(figure: Figure) -> dict[str, Any]:
+    described = specification(figure.chart, PAGE_STYLE) | {"description": figure.alternative}
+    del described["config"]
+    return described
+
+
+def _title(groups: Sequence[Group]) -> str:
+    return groups[0].label if len(groups) == 1 else f"{len(groups)} experiments side by side"
+
+
+def _unfinished(groups: Sequence[Group]) -> str:
+    runs = [run for group in groups for run in group.runs]
+    going = [run for run in runs if not run.finished]
+    if not going:
+        return ""
+    if len(runs) == 1:
+        return f"This run is {going[0].progress}."
+    return f"{len(going)} of {len(runs)} runs {'is' if len(going) == 1 else 'are'} not finished."
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("hypermnesia.report.page", "assets")
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text("utf-8")
+
+
+@functools.cache
+def _script() -> str:
+    """Vega, Vega-Lite, Vega-Embed, and what of the page's own uses them."""
+    bundle = str(vl_convert.javascript_bundle(_asset("page.js")))
+    # Inside a page, these would end the script, whatever they are part of.
+    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")

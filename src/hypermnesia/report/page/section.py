@@ -1,0 +1,135 @@
+"""What a page is made of: sections, and what can stand in one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import altair
+
+from hypermnesia.experiments.groups import Group
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A chart.
+
+    Args:
+        name: Of its files; letters, digits and hyphens.
+        title: Above it.
+        chart: Without a title of its own.
+        alternative: What it shows, in a sentence for those who cannot see it.
+        note: Below it.
+    """
+
+    kind: ClassVar[str] = "figure"
+    name: str
+    title: str
+    chart: altair.TopLevelMixin
+    alternative: str
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of texts, the first of each being what the others are about.
+
+    Args:
+        caption: What it shows.
+        head: Of the columns.
+        rows: As long as the head.
+    """
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """A few figures in large type.
+
+    Args:
+        facts: Name and value of each.
+    """
+
+    kind: ClassVar[str] = "facts"
+    facts: Sequence[tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """What can be unfolded.
+
+    Args:
+        title: Always visible.
+        blocks: Visible when unfolded.
+    """
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclasses.dataclass(frozen=True)
+class OfGroup:
+    """What is shown while a group is chosen.
+
+    Args:
+        group: Which.
+        blocks: Shown then.
+    """
+
+    kind: ClassVar[str] = "of_group"
+    group: Group
+    blocks: Sequence[Block]
+
+
+Block = Figure | Table | Facts | Text | Fold | OfGroup
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the page under a heading.
+
+    Args:
+        title: The heading.
+        blocks: Below it, in this order.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def of_each(title: str, parts: Sequence[tuple[Group, Sequence[Block]]]) -> Section | None:
+    """A section with a part for each group, of which one is shown at a time; None if all parts are empty.
+
+    A group whose part is empty gets a sentence instead.
+
+    Args:
+        title: The heading.
+        parts: Of all groups.
+    """
+    if not any(blocks for _, blocks in parts):
+        return None
+    nothing = [Text("Nothing was recorded here.")]
+    return Section(title, [OfGroup(group, blocks or nothing) for group, blocks in parts])
+
+
+def figures(blocks: Sequence[Block]) -> Iterator[Figure]:
+    """All figures among these blocks and within them."""
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Fold | OfGroup):
+            yield from figures(block.blocks)

@@ -1,0 +1,31 @@
+"""What became of each task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hypermnesia.experiments.groups import Group
+from hypermnesia.report import measure
+from hypermnesia.report.page.names import figure_name
+from hypermnesia.report.page.section import Block, Figure, Section, of_each
+from hypermnesia.report.retention import retention_chart
+
+
+def forgetting(groups: Sequence[Group]) -> Section | None:
+    """Accuracy right after learning against that at the end; nothing while the last row is not measured."""
+    return of_each("Forgetting", [(group, _blocks(group, groups)) for group in groups])
+
+
+def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
+    matrices = group.accuracy
+    if not matrices.size or np.isnan(matrices[:, -1, : matrices.shape[1]]).any():
+        return []
+    lost = (np.diagonal(matrices, axis1=1, axis2=2) - matrices[:, -1, : matrices.shape[1]]).mean(axis=0)
+    worst = int(lost.argmax())
+    told = f"{measure.LABEL} on each task right after learning it and after the last task learned."
+    if len(lost) > 1:
+        told += f" The most is lost on task {worst + 1}, {group.tasks[worst]}: {100 * lost[worst]:.2f} points."
+    chart = retention_chart(matrices, group.tasks)
+    return [Figure(figure_name("forgetting", group, groups), "Right after learning, and now", chart, told)]

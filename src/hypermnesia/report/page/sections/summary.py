@@ -1,0 +1,55 @@
+"""What was run and what came out, in a few figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypermnesia.experiments.groups import Group
+from hypermnesia.report import measure
+from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
+from hypermnesia.report.units import duration, number
+
+
+def summary(groups: Sequence[Group]) -> Section | None:
+    """The figures of the group that is chosen."""
+    return of_each("Summary", [(group, _blocks(group)) for group in groups])
+
+
+def _blocks(group: Group) -> list[Block]:
+    return [Text(_sentence(group)), Facts([fact for fact in _facts(group) if fact[1]])]
+
+
+def _sentence(group: Group) -> str:
+    settings = group.settings
+    known = [settings.get("description"), _of(settings.get("scenario"), "{}-incremental")]
+    known += [_of(settings.get("learner.method"), "method {}")]
+    about = "; ".join(str(text).rstrip(".") for text in known if text) or "Settings cannot be read"
+    return f"{about}. {_extent(group)}"
+
+
+def _of(value: object, form: str) -> str:
+    return form.format(value) if value else ""
+
+
+def _extent(group: Group) -> str:
+    counted = group.counted
+    seeds = ", ".join(str(run.seed) for run in counted if run.seed is not None)
+    if not group.finished:
+        seed = f" (seed {seeds})" if seeds and len(group.runs) > 1 else ""
+        return f"This run{seed} is {counted[0].progress}; figures are those so far."
+    of_several = f"Mean ± standard error of {len(counted)} seeds ({seeds})." if len(counted) > 1 else f"Seed {seeds}."
+    going = len(group.runs) - len(counted)
+    they = "run is" if going == 1 else "runs are"
+    return of_several + (f" {going} more {they} not finished and not counted yet." if going else "")
+
+
+def _facts(group: Group) -> list[tuple[str, str]]:
+    found = group.task_inference_accuracy
+    return [
+        (f"average {measure.LABEL}", measure.text(group.average_accuracy)),
+        (f"forgetting ({measure.UNIT})", measure.text(group.forgetting)),
+        (f"backward transfer ({measure.UNIT})", measure.text(group.backward_transfer)),
+        ("task inferred (%)", "" if found is None else f"{100 * found:.2f}"),
+        ("compression ratio", number(group.figure("compression"), ".3f")),
+        ("time of a run", duration(group.seconds)),
+    ]

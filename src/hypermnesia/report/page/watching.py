@@ -1,0 +1,46 @@
+"""Noticing that files of runs have changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hypermnesia.experiments.recorded import directories
+
+_SECONDS = 1.0
+# Large, written often, and nothing that is shown.
+_PASSED_OVER = {"checkpoint", "tensorboard"}
+
+State = dict[str, tuple[int, int]]
+
+
+def state(paths: Sequence[Path]) -> State:
+    """When each file of the runs in these directories was changed last, and its size."""
+    found: State = {}
+    for path in paths:
+        for directory in directories(path):
+            for folder, names, files in os.walk(directory):
+                names[:] = [name for name in names if name not in _PASSED_OVER]
+                found |= _files(folder, files)
+    return found
+
+
+def wait_for_change(paths: Sequence[Path], before: State, stop: Callable[[], bool]) -> State:
+    """Wait until something differs from `before`, or until `stop` says so; returns what is there then."""
+    while (now := state(paths)) == before and not stop():
+        time.sleep(_SECONDS)
+    return now
+
+
+def _files(folder: str, names: Sequence[str]) -> State:
+    found: State = {}
+    for name in names:
+        path = Path(folder) / name
+        try:
+            status = path.stat()
+        except OSError:  # gone in the meantime
+            continue
+        found[str(path)] = (status.st_mtime_ns, status.st_size)
+    return found

@@ -1,0 +1,43 @@
+"""A picture of several runs or methods by one figure, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import altair
+
+from hypermnesia.experiments.spread import Spread
+from hypermnesia.report import measure
+from hypermnesia.report.measure import in_units
+
+_ROW = 22  # pixels
+
+
+def ranking_chart(figures: Mapping[str, Spread], label: str, *, descending: bool = True) -> altair.LayerChart:
+    """A point for each mean over seeds, and a bar of one standard error to either side.
+
+    Args:
+        figures: In [0, 1], by what they are of.
+        label: What they are, at the axis.
+        descending: Whether the largest is the best.
+    """
+    rows = [
+        {
+            "of": name,
+            "mean": in_units(spread.mean),
+            "low": in_units(spread.mean - (spread.sem or 0)),
+            "high": in_units(spread.mean + (spread.sem or 0)),
+            "text": measure.text(spread),
+        }
+        for name, spread in figures.items()
+    ]
+    order = sorted(figures, key=lambda name: figures[name].mean, reverse=descending)
+    axis = altair.Axis(grid=True, labelLimit=240, domain=False, ticks=False)
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        y=altair.Y("of:N", title=None, sort=order, axis=axis),
+        tooltip=[altair.Tooltip("of:N", title="run"), altair.Tooltip("text:N", title=label)],
+    )
+    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True))
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
+    bars = base.mark_rule(strokeWidth=2).encode(x=altair.X("low:Q", title=label), x2="high:Q")
+    return altair.LayerChart(layer=[bars, points], width=420, height=_ROW * len(figures))

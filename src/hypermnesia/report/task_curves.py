@@ -1,0 +1,99 @@
+"""A picture of each task's accuracy as further tasks go by, of which one can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair
+import numpy as np
+from jaxtyping import Float64
+
+from hypermnesia.experiments import spread
+from hypermnesia.report import measure
+from hypermnesia.report.chart import COLORS
+from hypermnesia.report.measure import in_units
+from hypermnesia.report.task_axis import task_axis
+
+_MOST_POINTS = 20
+
+
+def task_curves_chart(matrices: Float64[np.ndarray, "seeds learned tasks"], names: Sequence[str]) -> altair.LayerChart:
+    """Accuracy on each task after it and after each further one: a line a task; choosing one makes the others faint.
+
+    Lines are means over seeds; while one is chosen, a band shows one standard error to either side.
+
+    Args:
+        matrices: Row = after task i, column = task j, in [0, 1]; NaN = not measured.
+        names: Of the tasks.
+    """
+    learned = matrices.shape[1]
+    tasks = [f"{number}: {name}" for number, name in enumerate(names[:learned], start=1)]
+    chosen = altair.selection_point(
+        name="task",
+        fields=["task"],
+        bind=altair.binding_select(options=[None, *tasks], labels=["all", *tasks], name="Task "),
+    )
+    rows = [_row(matrices[:, number:, number], number, task) for number, task in enumerate(tasks)]
+    base = (
+        altair.Chart(altair.InlineData(rows))
+        .transform_flatten(["after", "accuracy", "low", "high", "text"])
+        .encode(
+            x=task_axis("after", "tasks learned", learned),
+            y=altair.Y("accuracy:Q", title=measure.LABEL, scale=altair.Scale(zero=False)),
+            color=_color(learned),
+        )
+    )
+    opacity = altair.condition(chosen, altair.value(1), altair.value(0.12))
+    lines = base.mark_line(strokeWidth=2 if learned <= _MOST_POINTS else 1, tooltip=None).encode(opacity=opacity)
+    # Of many tasks points would hide the lines; unseen, they still tell their values.
+    seen = opacity if learned <= _MOST_POINTS else altair.value(0)
+    points = (
+        base.mark_point(filled=True, size=45)
+        .encode(
+            opacity=seen,
+            tooltip=[
+                altair.Tooltip("task:N"),
+                altair.Tooltip("after:Q", title="after tasks"),
+                altair.Tooltip("text:N", title=measure.LABEL),
+            ],
+        )
+        .add_params(chosen)
+    )
+    layers = [lines, points]
+    if len(matrices) > 1:
+        band = base.mark_area(tooltip=None).encode(
+            y=altair.Y("low:Q"),
+            y2="high:Q",
+            opacity=altair.condition(chosen, altair.value(0.2), altair.value(0), empty=False),
+        )
+        layers.insert(0, band)
+    return altair.LayerChart(layer=layers, width=520, height=280)
+
+
+def _row(accuracy: Float64[np.ndarray, "seeds after"], number: int, task: str) -> dict[str, object]:
+    """A curve as one entry; flattened on the page."""
+    measured = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
+    mean, sem = spread.curve(accuracy[:, measured])
+    errors = np.zeros_like(mean) if sem is None else sem
+    spreads = zip(mean, [None] * len(mean) if sem is None else sem, strict=True)
+    return {
+        "task": task,
+        "number": number + 1,
+        "after": (measured + number + 1).tolist(),
+        "accuracy": [in_units(value) for value in mean],
+        "low": [in_units(value) for value in mean - errors],
+        "high": [in_units(value) for value in mean + errors],
+        "text": [measure.text(spread.Spread(*each)) for each in spreads],
+    }
+
+
+def _color(tasks: int) -> altair.Color:
+    """Colors to tell few tasks apart, or from early to late, without the palest."""
+    domain = [*range(1, tasks + 1)]
+    if tasks <= len(COLORS):
+        legend = altair.Legend(symbolOpacity=1)
+        return altair.Color("number:N", title="task", scale=altair.Scale(domain=domain), legend=legend)
+    every = 1 if tasks <= 10 else max(1, tasks // 5)
+    legend = altair.Legend(values=[number for number in domain if number == 1 or number % every == 0], symbolOpacity=1)
+    scale = altair.Scale(domain=domain, scheme=altair.SchemeParams(name="viridis", extent=[0, 0.85]))
+    return altair.Color("number:O", title="task", scale=scale, legend=legend)

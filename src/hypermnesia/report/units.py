@@ -1,0 +1,40 @@
+"""Quantities as people read them."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float | None) -> str:
+    """Empty for None.
+
+    Example:
+        >>> duration(3723), duration(83.4), duration(0.5), duration(None)
+        ('1 h 2 min', '1 min 23 s', '0.5 s', '')
+    """
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+def size(number: float | None) -> str:
+    """Bytes; empty for None.
+
+    Example:
+        >>> size(2384), size(5 * 2**20)
+        ('2.33 KiB', '5.00 MiB')
+    """
+    if number is None:
+        return ""
+    unit, value = ("MiB", number / 2**20) if number >= 2**20 else ("KiB", number / 2**10)
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+
+
+def number(value: float | None, form: str) -> str:
+    """In that format; empty for None.
+
+    Example:
+        >>> number(0.97994, ".3f"), number(None, ".3f")
+        ('0.980', '')
+    """
+    return "" if value is None else format(value, form)
