@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from hypermnesia.experiments import spread
 from hypermnesia.experiments.compare import MethodComparison
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report import measure
 from hypermnesia.report.chart import COLORS
 from hypermnesia.report.task_axis import task_axis
