@@ -72,10 +72,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """All; where numbers are predicted, the task is inferred by `agreement` only."""
-        if self.problem is CLASSIFICATION or self.inference.criterion == "agreement":
-            return super().scenarios
-        return ("task",)
+        """All; but numbers do not say how sure a network is of them, so there the task must be known."""
+        return super().scenarios if self.problem is CLASSIFICATION else ("task",)
 
     def adapt(
         self,
@@ -121,7 +119,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         answer: Tensor | None = None
         for task in range(len(uncertainties)):
             logits = self._logits_of_copies(inputs, task)
-            uncertainties[task] = uncertainty(logits, self.inference, self.problem)
+            uncertainties[task] = uncertainty(logits, self.inference)
             if answer is None:
                 answer, least = logits[0], uncertainties[0].clone()
             else:

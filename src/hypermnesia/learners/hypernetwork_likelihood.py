@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from hypermnesia.learners.base import Prediction
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
-from hypermnesia.networks.activations import ActivationName
-from hypermnesia.networks.autoencoder import VariationalAutoencoder
+from hypermnesia.networks import ActivationName, Distribution, VariationalAutoencoder
+from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay.inputs import check_range
 from hypermnesia.tasks.task import Task
@@ -37,6 +37,8 @@ class LikelihoodSettings(BaseModel):
     """Widths of the decoder's hidden layers."""
     activation: ActivationName = "relu"
     """Of encoder and decoder."""
+    distribution: Distribution = "bernoulli"
+    """Of inputs given their reconstruction: `bernoulli` for numbers from 0 to 1, such as images; `normal` for any."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
     """What generates encoder and decoder, and how it is kept from forgetting."""
 
@@ -70,6 +72,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         >>> learner.predict(torch.rand(1, 8)).task.tolist()
         [0]
     """
+
+    problems = BOTH
 
     def __init__(
         self,
@@ -111,7 +115,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
 
     def _check(self, task: Task) -> None:
         super()._check(task)
-        check_range(task)
+        if self.likelihood.distribution == "bernoulli":
+            check_range(task)
 
     def _begin_task(self, task: Task) -> None:
         self._autoencoder = self._autoencoder or self._make_autoencoder(tuple(task.train.input_shape))

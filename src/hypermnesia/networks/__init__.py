@@ -1,8 +1,8 @@
 """Target networks that ship with the package, and what plain classifiers are made of."""
 
 from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
-from hypermnesia.networks.autoencoder import VariationalAutoencoder
+from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.networks.mlp import mlp
 
-__all__ = ["ACTIVATIONS", "ActivationName", "GrowingClassifier", "VariationalAutoencoder", "mlp"]
+__all__ = ["ACTIVATIONS", "ActivationName", "Distribution", "GrowingClassifier", "VariationalAutoencoder", "mlp"]

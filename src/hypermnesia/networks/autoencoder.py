@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,24 +14,29 @@ from torch.nn import functional
 from hypermnesia.networks.activations import ActivationName
 from hypermnesia.networks.mlp import mlp
 
-_LARGEST_LOG_VARIANCE = 8.0
+Distribution = Literal["bernoulli", "normal"]
+
+_LARGEST_LOG_VARIANCE, _LARGEST_LOG_SCALE = 8.0, 4.0
+_HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
 
 
 class VariationalAutoencoder(nn.Module):
     """An encoder and a decoder; gives an upper bound of minus the logarithm of each input's likelihood.
 
-    That is the binary cross-entropy of the reconstruction plus the divergence of the latents from N(0, 1), both per
-    number of the input (the negative evidence lower bound). In training mode the latents are drawn; else they are the
-    encoder's means, so that the same input always gets the same answer.
+    That is how unlikely the input is given its reconstruction, plus the divergence of the latents from N(0, 1), both
+    per number of the input (the negative evidence lower bound). In training mode the latents are drawn; else they are
+    the encoder's means, so that the same input always gets the same answer.
 
     Source: Kingma and Welling, Auto-encoding variational Bayes, 2014.
 
     Args:
-        numbers: In one flattened input, each in [0, 1].
+        numbers: In one flattened input.
         latent_dim: Numbers that an input is encoded in.
         encoder_hidden: Widths of the encoder's hidden layers.
         decoder_hidden: Likewise of the decoder.
         activation: Between all layers.
+        distribution: Of an input given its reconstruction: `bernoulli`, for numbers in [0, 1], or `normal`, for any,
+            whose one standard deviation is learned.
 
     Example:
         >>> VariationalAutoencoder(64, latent_dim=8)(torch.rand(5, 1, 8, 8)).shape
@@ -44,8 +51,11 @@ class VariationalAutoencoder(nn.Module):
         encoder_hidden: Sequence[int] = (400, 400),
         decoder_hidden: Sequence[int] = (250, 350),
         activation: ActivationName = "relu",
+        distribution: Distribution = "bernoulli",
     ) -> None:
         super().__init__()
+        # The logarithm of the standard deviation.
+        self.log_scale = nn.Parameter(torch.zeros(1)) if distribution == "normal" else None
         self.encoder = mlp(numbers, encoder_hidden, 2 * latent_dim, activation)
         self.decoder = mlp(latent_dim, decoder_hidden, numbers, activation)
 
@@ -56,7 +66,15 @@ class VariationalAutoencoder(nn.Module):
         # Variances from exp(-8) to exp(8): generated for a task not learned yet, an encoder may say anything.
         log_variance = _LARGEST_LOG_VARIANCE * (log_variance / _LARGEST_LOG_VARIANCE).tanh()
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean) if self.training else mean
-        reconstruction = functional.binary_cross_entropy_with_logits(self.decoder(latents), inputs, reduction="none")
+        reconstruction = self._surprise(self.decoder(latents), inputs)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
         bound: Tensor = reconstruction.mean(1) + divergence / inputs.shape[1]
         return bound
+
+    def _surprise(self, reconstruction: Tensor, inputs: Tensor) -> Tensor:
+        """Minus the logarithm of how likely each number is given its reconstruction."""
+        if self.log_scale is None:
+            return functional.binary_cross_entropy_with_logits(reconstruction, inputs, reduction="none")
+        # From exp(-4) to exp(4), for the same reason as the variances.
+        log_scale = _LARGEST_LOG_SCALE * (self.log_scale / _LARGEST_LOG_SCALE).tanh()
+        return ((inputs - reconstruction) / log_scale.exp()).square() / 2 + log_scale + _HALF_LOG_TWO_PI
