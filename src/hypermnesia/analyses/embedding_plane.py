@@ -1,6 +1,7 @@
 """Test accuracy over a plane of embeddings: how large the region is in which a task is remembered.
 
-Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, figure 4, for embeddings of two dimensions.
+Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, its figure of the
+two-dimensional embedding space of split MNIST.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def embedding_plane(
     if examples < 1:
         raise ConfigurationError(f"--examples must be at least 1, not {examples}.")
     hypernetwork = run.learner.hypernetwork
-    own = hypernetwork.embeddings(range(hypernetwork.num_tasks)).double().cpu().numpy()
+    own = hypernetwork.embeddings(range(hypernetwork.num_tasks)).cpu().double().numpy()
     plane = plane_of(own)
     learned = plane.coordinates(own)
     x, y = square_around(learned, resolution)
@@ -102,10 +103,10 @@ def embedding_plane(
     tasks: list[TaskOnPlane] = []
     for task in (chosen := _evenly_spread(len(run.tasks), _MOST_TASKS)):
         accuracy = _accuracy(run, task, examples)
+        through = plane.through(own[task])
         rows = []
         for number, height in enumerate(y, start=1):
-            place = plane.through(own[task])
-            rows.append(parts.get(f"task {task + 1}, row {number}", _row, accuracy, place, x, height))
+            rows.append(parts.get(f"task {task + 1}, row {number}", _row, accuracy, through, x, height))
             advanced(len(tasks) * resolution + number, len(chosen) * resolution)
         (best,) = accuracy(own[[task]])
         remembered = share_near(np.array(rows), best, TOLERANCE)

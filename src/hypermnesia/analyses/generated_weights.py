@@ -104,7 +104,7 @@ def _drift(run: FinishedRun, advanced: Advanced) -> Iterator[Drift]:
         hypernetwork = run.learner_after(learned).hypernetwork
         for some in torch.arange(learned).split(_TASKS_AT_A_TIME):
             now = generated(hypernetwork, some.tolist())
-            first.extend(now[len(first) - int(some[0]) :])  # the newest, if it is among them
+            first.extend(now[len(first) - int(some[0]) :].clone())  # the newest, if it is among them
             before = torch.stack([first[task] for task in some])
             totals, of_layers = relative_changes(before, now, hypernetwork.layout)
             for task, total, parts in zip(some.tolist(), totals.tolist(), of_layers.tolist(), strict=True):

@@ -21,7 +21,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
 
 NAME = "transfer"
-DEFAULT_EXAMPLES = (10, 100, 1000)
+_EXAMPLES = (10, 100, 1000)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ def transfer(
 def _counts(run: FinishedRun, examples: Sequence[int] | None) -> list[int]:
     most = min(len(task.train) for task in run.tasks)
     if examples is None:
-        return [count for count in DEFAULT_EXAMPLES if count <= most]
+        return [count for count in _EXAMPLES if count <= most] or [most]
     if wrong := [count for count in examples if not 1 <= count <= most]:
         raise ConfigurationError(
             f"--examples: {wrong[0]} is not possible; the smallest task has {most} training examples, so it must lie in"

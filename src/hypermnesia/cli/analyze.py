@@ -35,14 +35,14 @@ def embedding_plane(
 ) -> None:
     """Test accuracy over a plane of embeddings: how large the region is in which a task is remembered.
 
-    The plane itself where embeddings have two dimensions, else that of the learned ones' principal axes. Rows of the
-    grid are kept as they are measured: give the same command again after Ctrl-C.
+    The plane itself where embeddings have two dimensions, else the one through the task's own along the principal axes
+    of all. Rows of the grid are kept as they are measured: give the same command again after Ctrl-C.
     """
     from hypermnesia.analyses.embedding_plane import NAME
     from hypermnesia.analyses.embedding_plane import embedding_plane as analyze
     from hypermnesia.report.embedding_plane import embedding_plane_chart, embedding_plane_text
 
-    with _opened(run, data) as finished, _progress("rows") as advanced:
+    with _opened(run, data) as finished, _kept(), _progress("rows") as advanced:
         result = analyze(finished, resolution, examples, advanced)
     _show(finished, NAME, result, embedding_plane_chart(result), embedding_plane_text(result))
 
@@ -89,7 +89,7 @@ def transfer(
     from hypermnesia.analyses.transfer import transfer as analyze
     from hypermnesia.report.transfer import transfer_chart, transfer_text
 
-    with _opened(run, data) as finished, _progress("tasks learned") as advanced:
+    with _opened(run, data) as finished, _kept(), _progress("tasks learned") as advanced:
         result = analyze(finished, _numbers("--examples", examples) if examples else None, advanced)
     _show(finished, NAME, result, transfer_chart(result), transfer_text(result))
 
@@ -122,16 +122,22 @@ def _opened(run: Path, data: Path | None) -> Iterator[FinishedRun]:
 
 @contextlib.contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar while an analysis goes on; Ctrl-C ends it with a sentence."""
+    """A bar while an analysis goes on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Where an analysis can go on, Ctrl-C ends it with that sentence."""
     try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; what was computed is kept. The same command goes on.")
 
@@ -150,7 +156,7 @@ def _show(finished: FinishedRun, name: str, result: Any, chart: Any, lines: Iter
 
 
 def _numbers(option: str, text: str) -> list[int]:
-    try:
-        return [int(word) for word in words(text)]
-    except ValueError:
-        raise ConfigurationError(f"{option}: '{text}' must be whole numbers with commas between, as 1,2.") from None
+    numbers = words(text)
+    if not numbers or not all(number.isdecimal() for number in numbers):
+        raise ConfigurationError(f"{option}: '{text}' must be whole numbers with commas between, as 1,2.")
+    return [int(number) for number in numbers]

@@ -35,7 +35,7 @@ def accuracy_at(
         tensor([1.], dtype=torch.float64)
     """
     right = learner.answers(embeddings, inputs, task) == labels.to(learner.device)
-    return right.double().mean(1).cpu()
+    return right.cpu().double().mean(1)
 
 
 def line(

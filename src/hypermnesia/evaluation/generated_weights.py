@@ -12,6 +12,8 @@ from torch import Tensor
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
 
+_TINY = torch.finfo(torch.float64).tiny  # in place of zero, to divide by
+
 
 @torch.no_grad()
 def generated(hypernetwork: Hypernetwork, tasks: Sequence[int]) -> Float[Tensor, "tasks weights"]:
@@ -38,8 +40,8 @@ def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tas
         >>> distances.diagonal().tolist(), bool(distances[0, 1] == distances[1, 0] > 0)
         ([0.0, 0.0], True)
     """
-    features = hypernetwork.features(hypernetwork.embeddings(range(hypernetwork.num_tasks))).double()
-    readout = hypernetwork.readout.double()
+    features = _features(hypernetwork)
+    readout = hypernetwork.readout.cpu().double()
     used = readout[:, : hypernetwork.chunk_size - hypernetwork.surplus]  # of the last chunk
     whole, last = features[:, :-1], features[:, -1]
     products = (whole @ (readout @ readout.T)).flatten(1) @ whole.flatten(1).T + last @ (used @ used.T) @ last.T
@@ -47,7 +49,7 @@ def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tas
     sums = squares[:, None] + squares
     # Rounding can leave a negative number where weights are equal; both halves are made equal, too.
     differences = (sums - products - products.T).clamp(min=0).fill_diagonal_(0)
-    return (differences / (sums / 2).clamp(min=torch.finfo(torch.float64).tiny)).sqrt().cpu()
+    return (differences / (sums / 2).clamp(min=_TINY)).sqrt()
 
 
 def relative_changes(
@@ -66,8 +68,9 @@ def relative_changes(
         >>> relative_changes(before, 1.1 * before, ParameterLayout.of(nn.Linear(2, 1)))[0].round(decimals=6)
         tensor([0.1000], dtype=torch.float64)
     """
-    moved, size = (_squares_by_layer(vectors, layout) for vectors in (now.double() - before.double(), before.double()))
-    return (moved.sum(1) / size.sum(1)).sqrt().cpu(), (moved / size).sqrt().cpu()
+    before, now = before.cpu().double(), now.cpu().double()
+    moved, size = (_squares_by_layer(vectors, layout) for vectors in (now - before, before))
+    return (moved.sum(1) / size.sum(1).clamp(min=_TINY)).sqrt(), (moved / size.clamp(min=_TINY)).sqrt()
 
 
 def layers(layout: ParameterLayout) -> list[str]:
@@ -91,6 +94,11 @@ def _squares_by_layer(vectors: Float64[Tensor, "tasks weights"], layout: Paramet
     for name, part in zip(layout.names, vectors.split(layout.sizes, dim=1), strict=True):
         squares[:, names.index(_layer(name))] += part.square().sum(1)
     return squares
+
+
+def _features(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks chunks features"]:
+    """Φ of all tasks, where float64 is to be had: not every device has it."""
+    return hypernetwork.features(hypernetwork.embeddings(range(hypernetwork.num_tasks))).cpu().double()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +130,7 @@ def feature_spectrum(hypernetwork: Hypernetwork) -> FeatureSpectrum:
         >>> feature_spectrum(hypernetwork).shares
         tensor([[1., 1.]], dtype=torch.float64)
     """
-    features = hypernetwork.features(hypernetwork.embeddings(range(hypernetwork.num_tasks))).double().cpu()
+    features = _features(hypernetwork)
     tasks, chunks, _ = features.shape
     left, values, _ = torch.linalg.svd(features.flatten(0, 1), full_matrices=False)
     shares = left.square().view(tasks, chunks, -1).sum(1)

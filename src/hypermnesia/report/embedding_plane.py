@@ -86,6 +86,7 @@ def _marks(result: AccuracyOverPlane, task: TaskOnPlane) -> tuple[altair.Chart, 
         {"x": x, "y": y, "number": str(number) if few or number == task.number else "", "own": number == task.number}
         for number, (x, y) in enumerate(result.learned, start=1)
     ]
+    places.sort(key=lambda place: bool(place["own"]))  # on top of the others
     base = altair.Chart(altair.InlineData(places)).encode(
         x="x:Q",
         y="y:Q",

@@ -10,6 +10,7 @@ from hypermnesia.analyses.transfer import LearnedFromFew, Transfer
 from hypermnesia.report.chart import COLORS
 
 _WIDTH, _HEIGHT = 460, 300
+_APART = 0.06  # lines that agree stand side by side
 _HOW = {"adapted": "embedding alone, hypernetwork frozen", "from_scratch": "plain network, from scratch"}
 
 
@@ -18,7 +19,7 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
     counts = _counts(result)
     rows = [
         {
-            "learned": found.learned,
+            "learned": found.learned + _APART * (counts.index(found.examples) - (len(counts) - 1) / 2),
             "next": f"{found.learned + 1}: {found.name}",
             "examples": str(found.examples),
             "how": name,
