@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import batches, runs
+from hypermnesia.cli import analyze_studies, batches, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
@@ -22,6 +22,11 @@ app = typer.Typer(
 
 for _command in (runs.run, runs.presets, runs.show, batches.reproduce, batches.compare, batches.tune):
     app.command()(_command)
+
+analyze = typer.Typer(help="Find out why it works, and when.", no_args_is_help=True, rich_markup_mode=None)
+for _analysis in (analyze_studies.compression, analyze_studies.strength, analyze_studies.long_sequence):
+    analyze.command()(_analysis)
+app.add_typer(analyze, name="analyze")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,20 +13,13 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import spread
 from hypermnesia.experiments.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.methods import Base, Method
-from hypermnesia.experiments.reproduce import changes
+from hypermnesia.experiments.spread import Spread
 
 # What the comparison reads of a run's summary.
 _FIGURES = (
     *("accuracy", "average_accuracy", "forgetting", "iterations", "learning_seconds"),
     *("memory_bytes", "num_weights"),
 )
-
-
-class Spread(NamedTuple):
-    """A figure over the seeds: its mean, and the standard error of that; None for a single seed."""
-
-    mean: float
-    sem: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +43,12 @@ class MethodFigures:
     @property
     def accuracy(self) -> Spread | None:
         """Average accuracy after the last task, in percent; None if no run finished, as for all others."""
-        return _spread([100 * summary["average_accuracy"] for summary in self.summaries])
+        return spread.spread([100 * summary["average_accuracy"] for summary in self.summaries])
 
     @property
     def forgetting(self) -> Spread | None:
         """How far tasks have fallen from their best, in percentage points; None for a single task too."""
-        return _spread([100 * s["forgetting"] for s in self.summaries if s["forgetting"] is not None])
+        return spread.spread([100 * s["forgetting"] for s in self.summaries if s["forgetting"] is not None])
 
     @property
     def milliseconds(self) -> float | None:
@@ -111,7 +104,7 @@ class MethodComparison:
     @property
     def changes(self) -> tuple[str, ...]:
         """Settings of the user's that change what is learned."""
-        return tuple(text for text in changes(self.base.overrides) if text.partition("=")[0] != "scenario")
+        return self.base.changes
 
 
 def plan(base: Base, methods: Sequence[Method], seeds: int = 1) -> list[PlannedRun]:
@@ -171,8 +164,3 @@ def compare(
         tuned = not method.tunable or base.preset(method) is not None
         figures.append(MethodFigures(method, *base.settings(method), tuned, summaries))
     return MethodComparison(base, seeds, tuple(figures), tuple(left_out))
-
-
-def _spread(values: Sequence[float]) -> Spread | None:
-    mean = spread.mean(values)
-    return None if mean is None else Spread(mean, spread.sem(values))

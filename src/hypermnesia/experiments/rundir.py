@@ -32,6 +32,7 @@ _ALL = _NEEDED | {
     "learner.safetensors",
     "checkpoint",
     "tensorboard",
+    "analyses",
 }
 
 
@@ -54,6 +55,7 @@ class RunDirectory:
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
     | checkpoint/ | what `--resume` continues from |
     | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+    | analyses/ | what `hypermnesia analyze` found out about the run |
 
     Args:
         path: The directory; need not exist.
@@ -75,6 +77,7 @@ class RunDirectory:
         self.learner = path / "learner.safetensors"
         self.checkpoint = path / "checkpoint"
         self.tensorboard = path / "tensorboard"
+        self.analyses = path / "analyses"
 
     def is_run(self) -> bool:
         """Whether a run was started here."""

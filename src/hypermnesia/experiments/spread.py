@@ -5,6 +5,24 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Spread(NamedTuple):
+    """A figure over the seeds: its mean, and the standard error of that; None for a single seed."""
+
+    mean: float
+    sem: float | None
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Both; None without any value.
+
+    Example:
+        >>> spread([1.0, 3.0]), spread([])
+        (Spread(mean=2.0, sem=1.0), None)
+    """
+    return Spread(statistics.fmean(values), sem(values)) if values else None
 
 
 def mean(values: Sequence[float]) -> float | None:
