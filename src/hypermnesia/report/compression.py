@@ -77,8 +77,12 @@ def _subtitle(study: CompressionStudy) -> list[str]:
             f"Plain: hidden layers scaled until all {sizes.num_tasks} networks together have the hypernetwork's number "
             "of weights, or the nearest to it."
         )
-    if changes := sizes.base.changes:
-        lines.append(f"All ran with {' '.join(changes)}.")
+    for_all = sizes.base.without_learner().changes
+    of_ours = [text for text in sizes.base.changes if text not in for_all]
+    if for_all:
+        lines.append(f"All ran with {' '.join(for_all)}.")
+    if of_ours:
+        lines.append(f"Hypernetworks ran with {' '.join(of_ours)}.")
     return lines
 
 
