@@ -30,14 +30,18 @@ def compression(
     data: Data = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Of the results and the run directories. [default: runs/compression-PRESET]"),
+        typer.Option(
+            metavar="DIR",
+            help="Of the results and the run directories. [default: runs/compression-PRESET, -SCENARIO if another]",
+        ),
     ] = None,
 ) -> None:
-    """Accuracy against the size of the hypernetwork, from far smaller than the target network to larger.
+    """Accuracy against the size of the hypernetwork.
 
-    Beside it a plain network for each task, so small that all of them together have as many weights. Writes Markdown,
-    CSV and a picture. Settings of the learner are for the hypernetwork alone. Finished runs are reused and interrupted
-    ones continued, so give the same command again after Ctrl-C.
+    From far smaller than the target network to larger; beside it a plain network for each task, so small that all
+    of them together have as many weights. Writes Markdown, CSV and a picture. Settings of the learner are for the
+    hypernetwork alone. Finished runs are reused and interrupted ones continued, so give the same command again
+    after Ctrl-C.
     """
     from rich.console import Console
 
@@ -78,13 +82,16 @@ def strength(
     data: Data = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Of the results and the run directories. [default: runs/strength-PRESET]"),
+        typer.Option(
+            metavar="DIR",
+            help="Of the results and the run directories. [default: runs/strength-PRESET, -SCENARIO if another]",
+        ),
     ] = None,
 ) -> None:
-    """How much it matters to choose the strength: accuracy against β of the output regularizer and λ of online EWC.
+    """Accuracy against β, and that of online EWC against λ.
 
-    Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
-    command again after Ctrl-C.
+    Shows how much it matters to choose the strength of either. Writes Markdown, CSV and a picture. Finished runs
+    are reused and interrupted ones continued, so give the same command again after Ctrl-C.
     """
     from rich.console import Console
 
@@ -112,8 +119,9 @@ def strength(
 def long_sequence(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory; the run may still go on.")],
 ) -> None:
-    """What is left of each task of a long run, and whether a step takes longer the more tasks there are.
+    """What is left of each of many tasks, and what a step takes.
 
+    Accuracy right after each task and at the end, and the time of a step, which should not grow with the tasks.
     Writes RUN/analyses/long-sequence.json and its picture, as SVG and PNG.
     """
     from rich.console import Console
