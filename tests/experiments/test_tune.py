@@ -62,12 +62,36 @@ def test_a_search_goes_on_where_it_stopped(tmp_path):
     assert len(more) == 4 and all(trial in more for trial in first)
 
 
+def test_a_search_that_was_stopped_finds_what_an_uninterrupted_one_does(tmp_path):
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    stopped.mkdir(), whole.mkdir()
+    tune(search(stopped, 2))
+    resumed = tune(search(stopped, 4))
+    assert resumed == tune(search(whole, 4))
+    assert len({tuple(trial.settings.items()) for trial in resumed}) == 4
+
+
 def test_a_trial_that_was_under_way_when_the_process_was_killed_does_not_count(tmp_path):
     tune(search(tmp_path, 1))
     study = optuna.load_study(study_name="tune", storage=f"sqlite:///{tmp_path / STUDY}")
     study.ask()
     states = [trial.state for trial in tune(search(tmp_path, 3))]
     assert sorted(states) == ["complete", "complete", "complete", "fail"]
+
+
+@pytest.mark.parametrize("wanted, environment, threads", [(3, "1", 3), (None, "1", 7), (None, None, 1)])
+def test_threads_are_those_of_the_experiment_or_else_of_the_environment(
+    tmp_path, monkeypatch, wanted, environment, threads
+):
+    """Torch has taken what the environment said when it was imported: 7 stands for that here."""
+    numbers = [7]
+    monkeypatch.setattr(module.torch, "set_num_threads", numbers.append)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if environment:
+        monkeypatch.setenv("OMP_NUM_THREADS", environment)
+    tune(search(tmp_path, 1, f"threads={'null' if wanted is None else wanted}"))
+    assert numbers[-1] == threads
 
 
 def test_two_jobs_share_one_study(tmp_path):

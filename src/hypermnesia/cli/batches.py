@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import FAILED, INTERRUPTED, Data, NumSeeds, exit_with, made, tell, words
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from hypermnesia.experiments.batch import Outcome, PlannedRun
+from hypermnesia.cli.common import INTERRUPTED, Data, Jobs, NumSeeds, exit_with, made, tell, words
+from hypermnesia.cli.processes import carry_out, end
 
 
 def reproduce(
@@ -33,7 +28,7 @@ def reproduce(
         str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet-ent,hnet-r. [default: all]")
     ] = "",
     seeds: NumSeeds = 1,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")] = 1,
+    jobs: Jobs = 1,
     data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
@@ -57,11 +52,11 @@ def reproduce(
     console = Console()
     if changed:
         tell(console, f"Not the published settings: {' '.join(changed)}")
-    outcomes, received = _carry_out(console, runs, directory, jobs, data)
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
     comparison = compare(part, outcomes, changed)
     print_comparison(console, comparison)
     tell(console, f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
-    _end(outcomes, received)
+    end(outcomes, received)
 
 
 def compare(
@@ -107,11 +102,11 @@ def compare(
     runs = plan(base, chosen, seeds)
     directory = made(out or Path("runs") / f"compare-{base.name}")
     console = Console()
-    outcomes, received = _carry_out(console, runs, directory, jobs, data)
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
     comparison = compare(base, chosen, outcomes, seeds, without)
     print_methods(console, comparison)
     tell(console, f"written to {', '.join(map(str, write_methods(directory, comparison)))}")
-    _end(outcomes, received)
+    end(outcomes, received)
 
 
 def tune(
@@ -139,7 +134,7 @@ def tune(
 
     from hypermnesia.experiments.config import load
     from hypermnesia.experiments.tune import TUNED, Search
-    from hypermnesia.experiments.tune import tune as carry_out
+    from hypermnesia.experiments.tune import tune as search_for
     from hypermnesia.report.trials import print_trials, trial_line
 
     experiment = load(preset, settings or [])
@@ -148,41 +143,9 @@ def tune(
     search = Search(experiment, directory, trials, data, tuple(words(only)))
     console = Console()
     try:
-        found = carry_out(search, jobs=jobs, ended=lambda trial: tell(console, trial_line(trial, measure)))
+        found = search_for(search, jobs=jobs, ended=lambda trial: tell(console, trial_line(trial, measure)))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
     print_trials(console, found, measure)
     if (directory / TUNED).is_file():
         tell(console, f"the best settings are in {directory / TUNED}: hypermnesia run {directory / TUNED}")
-
-
-def _carry_out(
-    console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
-) -> tuple[list[Outcome], int | None]:
-    """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
-    from hypermnesia.experiments import batch
-    from hypermnesia.experiments.stopping import StopSignals
-    from hypermnesia.report.batch_lines import ended, started
-
-    with StopSignals() as stop:
-        outcomes = batch.carry_out(
-            runs,
-            directory,
-            jobs=jobs,
-            data=data,
-            started=lambda run: tell(console, started(run)),
-            ended=lambda outcome: tell(console, ended(outcome)),
-            stop=stop,
-        )
-    return outcomes, stop.received
-
-
-def _end(outcomes: Sequence[Outcome], received: int | None) -> None:
-    """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
-    from hypermnesia.report.batch_lines import failures
-
-    failed = failures(outcomes)
-    if received:
-        exit_with(128 + received, f"{failed}Stopped, and saved. The same command goes on.")
-    if failed:
-        exit_with(FAILED, failed.rstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ Data = Annotated[
     typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
 ]
 NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
+Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")]
 
 
 def made(directory: Path) -> Path:
@@ -48,6 +50,30 @@ def tell(console: Console, text: str) -> None:
 
 def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def positive_numbers(option: str, text: str) -> list[float]:
+    """The numbers in a text like `0.1,1`, from the smallest and each once.
+
+    Args:
+        option: Whose text it is, for errors.
+        text: As it was typed.
+
+    Raises:
+        ConfigurationError: One of them is no number, or not above 0; or there is none.
+    """
+    numbers = set()
+    for word in words(text):
+        try:
+            number = float(word)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise ConfigurationError(f"{option}: '{word}' is no number above 0; give some, as {option} 0.1,1,10.")
+        numbers.add(number)
+    if not numbers:
+        raise ConfigurationError(f"{option}: there is no number; give some, as {option} 0.1,1,10.")
+    return sorted(numbers)
 
 
 def divide(settings: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -13,7 +13,6 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import spread
 from hypermnesia.experiments.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.methods import Base, Method
-from hypermnesia.experiments.reproduce import changes
 from hypermnesia.experiments.spread import Spread
 from hypermnesia.problems import ACCURACY, Measure
 
@@ -114,7 +113,7 @@ class MethodComparison:
     @property
     def changes(self) -> tuple[str, ...]:
         """Settings of the user's that change what is learned."""
-        return tuple(text for text in changes(self.base.overrides) if text.partition("=")[0] != "scenario")
+        return self.base.changes
 
 
 def plan(base: Base, methods: Sequence[Method], seeds: int = 1) -> list[PlannedRun]:

@@ -11,6 +11,7 @@ from hypermnesia.experiments.build import build_network, build_tasks
 from hypermnesia.experiments.config import Experiment, HypernetworkMethod
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import Task
 from hypermnesia.training.device import resolve_device
 
@@ -84,6 +85,10 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
         raise ConfigurationError(
             f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hypernetwork"
             " can be analyzed."
+        )
+    if experiment.problem is not CLASSIFICATION:
+        raise ConfigurationError(
+            f"{path}: its tasks ask for numbers; accuracies are of classes."
         )
     if not directory.summary.is_file():
         raise ConfigurationError(

@@ -10,6 +10,7 @@ from typing import Any
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.config import Experiment, HypernetworkMethod, load
+from hypermnesia.experiments.reproduce import changes
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 
 _DEEP_GENERATIVE_REPLAY = {
@@ -127,6 +128,15 @@ class Base:
         scenario = self.experiment.scenario
         return self.experiment.name if scenario == own else f"{self.experiment.name}-{scenario}"
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The user's settings that change what is learned, but for the scenario, which is named anyway."""
+        return tuple(text for text in changes(self.overrides) if text.partition("=")[0] != "scenario")
+
+    def without_learner(self) -> Base:
+        """The same without the user's settings of the learner, which not every method has."""
+        return dataclasses.replace(self, overrides=_outside_learner(self.overrides))
+
     def preset(self, method: Method) -> str | None:
         """The preset that was made for the method on these tasks, if any."""
         if method.learner is None:
@@ -181,7 +191,7 @@ def base_of(source: str, overrides: Sequence[str] = ()) -> Base:
             if assignment.partition("=")[0] == place:
                 raise ConfigurationError(f"'{assignment}': {place} differs from run to run; choose with {option}.")
     # Not every method has the learner's settings of every other.
-    experiment = load(source, [text for text in overrides if not text.startswith("learner.")])
+    experiment = load(source, _outside_learner(overrides))
     if not isinstance(experiment.learner, HypernetworkMethod):
         raise ConfigurationError(
             f"{source} is an experiment of the method {experiment.learner.method}; name one of a hypernetwork, from "
@@ -225,6 +235,10 @@ def left_out(scenario: Scenario) -> list[str]:
 def why_not(method: Method, scenario: Scenario) -> str:
     """Why a method does not answer in a scenario, as half a sentence."""
     return f"{method.name} answers only where the scenario is {' or '.join(method.scenarios)}, not {scenario}"
+
+
+def _outside_learner(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in overrides if not text.startswith("learner."))
 
 
 def _root(source: str) -> str:

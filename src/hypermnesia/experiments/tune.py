@@ -21,6 +21,7 @@ from hypermnesia.experiments import sources
 from hypermnesia.experiments.build import build_learner, build_tasks
 from hypermnesia.experiments.config import Experiment, validated
 from hypermnesia.search import Searched
+from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import write_atomically
 
@@ -202,18 +203,28 @@ def _work(
 ) -> None:
     import optuna
 
-    torch.set_num_threads(search.experiment.threads or max(1, (os.cpu_count() or 1) // jobs))
+    if threads := _threads(search.experiment.threads, jobs):
+        torch.set_num_threads(threads)
     study = _study(search)
-    study.sampler = optuna.samplers.TPESampler(seed=search.experiment.seed + worker, n_startup_trials=5)
     counted = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    enough = optuna.study.MaxTrialsCallback(search.trials, states=counted)
-    if len(study.get_trials(states=counted)) >= search.trials:
-        return
-    study.optimize(
-        functools.partial(_average, search, tasks),
-        callbacks=[enough, lambda study, trial: ended(_trial(trial))],
-        catch=(),
-    )
+    seeds = Seeds(search.experiment.seed).child("search", worker)
+    while (number := len(study.get_trials(states=counted))) < search.trials:
+        # A seed for each trial: one sampler for all would, in a search that goes on, suggest the same once more.
+        seed = seeds.child(number).integer() % 2**32
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=5)
+        study.optimize(
+            functools.partial(_average, search, tasks),
+            n_trials=1,
+            callbacks=[lambda study, trial: ended(_trial(trial))],
+            catch=(),
+        )
+
+
+def _threads(wanted: int | None, jobs: int) -> int | None:
+    """Of each of several processes; None leaves it to torch, as where the environment says how many."""
+    if wanted or "OMP_NUM_THREADS" in os.environ:
+        return wanted
+    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def _average(search: Search, tasks: Sequence[Task], trial: optuna.Trial) -> float:

@@ -5,28 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 
 from hypermnesia.experiments.compare import MethodComparison, MethodFigures
-from hypermnesia.experiments.spread import Spread
 from hypermnesia.problems import ACCURACY
+from hypermnesia.report.markdown import escaped, markdown_table
+from hypermnesia.report.sheet import spread_text
 from hypermnesia.report.units import size
+from hypermnesia.report.wide_table import print_table
 
-_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
 # Each in two lines, as a terminal shows it.
 _HEADS = ("time per\nstep (ms)", "memory\nkept", "memory per\nfurther task", "trainable\nweights", "seeds\n")
 
 
 def print_methods(console: Console, comparison: MethodComparison) -> None:
     """Print the table; where it is too wide, as several with some of the figures each."""
-    for table in _fitting(console, comparison):
-        console.print(table)
+    rows = [[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods]
+    print_table(console, ["method\n", *_heads(comparison)], rows)
     for note in _notes(comparison):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 
@@ -60,19 +57,14 @@ def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
 
 def markdown(comparison: MethodComparison) -> str:
     """The table as Markdown under a heading, the picture and the notes below."""
-    heads = _heads(comparison)
-    rows = [
-        ["method", *(head.replace("\n", " ").strip() for head in heads)],
-        ["---", *["---:"] * len(heads)],
-    ]
-    rows += [[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods]
-    lines = ["| " + " | ".join(cell.translate(_MARKDOWN) for cell in row) + " |" for row in rows]
+    head = ["method", *(head.replace("\n", " ").strip() for head in _heads(comparison))]
+    rows = [[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods]
     experiment = comparison.base.experiment
-    title = f"# {experiment.name}, {experiment.scenario}-incremental".translate(_MARKDOWN)
-    notes = [note.translate(_MARKDOWN) + "  " for note in _notes(comparison)]
+    title = escaped(f"# {experiment.name}, {experiment.scenario}-incremental")
+    notes = [escaped(note) + "  " for note in _notes(comparison)]
     picture = ["![Tasks going by](comparison.svg)", ""]
     drawn = any(figures.summaries for figures in comparison.methods)
-    return "\n".join([title, "", *lines, "", *(picture if drawn else []), *notes, ""])
+    return "\n".join([title, "", *markdown_table(head, rows), "", *(picture if drawn else []), *notes, ""])
 
 
 def as_csv(comparison: MethodComparison) -> str:
@@ -102,37 +94,13 @@ def as_csv(comparison: MethodComparison) -> str:
     return text.getvalue()
 
 
-def _fitting(console: Console, comparison: MethodComparison) -> Iterator[Table]:
-    """The table in as few parts as fit on the console."""
-    unbounded = console.options.update(max_width=10_000)
-    columns: list[int] = []
-    for column in range(len(_heads(comparison))):
-        wider = _table(comparison, [*columns, column])
-        if columns and Measurement.get(console, unbounded, wider).maximum > console.width:
-            yield _table(comparison, columns)
-            columns = []
-        columns.append(column)
-    yield _table(comparison, columns)
-
-
-def _table(comparison: MethodComparison, columns: Sequence[int]) -> Table:
-    table = Table(box=box.SIMPLE)
-    table.add_column("method\n")
-    for column in columns:
-        table.add_column(_heads(comparison)[column], justify="right", no_wrap=True)
-    for figures in comparison.methods:
-        cells = _cells(comparison, figures)
-        table.add_row(figures.method.label, *(cells[column] for column in columns))
-    return table
-
-
 def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
     """The texts of a method's row, below its heads."""
     number, wanted = len(figures.summaries), comparison.seeds
     decimals = comparison.measure.decimals
     return [
-        _spread(figures.average, decimals),
-        _spread(figures.forgetting, decimals),
+        spread_text(figures.average, decimals),
+        spread_text(figures.forgetting, decimals),
         "" if figures.milliseconds is None else f"{figures.milliseconds:.2f}",
         size(figures.memory),
         size(figures.memory_per_task),
@@ -145,12 +113,6 @@ def _heads(comparison: MethodComparison) -> list[str]:
     unit = comparison.measure.unit.strip()
     behind = f"\n({unit})" if unit else "\n"
     return [f"{comparison.measure.name}{behind}", f"forgetting{behind}", *_HEADS]
-
-
-def _spread(figure: Spread | None, decimals: int) -> str:
-    if figure is None:
-        return ""
-    return f"{figure.mean:.{decimals}f}" + ("" if figure.sem is None else f" ± {figure.sem:.{decimals}f}")
 
 
 def _notes(comparison: MethodComparison) -> list[str]:

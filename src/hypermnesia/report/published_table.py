@@ -14,9 +14,9 @@ from rich.table import Table
 
 from hypermnesia.experiments.published import Accuracy
 from hypermnesia.experiments.reproduce import Cell, Comparison
+from hypermnesia.report.markdown import escaped, markdown_table
 
 BELOW = "↓"
-_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
 _LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -56,9 +56,8 @@ def markdown(comparison: Comparison) -> str:
     head = ["benchmark", "scenario"]
     for method, columns in _columns(comparison):
         head += [f"{comparison.table.methods[method]} {column}" for column in columns]
-    rows = [head, ["---"] * len(head), *([*row, *cells] for row, cells in _rows(comparison))]
-    lines = ["| " + " | ".join(cell.translate(_MARKDOWN) for cell in row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(note.translate(_MARKDOWN) + "  " for note in _notes(comparison)), ""])
+    lines = markdown_table(head, [[*row, *cells] for row, cells in _rows(comparison)], names=len(head))
+    return "\n".join([*lines, "", *(escaped(note) + "  " for note in _notes(comparison)), ""])
 
 
 def latex(comparison: Comparison) -> str:

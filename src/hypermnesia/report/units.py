@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | int | None) -> str:
     """Empty for None.
 
     Example:
@@ -17,7 +17,7 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
 
 
-def size(number: float | None) -> str:
+def size(number: float | int | None) -> str:
     """Bytes; empty for None.
 
     Example:
@@ -30,7 +30,7 @@ def size(number: float | None) -> str:
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
 
 
-def number(value: float | None, form: str) -> str:
+def number(value: float | int | None, form: str) -> str:
     """In that format; empty for None.
 
     Example:

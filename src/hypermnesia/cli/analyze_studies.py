@@ -1,0 +1,138 @@
+"""Analyses that take many runs, or a long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hypermnesia.cli.common import Data, Jobs, NumSeeds, made, positive_numbers, tell
+from hypermnesia.cli.processes import carry_out, end
+
+Preset = Annotated[
+    str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as training.iterations=500.", show_default=False),
+]
+
+
+def compression(
+    preset: Preset,
+    settings: Changes = None,
+    ratios: Annotated[
+        str, typer.Option(metavar="N,N", help="Hypernetwork weights, embeddings included, per target weight.")
+    ] = "0.02,0.05,0.1,0.25,0.5,1,2",
+    seeds: NumSeeds = 1,
+    jobs: Jobs = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of the results and the run directories. [default: runs/compression-PRESET, -SCENARIO if another]",
+        ),
+    ] = None,
+) -> None:
+    """Accuracy against the size of the hypernetwork.
+
+    From far smaller than the target network to larger; beside it a plain network for each task, so small that all
+    of them together have as many weights. Writes Markdown, CSV and a picture. Settings of the learner are for the
+    hypernetwork alone. Finished runs are reused and interrupted ones continued, so give the same command again
+    after Ctrl-C.
+    """
+    from rich.console import Console
+
+    from hypermnesia.analyses.compression import compression as collect
+    from hypermnesia.analyses.compression import sizes
+    from hypermnesia.analyses.variants import plan
+    from hypermnesia.experiments.methods import base_of
+    from hypermnesia.report.compression import compression_chart, compression_sheet
+    from hypermnesia.report.sheet import print_sheet, write_sheet
+
+    base = base_of(preset, settings or [])
+    planned = sizes(base, positive_numbers("--ratios", ratios), data)
+    runs = plan(planned.variants, base.experiment.scenario, seeds)
+    directory = made(out or Path("runs") / f"compression-{base.name}")
+    console = Console()
+    for reason in planned.left_out:
+        tell(console, f"left out: {reason}")
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
+    study = collect(planned, outcomes, seeds)
+    sheet = compression_sheet(study)
+    print_sheet(console, sheet)
+    written = write_sheet(directory, sheet, compression_chart(study))
+    tell(console, f"written to {', '.join(map(str, written))}")
+    end(outcomes, received)
+
+
+def strength(
+    preset: Preset,
+    settings: Changes = None,
+    betas: Annotated[
+        str, typer.Option(metavar="N,N", help="Strengths of the output regularizer.")
+    ] = "1e-4,1e-3,1e-2,1e-1,1,10",
+    lambdas: Annotated[
+        str, typer.Option(metavar="N,N", help="Strengths of online EWC.")
+    ] = "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10",
+    seeds: NumSeeds = 1,
+    jobs: Jobs = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of the results and the run directories. [default: runs/strength-PRESET, -SCENARIO if another]",
+        ),
+    ] = None,
+) -> None:
+    """Accuracy against β, and that of online EWC against λ.
+
+    Shows how much it matters to choose the strength of either. Writes Markdown, CSV and a picture. Finished runs
+    are reused and interrupted ones continued, so give the same command again after Ctrl-C.
+    """
+    from rich.console import Console
+
+    from hypermnesia.analyses.strength import strength as collect
+    from hypermnesia.analyses.strength import strengths
+    from hypermnesia.analyses.variants import plan
+    from hypermnesia.experiments.methods import base_of
+    from hypermnesia.report.sheet import print_sheet, write_sheet
+    from hypermnesia.report.strength import strength_chart, strength_sheet
+
+    base = base_of(preset, settings or [])
+    planned = strengths(base, positive_numbers("--betas", betas), positive_numbers("--lambdas", lambdas))
+    variants = [variant for each in planned for variant in each.variants.values()]
+    runs = plan(variants, base.experiment.scenario, seeds)
+    directory = made(out or Path("runs") / f"strength-{base.name}")
+    console = Console()
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
+    study = collect(base, planned, outcomes, seeds)
+    sheet = strength_sheet(study)
+    print_sheet(console, sheet)
+    tell(console, f"written to {', '.join(map(str, write_sheet(directory, sheet, strength_chart(study))))}")
+    end(outcomes, received)
+
+
+def long_sequence(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory; the run may still go on.")],
+) -> None:
+    """What is left of each of many tasks, and what a step takes.
+
+    Accuracy right after each task and at the end, and the time of a step, which should not grow with the tasks.
+    Writes RUN/analyses/long-sequence.json and its picture, as SVG and PNG.
+    """
+    from rich.console import Console
+
+    from hypermnesia.analyses.long_sequence import long_sequence as analyze
+    from hypermnesia.experiments.rundir import RunDirectory
+    from hypermnesia.report.long_sequence import long_sequence_lines, write_long_sequence
+
+    directory = RunDirectory(run)
+    result = analyze(directory)
+    console = Console()
+    for line in long_sequence_lines(result):
+        tell(console, line)
+    tell(console, f"written to {', '.join(map(str, write_long_sequence(directory, result)))}")

@@ -1,0 +1,55 @@
+"""How many weights multilayer perceptrons have, and which of them have a given number."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Sequence
+
+
+def num_weights(inputs: int, hidden: Sequence[int], outputs: int) -> int:
+    """Weights and biases of an `mlp` of these widths.
+
+    Args:
+        inputs: Numbers in one flattened input.
+        hidden: Width of each hidden layer.
+        outputs: Width of the last layer.
+
+    Example:
+        >>> from hypermnesia.networks import mlp
+        >>> num_weights(64, (100, 50), 2), sum(p.numel() for p in mlp(64, (100, 50), 2).parameters())
+        (11652, 11652)
+    """
+    return sum((width_in + 1) * width_out for width_in, width_out in itertools.pairwise([inputs, *hidden, outputs]))
+
+
+def widths_of_size(inputs: int, hidden: Sequence[int], outputs: Sequence[int], size: int) -> tuple[int, ...] | None:
+    """The hidden widths, all scaled by one factor, with which several networks together come nearest to a size.
+
+    Args:
+        inputs: Numbers in one flattened input.
+        hidden: Widths to scale; at least one.
+        outputs: Of each of the networks.
+        size: Weights wanted of all of them together.
+
+    Returns:
+        Width of each hidden layer; None if networks of width one already have more.
+
+    Example:
+        >>> widths_of_size(64, (100, 50), [2, 2], size=2000)
+        (14, 7)
+        >>> 2 * num_weights(64, (14, 7), 2)
+        2062
+    """
+
+    def scaled(widest: int) -> tuple[int, ...]:
+        return tuple(max(1, round(widest * width / max(hidden))) for width in hidden)
+
+    def together(widest: int) -> int:
+        return sum(num_weights(inputs, scaled(widest), each) for each in outputs)
+
+    if together(1) > size:
+        return None
+    # Each unit has a weight of its own, so none is wider than there are weights.
+    above = 1 + bisect.bisect_left(range(1, size + 1), size, key=together)
+    return scaled(min(max(1, above - 1), above, key=lambda widest: abs(together(widest) - size)))
