@@ -228,7 +228,7 @@ def _steps(file: Path) -> list[Mapping[str, float]]:
     records = [json.loads(line) for line in lines]
     steps = [record for record in records if record["kind"] == "step"]
     fixed = ("kind", "step", "task", "iteration")
-    return [{"step": int(r["step"]), **{k: float(v) for k, v in r.items() if k not in fixed}} for r in steps]
+    return [{"step": float(r["step"]), **{k: float(v) for k, v in r.items() if k not in fixed}} for r in steps]
 
 
 def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
