@@ -15,7 +15,10 @@ from hypermnesia.report.measure import in_units
 from hypermnesia.report.task_axis import task_axis
 
 _WHEN = ["right after learning", "after the last task"]
+_APART = 0.12  # of both points of a task, which often agree, from the middle between them
 _MOST_BARS = 30  # tasks of which standard errors are drawn
+
+_ACCURACY = altair.Scale(zero=False, nice=True)
 
 
 def retention_chart(
@@ -31,23 +34,14 @@ def retention_chart(
     """
     learned = matrices.shape[1]
     names = names or [f"task {number}" for number in range(1, learned + 1)]
-    ends = (np.diagonal(matrices, axis1=1, axis2=2), matrices[:, -1, :learned])
-    points = [point for when, values in zip(_WHEN, ends, strict=True) for point in _points(when, values, names)]
-    x = task_axis("task", "task", learned)
-    lines = [
-        {"task": task + 1, "from": in_units(early), "to": in_units(late)}
-        for task, (early, late) in enumerate(zip(*(spread.curve(values)[0] for values in ends), strict=True))
-    ]
-    scale = altair.Scale(zero=False, nice=True)
-    way = (
-        altair.Chart(altair.InlineData(lines))
-        .mark_rule(opacity=0.6, tooltip=None)
-        .encode(x=x, y=altair.Y("from:Q", title=measure.LABEL, scale=scale), y2="to:Q")
+    early, late = np.diagonal(matrices, axis1=1, axis2=2), matrices[:, -1, :learned]
+    points = [*_points(0, early, names), *_points(1, late, names)]
+    base = altair.Chart(altair.InlineData(points)).encode(
+        x=task_axis("x", "task", learned),
+        color=altair.Color("when:N", title=None, scale=altair.Scale(domain=_WHEN), legend=altair.Legend(orient="top")),
     )
-    when = altair.Color("when:N", title=None, scale=altair.Scale(domain=_WHEN), legend=altair.Legend(orient="top"))
-    base = altair.Chart(altair.InlineData(points)).encode(x=x, color=when)
     marks = base.mark_point(filled=True, size=70 if learned <= _MOST_BARS else 25, opacity=1).encode(
-        y=altair.Y("accuracy:Q", title=measure.LABEL, scale=scale),
+        y=altair.Y("accuracy:Q", title=measure.LABEL, scale=_ACCURACY),
         shape=altair.Shape("when:N", title=None, scale=altair.Scale(domain=_WHEN, range=["circle", "diamond"])),
         tooltip=[
             altair.Tooltip("name:N", title="task"),
@@ -55,20 +49,37 @@ def retention_chart(
             altair.Tooltip("text:N", title=measure.LABEL),
         ],
     )
-    layers = [way, marks]
+    layers = [_ways(early, late), marks]
     if len(matrices) > 1 and learned <= _MOST_BARS:
         layers.insert(1, base.mark_rule(strokeWidth=2, tooltip=None).encode(y="low:Q", y2="high:Q"))
     return altair.LayerChart(layer=layers, width=520, height=260)
 
 
-def _points(when: str, values: Float64[np.ndarray, "seeds tasks"], names: Sequence[str]) -> list[dict[str, Any]]:
+def _ways(early: Float64[np.ndarray, "seeds tasks"], late: Float64[np.ndarray, "seeds tasks"]) -> altair.Chart:
+    """From the first point of each task to its second."""
+    means = zip(spread.curve(early)[0], spread.curve(late)[0], strict=True)
+    rows = [
+        {"left": task - _APART, "right": task + _APART, "from": in_units(first), "to": in_units(second)}
+        for task, (first, second) in enumerate(means, start=1)
+    ]
+    chart: altair.Chart = altair.Chart(altair.InlineData(rows)).mark_rule(opacity=0.6, tooltip=None)
+    return chart.encode(
+        x=task_axis("left", "task", early.shape[1]),
+        x2="right:Q",
+        y=altair.Y("from:Q", title=measure.LABEL, scale=_ACCURACY),
+        y2="to:Q",
+    )
+
+
+def _points(end: int, values: Float64[np.ndarray, "seeds tasks"], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Those right after learning (0) or after the last task (1)."""
     mean, sem = spread.curve(values)
     errors = np.zeros_like(mean) if sem is None else sem
     return [
         {
-            "task": task + 1,
+            "x": task + 1 + _APART * (2 * end - 1),
             "name": names[task],
-            "when": when,
+            "when": _WHEN[end],
             "accuracy": in_units(mean[task]),
             "low": in_units(mean[task] - errors[task]),
             "high": in_units(mean[task] + errors[task]),

@@ -110,6 +110,13 @@ def test_every_figure_draws_without_errors_or_network(opened):
     assert min(images) > 50
 
 
+@pytest.mark.parametrize("width", [360, 615, 1040])
+def test_every_task_is_labeled_at_any_width(opened, width):
+    it = opened(width=width)
+    labels = "[...document.querySelectorAll('#figure-accuracy-matrix-ours .role-axis-label text')]"
+    assert it.ask(f"{labels}.map(label => label.textContent).sort().join('')") == "112233"
+
+
 def test_hovering_shows_a_value(opened):
     it = opened()
     it.hover("#figure-accuracy-matrix-ours .mark-rect.role-mark path:nth-of-type(4)")
