@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hypermnesia.experiments.recorded import find, read
+from hypermnesia.experiments.rundir import RunDirectory
 from tests.runs import triangle, write_run
 
 
@@ -54,9 +57,22 @@ DAMAGED = {
         "after,a,b\na,,\nb,0.5,0.5\n",
     ],
     "task_inference.csv": ["task,a,b\na,1,2\n", "task,a\na,-1\n", "task,a\na,x\n"],
-    "metrics.jsonl": ["{\n{\n", '{"step": 1}\n', "[]\n", '{"kind": "step", "step": 1, "loss": "high"}\n'],
-    "timing.csv": ["task,iterations\na,1\n", "task,iterations,learning_seconds,evaluation_seconds\na,x,1,1\n"],
-    "summary.json": ["{", "[]", '{"compression": "much"}', '{"memory_bytes": ["much"]}', '{"memory_bytes": 3}'],
+    "metrics.jsonl": [
+        "{\n{\n",
+        '{"step": 1}\n',
+        "[]\n",
+        '{"kind": "step", "step": 1, "loss": NaN}\n',
+        '{"kind": "step", "step": 1, "loss": "high"}\n',
+    ],
+    "timing.csv": [
+        "task,iterations\na,1\n",
+        "task,iterations,learning_seconds,evaluation_seconds\na,x,1,1\n",
+        "task,iterations,learning_seconds,evaluation_seconds\na,1,nan,1\n",
+    ],
+    "summary.json": [
+        *("{", "[]", '{"memory_bytes": ["much"]}', '{"memory_bytes": 3}', '{"scenario_accuracy": [1]}'),
+        *('{"compression": "much"}', '{"compression": 1e999}'),
+    ],
     "environment.json": ["", "{}", "[1]"],
     "replay.safetensors": ["nonsense"],
     "config.yaml": ["a: [", "- 1\n", "learner: {method: hypernetwrk}\n"],
@@ -120,3 +136,19 @@ def test_runs_are_found_once_in_and_below_directories(tmp_path):
         f"{tmp_path / 'file'} is no directory.",
         f"{tmp_path / 'no'} does not exist.",
     ]
+
+
+def test_replay_of_several_shapes_is_damaged(tmp_path):
+    path = write_run(tmp_path / "run")
+    RunDirectory(path).write_replay([torch.ones(3, 8, 8)], [torch.ones(3, 9, 9)])
+    run = read(path)
+    assert run.replay is None
+    assert "must hold as many inputs, of one shape" in run.problems[0]
+
+
+def test_a_directory_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert find([tmp_path]) == ([], [f"{tmp_path} cannot be read: Permission denied."])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,7 +106,11 @@ def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
     runs: dict[Path, RecordedRun] = {}
     problems: list[str] = []
     for path in paths:
-        found = list(directories(path))
+        try:
+            found = list(directories(path))
+        except OSError as error:
+            problems.append(f"{path} cannot be read: {error.strerror}.")
+            continue
         if not found:
             problems.append(f"{path} {_no_run(path)}.")
         for directory in found:
@@ -136,7 +141,7 @@ def read(path: Path) -> RecordedRun:
             problems.append(f"{file} is missing; the report does without it.")
         except HypermnesiaError as error:
             problems.append(f"{str(error).rstrip('.')}; the report does without it.")
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        except Exception as error:  # whatever may stand in a file that somebody has changed
             problems.append(f"{file} is damaged ({_reason(error)}); the report does without it.")
         return otherwise
 
@@ -185,9 +190,28 @@ def _reason(error: Exception) -> str:
     return f"there is no {error}" if isinstance(error, KeyError) else str(error)
 
 
+def _text(file: Path) -> io.StringIO:
+    return io.StringIO(file.read_text("utf-8"), newline="")
+
+
+def _json(text: str) -> Any:
+    """What a text stands for; Python's own words for numbers that are none are refused, as in all other JSON."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no number")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def _number(value: Any) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{value} is no finite number")
+    return number
+
+
 def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     """The head and the other rows of a table whose first column holds names, without that column."""
-    rows = list(csv.reader(file.read_text("utf-8").splitlines()))
+    rows = list(csv.reader(_text(file)))
     if not rows:
         raise ValueError("it is empty")
     head, *rows = rows
@@ -225,10 +249,10 @@ def _counts(file: Path) -> np.ndarray:
 def _steps(file: Path) -> list[Mapping[str, float]]:
     # A run that goes on may be writing the last line right now.
     lines = file.read_text("utf-8").rpartition("\n")[0].splitlines()
-    records = [json.loads(line) for line in lines]
+    records = [_json(line) for line in lines]
     steps = [record for record in records if record["kind"] == "step"]
     fixed = ("kind", "step", "task", "iteration")
-    return [{"step": float(r["step"]), **{k: float(v) for k, v in r.items() if k not in fixed}} for r in steps]
+    return [{"step": _number(r["step"]), **{k: _number(v) for k, v in r.items() if k not in fixed}} for r in steps]
 
 
 def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
@@ -236,32 +260,30 @@ def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]
     if saved is None:
         return None
     early, late = ([inputs.numpy() for inputs in part] for part in saved)
-    if not early or len(early) != len(late):
-        raise CheckpointError(f"{directory.replay} must hold inputs of as many tasks early as late")
+    if len(early) != len(late) or len({each.shape for each in (*early, *late)}) != 1 or not early[0].size:
+        raise CheckpointError(f"{directory.replay} must hold as many inputs, of one shape, of each task early and late")
     return early, late
 
 
 def _timing(file: Path) -> list[Timing]:
-    return [
-        Timing(row["task"], int(row["iterations"]), float(row["learning_seconds"]), float(row["evaluation_seconds"]))
-        for row in csv.DictReader(file.read_text("utf-8").splitlines())
-    ]
+    seconds = ("learning_seconds", "evaluation_seconds")
+    rows = csv.DictReader(_text(file))
+    return [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
 
 
 def _summary(file: Path) -> Mapping[str, Any]:
-    value = json.loads(file.read_text("utf-8"))
+    value = _json(file.read_text("utf-8"))
     if not isinstance(value, dict):
         raise ValueError("it must hold a JSON object")
     # Older versions wrote fewer figures; those that are there must be numbers.
-    for name in ("compression", "num_weights"):
-        float(value.get(name) or 0)
-    sum(value.get("memory_bytes", []))
-    sum(value.get("scenario_accuracy", {}).values())
+    figures = [value[name] for name in ("compression", "num_weights") if value.get(name) is not None]
+    for figure in (*figures, *value.get("memory_bytes", []), *value.get("scenario_accuracy", {}).values()):
+        _number(figure)
     return value
 
 
 def _objects(file: Path) -> list[Mapping[str, Any]]:
-    value = json.loads(file.read_text("utf-8"))
+    value = _json(file.read_text("utf-8"))
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ValueError("it must hold a JSON list of objects")
     return value

@@ -37,7 +37,7 @@ def ranking_chart(figures: Mapping[str, Spread], label: str, *, descending: bool
         y=altair.Y("of:N", title=None, sort=order, axis=axis),
         tooltip=[altair.Tooltip("of:N", title="run"), altair.Tooltip("text:N", title=label)],
     )
-    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True))
+    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True, padding=8))
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
     bars = base.mark_rule(strokeWidth=2).encode(x=altair.X("low:Q", title=label), x2="high:Q")
     return altair.LayerChart(layer=[bars, points], width=420, height=_ROW * len(figures))

@@ -152,7 +152,7 @@ def test_another_group_can_be_chosen_and_survives_reloading(opened):
 
 def test_what_is_folded_draws_when_it_is_unfolded(opened):
     it = opened()
-    it.browser.find_element("xpath", "//details[summary[contains(., 'more curve')]]/summary").click()
+    it.browser.find_element("xpath", "//details[summary[contains(., 'More curves')]]/summary").click()
     it.wait("!!document.querySelector('#figure-learning-task-loss-ours svg .role-mark path')")
 
 

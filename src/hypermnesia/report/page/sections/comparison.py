@@ -31,7 +31,7 @@ def _table(groups: Sequence[Group]) -> Table:
     ranked = sorted(groups, key=lambda group: -group.average_accuracy.mean if group.average_accuracy else 0)
     rows = [
         [
-            group.label,
+            group.label if group.finished else f"{group.label}, not finished",
             measure.text(group.average_accuracy),
             measure.text(group.forgetting),
             number(group.figure("compression"), ".3f"),
@@ -46,13 +46,13 @@ def _table(groups: Sequence[Group]) -> Table:
 
 
 def _seeds(group: Group) -> str:
-    if not group.finished:
-        return "not finished"
-    counted, all_runs = len(group.counted), len(group.runs)
+    counted, all_runs = sum(run.finished for run in group.runs), len(group.runs)
     return f"{counted}" if counted == all_runs else f"{counted} of {all_runs}"
 
 
 def _rankings(groups: Sequence[Group]) -> list[Block]:
+    """Of finished runs: on fewer tasks it is easier to be good."""
+    groups = [group for group in groups if group.finished]
     accuracies = {group.label: found for group in groups if (found := group.average_accuracy)}
     forgotten = {group.label: found for group in groups if (found := group.forgetting)}
     figures: list[Block] = []
@@ -74,7 +74,7 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
     curves = [_curve(group) for group in groups if group.accuracy.size][:_MOST_CURVES]
     if not curves:
         return []
-    note = "" if len(curves) < _MOST_CURVES else f"The first {_MOST_CURVES} of {len(groups)}."
+    note = f"The first {_MOST_CURVES} of {len(groups)}." if len(groups) > _MOST_CURVES else ""
     first = Figure(
         "curves-first-task",
         "The first task, as tasks go by",

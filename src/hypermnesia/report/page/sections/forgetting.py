@@ -8,6 +8,7 @@ import numpy as np
 
 from hypermnesia.experiments.groups import Group
 from hypermnesia.report import measure
+from hypermnesia.report.measure import in_units
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
 from hypermnesia.report.retention import retention_chart
@@ -26,6 +27,6 @@ def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
     worst = int(lost.argmax())
     told = f"{measure.LABEL} on each task right after learning it and after the last task learned."
     if len(lost) > 1:
-        told += f" The most is lost on task {worst + 1}, {group.tasks[worst]}: {100 * lost[worst]:.2f} points."
+        told += f" The most is lost on task {worst + 1}, {group.tasks[worst]}: {in_units(lost[worst]):.2f} points."
     chart = retention_chart(matrices, group.tasks)
     return [Figure(figure_name("forgetting", group, groups), "Right after learning, and now", chart, told)]

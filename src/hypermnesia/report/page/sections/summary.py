@@ -37,10 +37,13 @@ def _extent(group: Group) -> str:
     if not group.finished:
         seed = f" (seed {seeds})" if seeds and len(group.runs) > 1 else ""
         return f"This run{seed} is {counted[0].progress}; figures are those so far."
-    of_several = f"Mean ± standard error of {len(counted)} seeds ({seeds})." if len(counted) > 1 else f"Seed {seeds}."
+    if len(counted) > 1:
+        said = f"Mean ± standard error of {len(counted)} seeds ({seeds})."
+    else:
+        said = f"Seed {seeds}." if seeds else "One run, whose seed cannot be read."
     going = len(group.runs) - len(counted)
     they = "run is" if going == 1 else "runs are"
-    return of_several + (f" {going} more {they} not finished and not counted yet." if going else "")
+    return f"{said} {going} more {they} not finished and not counted yet." if going else said
 
 
 def _facts(group: Group) -> list[tuple[str, str]]:
