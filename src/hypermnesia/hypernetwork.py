@@ -270,9 +270,13 @@ class _Readout(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
         features, readout = ctx.saved_tensors
-        return inner_products(gradient, readout), features.T @ gradient
+        of_features, of_readout = ctx.needs_input_grad
+        return (
+            inner_products(gradient, readout) if of_features else None,
+            features.T @ gradient if of_readout else None,
+        )
 
 
 def inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:

@@ -25,7 +25,7 @@ def finished(tmp_path):
         path = tmp_path / run.name
         experiment = config.load(run.preset, [*run.settings, f"seed={run.seed}"])
         RunDirectory(path).open(experiment, {}, resume=False)
-        (path / "summary.json").write_text(json.dumps({"scenario_accuracy": FOUND} | summary))
+        (path / "summary.json").write_text(json.dumps({"measure": "accuracy", "scenario_accuracy": FOUND} | summary))
         return path
 
     return write
@@ -43,7 +43,8 @@ def program(tmp_path, monkeypatch):
             "out = pathlib.Path(words[words.index('--out') + 1])",
             "out.mkdir(exist_ok=True)",
             "def end(accuracy, **more):",
-            "    (out / 'summary.json').write_text(json.dumps({'scenario_accuracy': accuracy} | more))",
+            "    found = {'measure': 'accuracy', 'scenario_accuracy': accuracy} | more",
+            "    (out / 'summary.json').write_text(json.dumps(found))",
         ]
         path = tmp_path / "program"
         path.write_text("\n".join([*head, script]))
@@ -67,7 +68,7 @@ def test_what_is_run_is_the_command_line(program, tmp_path):
     lines = []
     (outcome,) = carry_out([NEW], tmp_path, data=Path("d"), started=lines.append, ended=lines.append)
     assert lines == [NEW, outcome]
-    assert (outcome.state, outcome.accuracy) == ("finished", {"task": 1, "class": 0.5})
+    assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5})
     path = tmp_path / NEW.name
     assert json.loads((path / "words").read_text()) == [
         *("split-digits", "learner.beta=1", "--seed", "0", "--out", str(path), "--resume", "--quiet", "--data", "d"),
@@ -79,8 +80,8 @@ def test_a_finished_run_is_reused(finished, program, tmp_path):
     finished(NEW)
     lines = []
     outcomes = carry_out([NEW], tmp_path, ended=lines.append)
-    assert outcomes == lines == [Outcome(NEW, "reused", summary={"scenario_accuracy": FOUND})]
-    assert outcomes[0].accuracy == {"task": 0.9, "class": 0.25}
+    assert outcomes == lines == [Outcome(NEW, "reused", summary={"measure": "accuracy", "scenario_accuracy": FOUND})]
+    assert outcomes[0].averages == {"task": 0.9, "class": 0.25}
 
 
 def test_a_finished_run_of_other_settings_is_a_failure(finished, program, tmp_path):
@@ -91,7 +92,16 @@ def test_a_finished_run_of_other_settings_is_a_failure(finished, program, tmp_pa
     assert "cannot be resumed with other settings: training.iterations is 400, was 3" in outcome.message
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"scenario_accuracy": null}', '{"scenario_accuracy": {"task": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"measure": "accuracy", "scenario_accuracy": null}',
+        '{"measure": "accuracy", "scenario_accuracy": {"task": 1}}',
+    ],
+)
 def test_a_run_without_the_accuracies_is_carried_out(finished, program, tmp_path, text):
     (finished(NEW) / "summary.json").write_text(text)
     program("end({'task': 0.5, 'class': 0.5})")
@@ -101,10 +111,10 @@ def test_a_run_without_the_accuracies_is_carried_out(finished, program, tmp_path
 @pytest.mark.parametrize(
     "script, message",
     [
-        ("pass", "summary.json gives no accuracies by scenario"),
-        ("end({'task': 1})", "summary.json gives no accuracy for class, only for task"),
-        ("end({})", "summary.json gives no accuracy for task, class, only for none"),
-        ("end({'task': 1, 'class': None})", "summary.json gives no accuracy for class"),
+        ("pass", "summary.json gives no averages by scenario"),
+        ("end({'task': 1})", "summary.json gives no average for class, only for task"),
+        ("end({})", "summary.json gives no average for task, class, only for none"),
+        ("end({'task': 1, 'class': None})", "summary.json gives no average for class"),
     ],
 )
 def test_a_run_that_does_not_say_what_it_was_asked_for_has_failed(program, tmp_path, script, message):
@@ -150,7 +160,7 @@ def test_so_many_runs_at_a_time(program, tmp_path, jobs):
     runs = [dataclasses.replace(run, seed=seed) for seed in range(2) for run in (NEW, OTHER)]
     outcomes = carry_out(runs, tmp_path, jobs=jobs)
     assert len(outcomes) == 4
-    assert max(outcome.accuracy["class"] for outcome in outcomes) == jobs
+    assert max(outcome.averages["class"] for outcome in outcomes) == jobs
 
 
 def test_runs_at_the_same_time_share_the_processor(program, tmp_path, monkeypatch):
@@ -159,7 +169,7 @@ def test_runs_at_the_same_time_share_the_processor(program, tmp_path, monkeypatc
     program("threads = int(os.environ.get('OMP_NUM_THREADS', 0)); end({'task': threads, 'class': threads})")
 
     def threads(jobs: int) -> float:
-        return carry_out([NEW], tmp_path, jobs=jobs)[0].accuracy["task"]
+        return carry_out([NEW], tmp_path, jobs=jobs)[0].averages["task"]
 
     assert threads(jobs=1) == 0
     (tmp_path / NEW.name / "summary.json").unlink()

@@ -171,6 +171,7 @@ def test_figures_are_over_finished_seeds():
     base = base_of("split-digits")
     methods = choose(["si", "hnet"], "task")
     summary = {
+        "measure": "accuracy",
         "scenario_accuracy": {"task": 0.85},
         "accuracy": [[0.9, None, None], [0.8, 0.7, None], [0.6, 0.5, 1.0]],
         "average_accuracy": 0.7,
@@ -188,18 +189,18 @@ def test_figures_are_over_finished_seeds():
         Outcome(zero, "reused", summary=summary),
     ]
     si, hnet = compare(base, methods, outcomes, 2).methods
-    assert si.accuracy == pytest.approx(Spread(75, 5))
+    assert si.average == pytest.approx(Spread(75, 5))
     assert si.forgetting == pytest.approx(Spread(20, 5))
     assert si.milliseconds == pytest.approx(3)
     assert (si.memory, si.memory_per_task, si.num_weights) == (2400, 700, 250)
     assert si.first_task.tolist() == [[90, 80, 60]] * 2
-    assert si.average[0] == pytest.approx([90, 75, 70])
+    assert si.average_so_far[0] == pytest.approx([90, 75, 70])
     assert (si.tuned, hnet.tuned) == (False, True)
-    assert hnet.accuracy is hnet.forgetting is hnet.memory is hnet.memory_per_task is hnet.milliseconds is None
+    assert hnet.average is hnet.forgetting is hnet.memory is hnet.memory_per_task is hnet.milliseconds is None
 
     alone = summary | {"accuracy": [[0.9]], "forgetting": None, "memory_bytes": [1000]}
     si, _ = compare(base, methods, [Outcome(zero, "finished", summary=alone)]).methods
-    assert si.accuracy == Spread(pytest.approx(70), None)
+    assert si.average == Spread(pytest.approx(70), None)
     assert si.forgetting is si.memory_per_task is None
     assert si.memory == 1000
 
@@ -210,7 +211,7 @@ def test_what_was_not_measured_is_no_number():
     sparse = {"accuracy": [[0.9, None, None], [None, 0.7, None], [0.6, 0.5, 1.0]]}
     (hnet,) = compare(base, methods, [Outcome(plan(base, methods)[0], "finished", summary=sparse)]).methods
     assert hnet.first_task[0] == pytest.approx([90, float("nan"), 60], nan_ok=True)
-    assert hnet.average[0] == pytest.approx([90, float("nan"), 70], nan_ok=True)
+    assert hnet.average_so_far[0] == pytest.approx([90, float("nan"), 70], nan_ok=True)
 
 
 def test_changes_are_those_of_what_is_learned():

@@ -58,7 +58,7 @@ def test_where_and_how_a_run_is_written_down_is_no_change_of_the_experiment():
 def test_cells_hold_one_figure_a_seed_in_percent():
     runs = plan(TABLE, 3)
     outcomes = [
-        Outcome(run, "finished", summary={"scenario_accuracy": {"task": 0.9 + run.seed / 100}})
+        Outcome(run, "finished", summary={"measure": "accuracy", "scenario_accuracy": {"task": 0.9 + run.seed / 100}})
         for run in reversed(runs[::2])
     ]
     outcomes[0] = Outcome(runs[4], "failed", message="no memory left")

@@ -21,12 +21,12 @@ def measurements(path):
     files = {name: (path / name).read_bytes() for name in ("metrics.jsonl", "accuracy.csv", "config.yaml")}
     summary = json.loads((path / "summary.json").read_text())
     found = {name: value for name, value in summary.items() if name != "directory" and "seconds" not in name}
-    return {**files, "summary": found, "learner": fingerprint(path)}
+    return {**files, "summary": found, "learner": fingerprint(path / "learner.safetensors")}
 
 
-def fingerprint(path):
+def fingerprint(file):
     """Holds a SHA-256 of all tensors. The order of the entries in such a file is a matter of chance."""
-    with safe_open(path / "learner.safetensors", framework="pt") as file:
+    with safe_open(file, framework="pt") as file:
         return file.metadata()
 
 
@@ -83,9 +83,9 @@ def test_the_same_seed_gives_the_same_run_whatever_is_measured_or_saved_between(
         }
     )
     other, *_ = carry_out(busy, "b")
-    assert fingerprint(whole) == fingerprint(other)
+    assert fingerprint(whole / "learner.safetensors") == fingerprint(other / "learner.safetensors")
     third, *_ = carry_out(tiny.model_copy(update={"seed": 1}), "c")
-    assert fingerprint(whole)["sha256"] != fingerprint(third)["sha256"]
+    assert fingerprint(whole / "learner.safetensors")["sha256"] != fingerprint(third / "learner.safetensors")["sha256"]
 
 
 def all_files(path):
@@ -141,7 +141,7 @@ def test_what_is_not_replayed_or_inferred_is_not_written_down(tiny, carry_out):
     path, summary, _ = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
     draw_pictures(RunDirectory(path), summary)
     assert not list(path.glob("task_inference.*")) + list(path.glob("replay.*"))
-    assert summary.scenario_accuracy == {"task": summary.average_accuracy}
+    assert summary.averages == {"task": summary.average}
     assert summary.task_inference is summary.task_inference_accuracy is None
 
 
@@ -158,7 +158,7 @@ def test_only_diagonal_and_last_row_if_so_wished(tiny, carry_out):
     evaluation = tiny.evaluation.model_copy(update={"tasks": "diagonal-and-last-row"})
     _, summary, watcher = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
     assert watcher.evaluations == [(0, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
-    assert np.isnan(summary.accuracy[1, 0])
+    assert np.isnan(summary.matrix[1, 0])
     assert summary.forgetting is not None
 
 
@@ -182,6 +182,31 @@ def test_a_stopped_run_is_resumed_to_the_same_measurements(tiny, whole, carry_ou
     path, _, watcher = carry_out(tiny, "stopped", resume=True)
     assert watcher.notes[0].startswith("Resumed after ")
     assert measurements(path) == measurements(whole)
+
+
+@pytest.fixture(scope="module")
+def keeping(tiny):
+    """The same, with the learner kept after each task."""
+    return tiny.model_copy(update={"recording": tiny.recording.model_copy(update={"keep_learners": True})})
+
+
+def kept(path):
+    return {file.name: fingerprint(file) for file in (path / "learners").iterdir()}
+
+
+# As above: in the second task, before, amid and after the evaluations that follow it.
+@pytest.mark.parametrize("calls", [30, 41, 42, 43, 44])
+def test_learners_are_kept_after_each_task_also_by_a_run_that_is_stopped(tiny, keeping, carry_out, calls):
+    whole, *_ = carry_out(keeping, "whole")
+    with pytest.raises(RunStopped):
+        carry_out(keeping, "stopped", stop=after(calls))
+    path, *_ = carry_out(keeping, "stopped", resume=True)
+    assert kept(path) == kept(whole)
+    assert kept(whole).keys() == {f"task-00{number}.safetensors" for number in (1, 2, 3)}
+    assert kept(whole)["task-003.safetensors"] == fingerprint(whole / "learner.safetensors")
+    for number in (1, 2, 3):
+        learner = HypernetworkLearner.load(whole / "learners" / f"task-00{number}.safetensors", mlp(64, [16], 2))
+        assert learner.num_tasks == number
 
 
 def test_a_finished_run_can_be_resumed_without_learning_anything(tiny, carry_out):

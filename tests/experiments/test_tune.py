@@ -39,7 +39,7 @@ def test_the_best_trial_is_ready_to_run(tmp_path):
     told = []
     trials = tune(search(tmp_path), ended=told.append)
     assert sorted(told, key=lambda trial: trial.number) == sorted(trials, key=lambda trial: trial.number)
-    assert len(trials) == 3 and trials[0].accuracy == max(trial.accuracy for trial in trials)
+    assert len(trials) == 3 and trials[0].average == max(trial.average for trial in trials)
     tuned = load(str(tmp_path / TUNED))
     assert (tuned.learner.beta, tuned.training.learning_rate) == pytest.approx(
         (trials[0].settings["learner.beta"], trials[0].settings["training.learning_rate"])
@@ -94,7 +94,7 @@ def test_test_data_play_no_part(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "build_tasks", build_tasks)
     for place, validation in (("default", []), ("own", ["tasks.validation=20"])):
         (tmp_path / place).mkdir()
-        assert tune(search(tmp_path / place, 1, *validation))[0].accuracy is not None
+        assert tune(search(tmp_path / place, 1, *validation))[0].average is not None
     assert made == [0.1, 20]
 
 

@@ -105,5 +105,5 @@ def test_on_digits_the_class_among_all_is_known_without_replay():
     )
     for task in tasks:
         trained.learn(task)
-    found = [measure(trained, task.test, n, ("class",)).accuracy["class"] for n, task in enumerate(tasks)]
+    found = [measure(trained, task.test, n, ("class",)).value["class"] for n, task in enumerate(tasks)]
     assert min(found) > 0.85  # chance: 0.17

@@ -28,7 +28,7 @@ def accuracy(learner: ContinualLearner, tasks: list[Task]) -> float:
     """Average over tasks in the class-incremental scenario, after all were learned."""
     for task in tasks:
         learner.learn(task)
-    return sum(measure(learner, t.test, n, ("class",)).accuracy["class"] for n, t in enumerate(tasks)) / len(tasks)
+    return sum(measure(learner, t.test, n, ("class",)).value["class"] for n, t in enumerate(tasks)) / len(tasks)
 
 
 def test_protected_replay_is_far_above_fine_tuning():

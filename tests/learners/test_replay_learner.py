@@ -126,7 +126,7 @@ def test_classes_are_counted_where_only_reading_would_tell(make, examples):
     learner = make(ReplayLearner, training={"iterations": 2})
     inputs, labels = examples(0, classes=3)
     loader = DataLoader(TensorDataset(inputs, labels), batch_size=7)
-    assert Task.of(loader).num_classes is None
+    assert Task.of(loader).num_outputs is None
     learner.learn(loader)
     assert learner.predict(inputs, 0).probabilities.shape == (60, 3)
 

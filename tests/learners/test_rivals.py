@@ -418,7 +418,7 @@ def accuracy(kind: type[ContinualLearner], scenario: str, tasks: list[Task], **s
     learner = kind(network(), training=training, scenario=scenario, **settings)
     for task in tasks:
         learner.learn(task)
-    return [measure(learner, t.test, n, (scenario,)).accuracy[scenario] for n, t in enumerate(tasks)]
+    return [measure(learner, t.test, n, (scenario,)).value[scenario] for n, t in enumerate(tasks)]
 
 
 def mean(numbers: list[float]) -> float:

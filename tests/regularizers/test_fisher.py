@@ -6,6 +6,7 @@ from torch import nn
 from torch.func import functional_call
 
 from hypermnesia.errors import DataError
+from hypermnesia.problems import REGRESSION
 from hypermnesia.regularizers.fisher import diagonal_fisher
 
 CLASSES = 4
@@ -156,3 +157,26 @@ def test_images_and_labels_of_a_smaller_type():
 def test_no_example_is_an_error(batches, kind):
     with pytest.raises(DataError, match="no example"):
         diagonal_fisher(lambda p, x: x @ p["w"], {"w": torch.zeros(3, 2)}, batches, kind)
+
+
+@pytest.mark.parametrize("kind", ["sampled", "exact", "empirical"])
+def test_of_numbers_predicted_by_a_linear_map(kind):
+    """F = Wx with a normal distribution of variance one: the information of W_ki is E[x_i²], whatever W is."""
+    torch.manual_seed(0)
+    weight = {"w": torch.randn(2, 3, dtype=torch.float64)}
+    inputs = torch.randn(20_000 if kind == "sampled" else 50, 3, dtype=torch.float64)
+    targets = torch.randn(len(inputs), 2, dtype=torch.float64)
+    fisher = diagonal_fisher(
+        lambda p, x: x @ p["w"].T,
+        weight,
+        [(inputs, targets)],
+        kind,
+        REGRESSION,
+        generator=torch.Generator().manual_seed(0),
+        chunk_size=5000,
+    )["w"]
+    expected = inputs.square().mean(0).expand(2, 3)
+    if kind == "empirical":
+        difference = targets - inputs @ weight["w"].T
+        expected = (difference[:, :, None] * inputs[:, None]).square().mean(0)
+    torch.testing.assert_close(fisher, expected, rtol=0.1 if kind == "sampled" else 1e-9, atol=0)

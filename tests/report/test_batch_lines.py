@@ -7,7 +7,7 @@ RUN = PlannedRun("digits_new", "p", (), ("task",), 3)
 def test_a_line_for_each_run():
     assert started(RUN) == "digits_new-seed3: started"
     assert (
-        ended(Outcome(RUN, "reused", summary={"scenario_accuracy": {"task": 0.5}}))
+        ended(Outcome(RUN, "reused", summary={"measure": "accuracy", "scenario_accuracy": {"task": 0.5}}))
         == "digits_new-seed3: reused, task 50.00 %"
     )
     assert ended(Outcome(RUN, "failed", 3723.4, message="why")) == "digits_new-seed3: failed in 1:02:03"

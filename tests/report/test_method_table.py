@@ -10,6 +10,7 @@ from hypermnesia.experiments.methods import METHODS, base_of
 from hypermnesia.report.method_table import as_csv, markdown, print_methods, write_methods
 
 SUMMARY = {
+    "measure": "accuracy",
     "accuracy": [[1.0, None, None], [0.9, 1.0, None], [0.8, 0.9, 1.0]],
     "average_accuracy": 0.9,
     "forgetting": 0.15,

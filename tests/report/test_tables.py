@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from hypermnesia.experiments.summary import Summary
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.tables import print_summary
 
 
@@ -17,16 +18,17 @@ def printed(tasks: int, found: dict | None = None, **console) -> str:
         seed=0,
         directory="runs/somewhere",
         tasks=[str(task) for task in range(tasks)],
-        accuracy=matrix,
-        average_accuracy=0.95,
+        measure=ACCURACY,
+        matrix=matrix,
+        average=0.95,
         **{
             "scenario": "task",
-            "scenario_accuracy": {"task": 0.95},
+            "averages": {"task": 0.95},
             "task_inference_accuracy": None,
             "task_inference": None,
             **(found or {}),
         },
-        learning_accuracy=0.9876,
+        learning_average=0.9876,
         forgetting=0.0376,
         backward_transfer=-0.0376,
         forward_transfer=None,
@@ -53,7 +55,7 @@ def test_ten_tasks_fit_on_eighty_columns():
 @pytest.mark.parametrize("tasks", [11, 100, 250])
 def test_more_tasks_become_ten_groups(tasks):
     lines = printed(tasks).splitlines()
-    assert lines[1].split() == ["tasks", "right", "after", "lowest", "at", "the", "end", "lowest"]
+    assert lines[1].split() == ["tasks", "right", "after", "worst", "at", "the", "end", "worst"]
     assert lines[11].split()[-5] == str(tasks)
     assert "average accuracy" in lines[12]
     assert max(map(len, lines)) <= 80
@@ -68,7 +70,7 @@ def test_figures_are_percentages_and_what_is_not_defined_is_left_out():
 
 
 def test_several_scenarios_and_the_inferred_task_have_their_figures():
-    scenarios = {"scenario": "class", "scenario_accuracy": {"task": 0.99, "domain": 0.9, "class": 0.95}}
+    scenarios = {"scenario": "class", "averages": {"task": 0.99, "domain": 0.9, "class": 0.95}}
     text = printed(2, {**scenarios, "task_inference_accuracy": 0.8765, "task_inference": [[7, 1], [1, 7]]})
     wanted = ["  task-incremental    99.00 %", "  domain-incremental  90.00 %", "  class-incremental   95.00 %"]
     wanted.append("task inferred         87.65 %")

@@ -51,7 +51,7 @@ def test_rows_classes_permutation_and_scale_are_applied_together(device: str) ->
     torch.testing.assert_close(inputs.cpu(), expected, rtol=0, atol=0)
     assert labels.tolist() == [0, 1, 0]
     assert inputs.device.type == labels.device.type == device
-    assert (len(examples), examples.input_shape, examples.num_classes) == (3, (1, 2, 3), 2)
+    assert (len(examples), examples.input_shape, examples.num_outputs) == (3, (1, 2, 3), 2)
 
 
 def test_only_gray_levels_are_scaled() -> None:
@@ -99,9 +99,9 @@ def test_looking_at_a_loader_does_not_advance_its_shuffling() -> None:
     ("inputs", "labels", "message"),
     [
         (INPUTS, LABELS[:9], r"\[10, 1, 2, 3\] and labels of shape \[9\]"),
-        (INPUTS, LABELS[:, None], r"labels must have shape \[n\]"),
+        (INPUTS, LABELS[:, None], r"class numbers must have shape \[n\]"),
         (INPUTS[:0], LABELS[:0], "there are none"),
-        (INPUTS, LABELS.float(), "must be integers.*not torch.float32"),
+        (INPUTS, torch.zeros(10, 2, 2), r"numbers to be predicted \[n\] or \[n, numbers\]"),
         (INPUTS, LABELS > 3, "must be integers.*not torch.bool"),
         (INPUTS, LABELS - 4, "the smallest is -1"),
     ],
@@ -131,7 +131,7 @@ class Items(Dataset[object]):
     ("items", "message"),
     [
         ((), "the dataset has none"),
-        (((torch.zeros(2), 0.5),), "must be integers.*not torch.float64"),
+        (((torch.zeros(2), True),), "must be integers.*not torch.bool"),
         (((torch.zeros(2), -1),), "the smallest is -1"),
         ((torch.zeros(2),), "pairs of an input tensor and an integer label.*of type Tensor"),
         (((torch.zeros(2), 0, "path"),), "3 parts of types Tensor, Tensor, tuple"),
@@ -164,7 +164,7 @@ def kinds() -> dict[str, Examples]:
         "dataset": DatasetExamples(Odd()),
         "loader": LoaderExamples(DataLoader(pairs, batch_size=3, shuffle=True, generator=generator)),
         "union": UnionExamples(
-            [TensorExamples(INPUTS[:4], LABELS[:4]), DatasetExamples(Items(*list(pairs)[4:]))], [0, 0]
+            [TensorExamples(INPUTS[:4], LABELS[:4]), DatasetExamples(Items(*list(pairs)[4:]))], [ALL, ALL], 9
         ),
     }
 
@@ -202,7 +202,7 @@ def test_examples_in_order_are_those_taken_one_after_the_other(kind: str) -> Non
 )
 def test_a_loader_that_does_not_draw_each_example_once_cannot_be_taken_from(some: dict[str, Any]) -> None:
     examples = LoaderExamples(DataLoader(TensorDataset(INPUTS, LABELS), **some))
-    union = UnionExamples([TensorExamples(INPUTS, LABELS), examples], [0, 0])
+    union = UnionExamples([TensorExamples(INPUTS, LABELS), examples], [ALL, ALL], 9)
     assert len(union) == 10 + len(examples)
     for chosen, of in ((0, examples), (10, union)):
         with pytest.raises(DataError, match=r"draws each once.*the dataset itself.*torch\.utils\.data\.Subset"):
@@ -237,7 +237,8 @@ def test_a_loader_draws_only_from_what_it_gives() -> None:
     assert len(inputs) == 3
 
 
-SHIFTS = [0, 10, 3]
+ALL = slice(0, 9)
+PLACES = [slice(0, 9), slice(10, 19), slice(3, 12)]
 
 
 def parts() -> list[Examples]:
@@ -250,10 +251,10 @@ def parts() -> list[Examples]:
 
 
 def test_a_union_gives_what_one_set_of_all_examples_gives_whose_labels_are_shifted() -> None:
-    union = UnionExamples(parts(), SHIFTS)
+    union = UnionExamples(parts(), PLACES, 20)
     shifted = LABELS + torch.tensor([0] * 5 + [10] * 3 + [3] * 2)
     whole = TensorExamples(INPUTS, shifted)
-    assert (len(union), union.input_shape, union.num_classes) == (10, (1, 2, 3), None)
+    assert (len(union), union.input_shape, union.num_outputs) == (10, (1, 2, 3), None)
     for batch_size in (1, 4, 10, 99):
         assert_equal(take(union, 7, batch_size), take(whole, 7, batch_size))
         assert_equal(list(union.in_order(batch_size)), list(whole.in_order(batch_size)))
@@ -263,12 +264,14 @@ def test_a_union_gives_what_one_set_of_all_examples_gives_whose_labels_are_shift
 
 def test_a_union_may_hold_unions_and_the_same_part_again() -> None:
     part = TensorExamples(INPUTS, LABELS)
-    union = UnionExamples([UnionExamples([part, part], [0, 100]), part], [1000, 0])
+    union = UnionExamples(
+        [UnionExamples([part, part], [ALL, slice(100, 109)], 110), part], [slice(1000, 1110), ALL], 1200
+    )
     assert len(union) == 30
     _, labels = union.take(torch.tensor([29, 10, 0]))
     assert labels.tolist() == [3, 1105, 1005]
 
 
-def test_a_union_has_a_shift_for_each_part() -> None:
+def test_a_union_has_a_place_for_each_part() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        UnionExamples(parts(), [0, 1])
+        UnionExamples(parts(), [ALL, ALL], 9)

@@ -85,7 +85,7 @@ def test_validation_is_set_aside_from_training(validation: float, count: int) ->
     assert not torch.equal(all_of(first.validation)[1], all_of(second.validation)[1])
 
     task = split(DIGITS, validation=30)[1]
-    assert (task.num_classes, len(task.validation or ())) == (2, 30)
+    assert (task.num_outputs, len(task.validation or ())) == (2, 30)
     assert split(DIGITS)[0].validation is None
 
 

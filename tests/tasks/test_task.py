@@ -24,13 +24,13 @@ class Stream(IterableDataset[object]):
 def test_every_source_becomes_the_examples_that_suit_it() -> None:
     subset = torch.utils.data.Subset(DATASET, [0, 1])
     task = Task.of((INPUTS, LABELS), test=subset, validation=DataLoader(DATASET), name="toy")
-    assert (task.name, task.num_classes) == ("toy", 3)
+    assert (task.name, task.num_outputs) == ("toy", 3)
     assert isinstance(task.train, TensorExamples)
     assert isinstance(task.test, DatasetExamples)
     assert isinstance(task.validation, LoaderExamples)
     assert isinstance(Task.of(DATASET).train, TensorExamples)
     assert Task.of(task) is task
-    assert Task.of(subset).num_classes is None
+    assert Task.of(subset).num_outputs is None
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,14 @@ def tune(
 
     experiment = load(preset, settings or [])
     directory = made(out or Path("runs") / f"tune-{experiment.name}")
+    measure = experiment.problem.measure
     search = Search(experiment, directory, trials, data, tuple(words(only)))
     console = Console()
     try:
-        found = carry_out(search, jobs=jobs, ended=lambda trial: tell(console, trial_line(trial)))
+        found = carry_out(search, jobs=jobs, ended=lambda trial: tell(console, trial_line(trial, measure)))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
-    print_trials(console, found)
+    print_trials(console, found, measure)
     if (directory / TUNED).is_file():
         tell(console, f"the best settings are in {directory / TUNED}: hypermnesia run {directory / TUNED}")
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import batches, report, runs
+from hypermnesia.cli import analyze, batches, report, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 for _command in (runs.run, runs.presets, runs.show, batches.reproduce, batches.compare, batches.tune, report.report):
     app.command()(_command)
+app.add_typer(analyze.app, name="analyze")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,6 +1,6 @@
-"""The accuracy of a learner, and what an accuracy matrix says."""
+"""How well a learner answers, and what a matrix of that says."""
 
-from hypermnesia.evaluation.accuracy import Measurement, measure
+from hypermnesia.evaluation.measurement import Measurement, measure
 from hypermnesia.evaluation.metrics import (
     average_accuracy,
     backward_transfer,

@@ -1,4 +1,7 @@
-"""What follows from an accuracy matrix: row = after task i, column = accuracy on task j, NaN = not measured."""
+"""What follows from an accuracy matrix: row = after task i, column = accuracy on task j, NaN = not measured.
+
+Of errors, averages are averages too; for the rest, where more must be better, give minus the errors.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ class Outcome:
 
     Example:
         >>> run = PlannedRun("ewc", "split-mnist-ewc", (), ("class",), 0)
-        >>> Outcome(run, "finished", summary={"scenario_accuracy": {"task": 0.9, "class": 0.2}}).accuracy
+        >>> found = {"measure": "accuracy", "scenario_accuracy": {"task": 0.9, "class": 0.2}}
+        >>> Outcome(run, "finished", summary=found).averages
         {'class': 0.2}
     """
 
@@ -78,9 +79,9 @@ class Outcome:
     message: str = ""
 
     @property
-    def accuracy(self) -> dict[str, float]:
-        """Final average accuracy in [0, 1] in each scenario asked for; empty unless finished."""
-        found = self.summary.get("scenario_accuracy", {})
+    def averages(self) -> dict[str, float]:
+        """Final average accuracy in [0, 1] (or error) in each scenario asked for; empty unless finished."""
+        found = self.summary.get(f"scenario_{self.summary.get('measure')}", {})
         return {scenario: float(found[scenario]) for scenario in self.run.scenarios if scenario in found}
 
 
@@ -237,12 +238,12 @@ def _summary(run: PlannedRun, path: Path) -> dict[str, Any]:
     file = path / "summary.json"
     try:
         summary = dict(json.loads(file.read_text("utf-8")))
-        found = dict(summary["scenario_accuracy"])
+        found = dict(summary[f"scenario_{summary['measure']}"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _UnusableSummaryError(f"{file} gives no accuracies by scenario") from error
+        raise _UnusableSummaryError(f"{file} gives no averages by scenario") from error
     if missing := [scenario for scenario in run.scenarios if not isinstance(found.get(scenario), int | float)]:
         raise _UnusableSummaryError(
-            f"{file} gives no accuracy for {', '.join(missing)}, only for {', '.join(found) or 'none'}"
+            f"{file} gives no average for {', '.join(missing)}, only for {', '.join(found) or 'none'}"
         )
     if missing := [figure for figure in run.figures if figure not in summary]:
         raise _UnusableSummaryError(f"{file} gives no {', '.join(missing)}")

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from hypermnesia import learners
 from hypermnesia.data import load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import config
-from hypermnesia.experiments.config import Experiment, PermutedTasks, SplitTasks
+from hypermnesia.experiments.config import Experiment, SplitTasks
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks import Task, permuted, split
+from hypermnesia.tasks import Polynomial, Task, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
 
 _LEARNERS: dict[type, type[learners.ContinualLearner]] = {
@@ -52,13 +54,31 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
         >>> len(build_tasks(config.load("split-digits")))
         5
     """
-    images = load(experiment.data.name, directory).to(resolve_device(experiment.device))
-    arguments = experiment.tasks.model_dump(exclude={"kind"})
+    device = resolve_device(experiment.device)
+    arguments = {**experiment.tasks.model_dump(exclude={"kind"}), "seed": experiment.seed}
+    if experiment.data is None:
+        arguments["functions"] = [Polynomial(**function) for function in arguments["functions"]]
+        return polynomials(**arguments, device=device)
+    images = load(experiment.data.name, directory).to(device)
     match experiment.tasks:
         case SplitTasks():
-            return split(images, **arguments, seed=experiment.seed)
-        case PermutedTasks():
-            return permuted(images, **arguments, seed=experiment.seed)
+            return split(images, **arguments)
+        case _:
+            return permuted(images, **arguments)
+
+
+def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
+    """The network of an experiment, for tasks like these, with its first weights.
+
+    Args:
+        experiment: Its network and seed are used.
+        tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
+    """
+    outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
+    # What is not generated starts from the module's own initial values.
+    with Seeds(experiment.seed).child("network").default_generator():
+        inputs = math.prod(tasks[0].train.input_shape)
+        return mlp(inputs, experiment.network.hidden, outputs, experiment.network.activation)
 
 
 def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.ContinualLearner:
@@ -71,11 +91,6 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.Con
     Raises:
         ConfigurationError: The method does not answer in the experiment's scenario.
     """
-    outputs = max(task.num_classes for task in tasks if task.num_classes is not None)
-    # What is not generated starts from the module's own initial values.
-    with Seeds(experiment.seed).child("network").default_generator():
-        inputs = math.prod(tasks[0].train.input_shape)
-        network = mlp(inputs, experiment.network.hidden, outputs, experiment.network.activation)
     options: dict[str, Any] = {
         "training": experiment.training,
         "seed": experiment.seed,
@@ -85,7 +100,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.Con
     kind = _LEARNERS[type(experiment.learner)]
     if issubclass(kind, PlainLearner):
         options["scenario"] = experiment.scenario
-    learner = kind(network, **options)
+    learner = kind(build_network(experiment, tasks), **options)
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {experiment.learner.method} answers only where the scenario is"

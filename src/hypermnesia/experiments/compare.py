@@ -15,12 +15,10 @@ from hypermnesia.experiments.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.methods import Base, Method
 from hypermnesia.experiments.reproduce import changes
 from hypermnesia.experiments.spread import Spread
+from hypermnesia.problems import ACCURACY, Measure
 
-# What the comparison reads of a run's summary.
-_FIGURES = (
-    *("accuracy", "average_accuracy", "forgetting", "iterations", "learning_seconds"),
-    *("memory_bytes", "num_weights"),
-)
+# What the comparison reads of a run's summary, besides what the run measured.
+_FIGURES = ("forgetting", "iterations", "learning_seconds", "memory_bytes", "num_weights")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +31,7 @@ class MethodFigures:
         settings: All that differed from that.
         tuned: Whether its settings were chosen for these tasks: they are those of a preset, or there are none.
         summaries: Of its finished runs, one for each seed.
+        measure: What the runs measured.
     """
 
     method: Method
@@ -40,16 +39,20 @@ class MethodFigures:
     settings: tuple[str, ...]
     tuned: bool
     summaries: tuple[Mapping[str, Any], ...]
+    measure: Measure = ACCURACY
 
     @property
-    def accuracy(self) -> Spread | None:
-        """Average accuracy after the last task, in percent; None if no run finished, as for all others."""
-        return spread.spread([100 * summary["average_accuracy"] for summary in self.summaries])
+    def average(self) -> Spread | None:
+        """Average accuracy after the last task, in percent, or error; None if no run finished, as for all others."""
+        measure = self.measure
+        return spread.spread([measure.factor * summary[f"average_{measure.name}"] for summary in self.summaries])
 
     @property
     def forgetting(self) -> Spread | None:
-        """How far tasks have fallen from their best, in percentage points; None for a single task too."""
-        return spread.spread([100 * s["forgetting"] for s in self.summaries if s["forgetting"] is not None])
+        """How far tasks have fallen from their best, in percentage points for accuracy; None for a single task too."""
+        return spread.spread(
+            [self.measure.factor * s["forgetting"] for s in self.summaries if s["forgetting"] is not None]
+        )
 
     @property
     def milliseconds(self) -> float | None:
@@ -74,16 +77,17 @@ class MethodFigures:
 
     @property
     def first_task(self) -> Float64[np.ndarray, "seeds tasks"]:
-        """Accuracy on the first task after each, in percent; NaN where it was not measured."""
+        """Accuracy on the first task after each, in percent, or error; NaN where it was not measured."""
         return np.array([matrix[:, 0] for matrix in self._matrices()])
 
     @property
-    def average(self) -> Float64[np.ndarray, "seeds tasks"]:
-        """Average accuracy over the tasks so far, in percent; NaN where they were not all measured."""
+    def average_so_far(self) -> Float64[np.ndarray, "seeds tasks"]:
+        """Average accuracy over the tasks so far, in percent, or error; NaN where they were not all measured."""
         return np.array([[row[: i + 1].mean() for i, row in enumerate(matrix)] for matrix in self._matrices()])
 
     def _matrices(self) -> list[Float64[np.ndarray, "tasks tasks"]]:
-        return [100 * np.array(summary["accuracy"], dtype=np.float64) for summary in self.summaries]
+        measure = self.measure
+        return [measure.factor * np.array(summary[measure.name], dtype=np.float64) for summary in self.summaries]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +105,11 @@ class MethodComparison:
     seeds: int
     methods: tuple[MethodFigures, ...]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def measure(self) -> Measure:
+        """What all runs measured."""
+        return self.base.experiment.problem.measure
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -124,9 +133,10 @@ def plan(base: Base, methods: Sequence[Method], seeds: int = 1) -> list[PlannedR
         >>> [run.name for run in plan(base_of("split-digits"), [METHODS["hnet"], METHODS["ewc"]])]
         ['hnet-seed0', 'ewc-seed0']
     """
-    scenarios = (base.experiment.scenario,)
+    scenarios, measure = (base.experiment.scenario,), base.experiment.problem.measure.name
+    figures = (measure, f"average_{measure}", *_FIGURES)
     runs = [
-        PlannedRun(method.name, *base.settings(method), scenarios, seed, _FIGURES)
+        PlannedRun(method.name, *base.settings(method), scenarios, seed, figures)
         for seed in range(seeds)
         for method in methods
     ]
@@ -159,9 +169,9 @@ def compare(
         left_out: Why others are not there, a sentence for each.
     """
     finished = sorted((each for each in outcomes if each.summary), key=lambda outcome: outcome.run.seed)
-    figures = []
+    figures, measure = [], base.experiment.problem.measure
     for method in methods:
         summaries = tuple(outcome.summary for outcome in finished if outcome.run.group == method.name)
         tuned = not method.tunable or base.preset(method) is not None
-        figures.append(MethodFigures(method, *base.settings(method), tuned, summaries))
+        figures.append(MethodFigures(method, *base.settings(method), tuned, summaries, measure))
     return MethodComparison(base, seeds, tuple(figures), tuple(left_out))

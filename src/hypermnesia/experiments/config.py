@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
@@ -20,6 +20,7 @@ from hypermnesia.learners import (
     SISettings,
 )
 from hypermnesia.networks import ActivationName
+from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay.settings import HardReplaySettings, ReplaySettings
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
@@ -70,6 +71,36 @@ class PermutedTasks(_Section):
     padding: Annotated[int, Field(ge=0)] = 0
     """Pixels of border added on each side before permuting."""
     validation: Validation = 0
+
+
+class PolynomialSettings(_Section):
+    """A polynomial on an interval; see `hypermnesia.tasks.Polynomial`."""
+
+    coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
+    """Of x⁰, x¹, x², …"""
+    low: float
+    """Where the interval begins."""
+    high: float
+    """Where it ends."""
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> PolynomialSettings:
+        if not self.low < self.high:
+            raise ValueError(f"low must be less than high, not {self.low} and {self.high}")
+        return self
+
+
+class PolynomialTasks(_Section):
+    """A task is to predict a polynomial of one variable; see `hypermnesia.tasks.polynomials`. Needs no data."""
+
+    kind: Literal["polynomials"]
+    functions: Annotated[tuple[PolynomialSettings, ...], Field(min_length=1)]
+    examples: Count = 100
+    """For training, and as many for testing."""
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
+    """Standard deviation of the noise on what is learned from; what is tested on has none."""
+    validation: Annotated[int, Field(ge=0)] = 0
+    """Further examples to choose settings by."""
 
 
 class MLPSettings(_Section):
@@ -200,12 +231,15 @@ class EvaluationSettings(_Section):
 
 
 class RecordingSettings(_Section):
-    """How often a run writes something down."""
+    """How often a run writes something down, and what it keeps."""
 
     log_every: Count = 100
     """Iterations between two records of loss and accuracy in metrics.jsonl."""
     checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
     """Seconds between two checkpoints while a task is learned; every finished task is saved anyway."""
+    keep_learners: bool = False
+    """Keep the learner as it is after every task, in learners/: what `hypermnesia analyze transfer` starts from, and
+    how `hypermnesia analyze weights` sees drift. Each takes as much room as learner.safetensors."""
 
 
 class Experiment(_Section):
@@ -219,8 +253,9 @@ class Experiment(_Section):
     name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
     """Letters, digits, blanks and . _ + - only: run directories are called after it."""
     description: str = ""
-    data: DataSettings
-    tasks: Annotated[SplitTasks | PermutedTasks, Field(discriminator="kind")]
+    data: DataSettings | None = None
+    """Null for tasks that need none."""
+    tasks: Annotated[SplitTasks | PermutedTasks | PolynomialTasks, Field(discriminator="kind")]
     network: MLPSettings
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
@@ -234,6 +269,23 @@ class Experiment(_Section):
     threads: Count | None = None
     """Of the CPU; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
+
+    @property
+    def problem(self) -> Problem:
+        """What the tasks ask."""
+        return REGRESSION if isinstance(self.tasks, PolynomialTasks) else CLASSIFICATION
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Experiment:
+        kind = self.tasks.kind
+        if (self.data is None) != isinstance(self.tasks, PolynomialTasks):
+            which = (
+                "needs data, as in 'data: {name: mnist}'" if self.data is None else "has no use for data; leave it out"
+            )
+            raise ValueError(f"tasks.kind={kind} {which}")
+        if self.problem is REGRESSION and self.scenario == "class":
+            raise ValueError(f"tasks.kind={kind} asks for numbers, so the scenario must be task or domain, not class")
+        return self
 
     def to_yaml(self) -> str:
         """All settings, defaults included; reads back as the same experiment."""

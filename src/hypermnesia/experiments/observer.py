@@ -22,7 +22,7 @@ class Observer(Protocol):
         """A step was made. Called after every one, so look at `progress.scalars` rarely."""
 
     def evaluating(self, after: int, task: int) -> None:
-        """Test accuracy on `task` is about to be measured, `after` being the newest one."""
+        """How well `task` is answered is about to be measured, `after` being the newest one."""
 
     def evaluated(self, after: int, row: Sequence[float | None]) -> None:
         """All accuracies after a task are measured."""

@@ -18,6 +18,7 @@ from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaE
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.config import Experiment, validated
 from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.problems import ACCURACY
 
 T = TypeVar("T")
 
@@ -149,7 +150,7 @@ def read(path: Path) -> RecordedRun:
     summary = part(directory.summary, _summary, None, needed=False)
     reading = _whole_accuracy if finished else _accuracy
     no_accuracy: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
-    tasks, accuracy = part(directory.accuracy, reading, no_accuracy, needed=finished)
+    tasks, accuracy = part(directory.matrix(ACCURACY), reading, no_accuracy, needed=finished)
     no_settings: dict[str, Any] = {}
     settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
     experiment = None

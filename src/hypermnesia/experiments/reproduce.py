@@ -127,7 +127,7 @@ def compare(table: PublishedTable, outcomes: Iterable[Outcome], changes: Sequenc
     measured: dict[tuple[str, str, str], tuple[float, ...]] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.run.seed):
         cells = of_group[outcome.run.group]
-        for scenario, accuracy in outcome.accuracy.items():
+        for scenario, accuracy in outcome.averages.items():
             cell = (cells.benchmark, scenario, cells.method)
             measured[cell] = (*measured.get(cell, ()), 100 * accuracy)
     return Comparison(table, measured, tuple(changes))

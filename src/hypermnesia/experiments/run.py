@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from hypermnesia.errors import DivergenceError
 from hypermnesia.evaluation import Measurement, measure
@@ -21,6 +19,7 @@ from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.state import RunState
 from hypermnesia.experiments.summary import Summary, summarize
 from hypermnesia.experiments.tensorboard import TensorBoard
+from hypermnesia.experiments.threads import threads
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Scenario, Task
 from hypermnesia.training.checkpoint import Checkpoints
@@ -42,7 +41,7 @@ def run(
     stop: Callable[[], bool] = lambda: False,
     resume: bool = False,
 ) -> Summary:
-    """Learn the tasks one after another, measure accuracies after each, and write everything down.
+    """Learn the tasks one after another, measure how well they are answered after each, and write everything down.
 
     On one machine the same experiment gives the same measurements, byte for byte, however often the run was
     interrupted or killed and resumed; only the times differ.
@@ -61,20 +60,10 @@ def run(
         CheckpointError: What `directory` holds cannot be continued.
         OSError: A file could not be written; what was saved before remains.
     """
-    with _threads(experiment.threads):
+    with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
         return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
-
-
-@contextlib.contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Run:
@@ -90,6 +79,7 @@ class _Run:
     ) -> None:
         self.experiment, self.tasks, self.learner = experiment, tasks, learner
         self.directory, self.observer, self.stop = directory, observer, stop
+        self.measure = tasks[0].problem.measure
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned
@@ -124,6 +114,8 @@ class _Run:
             for task in range(len(self.state.rows), len(self.tasks)):
                 if self.learner.num_tasks == task:
                     self._learn(task)
+                if self.experiment.recording.keep_learners:
+                    self._keep_learner()
                 self._evaluate(task)
                 self._keep_replay(task)
                 self._save()
@@ -167,7 +159,7 @@ class _Run:
             self.tensorboard.add(f"learning/{name}", value, self.step)
 
     def _evaluate(self, after: int) -> None:
-        """Measure accuracies after a task; nothing is written down before all of them are there."""
+        """Measure how well tasks are answered after one; nothing is written down before all of them are there."""
         start = time.perf_counter()
         last = after == len(self.tasks) - 1
         every = last or self.experiment.evaluation.tasks == "all"
@@ -176,17 +168,17 @@ class _Run:
         scenarios = self.learner.scenarios if last and self.experiment.evaluation.every_scenario else (scenario,)
         measured = {task: self._measure(after, task, scenarios) for task in asked}
         for task, splits in measured.items():
-            accuracies = {f"{split}_accuracy": found.accuracy[scenario] for split, found in splits.items()}
-            self.records.add(kind="evaluation", step=self.step, after=after, task=task, **accuracies)
-            for name, value in accuracies.items():
+            values = {f"{split}_{self.measure.name}": found.value[scenario] for split, found in splits.items()}
+            self.records.add(kind="evaluation", step=self.step, after=after, task=task, **values)
+            for name, value in values.items():
                 self.tensorboard.add(f"{name}/{task:03d}", value, self.step)
         tests = {task: splits["test"] for task, splits in measured.items()}
-        row = [tests[task].accuracy[scenario] if task in tests else None for task in range(len(self.tasks))]
+        row = [tests[task].value[scenario] if task in tests else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
         self.state.memory_bytes.append(self.learner.memory_bytes)
         if last:
-            self.state.scenario_accuracy = {
-                name: float(np.mean([found.accuracy[name] for found in tests.values()])) for name in scenarios
+            self.state.averages = {
+                name: float(np.mean([found.value[name] for found in tests.values()])) for name in scenarios
             }
         inferred = [found.inferred for found in tests.values() if found.inferred is not None]
         self.state.inferred = inferred if every and inferred else None
@@ -214,6 +206,14 @@ class _Run:
             self.state.early_replay.append(late[-1])
             self.directory.write_replay(self.state.early_replay, late)
 
+    def _keep_learner(self) -> None:
+        """Write down the learner as it is after its newest task.
+
+        Done before the checkpoint that counts the task as evaluated is written: so a resumed run misses none.
+        """
+        self.directory.learners.mkdir(exist_ok=True)
+        self.learner.save(self.directory.learner_after(self.learner.num_tasks))
+
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
         self.tensorboard.flush()
@@ -231,7 +231,7 @@ class _Run:
         self.clock = now
 
     def _write_tables(self) -> None:
-        self.directory.write_accuracy(self.state.matrix(), self.state.tasks)
+        self.directory.write_matrix(self.state.matrix(), self.state.tasks, self.measure)
         if self.state.inferred is not None:
             self.directory.write_task_inference(self.state.inferred, self.state.tasks)
         state = self.state
@@ -252,8 +252,9 @@ class _Run:
         summary = summarize(
             self.experiment,
             self.state,
+            self.measure,
             directory=str(self.directory.path),
-            chance=np.array([1 / (task.num_classes or 1) for task in self.tasks]),
+            chance=np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
             compression=self.learner.compression,
             num_weights=self.learner.num_weights,
         )

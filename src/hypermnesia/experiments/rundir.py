@@ -16,13 +16,13 @@ from torch import Tensor
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.config import Experiment, validated
+from hypermnesia.problems import ACCURACY, ERROR, Measure
 from hypermnesia.training.checkpoint import read, write, write_atomically
 
 _NEEDED = {"config.yaml", "environment.json"}
 _ALL = _NEEDED | {
     "metrics.jsonl",
-    "accuracy.csv",
-    "accuracy.png",
+    *(f"{measure.name}.{kind}" for measure in (ACCURACY, ERROR) for kind in ("csv", "png")),
     "task_inference.csv",
     "task_inference.png",
     "replay.safetensors",
@@ -30,8 +30,10 @@ _ALL = _NEEDED | {
     "timing.csv",
     "summary.json",
     "learner.safetensors",
+    "learners",
     "checkpoint",
     "tensorboard",
+    "analyses",
 }
 
 
@@ -42,18 +44,20 @@ class RunDirectory:
     |---|---|
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
-    | metrics.jsonl | loss and accuracy while learning, accuracies after each task |
-    | accuracy.csv | test accuracies: row = after task i, column = task j |
+    | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
+    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv where numbers are predicted |
     | timing.csv | seconds each task took |
-    | accuracy.png | a picture of accuracy.csv |
+    | accuracy.png | a picture of accuracy.csv; error.png of error.csv |
     | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
     | task_inference.png | a picture of task_inference.csv |
     | replay.safetensors | inputs of each task as remembered right after it, and after the newest one |
     | replay.png | a picture of replay.safetensors |
     | summary.json | the figures printed at the end |
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
+    | learners/ | the learner after each task, where `recording.keep_learners` asks for it |
     | checkpoint/ | what `--resume` continues from |
     | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+    | analyses/ | what `hypermnesia analyze` found out about the finished run |
 
     Args:
         path: The directory; need not exist.
@@ -64,17 +68,21 @@ class RunDirectory:
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
         self.metrics = path / "metrics.jsonl"
-        self.accuracy = path / "accuracy.csv"
         self.timing = path / "timing.csv"
-        self.picture = path / "accuracy.png"
         self.task_inference = path / "task_inference.csv"
         self.task_inference_picture = path / "task_inference.png"
         self.replay = path / "replay.safetensors"
         self.replay_picture = path / "replay.png"
         self.summary = path / "summary.json"
         self.learner = path / "learner.safetensors"
+        self.learners = path / "learners"
         self.checkpoint = path / "checkpoint"
         self.tensorboard = path / "tensorboard"
+        self.analyses = path / "analyses"
+
+    def learner_after(self, tasks: int) -> Path:
+        """Where the learner is kept as it was after so many tasks."""
+        return self.learners / f"task-{tasks:03d}.safetensors"
 
     def is_run(self) -> bool:
         """Whether a run was started here."""
@@ -164,16 +172,17 @@ class RunDirectory:
         except ValueError as error:
             raise ConfigurationError(f"{self.environment} is damaged: it must hold a JSON list.") from error
 
-    def write_accuracy(self, matrix: np.ndarray, tasks: Sequence[str]) -> None:
-        """Write accuracy.csv.
+    def write_matrix(self, matrix: np.ndarray, tasks: Sequence[str], measure: Measure) -> None:
+        """Write accuracy.csv, or error.csv.
 
         Args:
-            matrix: Test accuracies `[learned, tasks]` in [0, 1]; NaN (not measured) becomes an empty cell.
+            matrix: Test accuracies in [0, 1], or errors, `[learned, tasks]`; NaN (not measured) becomes an empty cell.
             tasks: The tasks' names.
+            measure: Which of them.
         """
         cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
         _write_csv(
-            self.accuracy,
+            self.matrix(measure),
             [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
         )
 
@@ -197,6 +206,14 @@ class RunDirectory:
         """Write timing.csv: name, iterations, seconds of learning, seconds of evaluation for each task."""
         head = ["task", "iterations", "learning_seconds", "evaluation_seconds"]
         _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
+
+    def matrix(self, measure: Measure) -> Path:
+        """What :meth:`write_matrix` writes."""
+        return self.path / f"{measure.name}.csv"
+
+    def matrix_picture(self, measure: Measure) -> Path:
+        """A picture of it."""
+        return self.path / f"{measure.name}.png"
 
     def write_picture(self, path: Path, png: bytes) -> None:
         """Write one of the pictures."""

@@ -16,11 +16,12 @@ class RunState:
 
     Args:
         tasks: Names of all tasks, learned or not.
-        rows: Test accuracy in [0, 1] on each task, after each learned and evaluated task; None = not measured.
+        rows: Test accuracy in [0, 1] (or error) on each task, after each learned and evaluated task; None = not
+            measured.
         inferred: After the newest task, for each task so far how many of its test inputs were taken for which one; None
             where no task is inferred.
         early_replay: Inputs of each task as the learner remembered them right after it; empty if it replays none.
-        scenario_accuracy: Average accuracy after the last task, by scenario.
+        averages: Average accuracy (or error) after the last task, by scenario.
         memory_bytes: What the learner kept after each finished task.
         iterations: Optimizer steps of each finished task.
         learning_seconds: Of each task; the last entry may be that of a task still being learned.
@@ -31,7 +32,7 @@ class RunState:
     rows: list[list[float | None]] = dataclasses.field(default_factory=list)
     inferred: list[list[int]] | None = None
     early_replay: list[Tensor] = dataclasses.field(default_factory=list)
-    scenario_accuracy: dict[str, float] = dataclasses.field(default_factory=dict)
+    averages: dict[str, float] = dataclasses.field(default_factory=dict)
     memory_bytes: list[int] = dataclasses.field(default_factory=list)
     iterations: list[int] = dataclasses.field(default_factory=list)
     learning_seconds: list[float] = dataclasses.field(default_factory=list)

@@ -18,25 +18,27 @@ from hypermnesia.evaluation import (
 )
 from hypermnesia.experiments.config import Experiment
 from hypermnesia.experiments.state import RunState
+from hypermnesia.problems import Measure
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a run found; accuracies and what is made of them are fractions of 1.
+    """What a run found; accuracies and what is made of them are fractions of 1, errors mean squared errors.
 
     Args:
         name: Of the experiment.
         seed: Of the run.
         directory: Where its files are.
         tasks: Names.
-        accuracy: Row = after task i, column = task j; NaN = not measured.
+        measure: What the tasks were measured by: accuracy or error.
+        matrix: Row = after task i, column = task j; NaN = not measured.
         scenario: What was known and asked.
-        average_accuracy: After the last task.
-        scenario_accuracy: The same, by scenario: this one, and others if they were measured.
+        average: After the last task.
+        averages: The same, by scenario: this one, and others if they were measured.
         task_inference_accuracy: How often the task was inferred correctly, averaged over tasks; None where none is.
         task_inference: Of each task's test inputs (row), how many were taken for which task (column).
-        learning_accuracy: Average of each task's right after it was learned.
-        forgetting: None where not defined, as for the next two.
+        learning_average: Average of each task's right after it was learned.
+        forgetting: How much worse tasks have become; None where not defined, as for the next two.
         backward_transfer: See `hypermnesia.evaluation.metrics`, which has the formulas.
         forward_transfer: Likewise.
         compression: Weights trained / weights of the target network.
@@ -51,13 +53,14 @@ class Summary:
     seed: int
     directory: str
     tasks: list[str]
-    accuracy: Float64[np.ndarray, "tasks tasks"]
+    measure: Measure
+    matrix: Float64[np.ndarray, "tasks tasks"]
     scenario: str
-    average_accuracy: float
-    scenario_accuracy: dict[str, float]
+    average: float
+    averages: dict[str, float]
     task_inference_accuracy: float | None
     task_inference: list[list[int]] | None
-    learning_accuracy: float
+    learning_average: float
     forgetting: float | None
     backward_transfer: float | None
     forward_transfer: float | None
@@ -69,14 +72,28 @@ class Summary:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values; what was not measured or is not defined is None."""
-        accuracy = [[None if np.isnan(value) else float(value) for value in row] for row in self.accuracy]
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {"accuracy": accuracy}
+        """JSON values, called after the measure; what was not measured or is not defined is None.
+
+        `accuracy` (or `error`) is the matrix, `average_accuracy` what is left after the last task, `scenario_accuracy`
+        that by scenario, and `learning_accuracy` what was reached right after each task.
+        """
+        measure = self.measure.name
+        names = {
+            "matrix": measure,
+            "average": f"average_{measure}",
+            "averages": f"scenario_{measure}",
+            "learning_average": f"learning_{measure}",
+        }
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values["measure"] = measure
+        values["matrix"] = [[None if np.isnan(value) else float(value) for value in row] for row in self.matrix]
+        return {names.get(name, name): value for name, value in values.items()}
 
 
 def summarize(
     experiment: Experiment,
     state: RunState,
+    measure: Measure,
     *,
     directory: str,
     chance: Float64[np.ndarray, "tasks"],
@@ -88,27 +105,30 @@ def summarize(
     Args:
         experiment: What was run.
         state: After the last task.
+        measure: What it measured.
         directory: Of the run.
         chance: Accuracy of guessing, for each task.
         compression: Of the learner after the last task.
         num_weights: Likewise.
     """
     matrix = state.matrix()
+    merit = measure.sign * matrix
     return Summary(
         name=experiment.name,
         seed=experiment.seed,
         directory=directory,
         tasks=state.tasks,
-        accuracy=matrix,
+        measure=measure,
+        matrix=matrix,
         scenario=experiment.scenario,
-        average_accuracy=average_accuracy(matrix),
-        scenario_accuracy=state.scenario_accuracy,
+        average=average_accuracy(matrix),
+        averages=state.averages,
         task_inference_accuracy=None if state.inferred is None else task_inference_accuracy(np.array(state.inferred)),
         task_inference=state.inferred,
-        learning_accuracy=learning_accuracy(matrix),
-        forgetting=forgetting(matrix),
-        backward_transfer=backward_transfer(matrix),
-        forward_transfer=forward_transfer(matrix, chance),
+        learning_average=learning_accuracy(matrix),
+        forgetting=forgetting(merit),
+        backward_transfer=backward_transfer(merit),
+        forward_transfer=forward_transfer(merit, chance),
         compression=compression,
         num_weights=num_weights,
         memory_bytes=state.memory_bytes,

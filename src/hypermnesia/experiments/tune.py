@@ -76,13 +76,13 @@ class Trial:
     Args:
         number: From 0.
         settings: By place, as `learner.beta`.
-        accuracy: On validation data after the last task, averaged over tasks; None unless finished.
+        average: Accuracy (or error) on validation data after the last task, averaged over tasks; None unless finished.
         state: How it ended: complete, pruned or fail.
     """
 
     number: int
     settings: Mapping[str, float]
-    accuracy: float | None
+    average: float | None
     state: str
 
 
@@ -130,8 +130,12 @@ def tune(search: Search, *, jobs: int = 1, ended: Callable[[Trial], None] = lamb
                 worker.join()
     finally:
         # Also of a search that was stopped.
-        trials = sorted(map(_trial, study.get_trials()), key=lambda trial: (-(trial.accuracy or -1.0), trial.number))
-        if trials and trials[0].accuracy is not None:
+        sign = search.experiment.problem.measure.sign
+        trials = sorted(
+            map(_trial, study.get_trials()),
+            key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
+        )
+        if trials and trials[0].average is not None:
             best = _with_settings(search.experiment, trials[0].settings)
             text = best.model_copy(update={"name": f"{search.experiment.name}-tuned"}).to_yaml()
             write_atomically(search.directory / TUNED, text.encode())
@@ -159,7 +163,7 @@ def _study(search: Search) -> optuna.Study:
     study = optuna.create_study(
         storage=f"sqlite:///{search.directory / STUDY}",
         study_name="tune",
-        direction="maximize",
+        direction="maximize" if search.experiment.problem.measure.more_is_better else "minimize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
     )
@@ -206,14 +210,14 @@ def _work(
     if len(study.get_trials(states=counted)) >= search.trials:
         return
     study.optimize(
-        functools.partial(_accuracy, search, tasks),
+        functools.partial(_average, search, tasks),
         callbacks=[enough, lambda study, trial: ended(_trial(trial))],
         catch=(),
     )
 
 
-def _accuracy(search: Search, tasks: Sequence[Task], trial: optuna.Trial) -> float:
-    """Learn all tasks with settings that the trial suggests; the average accuracy on validation data."""
+def _average(search: Search, tasks: Sequence[Task], trial: optuna.Trial) -> float:
+    """Learn all tasks with settings that the trial suggests; how well that does on validation data."""
     import optuna
 
     suggested = {
@@ -227,7 +231,7 @@ def _accuracy(search: Search, tasks: Sequence[Task], trial: optuna.Trial) -> flo
             learner.learn(task)
         scenario = experiment.scenario
         found = [measure(learner, each.test, i, [scenario]) for i, each in enumerate(tasks[: number + 1]) if each.test]
-        average = sum(measurement.accuracy[scenario] for measurement in found) / len(found)
+        average = sum(measurement.value[scenario] for measurement in found) / len(found)
         trial.report(average, number)
         if number + 1 < len(tasks) and trial.should_prune():
             raise optuna.TrialPruned

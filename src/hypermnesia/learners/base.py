@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
+from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
@@ -33,23 +34,57 @@ class Prediction:
     """A learner's answer.
 
     Attributes:
-        labels: The likeliest class of each input, counted within its task, `[inputs]`.
-        probabilities: Of every class of that task, `[inputs, classes]`.
+        outputs: Of the network of each input's task: logits of its classes, or numbers, `[inputs, outputs]`.
         task: The task each input was taken to belong to: the one given, or the one inferred, `[inputs]`; None where the
             learner answers without inferring one. Task and label together name a class among all classes.
         certainty: How sure the learner is of that task, from 0 to 1, `[inputs]`; 1 where it was given.
+        problem: What was asked.
+
+    Example:
+        >>> Prediction(torch.tensor([[0.0, 2.0]]), None, None).labels
+        tensor([1])
     """
 
-    labels: Int64[Tensor, " inputs"]
-    probabilities: Float[Tensor, "inputs classes"]
+    outputs: Float[Tensor, "inputs outputs"]
     task: Int64[Tensor, " inputs"] | None
     certainty: Float[Tensor, " inputs"] | None
+    problem: Problem = CLASSIFICATION
 
-    @classmethod
-    def given_task(cls, logits: Float[Tensor, "inputs classes"], task: int) -> Prediction:
-        """The answer where the task is known."""
-        tasks = torch.full((len(logits),), task, device=logits.device)
-        return cls(logits.argmax(1), logits.softmax(1), tasks, torch.ones(len(logits), device=logits.device))
+    @property
+    def labels(self) -> Int64[Tensor, " inputs"]:
+        """The likeliest class of each input, counted within its task.
+
+        Raises:
+            ConfigurationError: Numbers were predicted.
+        """
+        return self._of(CLASSIFICATION).argmax(1)
+
+    @property
+    def probabilities(self) -> Float[Tensor, "inputs classes"]:
+        """Of every class of the task.
+
+        Raises:
+            ConfigurationError: Numbers were predicted.
+        """
+        return self._of(CLASSIFICATION).softmax(1)
+
+    @property
+    def values(self) -> Float[Tensor, "inputs numbers"]:
+        """The predicted numbers.
+
+        Raises:
+            ConfigurationError: Classes were predicted.
+        """
+        return self._of(REGRESSION)
+
+    def _of(self, problem: Problem) -> Tensor:
+        if self.problem is not problem:
+            raise ConfigurationError(
+                "classes were learned, not numbers: ask for prediction.labels or prediction.probabilities"
+                if problem is REGRESSION
+                else "numbers were learned, not classes: ask for prediction.values"
+            )
+        return self.outputs
 
 
 class ContinualLearner(ABC):
@@ -60,7 +95,13 @@ class ContinualLearner(ABC):
         training: How each task is optimized: settings, or their fields as a dict; None for the defaults.
         seed: Root of everything random in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
+
+    Attributes:
+        problems: What can be asked of it.
+        problem: What it learns; every task must ask the same. Classification before the first one.
     """
+
+    problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
 
     def __init__(
         self,
@@ -75,6 +116,7 @@ class ContinualLearner(ABC):
         self.device = resolve_device(str(device))
         self._module = copy.deepcopy(module).to(self.device)
         self._input_shape: tuple[int, ...] | None = None
+        self.problem: Problem = CLASSIFICATION
         self._trainer: Trainer | None = None
         self._trainer_state: dict[str, Any] | None = None
 
@@ -125,8 +167,8 @@ class ContinualLearner(ABC):
             raise ConfigurationError(f"there is no task {task}: {known} tasks were learned, counted from 0")
         if task is None and self.scenarios == ("task",):
             raise ConfigurationError(
-                "this learner was made for the task-incremental scenario, where every task has classes of its own: say"
-                " which task the inputs belong to, as in predict(inputs, task=0)"
+                "this learner answers only where the task is known (the task-incremental scenario): say which task the"
+                " inputs belong to, as in predict(inputs, task=0)"
             )
         shape = tuple(inputs.shape[1:])
         if shape != self._input_shape:
@@ -134,6 +176,11 @@ class ContinualLearner(ABC):
                 f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
             )
         return self._predict(inputs.to(self.device), task)
+
+    def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
+        """The answer where the task is known."""
+        tasks = torch.full((len(outputs),), task, device=outputs.device)
+        return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device), self.problem)
 
     def replay(self, task: int, number: int) -> Float[Tensor, "number *shape"] | None:
         """Inputs of a task as it is remembered, made of the same noise each time; None if the learner makes none."""
@@ -191,17 +238,22 @@ class ContinualLearner(ABC):
 
         Args:
             source: A task, a map-style dataset of (input, label) pairs, a data loader of such batches, or a pair of
-                tensors. Labels count from 0 within the task.
+                tensors. Integer labels are classes and count from 0 within the task; floating-point ones are numbers to
+                be predicted.
             monitor: Called after every step.
 
         Raises:
             DataError: If the examples do not fit the module or the earlier tasks.
             DivergenceError: If the loss is not finite; the learner is then as it was before the task.
         """
-        task = Task.of(source)
+        self._learn(Task.of(source), monitor, self._begin_task)
+
+    def _learn(self, task: Task, monitor: Monitor | None, begin: Callable[[Task], None]) -> None:
+        """Learn a task that is begun like that, or go on with the one in progress."""
         if self.in_progress is None:
             self._check(task)
-            self._begin_task(task)
+            self.problem = task.problem
+            begin(task)
             self._input_shape = tuple(task.train.input_shape)
         if self._trainer is None:
             seeds = self.seeds.child("task", self.num_tasks)
@@ -223,18 +275,21 @@ class ContinualLearner(ABC):
     def state_dict(self) -> dict[str, Any]:
         """All of the learner's state, also amid a task: nested dicts and lists of tensors and plain values."""
         trainer = self._trainer_state if self._trainer is None else self._trainer.state_dict()
-        return {"learner": self._state(), "trainer": trainer, "input_shape": self._input_shape}
+        known = {"input_shape": self._input_shape, "problem": self.problem.name}
+        return {"learner": self._state(), "trainer": trainer, **known}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state_dict` of a learner with the same settings gave."""
         shape = state["input_shape"]
         self._input_shape = None if shape is None else tuple(shape)
+        self.problem = PROBLEMS[state["problem"]]
         self._load_state(state["learner"])
         # Copied: the learner it comes from may go on.
         self._trainer, self._trainer_state = None, copy.deepcopy(state["trainer"])
 
     def _check(self, task: Task) -> None:
         """Refuse a task that cannot be learned, before anything has changed."""
+        self._check_problem(task)
         shape = tuple(task.train.input_shape)
         if self._input_shape not in (None, shape):
             raise DataError(
@@ -254,14 +309,33 @@ class ContinualLearner(ABC):
         finally:
             self._module.train(was_training)
         if outputs.ndim != 2:
-            raise DataError(f"the module must give [n, classes] numbers for n inputs, not {list(outputs.shape)}")
-        self._check_classes(task, outputs.shape[1])
+            raise DataError(f"the module must give [n, outputs] numbers for n inputs, not {list(outputs.shape)}")
+        self._check_outputs(task, outputs.shape[1])
 
-    def _check_classes(self, task: Task, outputs: int) -> None:
-        """Refuse a task with more classes than the module has outputs, where these do not grow."""
-        if task.num_classes is not None and task.num_classes > outputs:
+    def _check_problem(self, task: Task) -> None:
+        if task.problem not in self.problems:
             raise DataError(
-                f"task '{task.name}' has labels up to {task.num_classes - 1}, but the module has {outputs}"
+                f"task '{task.name}' is one of {task.problem.name}, but a {type(self).__name__} learns"
+                f" {' and '.join(problem.name for problem in self.problems)} only: integer labels are classes,"
+                " floating-point ones numbers to be predicted"
+            )
+        if self._input_shape is not None and task.problem is not self.problem:
+            raise DataError(
+                f"task '{task.name}' is one of {task.problem.name}, but those before were of {self.problem.name}: one"
+                " learner learns one of them"
+            )
+
+    def _check_outputs(self, task: Task, outputs: int) -> None:
+        """Refuse a task that asks for more than the module's outputs, where these do not grow."""
+        asked = task.num_outputs
+        if task.problem is REGRESSION and asked != outputs:
+            raise DataError(
+                f"task '{task.name}' has {asked} numbers to be predicted from an input, but the module gives {outputs}:"
+                " they must be equal (if the labels are classes, make them integers)"
+            )
+        if asked is not None and asked > outputs:
+            raise DataError(
+                f"task '{task.name}' has labels up to {asked - 1}, but the module has {outputs}"
                 " outputs: labels must be 0 … outputs-1"
             )
 

@@ -11,13 +11,14 @@ from torch.func import functional_call
 
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import PlainObjective
+from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.trainer import Objective
 
 Answers = Callable[[dict[str, Tensor], Tensor], Tensor]
-"""From weights by name, and inputs, to logits of the classes of the task, `[n, classes]`."""
+"""From weights by name, and inputs, to the outputs that an input of the task chooses between, `[n, outputs]`."""
 
 
 class Consolidation(ABC):
@@ -60,6 +61,7 @@ class Consolidation(ABC):
 class ConsolidatedLearner(PlainLearner):
     """A plain network whose weights are held; its subclasses differ in how."""
 
+    problems = BOTH
     _consolidation: Consolidation
 
     def _begin_task(self, task: Task) -> None:
@@ -67,7 +69,7 @@ class ConsolidatedLearner(PlainLearner):
         self._consolidation.begin_task(self._plain.trained)
 
     def _objective(self) -> Objective:
-        return PlainObjective(self._plain, self.training, penalty=self._consolidation.penalty())
+        return PlainObjective(self._plain, self.training, self.problem, penalty=self._consolidation.penalty())
 
     def _end_task(self, task: Task) -> None:
         network, outputs, number = self._plain.network, self._plain.outputs, self.num_tasks

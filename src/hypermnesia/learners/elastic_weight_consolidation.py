@@ -78,6 +78,7 @@ class ElasticConsolidation(Consolidation):
             parameters,
             ((inputs.to(self._device), labels.to(self._device) + first_label) for inputs, labels in batches),
             self._settings.fisher,
+            examples.problem,
             generator=self._seeds.child("fisher", self._num_tasks).generator(),
         )
         if self._settings.decay is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import PlainObjective
+from hypermnesia.problems import BOTH
 from hypermnesia.training.trainer import Objective
 
 
@@ -22,5 +23,7 @@ class FineTuningLearner(PlainLearner):
         [1]
     """
 
+    problems = BOTH
+
     def _objective(self) -> Objective:
-        return PlainObjective(self._plain, self.training)
+        return PlainObjective(self._plain, self.training, self.problem)

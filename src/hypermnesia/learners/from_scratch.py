@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.plain import PlainNetwork, PlainObjective
+from hypermnesia.problems import BOTH
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings
@@ -28,6 +29,8 @@ class FromScratchLearner(ContinualLearner):
         >>> learner.num_tasks
         1
     """
+
+    problems = BOTH
 
     def __init__(
         self,
@@ -59,17 +62,17 @@ class FromScratchLearner(ContinualLearner):
 
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
         assert task is not None
-        return Prediction.given_task(self._networks[task].logits(inputs), task)
+        return self._given_task(self._networks[task].logits(inputs), task)
 
-    def _check_classes(self, task: Task, outputs: int) -> None:
+    def _check_outputs(self, task: Task, outputs: int) -> None:
         """Any number will do: the head grows."""
 
     def _begin_task(self, task: Task) -> None:
         self._networks = (*self._networks, self._new())
-        self._networks[-1].begin_task(task.count_classes())
+        self._networks[-1].begin_task(task.count_outputs())
 
     def _objective(self) -> Objective:
-        return PlainObjective(self._networks[-1], self.training)
+        return PlainObjective(self._networks[-1], self.training, self.problem)
 
     def _end_task(self, task: Task) -> None:
         self._networks[-1].end_task()

@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional
 
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.base import ContinualLearner, Prediction
-from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork, ProtectedObjective
+from hypermnesia.problems import CLASSIFICATION
+from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.trainer import Objective
 
 INPUTS_AT_A_TIME = 2000
 """Inputs in one forward pass of a prediction; a matter of memory and caches only."""
@@ -67,8 +68,23 @@ class GeneratedNetworkLearner(ContinualLearner):
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """All: every task has a network of its own, whatever is asked."""
-        return SCENARIOS
+        """All: every task has a network of its own, whatever is asked. But numbers are of no class."""
+        return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
+
+    def answers(
+        self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
+    ) -> Int64[Tensor, "points inputs"]:
+        """The likeliest class of each input, by the networks of any embeddings, learned or not.
+
+        Args:
+            embeddings: From which the networks are generated.
+            inputs: As in training batches.
+            task: Whose statistics (batch normalization's) the networks use, from 0.
+        """
+        embeddings, inputs = embeddings.to(self.device), inputs.to(self.device)
+        with self._network.for_use():
+            parts = [self._network.outputs(embeddings, part, task).argmax(2) for part in inputs.split(INPUTS_AT_A_TIME)]
+        return torch.cat(parts, 1)
 
     @abstractmethod
     def _infer(self, inputs: Tensor) -> Prediction:
@@ -78,7 +94,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         with self._network.for_use():
             if task is None:
                 return self._infer(inputs)
-            return Prediction.given_task(self._network(self._network.tensors(task), inputs), task)
+            return self._given_task(self._network(self._network.tensors(task), inputs), task)
 
     def _answer(
         self, inputs: Tensor, tasks: Int64[Tensor, " inputs"], certainty: Float[Tensor, " inputs"]
@@ -90,17 +106,16 @@ class GeneratedNetworkLearner(ContinualLearner):
             if len(chosen := (tasks == task).nonzero()[:, 0]) or not len(inputs)
         ]
         order = torch.cat([chosen for chosen, _ in answers]).argsort()
-        logits = torch.cat([answer for _, answer in answers])[order]
-        return Prediction(logits.argmax(1), logits.softmax(1), tasks, certainty)
+        return Prediction(torch.cat([answer for _, answer in answers])[order], tasks, certainty, self.problem)
 
-    def _classification(self, penalty: Penalty | None = None) -> ProtectedObjective:
-        """The objective of the target network: cross-entropy on the task that was begun, old tasks kept."""
-        network = self._network
+    def _network_objective(self, penalty: Penalty | None = None) -> Objective:
+        """The objective of the target network: the loss on the task that was begun, old tasks kept."""
+        network, problem = self._network, self.problem
 
         def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            logits = network.while_learning(tensors, inputs)
-            accuracy = (logits.argmax(dim=1) == labels).float().mean()
-            return functional.cross_entropy(logits, labels), {"accuracy": accuracy}
+            outputs = network.while_learning(tensors, inputs)
+            merit = problem.merit(outputs, labels).mean()
+            return problem.loss(outputs, labels), {problem.measure.name: merit}
 
         return network.objective(loss, penalty=penalty)
 

@@ -7,10 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.base import Prediction
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
 from hypermnesia.learners.task_inference import InferenceSettings, infer, uncertainty
+from hypermnesia.problems import BOTH, CLASSIFICATION
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings, validated
 from hypermnesia.training.trainer import Objective
 
@@ -48,6 +54,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         ([0, 1], [1, 0])
     """
 
+    problems = BOTH
+
     def __init__(
         self,
         module: nn.Module,
@@ -62,13 +70,58 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         self.inference = validated(InferenceSettings, inference or {})
         super().__init__(module, settings, training=training, seed=seed, device=device)
 
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """All; where numbers are predicted, the task is inferred by `agreement` only."""
+        if self.problem is CLASSIFICATION or self.inference.criterion == "agreement":
+            return super().scenarios
+        return ("task",)
+
+    def adapt(
+        self,
+        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor],
+        *,
+        monitor: Monitor | None = None,
+    ) -> None:
+        """Learn a task with nothing but its embedding: old tasks stay as they are, bit for bit.
+
+        How well that works tells how much of what old tasks needed serves new ones. An interrupted call goes on with
+        the same task again, as :meth:`learn` does.
+
+        Args:
+            source: As for :meth:`learn`.
+            monitor: Called after every step.
+
+        Raises:
+            ConfigurationError: If a task begun by :meth:`learn` is in progress.
+            DataError: If the examples do not fit the module or the earlier tasks.
+            DivergenceError: If the loss is not finite; the learner is then as it was before the task.
+
+        Example:
+            >>> learner = HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 20})
+            >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+            >>> before = learner.hypernetwork(0)["weight"]
+            >>> learner.adapt((torch.eye(2), torch.tensor([1, 0])))
+            >>> learner.num_tasks, torch.equal(learner.hypernetwork(0)["weight"], before)
+            (2, True)
+        """
+        if self.in_progress is not None and not self._network.is_frozen:
+            raise ConfigurationError(
+                "a task is in progress that learns more than its embedding: finish it first, with the same learn again"
+            )
+        self._learn(Task.of(source), monitor, self._begin_adaptation)
+
+    def _begin_adaptation(self, task: Task) -> None:
+        self._begin_task(task)
+        self._network.freeze()
+
     def _infer(self, inputs: Tensor) -> Prediction:
         """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks."""
         uncertainties = torch.empty(self.hypernetwork.num_tasks, len(inputs), device=self.device)
         answer: Tensor | None = None
         for task in range(len(uncertainties)):
             logits = self._logits_of_copies(inputs, task)
-            uncertainties[task] = uncertainty(logits, self.inference)
+            uncertainties[task] = uncertainty(logits, self.inference, self.problem)
             if answer is None:
                 answer, least = logits[0], uncertainties[0].clone()
             else:
@@ -77,7 +130,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
                 least = torch.where(better, uncertainties[task], least)
         assert answer is not None
         inferred, certainty = infer(uncertainties)
-        return Prediction(answer.argmax(1), answer.softmax(1), inferred, certainty)
+        return Prediction(answer, inferred, certainty, self.problem)
 
     def _logits_of_copies(self, inputs: Tensor, task: int) -> Tensor:
         """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
@@ -92,7 +145,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         return torch.stack(logits)
 
     def _objective(self) -> Objective:
-        return self._classification()
+        return self._network_objective()
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "inference": self.inference.model_dump(mode="json")}

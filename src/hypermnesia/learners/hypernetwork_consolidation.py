@@ -79,7 +79,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         self._consolidation.begin_task(self.hypernetwork.shared_parameters())
 
     def _objective(self) -> Objective:
-        return self._classification(self._consolidation.penalty())
+        return self._network_objective(self._consolidation.penalty())
 
     def _end_task(self, task: Task) -> None:
         network, number = self._network, self.num_tasks

@@ -133,7 +133,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        return JointObjective(self._classification(), {"autoencoder": autoencoder.objective(bound)})
+        return JointObjective(self._network_objective(), {"autoencoder": autoencoder.objective(bound)})
 
     def _end_task(self, task: Task) -> None:
         assert self._autoencoder is not None

@@ -91,7 +91,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
         others = {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)}
-        return JointObjective(self._classification(), others)
+        return JointObjective(self._network_objective(), others)
 
     def _end_task(self, task: Task) -> None:
         super()._end_task(task)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import PlainNetwork
 from hypermnesia.plain.objective import IMPOSSIBLE
+from hypermnesia.problems import BOTH, REGRESSION, Problem
 from hypermnesia.tasks.examples import Examples, UnionExamples
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.precision import forward_precision
@@ -35,6 +35,7 @@ class JointLearner(PlainLearner):
         1
     """
 
+    problems = BOTH
     _tasks: tuple[Task, ...] = ()
 
     def recall(self, tasks: Sequence[Task]) -> None:
@@ -43,7 +44,7 @@ class JointLearner(PlainLearner):
 
     @property
     def memory_bytes(self) -> int:
-        """Of weights, and of all examples as float32."""
+        """Of weights, and of all examples as float32, a label being one number."""
         examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._tasks)
         return super().memory_bytes + 4 * examples
 
@@ -61,11 +62,12 @@ class JointLearner(PlainLearner):
 
     def _examples(self, task: Task) -> Examples:
         self._check_recalled()
-        shifts = [self._plain.outputs.of_task(number).start for number in range(self.num_tasks + 1)]
-        return UnionExamples([each.train for each in (*self._tasks, task)], shifts)
+        outputs = self._plain.outputs
+        places = [outputs.of_task(number) for number in range(self.num_tasks + 1)]
+        return UnionExamples([each.train for each in (*self._tasks, task)], places, len(outputs))
 
     def _objective(self) -> Objective:
-        return _UnionObjective(self._plain, self.training)
+        return _UnionObjective(self._plain, self.training, self.problem)
 
     def _end_task(self, task: Task) -> None:
         super()._end_task(task)
@@ -73,14 +75,15 @@ class JointLearner(PlainLearner):
 
 
 class _UnionObjective(Objective):
-    """Cross-entropy on examples of any task, whose labels are outputs of the network."""
+    """The loss on examples of any task, whose labels are as `UnionExamples` has them."""
 
-    def __init__(self, plain: PlainNetwork, training: TrainingSettings) -> None:
+    def __init__(self, plain: PlainNetwork, training: TrainingSettings, problem: Problem) -> None:
         network, outputs = plain.network, plain.outputs
         network.train()
         self._parameters = list(network.parameters())
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision
+        self._problem = problem
         # For each output, which others its task chooses between.
         competing = torch.zeros(len(outputs), len(outputs), dtype=torch.bool)
         for task in range(len(outputs.classes)):
@@ -95,8 +98,15 @@ class _UnionObjective(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         with forward_precision(self._precision, inputs.device):
-            logits = self._network(inputs).float()
-        logits = torch.where(self._competing[labels], logits, IMPOSSIBLE)
-        loss = functional.cross_entropy(logits, labels)
+            outputs = self._network(inputs).float()
+        if self._problem is REGRESSION:
+            # Where nothing is asked, the answer is right whatever it is.
+            asked = ~labels.isnan()
+            error = torch.where(asked, outputs - labels.nan_to_num().to(outputs.dtype), 0.0)
+            loss = error.square().sum() / asked.sum()
+            merit = loss.detach()
+        else:
+            outputs = torch.where(self._competing[labels], outputs, IMPOSSIBLE)
+            loss, merit = self._problem.loss(outputs, labels), self._problem.merit(outputs, labels).mean()
         loss.backward()
-        return {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}
+        return {"loss": loss.detach(), self._problem.measure.name: merit}

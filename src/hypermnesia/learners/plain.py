@@ -10,9 +10,10 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.plain import PlainNetwork
+from hypermnesia.problems import REGRESSION
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings, validated
@@ -80,16 +81,24 @@ class PlainLearner(ContinualLearner):
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
         logits, outputs = self._plain.logits(inputs), self._plain.outputs
         if task is not None:
-            return Prediction.given_task(logits[:, outputs.of_task(task)], task)
+            return self._given_task(logits[:, outputs.of_task(task)], task)
         if self.scenario == "domain":
-            return Prediction(logits.argmax(1), logits.softmax(1), None, None)
-        return _likeliest_class(logits.softmax(1), outputs)
+            return Prediction(logits, None, None, self.problem)
+        return _likeliest_class(logits, outputs)
 
-    def _check_classes(self, task: Task, outputs: int) -> None:
+    def _check_problem(self, task: Task) -> None:
+        super()._check_problem(task)
+        if task.problem is REGRESSION and self.scenario == "class":
+            raise DataError(
+                f"task '{task.name}' asks for numbers, and the class-incremental scenario for one class among all: make"
+                " the learner for the scenario 'task' or 'domain'"
+            )
+
+    def _check_outputs(self, task: Task, outputs: int) -> None:
         """Any number will do: the head grows."""
 
     def _begin_task(self, task: Task) -> None:
-        self._plain.begin_task(task.count_classes())
+        self._plain.begin_task(task.count_outputs())
 
     def _end_task(self, task: Task) -> None:
         self._plain.end_task()
@@ -109,15 +118,15 @@ class PlainLearner(ContinualLearner):
         self._plain.load_state(state["plain"])
 
 
-def _likeliest_class(probabilities: Float[Tensor, "inputs outputs"], outputs: Outputs) -> Prediction:
+def _likeliest_class(logits: Float[Tensor, "inputs outputs"], outputs: Outputs) -> Prediction:
     """The likeliest class of all, as a task and a label within it."""
-    counts = torch.tensor(outputs.classes, device=probabilities.device)
+    counts = torch.tensor(outputs.classes, device=logits.device)
     starts = counts.cumsum(0) - counts
-    likeliest = probabilities.argmax(1)
-    tasks = torch.bucketize(likeliest, starts, right=True) - 1
-    # The outputs of that task, as many as the task of most classes has; the rest stays zero.
-    places = torch.arange(int(counts.max()), device=probabilities.device)
+    tasks = torch.bucketize(logits.argmax(1), starts, right=True) - 1
+    # The outputs of that task, as many as the task of most classes has; the rest is impossible.
+    places = torch.arange(int(counts.max()), device=logits.device)
     columns = (starts[tasks][:, None] + places).clamp(max=len(outputs) - 1)
-    of_task = probabilities.gather(1, columns) * (places < counts[tasks][:, None])
-    certainty = of_task.sum(1)
-    return Prediction(likeliest - starts[tasks], of_task / certainty[:, None], tasks, certainty)
+    absent = places >= counts[tasks][:, None]
+    of_task = logits.gather(1, columns).masked_fill(absent, -torch.inf)
+    certainty = logits.softmax(1).gather(1, columns).masked_fill(absent, 0).sum(1)
+    return Prediction(of_task, tasks, certainty)

@@ -78,7 +78,7 @@ class ReplayLearner(PlainLearner):
         check_range(task)
 
     def _begin_task(self, task: Task) -> None:
-        self._classifier.begin_task(tuple(task.train.input_shape), task.count_classes())
+        self._classifier.begin_task(tuple(task.train.input_shape), task.count_outputs())
 
     def _objective(self) -> Objective:
         classifier, replay_model = self._classifier.objectives()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.problems import CLASSIFICATION, Problem
 
 Criterion = Literal["entropy", "max-probability", "energy", "agreement"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,7 +44,7 @@ class InferenceSettings(BaseModel):
 
 
 def uncertainty(
-    logits: Float[Tensor, "copies inputs classes"], settings: InferenceSettings
+    logits: Float[Tensor, "copies inputs outputs"], settings: InferenceSettings, problem: Problem = CLASSIFICATION
 ) -> Float[Tensor, " inputs"]:
     """How unsure a task's network is about each input: the lower, the likelier the input belongs to the task.
 
@@ -51,9 +52,10 @@ def uncertainty(
         logits: Answers of `settings.copies` networks of one task: the first has the learned embedding, the others
             noisy ones.
         settings: The criterion and its temperature.
+        problem: What was asked. Numbers say how sure a network is by their agreement only.
 
     Raises:
-        ConfigurationError: If there are more or fewer copies than the criterion needs.
+        ConfigurationError: If there are more or fewer copies than the criterion needs, or it needs classes.
 
     Example:
         >>> sure, unsure = torch.tensor([[9.0, 0.0]]), torch.tensor([[0.1, 0.0]])
@@ -65,7 +67,14 @@ def uncertainty(
             f"the criterion {settings.criterion!r} needs the answers of {settings.copies} copies of a task's network,"
             f" not of {len(logits)}: make as many as settings.copies says"
         )
-    return _CRITERIA[settings.criterion](logits, settings.temperature)
+    if problem is CLASSIFICATION:
+        return _CRITERIA[settings.criterion](logits, settings.temperature)
+    if settings.criterion != "agreement":
+        raise ConfigurationError(
+            f"the criterion {settings.criterion!r} needs probabilities of classes: where numbers are predicted, use"
+            " 'agreement'"
+        )
+    return logits.var(0, correction=0).mean(-1)
 
 
 def infer(uncertainties: Float[Tensor, "tasks inputs"]) -> tuple[Int64[Tensor, " inputs"], Float[Tensor, " inputs"]]:

@@ -1,4 +1,4 @@
-"""A network of its own weights that gets outputs as classes arrive."""
+"""A network of its own weights that gets outputs as tasks arrive."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class PlainNetwork:
         return self._answer(self.before, inputs)
 
     def begin_task(self, classes: int) -> None:
-        """Make room for a task of so many classes."""
+        """Make room for a task of so many classes, or numbers to be predicted."""
         self.before = copy.deepcopy(self.network)
         self.outputs = self.outputs.and_task(classes)
         generator = self._seeds.child("head", self.num_tasks).generator()

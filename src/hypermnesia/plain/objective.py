@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.plain.network import PlainNetwork
+from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.training.precision import forward_precision
@@ -50,15 +51,17 @@ class Past(ABC):
 
 
 class PlainObjective(Objective):
-    """(1 − w) · cross-entropy on the current task + w · T² · cross-entropy on the past + a penalty.
+    """(1 − w) · loss on the current task + w · T² · cross-entropy on the past + a penalty.
 
-    The cross-entropy on the past is with probabilities that were taken at temperature T (distillation, Hinton et al.,
-    Distilling the knowledge in a neural network, 2015).
+    The loss is cross-entropy or, where numbers are predicted, the mean squared error. The cross-entropy on the past is
+    with probabilities that were taken at temperature T (distillation, Hinton et al., Distilling the knowledge in a
+    neural network, 2015).
 
     Args:
         plain: The network; its newest task is the one to learn.
         training: Precision and compilation.
-        past: Inputs of past tasks; None for none.
+        problem: What the task asks.
+        past: Inputs of past tasks; None for none. Only where classes are asked.
         weight: w, the share of the past in the loss; `equal` gives every task so far the same.
         temperature: T, of the targets of the past.
         penalty: Added to the loss; None for none.
@@ -68,6 +71,7 @@ class PlainObjective(Objective):
         self,
         plain: PlainNetwork,
         training: TrainingSettings,
+        problem: Problem = CLASSIFICATION,
         *,
         past: Past | None = None,
         weight: float | Literal["equal"] = "equal",
@@ -79,11 +83,12 @@ class PlainObjective(Objective):
         self._parameters = dict(network.named_parameters())
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision
+        self._problem = problem
         self._past, self._penalty = past, penalty
         task = len(outputs.classes) - 1
         self._weight = task / (task + 1) if weight == "equal" else weight
         self._temperature = temperature
-        self._current = outputs.competing(task)
+        self._current = outputs.competing(task) if problem is CLASSIFICATION else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
         self._shift = outputs.of_task(task).start - self._current.start
         self._competing = _among(outputs, outputs.competing).to(plain.device)
@@ -104,8 +109,8 @@ class PlainObjective(Objective):
         with forward_precision(self._precision, inputs.device):
             logits = self._network(inputs if past is None else torch.cat([inputs, past.inputs])).float()
         current = logits[: len(inputs), self._current]
-        loss = task_loss = functional.cross_entropy(current, labels)
-        scalars = {"accuracy": (current.argmax(1) == labels).float().mean(), "task_loss": task_loss}
+        loss = task_loss = self._problem.loss(current, labels)
+        scalars = {self._problem.measure.name: self._problem.merit(current, labels).mean(), "task_loss": task_loss}
         if past is not None:
             answers = torch.where(self._competing[past.tasks], logits[len(inputs) :], IMPOSSIBLE) / self._temperature
             scalars["replay_loss"] = self._temperature**2 * functional.cross_entropy(answers, past.targets)

@@ -8,21 +8,27 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from hypermnesia.errors import CheckpointError
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
+from hypermnesia.protection.adaptation import AdaptationObjective
 from hypermnesia.protection.objective import Loss, ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
 
 Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
 """From weights and statistics by name, and inputs, to outputs."""
+
+_NUMBERS_AT_A_TIME = 2**24
+"""Weights and activations of networks that are asked together; a matter of memory and speed only."""
 
 
 class ProtectedNetwork:
@@ -61,7 +67,7 @@ class ProtectedNetwork:
         self.while_learning: Forward = torch.compile(self) if training.compile else self
         # Statistics that a task has changed, one dict a task.
         self._buffers: list[dict[str, Tensor]] = []
-        # Θ_h before the task that is being learned.
+        # Θ_h before the task that is being learned; empty where it stays as it is, None between tasks.
         self._snapshot: dict[str, Tensor] | None = None
 
     @property
@@ -90,6 +96,23 @@ class ProtectedNetwork:
         weights = self.hypernetwork(task) if embedding is None else self.hypernetwork.generate(embedding)
         return {**weights, **self._buffers[task]}
 
+    def outputs(
+        self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
+    ) -> Float[Tensor, "points inputs outputs"]:
+        """The module's outputs with weights generated from each embedding, several embeddings at a time.
+
+        Args:
+            embeddings: Any, learned or not.
+            inputs: For all of them.
+            task: Whose statistics are used.
+        """
+
+        def of_one(embedding: Tensor) -> Tensor:
+            return self(self.tensors(task, embedding), inputs)
+
+        at_a_time = max(1, _NUMBERS_AT_A_TIME // (self.hypernetwork.layout.size + inputs.numel()))
+        return torch.func.vmap(of_one, chunk_size=at_a_time)(embeddings)
+
     def statistics(self, task: int) -> dict[str, Tensor]:
         """What the task has changed of the module's statistics, by name."""
         return self._buffers[task]
@@ -117,22 +140,36 @@ class ProtectedNetwork:
         self.hypernetwork.add_task(self._seeds.child("task", number, "embedding").generator())
         self._buffers.append({name: b.clone() for name, b in self.module.named_buffers()})
 
-    def objective(
-        self, loss: Loss, others: Sequence[nn.Parameter] = (), penalty: Penalty | None = None
-    ) -> ProtectedObjective:
+    def freeze(self) -> None:
+        """Let the task that was begun be learned with nothing but its embedding: Θ_h stays as it is."""
+        assert self._snapshot is not None
+        self._snapshot = {}
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the task that is being learned has nothing but its embedding to be learned with."""
+        return self._snapshot == {}
+
+    def objective(self, loss: Loss, others: Sequence[nn.Parameter] = (), penalty: Penalty | None = None) -> Objective:
         """What to optimize for the task that was begun.
 
         Args:
             loss: Is given the task's weights and statistics.
-            others: Parameters of the loss that are not generated.
+            others: Parameters of the loss that are not generated; left alone where Θ_h is frozen.
             penalty: Holds Θ_h itself; only where β = 0.
         """
         assert self._snapshot is not None
         buffers = self._buffers[-1]
         self.module.train()
+
+        def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            return loss({**weights, **buffers}, inputs, labels)
+
+        if self.is_frozen:
+            return AdaptationObjective(self.hypernetwork, of_weights)
         return ProtectedObjective(
             self.hypernetwork,
-            lambda weights, inputs, labels: loss({**weights, **buffers}, inputs, labels),
+            of_weights,
             self._snapshot,
             self.settings,
             self._seeds.child("task", self.num_tasks),
@@ -151,8 +188,9 @@ class ProtectedNetwork:
     def abandon_task(self) -> None:
         """Go back to before the task was begun."""
         assert self._snapshot is not None
-        for name, parameter in self.hypernetwork.shared_parameters().items():
-            parameter.copy_(self._snapshot[name])
+        theta = self.hypernetwork.shared_parameters()
+        for name, before in self._snapshot.items():
+            theta[name].copy_(before)
         self.hypernetwork.task_embeddings = self.hypernetwork.task_embeddings[:-1]
         self._buffers.pop()
         self._snapshot = None

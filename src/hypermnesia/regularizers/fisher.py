@@ -1,4 +1,4 @@
-"""The diagonal of a classifier's Fisher information: how much each parameter matters to what it says."""
+"""The diagonal of a network's Fisher information: how much each parameter matters to what it says."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem, Targets
 
 FisherKind = Literal["sampled", "exact", "empirical"]
 
-Logits = Callable[[dict[str, Tensor], Tensor], Tensor]
+Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
 
 
 @torch.no_grad()
 def diagonal_fisher(
-    logits: Logits,
+    outputs: Outputs,
     parameters: Mapping[str, Tensor],
     batches: Iterable[tuple[Tensor, Tensor]],
     kind: FisherKind,
+    problem: Problem = CLASSIFICATION,
     *,
     generator: torch.Generator | None = None,
     chunk_size: int = 32,
 ) -> dict[str, Tensor]:
     """The mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], of each parameter θ_i.
 
-    The gradients are those of single examples, not of a batch's mean. Which classes y the expectation is over:
+    The gradients are those of single examples, not of a batch's mean. What p is, the problem says: the softmax over
+    classes, or a normal distribution of variance one around the predicted numbers. Which y the expectation is over:
 
     - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information.
-    - `exact`: all, each with its probability. The Fisher information itself; as many gradients as there are classes.
+    - `exact`: all, each with its probability. The Fisher information itself; as many gradients as there are outputs.
     - `empirical`: the given label alone. The empirical Fisher, which is not the Fisher information of a model that
       fits the labels imperfectly.
 
@@ -39,11 +41,12 @@ def diagonal_fisher(
     de Ven, On the computation of the Fisher information in continual learning, 2025.
 
     Args:
-        logits: Gives [n, classes] for parameters by name and n inputs. Each example on its own, and nothing random:
+        outputs: Gives [n, outputs] for parameters by name and n inputs. Each example on its own, and nothing random:
             a module's dropout and batch normalization are in evaluation mode.
         parameters: θ by name; taken as constants.
-        batches: Pairs of inputs [n, ...] and labels [n], which count among these logits.
+        batches: Pairs of inputs [n, ...] and labels [n], which count among these outputs.
         kind: `sampled`, `exact` or `empirical`.
+        problem: What the outputs stand for.
         generator: A CPU generator for `sampled`; None for torch's default one.
         chunk_size: How many gradients, each as large as θ, are held at once; at least those of one example.
 
@@ -68,10 +71,8 @@ def diagonal_fisher(
         if len(inputs) == 0:
             continue
         count += len(inputs)
-        classes = labels if kind == "empirical" else None
-        if kind == "sampled":
-            classes = _drawn(logits(theta, inputs), generator)
-        for squares in _squared_gradients(logits, theta, inputs, classes, chunk_size):
+        targets = _targets(kind, problem, outputs(theta, inputs), labels, generator)
+        for squares in _squared_gradients(outputs, theta, inputs, targets, problem, chunk_size):
             for name, square in squares.items():
                 sums[name] += square
     if count == 0:
@@ -79,34 +80,42 @@ def diagonal_fisher(
     return {name: total / count for name, total in sums.items()}
 
 
-def _drawn(logits: Float[Tensor, "n classes"], generator: torch.Generator | None) -> Int[Tensor, " n"]:
-    """A class for each example, from its softmax."""
-    # On the CPU, so that every device draws the same; for a whole batch, so that chunks do not matter.
-    probabilities = logits.softmax(-1).cpu()
-    return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits.device)
+def _targets(
+    kind: FisherKind, problem: Problem, outputs: Tensor, labels: Tensor, generator: torch.Generator | None
+) -> Targets | None:
+    """What the likelihood is of, for each example of a batch; None for the expectation over all."""
+    if kind == "sampled":
+        return problem.sample(outputs, generator)
+    if kind == "exact":
+        return None
+    return labels if problem is REGRESSION else labels.to(torch.int64)
 
 
 def _squared_gradients(
-    logits: Logits, theta: dict[str, Tensor], inputs: Tensor, classes: Int[Tensor, " n"] | None, chunk_size: int
+    outputs: Outputs,
+    theta: dict[str, Tensor],
+    inputs: Tensor,
+    targets: Targets | None,
+    problem: Problem,
+    chunk_size: int,
 ) -> Iterable[dict[str, Tensor]]:
-    """By name, for each chunk of examples: sums of squared gradients, of the given classes or expected over all."""
+    """By name, for each chunk of examples: sums of squared gradients, of the given targets or expected over all."""
 
-    def log_probabilities(theta: dict[str, Tensor], example: Tensor) -> tuple[Tensor, Tensor]:
-        log_p = logits(theta, example[None])[0].log_softmax(-1)
-        return log_p, log_p
+    def log_likelihood(theta: dict[str, Tensor], example: Tensor, target: Tensor) -> Tensor:
+        return problem.log_likelihood(outputs(theta, example[None])[0], target)
 
-    def log_probability(theta: dict[str, Tensor], example: Tensor, label: Tensor) -> Tensor:
-        return log_probabilities(theta, example)[0].gather(0, label[None])[0]
+    def information(theta: dict[str, Tensor], example: Tensor) -> tuple[Tensor, Tensor]:
+        return problem.information(outputs(theta, example[None])[0])
 
-    if classes is not None:
-        gradient_of = torch.func.vmap(torch.func.grad(log_probability), in_dims=(None, 0, 0))
-        labels = classes.to(inputs.device, torch.int64)
-        for chunk, of_chunk in zip(inputs.split(chunk_size), labels.split(chunk_size), strict=True):
+    if targets is not None:
+        gradient_of = torch.func.vmap(torch.func.grad(log_likelihood), in_dims=(None, 0, 0))
+        targets = targets.to(inputs.device)
+        for chunk, of_chunk in zip(inputs.split(chunk_size), targets.split(chunk_size), strict=True):
             yield {name: g.square_().sum(0) for name, g in gradient_of(theta, chunk, of_chunk).items()}
         return
 
-    jacobian_of = torch.func.vmap(torch.func.jacrev(log_probabilities, has_aux=True), in_dims=(None, 0))
-    num_classes = logits(theta, inputs[:1]).shape[1]
-    for chunk in inputs.split(max(1, chunk_size // num_classes)):
-        jacobians, log_p = jacobian_of(theta, chunk)
-        yield {name: torch.tensordot(log_p.exp(), j.square_(), dims=2) for name, j in jacobians.items()}
+    jacobian_of = torch.func.vmap(torch.func.jacrev(information, has_aux=True), in_dims=(None, 0))
+    num_outputs = outputs(theta, inputs[:1]).shape[1]
+    for chunk in inputs.split(max(1, chunk_size // num_outputs)):
+        jacobians, weights = jacobian_of(theta, chunk)
+        yield {name: torch.tensordot(weights, j.square_(), dims=2) for name, j in jacobians.items()}

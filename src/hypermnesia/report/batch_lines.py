@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from hypermnesia.experiments.batch import Outcome, PlannedRun
+from hypermnesia.problems import ACCURACY, ERROR
 
 
 def started(run: PlannedRun) -> str:
@@ -19,11 +20,13 @@ def ended(outcome: Outcome) -> str:
 
     Example:
         >>> run = PlannedRun("ewc", "split-mnist-ewc", (), ("task", "class"), 0)
-        >>> ended(Outcome(run, "finished", 83.4, {"scenario_accuracy": {"task": 0.9973, "class": 0.695}}))
+        >>> found = {"measure": "accuracy", "scenario_accuracy": {"task": 0.9973, "class": 0.695}}
+        >>> ended(Outcome(run, "finished", 83.4, found))
         'ewc-seed0: finished in 0:01:23, task 99.73 %, class 69.50 %'
     """
     took = f" in {datetime.timedelta(seconds=round(outcome.seconds))}" if outcome.seconds else ""
-    found = "".join(f", {scenario} {100 * value:.2f} %" for scenario, value in outcome.accuracy.items())
+    show = next((m.show for m in (ACCURACY, ERROR) if m.name == outcome.summary.get("measure")), str)
+    found = "".join(f", {scenario} {show(value)}" for scenario, value in outcome.averages.items())
     return f"{outcome.run.name}: {outcome.state}{took}{found}"
 
 

@@ -6,7 +6,7 @@ A chart is defined once, in Vega-Lite, and serves everywhere: interactive on a p
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import Any, Final
 
 import altair
 import vl_convert
@@ -15,7 +15,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 """For categories: Okabe and Ito's, which people with and without color blindness can tell apart, without their yellow,
 which is too pale for a line."""
 
-SEQUENTIAL = "cividis"
+SEQUENTIAL: Final = "cividis"
 """For quantities: looks the same to people with and without red-green blindness, and in gray."""
 
 _FONT = "Helvetica, Arial, Liberation Sans, sans-serif"

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from hypermnesia.experiments import spread
 from hypermnesia.experiments.compare import MethodComparison
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report import measure
 from hypermnesia.report.chart import COLORS
 from hypermnesia.report.task_axis import task_axis
@@ -51,8 +52,10 @@ def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | N
     Args:
         comparison: Of any number of methods; those without a finished run are left out.
     """
-    curves = [Curves(each.method.label, each.first_task, each.average) for each in comparison.methods if each.summaries]
-    if not curves:
+    curves = [
+        Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
+    ]
+    if not curves or comparison.measure is not ACCURACY:
         return None
     experiment = comparison.base.experiment
     seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"

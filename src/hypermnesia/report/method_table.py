@@ -15,14 +15,12 @@ from rich.table import Table
 
 from hypermnesia.experiments.compare import MethodComparison, MethodFigures
 from hypermnesia.experiments.spread import Spread
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.units import size
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
 # Each in two lines, as a terminal shows it.
-_HEADS = (
-    *("accuracy\n(%)", "forgetting\n(%)", "time per\nstep (ms)", "memory\nkept", "memory per\nfurther task"),
-    *("trainable\nweights", "seeds\n"),
-)
+_HEADS = ("time per\nstep (ms)", "memory\nkept", "memory per\nfurther task", "trainable\nweights", "seeds\n")
 
 
 def print_methods(console: Console, comparison: MethodComparison) -> None:
@@ -62,25 +60,30 @@ def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
 
 def markdown(comparison: MethodComparison) -> str:
     """The table as Markdown under a heading, the picture and the notes below."""
-    head = ["method", *(head.replace("\n", " ").strip() for head in _HEADS)]
-    rows = [head, ["---", *["---:"] * len(_HEADS)]]
+    heads = _heads(comparison)
+    rows = [
+        ["method", *(head.replace("\n", " ").strip() for head in heads)],
+        ["---", *["---:"] * len(heads)],
+    ]
     rows += [[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods]
     lines = ["| " + " | ".join(cell.translate(_MARKDOWN) for cell in row) + " |" for row in rows]
     experiment = comparison.base.experiment
     title = f"# {experiment.name}, {experiment.scenario}-incremental".translate(_MARKDOWN)
     notes = [note.translate(_MARKDOWN) + "  " for note in _notes(comparison)]
-    picture = ["![Accuracy as tasks go by](comparison.svg)", ""]
+    picture = ["![Tasks going by](comparison.svg)", ""]
     drawn = any(figures.summaries for figures in comparison.methods)
     return "\n".join([title, "", *lines, "", *(picture if drawn else []), *notes, ""])
 
 
 def as_csv(comparison: MethodComparison) -> str:
     """One line for each method; unrounded, empty where there is nothing."""
+    name, unit = comparison.measure.name, "_percent" if comparison.measure is ACCURACY else ""
+    measured = f"{name}{unit}"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         [
-            *("method", "label", "scenario", "accuracy_percent", "accuracy_sem", "forgetting_percent"),
+            *("method", "label", "scenario", measured, f"{name}_sem", f"forgetting{unit}"),
             *("forgetting_sem", "milliseconds_per_step", "memory_bytes", "memory_bytes_per_further_task"),
             *("num_weights", "seeds", "preset", "settings"),
         ]
@@ -90,7 +93,7 @@ def as_csv(comparison: MethodComparison) -> str:
         writer.writerow(
             [
                 *(method.name, method.label, comparison.base.experiment.scenario),
-                *(figures.accuracy or nothing),
+                *(figures.average or nothing),
                 *(figures.forgetting or nothing),
                 *(figures.milliseconds, figures.memory, figures.memory_per_task, figures.num_weights),
                 *(len(figures.summaries), figures.preset, shlex.join(figures.settings)),
@@ -103,7 +106,7 @@ def _fitting(console: Console, comparison: MethodComparison) -> Iterator[Table]:
     """The table in as few parts as fit on the console."""
     unbounded = console.options.update(max_width=10_000)
     columns: list[int] = []
-    for column in range(len(_HEADS)):
+    for column in range(len(_heads(comparison))):
         wider = _table(comparison, [*columns, column])
         if columns and Measurement.get(console, unbounded, wider).maximum > console.width:
             yield _table(comparison, columns)
@@ -116,7 +119,7 @@ def _table(comparison: MethodComparison, columns: Sequence[int]) -> Table:
     table = Table(box=box.SIMPLE)
     table.add_column("method\n")
     for column in columns:
-        table.add_column(_HEADS[column], justify="right", no_wrap=True)
+        table.add_column(_heads(comparison)[column], justify="right", no_wrap=True)
     for figures in comparison.methods:
         cells = _cells(comparison, figures)
         table.add_row(figures.method.label, *(cells[column] for column in columns))
@@ -124,11 +127,12 @@ def _table(comparison: MethodComparison, columns: Sequence[int]) -> Table:
 
 
 def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
-    """The texts of a method's row, below `_HEADS`."""
+    """The texts of a method's row, below its heads."""
     number, wanted = len(figures.summaries), comparison.seeds
+    decimals = comparison.measure.decimals
     return [
-        _spread(figures.accuracy),
-        _spread(figures.forgetting),
+        _spread(figures.average, decimals),
+        _spread(figures.forgetting, decimals),
         "" if figures.milliseconds is None else f"{figures.milliseconds:.2f}",
         size(figures.memory),
         size(figures.memory_per_task),
@@ -137,17 +141,24 @@ def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
     ]
 
 
-def _spread(figure: Spread | None) -> str:
+def _heads(comparison: MethodComparison) -> list[str]:
+    unit = comparison.measure.unit.strip()
+    behind = f"\n({unit})" if unit else "\n"
+    return [f"{comparison.measure.name}{behind}", f"forgetting{behind}", *_HEADS]
+
+
+def _spread(figure: Spread | None, decimals: int) -> str:
     if figure is None:
         return ""
-    return f"{figure.mean:.2f}" + ("" if figure.sem is None else f" ± {figure.sem:.2f}")
+    return f"{figure.mean:.{decimals}f}" + ("" if figure.sem is None else f" ± {figure.sem:.{decimals}f}")
 
 
 def _notes(comparison: MethodComparison) -> list[str]:
     experiment = comparison.base.experiment
     notes = [
-        f"Test accuracy after the last task, averaged over all tasks, {experiment.scenario}-incremental; forgetting: "
-        "how far tasks have fallen from their best; mean ± standard error over seeds.",
+        f"Test {comparison.measure.name} after the last task, averaged over all tasks,"
+        f" {experiment.scenario}-incremental; "
+        f"forgetting: how far tasks have fallen from their best; mean ± standard error over seeds.",
         "Time: of learning, what is done at the end of a task included. Memory: all that is kept for the next task, "
         "weights and data included.",
     ]

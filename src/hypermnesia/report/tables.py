@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float64
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hypermnesia.experiments.summary import Summary
+from hypermnesia.problems import ACCURACY, Measure
 from hypermnesia.report.units import duration
 
 # cividis, as in charts, at 0, 10, … 100 %; importing a library for it would take longer than printing everything else.
@@ -25,57 +25,62 @@ _GROUPS = 10
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the accuracy matrix, or what fits of it, and the figures that follow from it."""
     fits = _LABEL + _CELL * len(summary.tasks) <= console.width
-    console.print("test accuracy (%)", style="bold")
-    console.print(_matrix(summary.accuracy) if fits else _groups(summary.accuracy))
+    console.print(summary.measure.label, style="bold")
+    console.print(_matrix(summary) if fits else _groups(summary))
     for name, value in _figures(summary):
         console.print(f"{name:<22}{value}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _matrix(accuracy: Float64[np.ndarray, "tasks tasks"]) -> Table:
-    """Every measured accuracy; row = after which task, column = which task."""
+def _matrix(summary: Summary) -> Table:
+    """All that was measured; row = after which task, column = which task."""
     table = Table(box=None, padding=0)
     table.add_column("after task", width=_LABEL)
-    for task in range(accuracy.shape[1]):
+    for task in range(len(summary.tasks)):
         table.add_column(f"{task + 1} ", justify="right", width=_CELL)
-    for after, row in enumerate(accuracy):
-        table.add_row(str(after + 1), *map(_cell, row))
+    for after, row in enumerate(summary.matrix):
+        table.add_row(str(after + 1), *(_cell(value, summary.measure) for value in row))
     return table
 
 
-def _groups(accuracy: Float64[np.ndarray, "tasks tasks"]) -> Table:
-    """Mean and minimum over groups of consecutive tasks, where the whole matrix would not fit."""
+def _groups(summary: Summary) -> Table:
+    """Mean and worst over groups of consecutive tasks, where the whole matrix would not fit."""
     table = Table(box=None, padding=0)
     table.add_column("tasks", width=_LABEL)
-    for heading in ("right after", "lowest", "at the end", "lowest"):
+    for heading in ("right after", "worst", "at the end", "worst"):
         table.add_column(heading, justify="right", width=13)
-    learned, final = np.diagonal(accuracy), accuracy[-1]
+    learned, final = np.diagonal(summary.matrix), summary.matrix[-1]
+    worst = np.min if summary.measure.more_is_better else np.max
     for group in np.array_split(np.arange(len(final)), min(_GROUPS, len(final))):
-        means = [f(values[group]) for values in (learned, final) for f in (np.mean, np.min)]
+        means = [f(values[group]) for values in (learned, final) for f in (np.mean, worst)]
         name = f"{group[0] + 1} to {group[-1] + 1}" if len(group) > 1 else str(group[0] + 1)
-        table.add_row(name, *(_cell(float(value)) for value in means))
+        table.add_row(name, *(_cell(float(value), summary.measure) for value in means))
     return table
 
 
-def _cell(value: float) -> Text:
+def _cell(value: float, measure: Measure) -> Text:
     if np.isnan(value):
         return Text("")
+    if measure is not ACCURACY:
+        return Text(f"{value:{_CELL - 1}.{measure.decimals}f} ")
     style = f"{'black' if value > 0.55 else 'white'} on {_COLORS[round(value * 10)]}"
     return Text(f"{100 * value:6.2f} ", style=style)
 
 
 def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
-    several = len(summary.scenario_accuracy) > 1
+    show = summary.measure.show
+    yield f"average {summary.measure.name}", show(summary.average)
+    if len(summary.averages) > 1:
+        yield from ((f"  {name}-incremental", show(value)) for name, value in summary.averages.items())
+    if summary.task_inference_accuracy is not None:
+        yield "task inferred", ACCURACY.show(summary.task_inference_accuracy)
     for name, value in (
-        ("average accuracy", summary.average_accuracy),
-        *((f"  {name}-incremental", value) for name, value in summary.scenario_accuracy.items() if several),
-        ("task inferred", summary.task_inference_accuracy),
-        ("right after learning", summary.learning_accuracy),
+        ("right after learning", summary.learning_average),
         ("forgetting", summary.forgetting),
         ("backward transfer", summary.backward_transfer),
         ("forward transfer", summary.forward_transfer),
     ):
         if value is not None:
-            yield name, f"{100 * value:.2f} %"
+            yield name, show(value)
     yield "compression ratio", f"{summary.compression:.3f} (weights trained / weights of the target network)"
     yield "time", duration(summary.seconds)
     yield "written to", summary.directory

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import abc
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from hypermnesia.errors import DataError
+from hypermnesia.problems import REGRESSION, Problem, Targets, problem_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.shuffle import shuffled_batches
 
-Batch = tuple[Shaped[Tensor, "batch *shape"], Int64[Tensor, " batch"]]
-"""Inputs and labels; uint8 inputs have become float32 in [0, 1]."""
+Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
+"""Inputs and labels, or numbers to be predicted; uint8 inputs have become float32 in [0, 1]."""
 
 
 class Examples(abc.ABC):
@@ -33,8 +36,13 @@ class Examples(abc.ABC):
         """Shape of one input, such as `(1, 28, 28)`."""
 
     @property
-    def num_classes(self) -> int | None:
-        """Labels are 0 to this minus 1; None where only reading all examples would tell."""
+    @abc.abstractmethod
+    def problem(self) -> Problem:
+        """What is asked: a class, where labels are integers; numbers, where they are floating-point."""
+
+    @property
+    def num_outputs(self) -> int | None:
+        """Classes (labels are 0 to this minus 1) or numbers of a target; None where only reading all would tell."""
         return None
 
     @abc.abstractmethod
@@ -62,7 +70,7 @@ class TensorExamples(Examples):
     Args:
         inputs: `[n, ...]`. uint8 is scaled to float32 in [0, 1] batch by batch; any other type is left as it
         is.
-        labels: `[n]`, integers from 0.
+        labels: `[n]`, integers from 0; or numbers to be predicted, `[n]` or `[n, numbers]`, floating-point.
         rows: Which examples belong to this split, in which order; None: all of them.
         classes: The stored label of each class of this task: where it is `[7, 3]`, label 7 becomes 0, and 3
             becomes 1. None leaves labels as they are.
@@ -70,7 +78,8 @@ class TensorExamples(Examples):
             `permutation[i]` of the stored one. None leaves inputs as they are.
 
     Raises:
-        DataError: No examples, unequal numbers of inputs and labels, or labels that are no class numbers.
+        DataError: No examples, unequal numbers of inputs and labels, or labels that are neither class numbers nor
+            numbers to be predicted.
 
     Example:
         >>> examples = TensorExamples(torch.eye(4), torch.tensor([7, 3, 3, 1]), rows=torch.tensor([0, 2]),
@@ -83,36 +92,40 @@ class TensorExamples(Examples):
     def __init__(
         self,
         inputs: Shaped[Tensor, "n *shape"],
-        labels: Shaped[Tensor, " n"],
+        labels: Shaped[Tensor, "n *numbers"],
         *,
         rows: Int64[Tensor, " rows"] | None = None,
         classes: Int64[Tensor, " classes"] | None = None,
         permutation: Int64[Tensor, " elements"] | None = None,
     ):
-        if labels.ndim != 1 or len(inputs) != len(labels):
+        self._labels, self._problem = _targets(labels)
+        if len(inputs) != len(labels):
             raise DataError(
                 f"Inputs of shape {list(inputs.shape)} and labels of shape {list(labels.shape)} do not fit "
-                "together: labels must have shape [n], one for each of the n inputs."
+                "together: there must be one label for each of the n inputs."
             )
         if inputs.device != labels.device:
             raise DataError(f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other.")
         self._inputs = inputs
-        self._labels = _class_numbers(labels)
         self._rows = rows
         self._permutation = permutation
         if len(self) == 0:
             raise DataError("A task needs examples, but there are none.")
-
-        used = self._labels if rows is None else self._labels.index_select(0, rows)
-        low, high = (int(bound) for bound in torch.aminmax(used))
-        if low < 0:
-            raise DataError(f"Labels must be class numbers from 0 on, but the smallest is {low}.")
         self._class_of: Tensor | None = None
-        self._num_classes = high + 1
+        if self._problem is REGRESSION:
+            self._num_outputs = self._labels.shape[1]
+        else:
+            self._number_classes(classes)
+
+    def _number_classes(self, classes: Int64[Tensor, " classes"] | None) -> None:
+        used = self._labels if self._rows is None else self._labels.index_select(0, self._rows)
+        low, high = (int(bound) for bound in torch.aminmax(used))
+        _check_from_zero(low)
+        self._num_outputs = high + 1
         if classes is not None:
-            self._num_classes = len(classes)
-            self._class_of = torch.full((max(high, int(classes.max())) + 1,), -1, device=labels.device)
-            self._class_of[classes] = torch.arange(len(classes), device=labels.device)
+            self._num_outputs = len(classes)
+            self._class_of = torch.full((max(high, int(classes.max())) + 1,), -1, device=used.device)
+            self._class_of[classes] = torch.arange(len(classes), device=used.device)
             if len(strangers := torch.unique(used[self._class_of[used] < 0])):
                 raise DataError(
                     f"Labels {strangers.tolist()} are not among the classes of this task, {classes.tolist()}."
@@ -126,8 +139,12 @@ class TensorExamples(Examples):
         return tuple(self._inputs.shape[1:])
 
     @property
-    def num_classes(self) -> int:
-        return self._num_classes
+    def problem(self) -> Problem:
+        return self._problem
+
+    @property
+    def num_outputs(self) -> int:
+        return self._num_outputs
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         device = self._inputs.device
@@ -156,7 +173,7 @@ class DatasetExamples(Examples):
     its own, so its runs cannot be repeated bit for bit.
 
     Args:
-        dataset: Has a length and integer indices; labels are integers from 0.
+        dataset: Has a length and integer indices; labels are integers from 0, or floating-point numbers.
 
     Raises:
         DataError: It is empty, or its items are no such pairs.
@@ -172,7 +189,9 @@ class DatasetExamples(Examples):
         self._dataset = dataset
         if len(self) == 0:
             raise DataError("A task needs examples, but the dataset has none.")
-        self._input_shape = tuple(self.take(torch.tensor([0]))[0].shape[1:])
+        inputs, labels = self.take(torch.tensor([0]))
+        self._input_shape = tuple(inputs.shape[1:])
+        self._problem, self._num_outputs = _of_first(labels)
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
@@ -180,6 +199,14 @@ class DatasetExamples(Examples):
     @property
     def input_shape(self) -> tuple[int, ...]:
         return self._input_shape
+
+    @property
+    def problem(self) -> Problem:
+        return self._problem
+
+    @property
+    def num_outputs(self) -> int | None:
+        return self._num_outputs
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
@@ -199,7 +226,7 @@ class LoaderExamples(Examples):
     seeded `generator`.
 
     Args:
-        loader: Of a map-style dataset of (input, label) pairs; labels are integers from 0.
+        loader: Of a map-style dataset of (input, label) pairs; labels are integers from 0, or floating-point numbers.
 
     Raises:
         DataError: It yields nothing, has no length, or its items are no such pairs.
@@ -218,8 +245,9 @@ class LoaderExamples(Examples):
         if len(loader) == 0:
             raise DataError("A task needs examples, but the data loader yields no batches.")
         # Not from an iterator of the loader, which would advance its shuffling.
-        inputs, _ = _checked(_collate(loader.collate_fn, [loader.dataset[0]]))
+        inputs, labels = _checked(_collate(loader.collate_fn, [loader.dataset[0]]))
         self._input_shape = tuple(inputs.shape[1:])
+        self._problem, self._num_outputs = _of_first(labels)
 
     def __len__(self) -> int:
         if self._loader.drop_last and self._loader.batch_size is not None:
@@ -229,6 +257,14 @@ class LoaderExamples(Examples):
     @property
     def input_shape(self) -> tuple[int, ...]:
         return self._input_shape
+
+    @property
+    def problem(self) -> Problem:
+        return self._problem
+
+    @property
+    def num_outputs(self) -> int | None:
+        return self._num_outputs
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         """Those examples of the loader's dataset.
@@ -265,20 +301,25 @@ class LoaderExamples(Examples):
 
 
 class UnionExamples(Examples):
-    """The examples of several tasks together, each with its labels shifted; shuffled as by `shuffled_batches`.
+    """The examples of several tasks together, for a network with outputs for all; shuffled as by `shuffled_batches`.
+
+    A label becomes the number of its output. Numbers to be predicted stand at the place of their outputs; those that
+    are not asked are NaN.
 
     Args:
-        parts: The tasks' examples, all of one input shape.
-        shifts: What is added to the labels of each.
+        parts: The tasks' examples, all of one input shape and one problem.
+        places: The outputs of each, in the same order.
+        num_outputs: Of the network.
 
     Example:
         >>> first = TensorExamples(torch.zeros(1, 2), torch.tensor([0]))
-        >>> UnionExamples([first, first], shifts=[0, 5]).take(torch.tensor([0, 1]))[1]
+        >>> UnionExamples([first, first], [slice(0, 5), slice(5, 7)], 7).take(torch.tensor([0, 1]))[1]
         tensor([0, 5])
     """
 
-    def __init__(self, parts: Sequence[Examples], shifts: Sequence[int]):
-        self._parts = list(zip(parts, shifts, strict=True))
+    def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
+        self._parts = list(zip(parts, places, strict=True))
+        self._num_outputs = num_outputs
         self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:
@@ -288,6 +329,10 @@ class UnionExamples(Examples):
     def input_shape(self) -> tuple[int, ...]:
         return self._parts[0][0].input_shape
 
+    @property
+    def problem(self) -> Problem:
+        return self._parts[0][0].problem
+
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
 
@@ -296,16 +341,23 @@ class UnionExamples(Examples):
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         owners = torch.bucketize(chosen, self._ends, right=True)
-        places, batches = [], []
-        for number, (part, shift) in enumerate(self._parts):
-            if len(place := (owners == number).nonzero()[:, 0]):
+        positions, batches = [], []
+        for number, (part, place) in enumerate(self._parts):
+            if len(position := (owners == number).nonzero()[:, 0]):
                 first = int(self._ends[number]) - len(part)
-                inputs, labels = part.take(chosen[place] - first)
-                places.append(place)
-                batches.append((inputs, labels + shift))
-        order = torch.cat(places).argsort()
+                inputs, labels = part.take(chosen[position] - first)
+                positions.append(position)
+                batches.append((inputs, self._placed(labels, place)))
+        order = torch.cat(positions).argsort()
         inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
         return inputs[order.to(inputs.device)], labels[order.to(labels.device)]
+
+    def _placed(self, labels: Tensor, place: slice) -> Tensor:
+        if problem_of(labels) is REGRESSION:
+            placed: Tensor = functional.pad(labels, (place.start, self._num_outputs - place.stop), value=math.nan)
+            return placed
+        shifted: Tensor = labels + place.start
+        return shifted
 
 
 def _collate(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:
@@ -326,15 +378,21 @@ def _checked(batch: Any) -> Batch:
             f"{_describe(batch)}. Wrap the dataset so that its items are such pairs."
         )
     inputs, labels = batch
-    labels = _class_numbers(labels)
-    if labels.shape != inputs.shape[:1]:
+    labels, problem = _targets(labels)
+    if labels.shape[:1] != inputs.shape[:1]:
         raise DataError(
             f"A batch has inputs of shape {list(inputs.shape)} but labels of shape {list(labels.shape)}; "
             "each input needs one label."
         )
-    if (labels < 0).any():
-        raise DataError(f"Labels must be class numbers from 0 on, but the smallest is {int(labels.min())}.")
+    if problem is not REGRESSION:
+        _check_from_zero(int(labels.min()))
     return _scaled(inputs), labels
+
+
+def _of_first(labels: Targets) -> tuple[Problem, int | None]:
+    """What one example tells: the problem, and how many outputs it takes, where that can be told."""
+    problem = problem_of(labels)
+    return problem, labels.shape[1] if problem is REGRESSION else None
 
 
 def _describe(batch: Any) -> str:
@@ -343,10 +401,23 @@ def _describe(batch: Any) -> str:
     return f"of type {type(batch).__name__}"
 
 
-def _class_numbers(labels: Tensor) -> Int64[Tensor, " n"]:
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(f"Labels must be integers (class numbers from 0 on), not {labels.dtype}; convert them first.")
-    return labels.to(torch.int64)
+def _targets(labels: Tensor) -> tuple[Targets, Problem]:
+    """Class numbers `[n]` as int64, or numbers to be predicted `[n, numbers]`; and which they are."""
+    problem = problem_of(labels)
+    most = 2 if problem is REGRESSION else 1
+    if not 1 <= labels.ndim <= most:
+        raise DataError(
+            f"Labels have shape {list(labels.shape)}: class numbers must have shape [n], one for each of the n inputs,"
+            " and numbers to be predicted [n] or [n, numbers]."
+        )
+    if problem is REGRESSION:
+        return labels.reshape(len(labels), -1), problem
+    return labels.to(torch.int64), problem
+
+
+def _check_from_zero(smallest: int) -> None:
+    if smallest < 0:
+        raise DataError(f"Labels must be class numbers from 0 on, but the smallest is {smallest}.")
 
 
 def _scaled(inputs: Tensor) -> Tensor:

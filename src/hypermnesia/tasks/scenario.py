@@ -21,7 +21,7 @@ class Outputs:
 
     Args:
         scenario: Decides that.
-        classes: How many classes each task has.
+        classes: How many classes each task has; or numbers, where these are predicted.
 
     Example:
         >>> outputs = Outputs("class", (2, 3))

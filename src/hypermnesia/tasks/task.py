@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.problems import Problem
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
 
 Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor]
@@ -17,7 +18,9 @@ Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Te
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """One classification problem of a sequence; its labels are 0 to k-1 whatever they are called outside.
+    """One problem of a sequence: telling classes apart, or predicting numbers.
+
+    The labels of classes are 0 to k-1, whatever they are called outside.
 
     Args:
         name: For people.
@@ -31,7 +34,7 @@ class Task:
 
     Example:
         >>> import torch
-        >>> Task.of((torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])), name="coin").num_classes
+        >>> Task.of((torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])), name="coin").num_outputs
         2
     """
 
@@ -43,6 +46,11 @@ class Task:
 
     def __post_init__(self) -> None:
         for split, examples in (("test", self.test), ("validation", self.validation)):
+            if examples is not None and examples.problem is not self.train.problem:
+                raise DataError(
+                    f"Task {self.name!r}: {split} labels are for {examples.problem.name}, training labels for "
+                    f"{self.train.problem.name}: give integers in both for classes, floating-point numbers for numbers."
+                )
             if examples is not None and examples.input_shape != self.train.input_shape:
                 raise DataError(
                     f"Task {self.name!r}: {split} inputs have shape {examples.input_shape}, training inputs "
@@ -52,21 +60,29 @@ class Task:
             return
         allowed = len(self.classes)
         for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
-            if examples is not None and examples.num_classes is not None and examples.num_classes > allowed:
+            if examples is not None and examples.num_outputs is not None and examples.num_outputs > allowed:
                 raise DataError(
-                    f"Task {self.name!r}: {split} labels go up to {examples.num_classes - 1}, but it has "
+                    f"Task {self.name!r}: {split} labels go up to {examples.num_outputs - 1}, but it has "
                     f"{allowed} classes, 0 to {allowed - 1}."
                 )
 
     @property
-    def num_classes(self) -> int | None:
-        """Of the named classes; without names, the largest training label + 1, if it is known at once."""
-        return self.train.num_classes if self.classes is None else len(self.classes)
+    def problem(self) -> Problem:
+        """What is asked: a class or numbers."""
+        return self.train.problem
 
-    def count_classes(self) -> int:
-        """Like :attr:`num_classes`, but reads all training labels where that is the only way to know."""
-        if self.num_classes is not None:
-            return self.num_classes
+    @property
+    def num_outputs(self) -> int | None:
+        """Classes, or numbers of a target; None where only reading all labels would tell.
+
+        Classes without names are counted by the largest training label.
+        """
+        return self.train.num_outputs if self.classes is None else len(self.classes)
+
+    def count_outputs(self) -> int:
+        """Like :attr:`num_outputs`, but reads all training labels where that is the only way to know."""
+        if self.num_outputs is not None:
+            return self.num_outputs
         return 1 + max(int(labels.max()) for _, labels in self.train.in_order(1000))
 
     @classmethod
@@ -82,7 +98,8 @@ class Task:
 
         Args:
             source: Training examples: a tuple of an input and a label tensor, a map-style `Dataset` of
-                (input, integer label) pairs, or a `DataLoader` of one. A `Task` is returned as it is.
+                (input, label) pairs, or a `DataLoader` of one. Integer labels are classes, floating-point ones numbers
+                to be predicted. A `Task` is returned as it is.
             test: Likewise, to measure on.
             validation: Likewise, to choose settings by.
             name: For people.

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch.nn.functional import one_hot
 
-import hypermnesia.evaluation.accuracy
+import hypermnesia.evaluation.measurement
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import Measurement, measure
 from hypermnesia.learners import ContinualLearner, Prediction
+from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import SCENARIOS, TensorExamples
 
 TASK = 1
@@ -26,6 +28,7 @@ class Oracle(ContinualLearner):
 
     device = torch.device("cpu")
     in_progress = None
+    problem = CLASSIFICATION
 
     def __init__(self, scenarios=SCENARIOS, infers: bool = True, num_tasks: int = 3):
         self._scenarios, self._infers, self._known = scenarios, infers, num_tasks
@@ -43,8 +46,8 @@ class Oracle(ContinualLearner):
         self.asked.append((len(inputs), task))
         told, untold, inferred = inputs.long().unbind(1)
         if task is not None:
-            return Prediction(told, torch.zeros(len(inputs), 3), None, None)
-        return Prediction(untold, torch.zeros(len(inputs), 3), inferred if self._infers else None, None)
+            return Prediction(one_hot(told, 3).float(), None, None)
+        return Prediction(one_hot(untold, 3).float(), inferred if self._infers else None, None)
 
     num_weights = _predict = _begin_task = _objective = _end_task = _abandon_task = None
     _state = _load_state = _settings = None
@@ -61,7 +64,7 @@ def examples() -> TensorExamples:
 def test_accuracy_in_each_scenario_asked_for(scenarios):
     learner = Oracle()
     found = measure(learner, examples(), TASK, scenarios)
-    assert found.accuracy == {scenario: ACCURACY[scenario] for scenario in scenarios}
+    assert found.value == {scenario: ACCURACY[scenario] for scenario in scenarios}
     assert found.inferred == (None if scenarios == ("task",) else [1, 3, 1])
     # Nothing is asked that nobody wants to know.
     told, untold = ({(5, TASK)} if "task" in scenarios else set()), ({(5, None)} if scenarios != ("task",) else set())
@@ -80,7 +83,7 @@ def test_a_learner_that_infers_no_task_has_no_counts():
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_it_is_no_matter_how_many_are_asked_at_a_time(size, monkeypatch):
-    monkeypatch.setattr(hypermnesia.evaluation.accuracy, "_MOST_INPUTS", size)
+    monkeypatch.setattr(hypermnesia.evaluation.measurement, "_MOST_INPUTS", size)
     learner = Oracle()
     found = measure(learner, examples(), TASK, SCENARIOS)
     assert max(number for number, _ in learner.asked) == size
@@ -88,9 +91,9 @@ def test_it_is_no_matter_how_many_are_asked_at_a_time(size, monkeypatch):
 
 
 def test_huge_inputs_are_asked_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(hypermnesia.evaluation.accuracy, "_MOST_NUMBERS", 2)  # fewer than one input has
+    monkeypatch.setattr(hypermnesia.evaluation.measurement, "_MOST_NUMBERS", 2)  # fewer than one input has
     learner = Oracle()
-    assert measure(learner, examples(), TASK).accuracy["task"] == 3 / 5
+    assert measure(learner, examples(), TASK).value["task"] == 3 / 5
     assert {number for number, _ in learner.asked} == {1}
 
 
@@ -99,7 +102,7 @@ def test_there_is_a_count_for_every_task_also_where_none_was_taken_for_it():
 
 
 def test_the_task_being_learned_has_a_count_too(monkeypatch):
-    monkeypatch.setattr(hypermnesia.evaluation.accuracy, "_MOST_INPUTS", 1)
+    monkeypatch.setattr(hypermnesia.evaluation.measurement, "_MOST_INPUTS", 1)
     learner = Oracle(num_tasks=2)
     learner.in_progress = 7
     assert measure(learner, examples(), TASK, ("class",)).inferred == [1, 3, 1]

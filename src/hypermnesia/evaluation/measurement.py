@@ -1,4 +1,4 @@
-"""How often a learner is right, in each scenario, and which tasks it takes inputs for."""
+"""How well a learner answers, in each scenario, and which tasks it takes inputs for."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class Measurement:
     """What asking a learner about the examples of one task showed.
 
     Attributes:
-        accuracy: The fraction answered correctly, from 0 to 1, by scenario.
+        value: By scenario, the mean over examples of what the problem is measured by: the fraction answered correctly,
+            from 0 to 1, or the mean squared error.
         inferred: How many inputs were taken to belong to each task; None where the learner was told, or infers none.
     """
 
-    accuracy: dict[Scenario, float]
+    value: dict[Scenario, float]
     inferred: list[int] | None
 
 
@@ -53,24 +54,29 @@ def measure(
             f"this learner does not answer in the {strangers[0]}-incremental scenario, only in: "
             f"{', '.join(learner.scenarios)}"
         )
-    correct: dict[Scenario, int] = dict.fromkeys(scenarios, 0)
+    sums: dict[Scenario, float] = dict.fromkeys(scenarios, 0.0)
     counts: Tensor | None = None
     known = learner.num_tasks + (learner.in_progress is not None)
     batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
-    for inputs, labels in examples.in_order(batch_size):
-        labels = labels.to(learner.device)
-        if "task" in correct:
-            correct["task"] += int((learner.predict(inputs, task).labels == labels).sum())
-        if correct.keys() == {"task"}:
+    for inputs, targets in examples.in_order(batch_size):
+        targets = targets.to(learner.device)
+        if "task" in sums:
+            sums["task"] += _merit(learner, learner.predict(inputs, task).outputs, targets)
+        if sums.keys() == {"task"}:
             continue
         prediction = learner.predict(inputs)
-        right = prediction.labels == labels
-        if "domain" in correct:
-            correct["domain"] += int(right.sum())
+        if "domain" in sums:
+            sums["domain"] += _merit(learner, prediction.outputs, targets)
         if prediction.task is not None:
             found = torch.bincount(prediction.task, minlength=known)
             counts = found if counts is None else counts + found
-            if "class" in correct:
-                correct["class"] += int((right & (prediction.task == task)).sum())
-    accuracy = {scenario: number / len(examples) for scenario, number in correct.items()}
-    return Measurement(accuracy, None if counts is None else counts.tolist())
+            if "class" in sums:
+                right = prediction.task == task
+                sums["class"] += _merit(learner, prediction.outputs[right], targets[right])
+    value = {scenario: total / len(examples) for scenario, total in sums.items()}
+    return Measurement(value, None if counts is None else counts.tolist())
+
+
+def _merit(learner: ContinualLearner, outputs: Tensor, targets: Tensor) -> float:
+    """Summed over inputs, in double precision: an exact count where it counts."""
+    return float(learner.problem.merit(outputs, targets).double().sum())

@@ -1,0 +1,144 @@
+"""What a frozen hypernetwork is worth to a task it has never seen: its embedding alone is learned, from few examples.
+
+The next task of the run's own sequence is learned by the hypernetwork as it was after 0, 1, 2, … tasks, and by the
+plain network from scratch: from the same examples, in as many iterations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from hypermnesia.analyses.parts import Parts
+from hypermnesia.analyses.results import Advanced
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation import measure
+from hypermnesia.experiments.build import build_learner
+from hypermnesia.experiments.config import Experiment, FromScratchMethod
+from hypermnesia.experiments.finished import FinishedRun
+from hypermnesia.learners import ContinualLearner, HypernetworkLearner
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks import Task
+
+NAME = "transfer"
+DEFAULT_EXAMPLES = (10, 100, 1000)
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedFromFew:
+    """How well the next task is learned.
+
+    Attributes:
+        learned: Tasks that were learned before it; its own number, from 1, is one more.
+        name: Of the next task.
+        examples: Training examples of it that were used.
+        adapted: Test accuracy, from 0 to 1, of the frozen hypernetwork with a new embedding.
+        from_scratch: That of the plain network.
+    """
+
+    learned: int
+    name: str
+    examples: int
+    adapted: float
+    from_scratch: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Transfer:
+    """How well each task is learned from few examples, by what was learned before it.
+
+    Attributes:
+        run: Name of the experiment and seed, for people.
+        iterations: Optimizer steps of each learning.
+        dimensions: Numbers in an embedding: all that is learned of a new task.
+        results: For each number of tasks learned before, and of examples.
+    """
+
+    run: str
+    iterations: int
+    dimensions: int
+    results: list[LearnedFromFew]
+
+
+def transfer(
+    run: FinishedRun, examples: Sequence[int] | None = None, advanced: Advanced = lambda done, of: None
+) -> Transfer:
+    """Let the hypernetwork, as it was after each task, learn the next one by its embedding alone.
+
+    Every accuracy is kept as soon as it is measured.
+
+    Args:
+        run: What to look into; must keep its learners.
+        examples: Numbers of training examples; None takes 10, 100 and 1000, those that every task has.
+        advanced: Is told of every task learned.
+
+    Raises:
+        ConfigurationError: The run did not keep its learners, has a single task, or not that many examples.
+    """
+    if len(run.tasks) < 2:
+        raise ConfigurationError(f"{run.directory.path} has a single task; transfer needs a next one.")
+    run.learner_after(1)  # so that a run without them is refused before anything is computed
+    counts = _counts(run, examples)
+    parts = Parts(run.directory.analyses / f"{NAME}.parts.json", {"learner": run.fingerprint})
+    results: list[LearnedFromFew] = []
+    for learned, task in enumerate(run.tasks):
+        for count in counts:
+            place = f"{count} examples of task {learned + 1}"
+            adapted = parts.get(f"{place}, adapted", _adapted, run, learned, count)
+            from_scratch = parts.get(f"{place}, from scratch", _from_scratch, run, learned, count)
+            results.append(LearnedFromFew(learned, task.name, count, adapted, from_scratch))
+            advanced(len(results), len(run.tasks) * len(counts))
+    iterations = _iterations(run.experiment, run.tasks[0])
+    return Transfer(run.title, iterations, run.learner.hypernetwork.embedding_dim, results)
+
+
+def _counts(run: FinishedRun, examples: Sequence[int] | None) -> list[int]:
+    most = min(len(task.train) for task in run.tasks)
+    if examples is None:
+        return [count for count in DEFAULT_EXAMPLES if count <= most]
+    if wrong := [count for count in examples if not 1 <= count <= most]:
+        raise ConfigurationError(
+            f"--examples: {wrong[0]} is not possible; the smallest task has {most} training examples, so it must lie in"
+            f" 1 to {most}."
+        )
+    return sorted(set(examples))
+
+
+def _adapted(run: FinishedRun, learned: int, count: int) -> float:
+    """Accuracy on the next task of the hypernetwork after so many tasks, with nothing but a new embedding learned."""
+    learner = run.learner_after(learned) if learned else build_learner(run.experiment, run.tasks)
+    assert isinstance(learner, HypernetworkLearner)
+    learner.training = _experiment(run, learned).training
+    learner.adapt(_few(run, learned, count))
+    return _accuracy(learner, run.tasks[learned], learned)
+
+
+def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
+    """Accuracy on a task of a plain network that never learned another."""
+    method = {"learner": FromScratchMethod(method="from-scratch"), "scenario": "task"}
+    learner = build_learner(_experiment(run, task).model_copy(update=method), run.tasks)
+    learner.learn(_few(run, task, count))
+    return _accuracy(learner, run.tasks[task], 0)
+
+
+def _experiment(run: FinishedRun, task: int) -> Experiment:
+    """The run's, with as many iterations as all examples of the task take, however few are learned from."""
+    length = {"iterations": _iterations(run.experiment, run.tasks[task]), "epochs": None}
+    training = run.experiment.training.model_copy(update=length)
+    return run.experiment.model_copy(update={"training": training})
+
+
+def _iterations(experiment: Experiment, task: Task) -> int:
+    return experiment.training.total_iterations(len(task.train))
+
+
+def _few(run: FinishedRun, number: int, count: int) -> Task:
+    """The task with so many training examples, drawn at random: of two numbers, the fewer are among the more."""
+    task = run.tasks[number]
+    few = Task.of(task.train.draw(count, Seeds(run.experiment.seed, (NAME, number))))
+    return dataclasses.replace(task, train=few.train, validation=None)
+
+
+def _accuracy(learner: ContinualLearner, task: Task, number: int) -> float:
+    assert task.test is not None
+    return measure(learner, task.test, number).value["task"]

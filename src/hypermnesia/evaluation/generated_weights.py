@@ -1,0 +1,130 @@
+"""What a hypernetwork generates for its tasks: how far apart, how far moved, and from how many dimensions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.layout import ParameterLayout
+
+
+@torch.no_grad()
+def generated(hypernetwork: Hypernetwork, tasks: Sequence[int]) -> Float[Tensor, "tasks weights"]:
+    """f_h(e^(t), Θ_h) as one vector a task; gains of normalizations as differences from one."""
+    chunks = hypernetwork.features(hypernetwork.embeddings(tasks)) @ hypernetwork.readout
+    return chunks.flatten(1)[:, : hypernetwork.layout.size]
+
+
+@torch.no_grad()
+def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tasks"]:
+    """How far apart the weights of each two tasks are: ‖w_i − w_j‖ / √((‖w_i‖² + ‖w_j‖²)/2).
+
+    0 for the same weights, √2 for orthogonal ones. All inner products come from Gram matrices, in float64: no task's
+    weights are ever formed.
+
+    Args:
+        hypernetwork: Has a task.
+
+    Example:
+        >>> from torch import nn
+        >>> hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4)
+        >>> _ = hypernetwork.add_task(), hypernetwork.add_task()
+        >>> distances = relative_distances(hypernetwork)
+        >>> distances.diagonal().tolist(), bool(distances[0, 1] == distances[1, 0] > 0)
+        ([0.0, 0.0], True)
+    """
+    features = hypernetwork.features(hypernetwork.embeddings(range(hypernetwork.num_tasks))).double()
+    readout = hypernetwork.readout.double()
+    used = readout[:, : hypernetwork.chunk_size - hypernetwork.surplus]  # of the last chunk
+    whole, last = features[:, :-1], features[:, -1]
+    products = (whole @ (readout @ readout.T)).flatten(1) @ whole.flatten(1).T + last @ (used @ used.T) @ last.T
+    squares = products.diagonal()
+    sums = squares[:, None] + squares
+    # Rounding can leave a negative number where weights are equal; both halves are made equal, too.
+    differences = (sums - products - products.T).clamp(min=0).fill_diagonal_(0)
+    return (differences / (sums / 2).clamp(min=torch.finfo(torch.float64).tiny)).sqrt().cpu()
+
+
+def relative_changes(
+    before: Float[Tensor, "tasks weights"], now: Float[Tensor, "tasks weights"], layout: ParameterLayout
+) -> tuple[Float64[Tensor, " tasks"], Float64[Tensor, "tasks layers"]]:
+    """How far weights have moved, ‖now − before‖ / ‖before‖: all of them, and those of each layer.
+
+    Args:
+        before: One vector a task, as from :func:`generated`.
+        now: Likewise.
+        layout: Of the vectors; its :func:`layers` are told apart.
+
+    Example:
+        >>> from torch import nn
+        >>> before = torch.tensor([[3.0, 0.0, 4.0]])
+        >>> relative_changes(before, 1.1 * before, ParameterLayout.of(nn.Linear(2, 1)))[0].round(decimals=6)
+        tensor([0.1000], dtype=torch.float64)
+    """
+    moved, size = (_squares_by_layer(vectors, layout) for vectors in (now.double() - before.double(), before.double()))
+    return (moved.sum(1) / size.sum(1)).sqrt().cpu(), (moved / size).sqrt().cpu()
+
+
+def layers(layout: ParameterLayout) -> list[str]:
+    """Names of the modules that the parameters belong to, in order.
+
+    Example:
+        >>> from torch import nn
+        >>> layers(ParameterLayout.of(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2))))
+        ['0', '2']
+    """
+    return list(dict.fromkeys(map(_layer, layout.names)))
+
+
+def _layer(parameter: str) -> str:
+    return parameter.rpartition(".")[0]
+
+
+def _squares_by_layer(vectors: Float64[Tensor, "tasks weights"], layout: ParameterLayout) -> Float64[Tensor, "tasks n"]:
+    names = layers(layout)
+    squares = vectors.new_zeros(len(vectors), len(names))
+    for name, part in zip(layout.names, vectors.split(layout.sizes, dim=1), strict=True):
+        squares[:, names.index(_layer(name))] += part.square().sum(1)
+    return squares
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureSpectrum:
+    """The singular value decomposition of the features Φ of all tasks and chunks.
+
+    Attributes:
+        singular_values: The largest first.
+        shares: Which part of each direction's energy comes from each task; a column sums to 1.
+        dimensions: How many directions hold 99 % of the energy Σσ².
+    """
+
+    singular_values: Float64[Tensor, " directions"]
+    shares: Float64[Tensor, "tasks directions"]
+    dimensions: int
+
+
+@torch.no_grad()
+def feature_spectrum(hypernetwork: Hypernetwork) -> FeatureSpectrum:
+    """How many dimensions of its features a hypernetwork uses, and which task uses which.
+
+    Args:
+        hypernetwork: Has a task.
+
+    Example:
+        >>> from torch import nn
+        >>> hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4, hidden=(5,))
+        >>> _ = hypernetwork.add_task()
+        >>> feature_spectrum(hypernetwork).shares
+        tensor([[1., 1.]], dtype=torch.float64)
+    """
+    features = hypernetwork.features(hypernetwork.embeddings(range(hypernetwork.num_tasks))).double().cpu()
+    tasks, chunks, _ = features.shape
+    left, values, _ = torch.linalg.svd(features.flatten(0, 1), full_matrices=False)
+    shares = left.square().view(tasks, chunks, -1).sum(1)
+    energy = values.square().cumsum(0)
+    return FeatureSpectrum(values, shares / shares.sum(0), int((energy < 0.99 * energy[-1]).sum()) + 1)
