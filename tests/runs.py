@@ -12,6 +12,7 @@ from hypermnesia.evaluation import average_accuracy, forgetting
 from hypermnesia.experiments.config import load
 from hypermnesia.experiments.records import Records
 from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.problems import ACCURACY, Measure
 
 ENVIRONMENT = {"started": "2026-01-01T00:00:00+00:00", "command": ["hypermnesia", "run"], "torch": "2.13.0"}
 
@@ -29,6 +30,7 @@ def write_run(
     *overrides: str,
     preset: str = "split-digits",
     matrix: np.ndarray | None = None,
+    measure: Measure = ACCURACY,
     learned: int | None = None,
     inferred: Sequence[Sequence[int]] | None = None,
     replayed: tuple[int, ...] | None = None,
@@ -39,7 +41,8 @@ def write_run(
         path: Of the directory.
         overrides: Settings.
         preset: Likewise.
-        matrix: Accuracies after all tasks.
+        matrix: Accuracies or errors after all tasks.
+        measure: Which of them.
         learned: Tasks so far.
         inferred: Counts of inferred tasks.
         replayed: Shape of a replayed input.
@@ -57,7 +60,7 @@ def write_run(
         records.add(kind="step", step=step, task=(step - 1) // 10, iteration=(step - 1) % 10 + 1, **scalars)
     records.close()
     if known:
-        directory.write_accuracy(matrix[:known], tasks)
+        directory.write_matrix(matrix[:known], tasks, measure)
         directory.write_timing([(task, 10, 2.5, 0.25) for task in tasks[:known]])
     if inferred is not None:
         directory.write_task_inference(inferred, tasks)
@@ -69,8 +72,8 @@ def write_run(
             {
                 "name": experiment.name,
                 "seed": experiment.seed,
-                "average_accuracy": average_accuracy(matrix),
-                "scenario_accuracy": {experiment.scenario: average_accuracy(matrix)},
+                f"average_{measure.name}": average_accuracy(matrix),
+                f"scenario_{measure.name}": {experiment.scenario: average_accuracy(matrix)},
                 "forgetting": forgetting(matrix),
                 "compression": 0.8,
                 "num_weights": 1234,

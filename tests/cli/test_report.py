@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypermnesia.problems import ERROR
 from tests.cli.conftest import TINY
 from tests.report.scene import rows
 from tests.runs import triangle, write_run
@@ -341,3 +342,33 @@ def test_help_says_what_it_takes(call):
     assert code == 0
     for word in ("RUNS...", "--out", "--figures", "--watch"):
         assert word in out
+
+
+def test_errors_are_shown_where_numbers_are_predicted(report, tmp_path):
+    matrix = np.array([[0.1, np.nan], [0.5, 0.2]])
+    runs = [
+        write_run(tmp_path / f"toy-seed{seed}", f"seed={seed}", matrix=factor * matrix, measure=ERROR)
+        for seed, factor in enumerate((1, 2))
+    ]
+    better = write_run(tmp_path / "better-seed0", "learner.beta=3", matrix=matrix / 10, measure=ERROR)
+    code, page, err = report(*runs, better)
+    assert (code, err) == (0, "")
+    assert "Error" in headings(page)
+    assert "runs mean squared error on test data forgetting" in page.text
+    # The smaller is the better: the best stands first; what has become larger was forgotten.
+    assert re.search(r"better 0\.0350 0\.0400 .* toy 0\.5250 ± 0\.1750 0\.6000 ± 0\.2000", page.text)
+    assert "(%)" not in page.body
+    assert "accuracy-matrix-toy" not in page.charts
+    (points,) = [row for row in rows(page.charts["task-curves-better"]) if row["number"] == 1]
+    assert points["value"] == [0.01, 0.05]
+    assert {"ranking-error", "forgetting-toy", "curves-average"} <= set(page.charts)
+
+
+def test_a_real_run_that_predicts_numbers_is_shown(call, report, tmp_path):
+    run = tmp_path / "run"
+    assert call("run", "toy-regression", "training.iterations=5", "device=cpu", "--out", run, "--quiet")[0] == 0
+    code, page, err = report(run)
+    assert (code, err) == (0, "")
+    summary = json.loads((run / "summary.json").read_text())
+    assert f"{summary['average_error']:.4f}" in page.text
+    assert f"{summary['forgetting']:.4f}" in page.text

@@ -21,9 +21,9 @@ def test_runs_that_differ_in_the_seed_only_are_one_group(tmp_path):
     assert (ours.label, other.label) == ("ours", "other")
     assert [run.seed for run in ours.runs] == [0, 1]
     finals = [np.mean([0.6, 0.6, 0.99]), np.mean([0.8, 0.8, 0.99])]
-    assert ours.average_accuracy.mean == pytest.approx(np.mean(finals))
-    assert ours.average_accuracy.sem == pytest.approx(np.std(finals, ddof=1) / np.sqrt(2))
-    assert other.average_accuracy.sem is None
+    assert ours.average.mean == pytest.approx(np.mean(finals))
+    assert ours.average.sem == pytest.approx(np.std(finals, ddof=1) / np.sqrt(2))
+    assert other.average.sem is None
     assert "seed" not in ours.settings
     assert other.settings["learner.beta"] == 3
     assert ours.seconds == pytest.approx(3 * 2.75)
@@ -38,7 +38,7 @@ def test_figures_are_over_finished_runs(tmp_path):
     (both,), _ = grouped(*paths)
     assert both.finished
     assert [run.seed for run in both.counted] == [0]
-    assert both.average_accuracy.mean == pytest.approx(np.mean([0.6, 0.6, 0.99]))
+    assert both.average.mean == pytest.approx(np.mean([0.6, 0.6, 0.99]))
 
 
 def test_while_none_is_finished_they_are_of_the_one_furthest_ahead(tmp_path):
@@ -46,13 +46,13 @@ def test_while_none_is_finished_they_are_of_the_one_furthest_ahead(tmp_path):
     (all_three,), _ = grouped(*paths)
     assert not all_three.finished
     assert [run.seed for run in all_three.counted] == [1]
-    assert all_three.accuracy.shape == (1, 2, 3)
-    assert all_three.average_accuracy.mean == pytest.approx(np.mean(triangle(3)[1, :2]))
+    assert all_three.matrices.shape == (1, 2, 3)
+    assert all_three.average.mean == pytest.approx(np.mean(triangle(3)[1, :2]))
 
 
 def test_a_run_that_has_just_started_has_no_figures(tmp_path):
     (one,), _ = grouped(write_run(tmp_path / "run", learned=0))
-    assert (one.average_accuracy, one.forgetting, one.seconds, one.milliseconds_per_step) == (None,) * 4
+    assert (one.average, one.forgetting, one.seconds, one.milliseconds_per_step) == (None,) * 4
     assert (one.memory_bytes, one.inferred, one.figure("compression")) == ([], None, None)
 
 
@@ -81,6 +81,6 @@ def test_a_curve_of_diagonal_and_last_row_has_its_figures_at_the_end_only(tmp_pa
     sparse = ("evaluation.tasks=diagonal-and-last-row",)
     (whole,), _ = grouped(write_run(tmp_path / "whole", *sparse, matrix=matrix))
     (part,), _ = grouped(write_run(tmp_path / "part", *sparse, matrix=matrix, learned=2))
-    assert whole.average_accuracy.mean == pytest.approx(0.8)
+    assert whole.average.mean == pytest.approx(0.8)
     assert whole.forgetting.mean == pytest.approx(0.15)
-    assert part.average_accuracy is None
+    assert part.average is None

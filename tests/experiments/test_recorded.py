@@ -15,7 +15,7 @@ def test_a_finished_run_is_read_back(tmp_path):
     run = read(path)
     assert run.problems == ()
     assert (run.finished, run.learned, run.seed, run.progress) == (True, 3, 3, "finished")
-    np.testing.assert_array_equal(run.accuracy, triangle(3))
+    np.testing.assert_array_equal(run.matrix, triangle(3))
     assert run.tasks == ("digits 0/1", "digits 2/3", "digits 4/5")
     assert run.settings["training"]["iterations"] == run.experiment.training.iterations
     assert [step["step"] for step in run.steps] == list(range(1, 30))
@@ -32,7 +32,7 @@ def test_a_real_run_is_read_back(whole):
     summary = json.loads((whole / "summary.json").read_text())
     assert run.problems == ()
     expected = np.array(summary["accuracy"], dtype=np.float64)
-    np.testing.assert_array_equal(run.accuracy, expected)
+    np.testing.assert_array_equal(run.matrix, expected)
     assert run.steps
     assert sum(timing.iterations for timing in run.timing) == summary["iterations"]
 
@@ -45,7 +45,7 @@ def test_an_unfinished_run_is_read_as_far_as_it_is(tmp_path, learned, progress):
     run = read(path)
     assert run.problems == ()
     assert (run.finished, run.learned, run.progress) == (False, learned, progress)
-    assert run.accuracy.shape == ((learned, 3) if learned else (0, 0))
+    assert run.matrix.shape == ((learned, 3) if learned else (0, 0))
 
 
 DAMAGED = {
@@ -108,7 +108,7 @@ def test_accuracies_of_a_finished_run_that_were_cut_short_are_not_taken_for_all(
     (path / "accuracy.csv").write_text("\n".join(lines[:2]) + "\n")
     run = read(path)
     assert run.learned == 0
-    assert "accuracies after the last task are not there" in run.problems[0]
+    assert "the accuracy after the last task is not there" in run.problems[0]
 
 
 def test_settings_of_another_version_are_told_and_kept(tmp_path):

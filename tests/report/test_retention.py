@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.retention import retention_chart
 from tests.report.scene import cut, overlaps, scene
 from tests.runs import triangle
@@ -11,7 +12,7 @@ def points(drawn) -> list[str]:
 
 
 def test_each_task_right_after_it_and_at_the_end():
-    drawn = scene(retention_chart(triangle(3, 0.9, 0.6)[None], ["a", "b", "c"]))
+    drawn = scene(retention_chart(triangle(3, 0.9, 0.6)[None], ACCURACY, ["a", "b", "c"]))
     told = points(drawn)
     assert len(told) == 6
     assert sum("(%): 90; when: right after learning" in text for text in told) == 3
@@ -23,7 +24,7 @@ def test_each_task_right_after_it_and_at_the_end():
 
 def test_several_seeds_have_their_mean_and_its_standard_error():
     matrices = np.stack([triangle(3, 0.9, last) for last in (0.5, 0.7)])
-    drawn = scene(retention_chart(matrices))
+    drawn = scene(retention_chart(matrices, ACCURACY))
     assert sum("(%): 60;" in text for text in points(drawn)) == 2
     bars = drawn.marks["rule"][3:]
     assert len(bars) == 6
@@ -35,7 +36,7 @@ def test_several_seeds_have_their_mean_and_its_standard_error():
 
 @pytest.mark.parametrize("tasks", [1, 5, 20, 100, 250])
 def test_texts_do_not_overlap_and_are_not_cut(tasks):
-    drawn = scene(retention_chart(triangle(tasks)[None]))
+    drawn = scene(retention_chart(triangle(tasks)[None], ACCURACY))
     assert len(drawn.marks["symbol"]) == 2 * tasks
     assert not overlaps(drawn.texts)
     assert not cut(drawn)

@@ -18,7 +18,7 @@ from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaE
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.config import Experiment, validated
 from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY
+from hypermnesia.problems import ACCURACY, ERROR, Measure
 
 T = TypeVar("T")
 
@@ -50,7 +50,8 @@ class RecordedRun:
         experiment: The same as this version understands it; None if it does not.
         environments: Versions and device, one entry each time the run was started or resumed.
         tasks: Names of all tasks, learned or not; empty before the first one is learned.
-        accuracy: Test accuracies in [0, 1], row = after task i, column = task j; NaN = not measured.
+        measure: What tasks were measured by: accuracy or error.
+        matrix: Test accuracies in [0, 1], or errors, row = after task i, column = task j; NaN = not measured.
         inferred: Of each task's test inputs (row), how many were taken for which task; None where no task is inferred.
         steps: Measurements while learning, in order.
         replay: Inputs of each task as remembered right after it, and after the newest one; None if none are replayed.
@@ -64,7 +65,8 @@ class RecordedRun:
     experiment: Experiment | None
     environments: Sequence[Mapping[str, Any]]
     tasks: tuple[str, ...]
-    accuracy: Float64[np.ndarray, "learned tasks"]
+    measure: Measure
+    matrix: Float64[np.ndarray, "learned tasks"]
     inferred: Int[np.ndarray, "known known"] | None
     steps: Sequence[Mapping[str, float]]
     replay: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] | None
@@ -80,7 +82,7 @@ class RecordedRun:
     @property
     def learned(self) -> int:
         """Tasks learned and tested."""
-        return len(self.accuracy)
+        return len(self.matrix)
 
     @property
     def seed(self) -> int | None:
@@ -148,9 +150,10 @@ def read(path: Path) -> RecordedRun:
 
     finished = directory.summary.exists()
     summary = part(directory.summary, _summary, None, needed=False)
-    reading = _whole_accuracy if finished else _accuracy
-    no_accuracy: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
-    tasks, accuracy = part(directory.matrix(ACCURACY), reading, no_accuracy, needed=finished)
+    measure = ERROR if directory.matrix(ERROR).exists() else ACCURACY
+    nothing: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
+    reading = _whole_matrix if finished else _matrix
+    tasks, matrix = part(directory.matrix(measure), lambda file: reading(file, measure), nothing, needed=finished)
     no_settings: dict[str, Any] = {}
     settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
     experiment = None
@@ -165,7 +168,8 @@ def read(path: Path) -> RecordedRun:
         experiment=experiment,
         environments=part(directory.environment, _objects, [], needed=True),
         tasks=tasks,
-        accuracy=accuracy,
+        measure=measure,
+        matrix=matrix,
         inferred=part(directory.task_inference, _counts, None, needed=False),
         steps=part(directory.metrics, _steps, [], needed=finished),
         replay=part(directory.replay, lambda _: _replay(directory), None, needed=False),
@@ -221,22 +225,23 @@ def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     return tuple(head[1:]), [row[1:] for row in rows]
 
 
-def _accuracy(file: Path) -> tuple[tuple[str, ...], np.ndarray]:
+def _matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
     tasks, rows = _rows(file)
-    accuracy = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
-    accuracy = accuracy.reshape(len(rows), len(tasks))
-    if len(rows) > len(tasks) or (accuracy < 0).any() or (accuracy > 1).any():
-        raise ValueError("it must hold a row for each learned task, of accuracies from 0 to 1")
-    if np.isnan(np.diagonal(accuracy)).any():
-        raise ValueError("the accuracy on a new task is not there")
-    return tasks, accuracy
+    matrix = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
+    matrix = matrix.reshape(len(rows), len(tasks))
+    largest = 1 if measure is ACCURACY else np.finfo(np.float64).max
+    if len(rows) > len(tasks) or (matrix < 0).any() or (matrix > largest).any():
+        raise ValueError(f"it must hold a row for each learned task, of numbers from 0 to {largest:g}")
+    if np.isnan(np.diagonal(matrix)).any():
+        raise ValueError(f"the {measure.name} on a new task is not there")
+    return tasks, matrix
 
 
-def _whole_accuracy(file: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, accuracy = _accuracy(file)
-    if len(accuracy) < len(tasks) or np.isnan(accuracy[-1]).any():
-        raise ValueError("the run is finished, but accuracies after the last task are not there")
-    return tasks, accuracy
+def _whole_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
+    tasks, matrix = _matrix(file, measure)
+    if len(matrix) < len(tasks) or np.isnan(matrix[-1]).any():
+        raise ValueError(f"the run is finished, but the {measure.name} after the last task is not there")
+    return tasks, matrix
 
 
 def _counts(file: Path) -> np.ndarray:

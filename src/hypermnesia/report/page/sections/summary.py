@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report import measure
+from hypermnesia.report.measure import difference, text
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
 from hypermnesia.report.units import duration, number
 
@@ -49,9 +49,9 @@ def _extent(group: Group) -> str:
 def _facts(group: Group) -> list[tuple[str, str]]:
     found = group.task_inference_accuracy
     return [
-        (f"average {measure.LABEL}", measure.text(group.average_accuracy)),
-        (f"forgetting ({measure.UNIT})", measure.text(group.forgetting)),
-        (f"backward transfer ({measure.UNIT})", measure.text(group.backward_transfer)),
+        (f"average {group.measure.label}", text(group.average, group.measure)),
+        (difference("forgetting", [group.measure]), text(group.forgetting, group.measure)),
+        (difference("backward transfer", [group.measure]), text(group.backward_transfer, group.measure)),
         ("task inferred (%)", "" if found is None else f"{100 * found:.2f}"),
         ("compression ratio", number(group.figure("compression"), ".3f")),
         ("time of a run", duration(group.seconds)),
