@@ -17,9 +17,18 @@ help: ## What can be made
 demo: $(INSTALLED) ## Learn split digits, the default experiment: a minute on a laptop
 	$(BIN)/hypermnesia run --out runs/demo --overwrite
 
+# The report's page is tried in Chromium. Where that is not installed these tests are left out, but never in CI.
+BROWSER := $(and $(shell command -v chromium || command -v chromium-browser || command -v google-chrome),\
+	$(shell command -v chromedriver))
+
 # One thread a process: tests are many and small, and as many processes as cores run them.
 test: check ## Everything: lint, types, import directions, doctests, tests, the wheel in an empty environment
+ifneq ($(or $(BROWSER),$(CI)),)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto
+else
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto -m "not browser"
+	@echo "Left out: the tests in a browser, for which chromium and chromedriver must be installed."
+endif
 
 check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, import directions
 	$(BIN)/ruff check

@@ -43,8 +43,14 @@ def scene(chart: altair.TopLevelMixin) -> Scene:
         if kind == "text" and item.get("text") not in (None, "") and item.get("opacity", 1) > 0:
             texts.append(_box(item, role, x, y))
         if role == "mark" and kind != "group":
-            marks.setdefault(kind, []).append(item | {"x": item.get("x", 0) + x, "y": item.get("y", 0) + y})
+            marks.setdefault(kind, []).append(item | _moved(item, x, y))
     return Scene(drawn["width"], drawn["height"], texts, marks)
+
+
+def _moved(item: dict[str, Any], x: float, y: float) -> dict[str, float]:
+    """Both ends of a mark in the picture; a mark without a second one ends where it begins."""
+    left, top = item.get("x", 0), item.get("y", 0)
+    return {"x": left + x, "y": top + y, "x2": item.get("x2", left) + x, "y2": item.get("y2", top) + y}
 
 
 def rows(described: dict[str, Any]) -> list[dict[str, Any]]:

@@ -38,8 +38,8 @@ def report(
 
     from hypermnesia.report.page.files import write_figures
 
-    directory = made(figures) if figures else None
     built = _build(runs, told=set())
+    directory = made(figures) if figures else None
     _write(out, built, watched=watch)
     print(f"written to {out}")
     if directory:

@@ -44,22 +44,19 @@ def answering(table: PublishedTable, experiment: Experiment) -> Reproduction | N
         >>> answering(published("table-1"), load("split-mnist-replay", ["training.iterations=3"])) is None
         True
     """
-    for reproduction in table.runs:
-        without = set() if any(text.startswith("scenario=") for text in reproduction.settings) else {"scenario"}
-        wanted = _experiment(reproduction.preset, reproduction.settings)
-        if _learned(wanted, without) == _learned(experiment, without):
-            return reproduction
-    return None
+    return next((each for each in table.runs if _wanted(each) == _learned(experiment, each)), None)
 
 
 @functools.cache
-def _experiment(preset: str, settings: tuple[str, ...]) -> Experiment:
-    return load(preset, settings)
+def _wanted(reproduction: Reproduction) -> dict[str, Any]:
+    return _learned(load(reproduction.preset, reproduction.settings), reproduction)
 
 
-def _learned(experiment: Experiment, without: set[str]) -> dict[str, Any]:
+def _learned(experiment: Experiment, reproduction: Reproduction) -> dict[str, Any]:
     """All settings that change what is learned.
 
     Where one run answers in all scenarios, its own decides only what is tested after each task.
     """
-    return experiment.model_dump(exclude={"name", "description", "seed", *WITHOUT_INFLUENCE, *without})
+    separate = any(text.startswith("scenario=") for text in reproduction.settings)
+    without = {"name", "description", "seed", *WITHOUT_INFLUENCE} | (set() if separate else {"scenario"})
+    return experiment.model_dump(exclude=without)

@@ -87,9 +87,7 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
             " can be analyzed."
         )
     if experiment.problem is not CLASSIFICATION:
-        raise ConfigurationError(
-            f"{path}: its tasks ask for numbers; accuracies are of classes."
-        )
+        raise ConfigurationError(f"{path}: its tasks ask for numbers; accuracies are of classes.")
     if not directory.summary.is_file():
         raise ConfigurationError(
             f"the run in {path} is not finished; go on with it first: hypermnesia run --resume --out {path}"

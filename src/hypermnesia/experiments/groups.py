@@ -17,6 +17,7 @@ from hypermnesia.experiments import spread
 from hypermnesia.experiments.recorded import RecordedRun, Timing
 from hypermnesia.experiments.sources import flatten
 from hypermnesia.experiments.spread import Spread
+from hypermnesia.problems import Measure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,24 +56,29 @@ class Group:
         return self.counted[0].tasks
 
     @property
-    def accuracy(self) -> Float64[np.ndarray, "seeds learned tasks"]:
-        """The accuracy matrices in [0, 1]; NaN = not measured."""
-        return np.array([run.accuracy for run in self.counted])
+    def measure(self) -> Measure:
+        """What tasks were measured by: accuracy or error."""
+        return self.counted[0].measure
 
     @property
-    def average_accuracy(self) -> Spread | None:
+    def matrices(self) -> Float64[np.ndarray, "seeds learned tasks"]:
+        """Test accuracies in [0, 1], or errors; row = after task i, column = task j; NaN = not measured."""
+        return np.array([run.matrix for run in self.counted])
+
+    @property
+    def average(self) -> Spread | None:
         """Over the tasks learned, after the newest one; None where that was not measured."""
-        return self._over_seeds(average_accuracy)
+        return self._over_seeds(average_accuracy, 1)
 
     @property
     def forgetting(self) -> Spread | None:
         """How far tasks have fallen from their best; None for a single task, too."""
-        return self._over_seeds(forgetting)
+        return self._over_seeds(forgetting, self.measure.sign)
 
     @property
     def backward_transfer(self) -> Spread | None:
         """What learning later tasks did to earlier ones; None for a single task, too."""
-        return self._over_seeds(backward_transfer)
+        return self._over_seeds(backward_transfer, self.measure.sign)
 
     @property
     def inferred(self) -> Int[np.ndarray, "tasks tasks"] | None:
@@ -120,8 +126,8 @@ class Group:
         found = [run.summary[name] for run in self.counted if run.summary and run.summary.get(name) is not None]
         return spread.mean([float(value) for value in found])
 
-    def _over_seeds(self, metric: Callable[[Any], float | None]) -> Spread | None:
-        matrices = [run.accuracy[:, : run.learned] for run in self.counted if run.learned]
+    def _over_seeds(self, metric: Callable[[Any], float | None], sign: int) -> Spread | None:
+        matrices = [sign * run.matrix[:, : run.learned] for run in self.counted if run.learned]
         values = [metric(matrix) for matrix in matrices if not np.isnan(matrix[-1]).any()]
         return spread.spread([value for value in values if value is not None])
 

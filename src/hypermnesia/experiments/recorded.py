@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaE
 from hypermnesia.experiments import sources
 from hypermnesia.experiments.config import Experiment, validated
 from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY
+from hypermnesia.problems import ACCURACY, ERROR, Measure
 
 T = TypeVar("T")
 
@@ -49,7 +50,8 @@ class RecordedRun:
         experiment: The same as this version understands it; None if it does not.
         environments: Versions and device, one entry each time the run was started or resumed.
         tasks: Names of all tasks, learned or not; empty before the first one is learned.
-        accuracy: Test accuracies in [0, 1], row = after task i, column = task j; NaN = not measured.
+        measure: What tasks were measured by: accuracy or error.
+        matrix: Test accuracies in [0, 1], or errors, row = after task i, column = task j; NaN = not measured.
         inferred: Of each task's test inputs (row), how many were taken for which task; None where no task is inferred.
         steps: Measurements while learning, in order.
         replay: Inputs of each task as remembered right after it, and after the newest one; None if none are replayed.
@@ -63,7 +65,8 @@ class RecordedRun:
     experiment: Experiment | None
     environments: Sequence[Mapping[str, Any]]
     tasks: tuple[str, ...]
-    accuracy: Float64[np.ndarray, "learned tasks"]
+    measure: Measure
+    matrix: Float64[np.ndarray, "learned tasks"]
     inferred: Int[np.ndarray, "known known"] | None
     steps: Sequence[Mapping[str, float]]
     replay: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] | None
@@ -79,7 +82,7 @@ class RecordedRun:
     @property
     def learned(self) -> int:
         """Tasks learned and tested."""
-        return len(self.accuracy)
+        return len(self.matrix)
 
     @property
     def seed(self) -> int | None:
@@ -106,7 +109,11 @@ def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
     runs: dict[Path, RecordedRun] = {}
     problems: list[str] = []
     for path in paths:
-        found = list(directories(path))
+        try:
+            found = list(directories(path))
+        except OSError as error:
+            problems.append(f"{path} cannot be read: {error.strerror}.")
+            continue
         if not found:
             problems.append(f"{path} {_no_run(path)}.")
         for directory in found:
@@ -137,15 +144,16 @@ def read(path: Path) -> RecordedRun:
             problems.append(f"{file} is missing; the report does without it.")
         except HypermnesiaError as error:
             problems.append(f"{str(error).rstrip('.')}; the report does without it.")
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        except Exception as error:  # whatever may stand in a file that somebody has changed
             problems.append(f"{file} is damaged ({_reason(error)}); the report does without it.")
         return otherwise
 
     finished = directory.summary.exists()
     summary = part(directory.summary, _summary, None, needed=False)
-    reading = _whole_accuracy if finished else _accuracy
-    no_accuracy: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
-    tasks, accuracy = part(directory.matrix(ACCURACY), reading, no_accuracy, needed=finished)
+    measure = ERROR if directory.matrix(ERROR).exists() else ACCURACY
+    nothing: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
+    reading = _whole_matrix if finished else _matrix
+    tasks, matrix = part(directory.matrix(measure), lambda file: reading(file, measure), nothing, needed=finished)
     no_settings: dict[str, Any] = {}
     settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
     experiment = None
@@ -160,7 +168,8 @@ def read(path: Path) -> RecordedRun:
         experiment=experiment,
         environments=part(directory.environment, _objects, [], needed=True),
         tasks=tasks,
-        accuracy=accuracy,
+        measure=measure,
+        matrix=matrix,
         inferred=part(directory.task_inference, _counts, None, needed=False),
         steps=part(directory.metrics, _steps, [], needed=finished),
         replay=part(directory.replay, lambda _: _replay(directory), None, needed=False),
@@ -186,9 +195,28 @@ def _reason(error: Exception) -> str:
     return f"there is no {error}" if isinstance(error, KeyError) else str(error)
 
 
+def _text(file: Path) -> io.StringIO:
+    return io.StringIO(file.read_text("utf-8"), newline="")
+
+
+def _json(text: str) -> Any:
+    """What a text stands for; Python's own words for numbers that are none are refused, as in all other JSON."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no number")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def _number(value: Any) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{value} is no finite number")
+    return number
+
+
 def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     """The head and the other rows of a table whose first column holds names, without that column."""
-    rows = list(csv.reader(file.read_text("utf-8").splitlines()))
+    rows = list(csv.reader(_text(file)))
     if not rows:
         raise ValueError("it is empty")
     head, *rows = rows
@@ -197,22 +225,23 @@ def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     return tuple(head[1:]), [row[1:] for row in rows]
 
 
-def _accuracy(file: Path) -> tuple[tuple[str, ...], np.ndarray]:
+def _matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
     tasks, rows = _rows(file)
-    accuracy = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
-    accuracy = accuracy.reshape(len(rows), len(tasks))
-    if len(rows) > len(tasks) or (accuracy < 0).any() or (accuracy > 1).any():
-        raise ValueError("it must hold a row for each learned task, of accuracies from 0 to 1")
-    if np.isnan(np.diagonal(accuracy)).any():
-        raise ValueError("the accuracy on a new task is not there")
-    return tasks, accuracy
+    matrix = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
+    matrix = matrix.reshape(len(rows), len(tasks))
+    largest = 1 if measure is ACCURACY else np.finfo(np.float64).max
+    if len(rows) > len(tasks) or (matrix < 0).any() or (matrix > largest).any():
+        raise ValueError(f"it must hold a row for each learned task, of numbers from 0 to {largest:g}")
+    if np.isnan(np.diagonal(matrix)).any():
+        raise ValueError(f"the {measure.name} on a new task is not there")
+    return tasks, matrix
 
 
-def _whole_accuracy(file: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, accuracy = _accuracy(file)
-    if len(accuracy) < len(tasks) or np.isnan(accuracy[-1]).any():
-        raise ValueError("the run is finished, but accuracies after the last task are not there")
-    return tasks, accuracy
+def _whole_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
+    tasks, matrix = _matrix(file, measure)
+    if len(matrix) < len(tasks) or np.isnan(matrix[-1]).any():
+        raise ValueError(f"the run is finished, but the {measure.name} after the last task is not there")
+    return tasks, matrix
 
 
 def _counts(file: Path) -> np.ndarray:
@@ -226,10 +255,10 @@ def _counts(file: Path) -> np.ndarray:
 def _steps(file: Path) -> list[Mapping[str, float]]:
     # A run that goes on may be writing the last line right now.
     lines = file.read_text("utf-8").rpartition("\n")[0].splitlines()
-    records = [json.loads(line) for line in lines]
+    records = [_json(line) for line in lines]
     steps = [record for record in records if record["kind"] == "step"]
     fixed = ("kind", "step", "task", "iteration")
-    return [{"step": int(r["step"]), **{k: float(v) for k, v in r.items() if k not in fixed}} for r in steps]
+    return [{"step": _number(r["step"]), **{k: _number(v) for k, v in r.items() if k not in fixed}} for r in steps]
 
 
 def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
@@ -237,32 +266,30 @@ def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]
     if saved is None:
         return None
     early, late = ([inputs.numpy() for inputs in part] for part in saved)
-    if not early or len(early) != len(late):
-        raise CheckpointError(f"{directory.replay} must hold inputs of as many tasks early as late")
+    if len(early) != len(late) or len({each.shape for each in (*early, *late)}) != 1 or not early[0].size:
+        raise CheckpointError(f"{directory.replay} must hold as many inputs, of one shape, of each task early and late")
     return early, late
 
 
 def _timing(file: Path) -> list[Timing]:
-    return [
-        Timing(row["task"], int(row["iterations"]), float(row["learning_seconds"]), float(row["evaluation_seconds"]))
-        for row in csv.DictReader(file.read_text("utf-8").splitlines())
-    ]
+    seconds = ("learning_seconds", "evaluation_seconds")
+    rows = csv.DictReader(_text(file))
+    return [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
 
 
 def _summary(file: Path) -> Mapping[str, Any]:
-    value = json.loads(file.read_text("utf-8"))
+    value = _json(file.read_text("utf-8"))
     if not isinstance(value, dict):
         raise ValueError("it must hold a JSON object")
     # Older versions wrote fewer figures; those that are there must be numbers.
-    for name in ("compression", "num_weights"):
-        float(value.get(name) or 0)
-    sum(value.get("memory_bytes", []))
-    sum(value.get("scenario_accuracy", {}).values())
+    figures = [value[name] for name in ("compression", "num_weights") if value.get(name) is not None]
+    for figure in (*figures, *value.get("memory_bytes", []), *value.get("scenario_accuracy", {}).values()):
+        _number(figure)
     return value
 
 
 def _objects(file: Path) -> list[Mapping[str, Any]]:
-    value = json.loads(file.read_text("utf-8"))
+    value = _json(file.read_text("utf-8"))
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ValueError("it must hold a JSON list of objects")
     return value

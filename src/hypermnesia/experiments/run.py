@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hypermnesia.errors import DivergenceError
+from hypermnesia.errors import CheckpointError, DivergenceError
 from hypermnesia.evaluation import Measurement, measure
 from hypermnesia.experiments.build import build_learner
 from hypermnesia.experiments.config import Experiment
@@ -96,9 +96,15 @@ class _Run:
         if saved is None:
             self.observer.note("No checkpoint was written before the run ended; starting from the beginning.")
             return 0
-        self.learner.load_state_dict(saved["learner"])
+        try:
+            self.learner.load_state_dict(saved["learner"])
+            self.state = RunState(**saved["run"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{self.directory.checkpoint} was written by another version of hypermnesia, from which this one cannot"
+                " go on: finish the run with that version, or start again with --overwrite."
+            ) from error
         self.learner.recall(self.tasks[: self.learner.num_tasks])
-        self.state = RunState(**saved["run"])
         self.iteration = self.learner.in_progress or 0
         self._write_tables()
         self.observer.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")

@@ -79,14 +79,21 @@ def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
 
 def presets() -> dict[str, str]:
     """Name and description of every preset."""
-    folder = resources.files(__package__) / "presets"
-    files = (file for file in folder.iterdir() if file.name.endswith(".yaml"))
-    described = {file.name.removesuffix(".yaml"): parse(file.read_text("utf-8")) for file in files}
+    described = {name: parse(_preset(name)) for name in _preset_names()}
     by_size = sorted(
         described, key=lambda name: ([int(part) if part.isdigit() else 0 for part in name.split("-")], name)
     )
     ordered = sorted(by_size, key=lambda name: (name != DEFAULT_PRESET, "digits" not in name))
     return {name: described[name]["description"] for name in ordered}
+
+
+def _preset_names() -> list[str]:
+    files = (resources.files(__package__) / "presets").iterdir()
+    return [file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")]
+
+
+def _preset(name: str) -> str:
+    return (resources.files(__package__) / "presets" / f"{name}.yaml").read_text("utf-8")
 
 
 def read(source: str) -> dict[str, Any]:
@@ -102,14 +109,14 @@ def read(source: str) -> dict[str, Any]:
         >>> read("split-mnist")["data"]
         {'name': 'mnist'}
     """
-    if source in (names := presets()):
-        name, text = source, (resources.files(__package__) / "presets" / f"{source}.yaml").read_text("utf-8")
+    if source in _preset_names():
+        name, text = source, _preset(source)
     elif source.endswith((".yaml", ".yml")):
         name, text = Path(source).stem, _file(Path(source))
     else:
         raise ConfigurationError(
-            f"There is no preset '{source}'.{did_you_mean(source, names)} "
-            f"Presets: {', '.join(names)}; a file of your own must end in .yaml."
+            f"There is no preset '{source}'.{did_you_mean(source, presets())} "
+            f"Presets: {', '.join(presets())}; a file of your own must end in .yaml."
         )
     try:
         values = parse(text)

@@ -6,7 +6,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.report import measure
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.heat_map import heat_map
 from hypermnesia.report.retention import retention_chart
 
@@ -17,12 +17,12 @@ def accuracy_chart(matrix: Float64[np.ndarray, "learned tasks"]) -> altair.Layer
     Args:
         matrix: Row = after task i, column = task j, in [0, 1]; NaN = not measured.
     """
-    return heat_map_of_accuracy(matrix) if is_whole(matrix) else retention_chart(matrix[None])
+    return heat_map_of_accuracy(matrix) if is_whole(matrix) else retention_chart(matrix[None], ACCURACY)
 
 
 def heat_map_of_accuracy(matrix: Float64[np.ndarray, "learned tasks"]) -> altair.LayerChart:
     """All test accuracies as colors; where rows are missing, blank."""
-    return heat_map(100 * matrix, label=measure.LABEL, x="tested on task", y="after learning task")
+    return heat_map(100 * matrix, label=ACCURACY.label, x="tested on task", y="after learning task")
 
 
 def is_whole(matrix: Float64[np.ndarray, "learned tasks"]) -> bool:

@@ -62,5 +62,5 @@ def _rows(percent: Float64[np.ndarray, "rows columns"]) -> list[dict[str, Any]]:
 
 def _axis(count: int) -> altair.Axis:
     return altair.Axis(
-        values=labeled(count), labelAngle=0, labelOverlap=True, labelPadding=6, domain=False, ticks=False
+        values=labeled(count), labelAngle=0, labelOverlap=False, labelPadding=6, domain=False, ticks=False
     )

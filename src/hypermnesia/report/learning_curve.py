@@ -17,7 +17,7 @@ def learning_curve_chart(
     steps: Float64[np.ndarray, " points"],
     values: Float64[np.ndarray, "seeds points"],
     name: str,
-    boundaries: Sequence[float],
+    boundaries: Sequence[int],
 ) -> altair.LayerChart:
     """The mean over seeds as a line, with a band of one standard error to either side.
 
@@ -48,6 +48,6 @@ def learning_curve_chart(
     if sem is not None:
         layers.insert(0, base.mark_area(opacity=0.25, tooltip=None).encode(y="low:Q", y2="high:Q"))
     if 0 < len(boundaries) <= _MOST_BOUNDARIES:
-        ends = altair.Chart(altair.InlineData([{"step": float(step)} for step in boundaries]))
+        ends = altair.Chart(altair.InlineData([{"step": step} for step in boundaries]))
         layers.insert(0, ends.mark_rule(strokeDash=[2, 3], opacity=0.6, tooltip=None).encode(x="step:Q"))
     return altair.LayerChart(layer=layers, width=520, height=180)

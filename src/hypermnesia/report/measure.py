@@ -1,37 +1,56 @@
-"""What is measured of a task, and how it is called wherever it is shown."""
+"""What is measured of a task, as charts and tables show it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypermnesia.experiments.spread import Spread
-
-NAME = "test accuracy"
-UNIT = "%"
-LABEL = f"{NAME} ({UNIT})"
-"""Of axes and columns."""
-
-RANGE = (0, 100)
-"""From the worst to the best, in units."""
-
-_SCALE = 100
+from hypermnesia.problems import Measure
 
 
-def in_units(accuracy: float) -> float:
+def in_units(value: float, measure: Measure) -> float:
     """For a chart: enough digits, and no more.
 
     Example:
-        >>> in_units(0.97541)
+        >>> from hypermnesia.problems import ACCURACY
+        >>> in_units(0.97541, ACCURACY)
         97.541
     """
-    return round(_SCALE * accuracy, 4)
+    return round(measure.factor * value, measure.decimals + 2)
 
 
-def text(spread: Spread | None) -> str:
+def text(spread: Spread | None, measure: Measure) -> str:
     """For a table, empty where there is nothing.
 
     Example:
-        >>> text(Spread(0.9754, 0.002)), text(Spread(0.9754, None))
+        >>> from hypermnesia.problems import ACCURACY
+        >>> text(Spread(0.9754, 0.002), ACCURACY), text(Spread(0.9754, None), ACCURACY)
         ('97.54 ± 0.20', '97.54')
     """
     if spread is None:
         return ""
-    return f"{_SCALE * spread.mean:.2f}" + ("" if spread.sem is None else f" ± {_SCALE * spread.sem:.2f}")
+    mean = f"{measure.factor * spread.mean:.{measure.decimals}f}"
+    return mean + ("" if spread.sem is None else f" ± {measure.factor * spread.sem:.{measure.decimals}f}")
+
+
+def difference(what: str, measures: Iterable[Measure]) -> str:
+    """The label of a difference of measured values, with their unit.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> difference("forgetting", [ACCURACY]), difference("forgetting", [ERROR])
+        ('forgetting (%)', 'forgetting')
+    """
+    units = {measure.unit.strip() for measure in measures} - {""}
+    return f"{what} ({', '.join(units)})" if units else what
+
+
+def labels(measures: Iterable[Measure]) -> str:
+    """Of a column that holds all of these.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> labels([ACCURACY, ERROR, ACCURACY])
+        'test accuracy (%) or mean squared error on test data'
+    """
+    return " or ".join(dict.fromkeys(measure.label for measure in measures))

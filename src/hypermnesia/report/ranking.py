@@ -7,27 +7,30 @@ from collections.abc import Mapping
 import altair
 
 from hypermnesia.experiments.spread import Spread
-from hypermnesia.report import measure
-from hypermnesia.report.measure import in_units
+from hypermnesia.problems import Measure
+from hypermnesia.report.measure import in_units, text
 
 _ROW = 22  # pixels
 
 
-def ranking_chart(figures: Mapping[str, Spread], label: str, *, descending: bool = True) -> altair.LayerChart:
+def ranking_chart(
+    figures: Mapping[str, Spread], measure: Measure, label: str, *, descending: bool = True
+) -> altair.LayerChart:
     """A point for each mean over seeds, and a bar of one standard error to either side.
 
     Args:
-        figures: In [0, 1], by what they are of.
+        figures: By what they are of.
+        measure: In whose units they are shown.
         label: What they are, at the axis.
         descending: Whether the largest is the best.
     """
     rows = [
         {
             "of": name,
-            "mean": in_units(spread.mean),
-            "low": in_units(spread.mean - (spread.sem or 0)),
-            "high": in_units(spread.mean + (spread.sem or 0)),
-            "text": measure.text(spread),
+            "mean": in_units(spread.mean, measure),
+            "low": in_units(spread.mean - (spread.sem or 0), measure),
+            "high": in_units(spread.mean + (spread.sem or 0), measure),
+            "text": text(spread, measure),
         }
         for name, spread in figures.items()
     ]
@@ -37,7 +40,7 @@ def ranking_chart(figures: Mapping[str, Spread], label: str, *, descending: bool
         y=altair.Y("of:N", title=None, sort=order, axis=axis),
         tooltip=[altair.Tooltip("of:N", title="run"), altair.Tooltip("text:N", title=label)],
     )
-    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True))
+    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True, padding=8))
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
     bars = base.mark_rule(strokeWidth=2).encode(x=altair.X("low:Q", title=label), x2="high:Q")
     return altair.LayerChart(layer=[bars, points], width=420, height=_ROW * len(figures))

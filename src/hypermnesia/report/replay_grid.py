@@ -15,7 +15,7 @@ from PIL import Image
 from hypermnesia.errors import ConfigurationError
 
 _MOST_TASKS = 20
-_ROW, _NARROWEST_SIDE, _WIDEST_SIDE, _LABELS = 46, 190, 480, 70  # pixels of a screen
+_ROW, _NARROWEST_SIDE, _WIDEST_SIDE, _LABELS = 28, 170, 330, 70  # pixels of a screen
 
 
 def replay_chart(
@@ -88,9 +88,10 @@ def _strip(pixels: Float[np.ndarray, "samples h w 3"]) -> UInt8[np.ndarray, "h l
 def _png(pixels: UInt8[np.ndarray, "h w 4"]) -> str:
     """The image as a `data:` address."""
     file = io.BytesIO()
-    # Viewers smooth what they enlarge: larger pixels remain pixels.
-    larger = np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1)
-    Image.fromarray(larger).save(file, format="png", optimize=True)
+    # Viewers smooth what they enlarge, so it is as large as the sharpest of them shows it.
+    times = max(1, round(2 * _ROW / pixels.shape[0]))
+    larger = np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
+    Image.fromarray(larger).save(file, format="png")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -9,21 +9,25 @@ import numpy as np
 from jaxtyping import Float64
 
 from hypermnesia.experiments import spread
-from hypermnesia.report import measure
+from hypermnesia.problems import Measure
 from hypermnesia.report.chart import COLORS
-from hypermnesia.report.measure import in_units
+from hypermnesia.report.measure import in_units, text
 from hypermnesia.report.task_axis import task_axis
 
 _MOST_POINTS = 20
 
 
-def task_curves_chart(matrices: Float64[np.ndarray, "seeds learned tasks"], names: Sequence[str]) -> altair.LayerChart:
-    """Accuracy on each task after it and after each further one: a line a task; choosing one makes the others faint.
+def task_curves_chart(
+    matrices: Float64[np.ndarray, "seeds learned tasks"], measure: Measure, names: Sequence[str]
+) -> altair.LayerChart:
+    """Accuracy or error on each task after it and after each further one: a line a task.
 
-    Lines are means over seeds; while one is chosen, a band shows one standard error to either side.
+    Choosing a task makes the others faint. Lines are means over seeds; while one is chosen, a band shows one standard
+    error to either side.
 
     Args:
-        matrices: Row = after task i, column = task j, in [0, 1]; NaN = not measured.
+        matrices: Row = after task i, column = task j; NaN = not measured.
+        measure: What they are.
         names: Of the tasks.
     """
     learned = matrices.shape[1]
@@ -33,13 +37,13 @@ def task_curves_chart(matrices: Float64[np.ndarray, "seeds learned tasks"], name
         fields=["task"],
         bind=altair.binding_select(options=[None, *tasks], labels=["all", *tasks], name="Task "),
     )
-    rows = [_row(matrices[:, number:, number], number, task) for number, task in enumerate(tasks)]
+    rows = [_row(matrices[:, number:, number], number, task, measure) for number, task in enumerate(tasks)]
     base = (
         altair.Chart(altair.InlineData(rows))
-        .transform_flatten(["after", "accuracy", "low", "high", "text"])
+        .transform_flatten(["after", "value", "low", "high", "text"])
         .encode(
             x=task_axis("after", "tasks learned", learned),
-            y=altair.Y("accuracy:Q", title=measure.LABEL, scale=altair.Scale(zero=False)),
+            y=altair.Y("value:Q", title=measure.label, scale=altair.Scale(zero=False)),
             color=_color(learned),
         )
     )
@@ -54,7 +58,7 @@ def task_curves_chart(matrices: Float64[np.ndarray, "seeds learned tasks"], name
             tooltip=[
                 altair.Tooltip("task:N"),
                 altair.Tooltip("after:Q", title="after tasks"),
-                altair.Tooltip("text:N", title=measure.LABEL),
+                altair.Tooltip("text:N", title=measure.label),
             ],
         )
         .add_params(chosen)
@@ -70,20 +74,20 @@ def task_curves_chart(matrices: Float64[np.ndarray, "seeds learned tasks"], name
     return altair.LayerChart(layer=layers, width=520, height=280)
 
 
-def _row(accuracy: Float64[np.ndarray, "seeds after"], number: int, task: str) -> dict[str, object]:
+def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, measure: Measure) -> dict[str, object]:
     """A curve as one entry; flattened on the page."""
-    measured = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
-    mean, sem = spread.curve(accuracy[:, measured])
+    measured = np.flatnonzero(~np.isnan(values).any(axis=0))
+    mean, sem = spread.curve(values[:, measured])
     errors = np.zeros_like(mean) if sem is None else sem
     spreads = zip(mean, [None] * len(mean) if sem is None else sem, strict=True)
     return {
         "task": task,
         "number": number + 1,
         "after": (measured + number + 1).tolist(),
-        "accuracy": [in_units(value) for value in mean],
-        "low": [in_units(value) for value in mean - errors],
-        "high": [in_units(value) for value in mean + errors],
-        "text": [measure.text(spread.Spread(*each)) for each in spreads],
+        "value": [in_units(value, measure) for value in mean],
+        "low": [in_units(value, measure) for value in mean - errors],
+        "high": [in_units(value, measure) for value in mean + errors],
+        "text": [text(spread.Spread(*each), measure) for each in spreads],
     }
 
 

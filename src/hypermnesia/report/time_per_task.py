@@ -28,7 +28,7 @@ def time_per_task_chart(timings: Sequence[Sequence[Timing]]) -> altair.Chart:
         for task, of_seeds in enumerate(zip(*timings, strict=True))
         for what, field in kinds.items()
     ]
-    axis = altair.Axis(values=labeled(len(timings[0])), labelAngle=0, labelOverlap=True)
+    axis = altair.Axis(values=labeled(len(timings[0])), labelAngle=0, labelOverlap=False)
     colors = altair.Scale(domain=list(kinds))
     return altair.Chart(altair.InlineData(rows), mark="bar", width=520, height=180).encode(
         x=altair.X("task:O", title="task", axis=axis),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -20,10 +21,11 @@ def state(paths: Sequence[Path]) -> State:
     """When each file of the runs in these directories was changed last, and its size."""
     found: State = {}
     for path in paths:
-        for directory in directories(path):
-            for folder, names, files in os.walk(directory):
-                names[:] = [name for name in names if name not in _PASSED_OVER]
-                found |= _files(folder, files)
+        with contextlib.suppress(OSError):  # gone in the meantime, or not ours to read
+            for directory in directories(path):
+                for folder, names, files in os.walk(directory):
+                    names[:] = [name for name in names if name not in _PASSED_OVER]
+                    found |= _files(folder, files)
     return found
 
 
@@ -38,9 +40,7 @@ def _files(folder: str, names: Sequence[str]) -> State:
     found: State = {}
     for name in names:
         path = Path(folder) / name
-        try:
+        with contextlib.suppress(OSError):
             status = path.stat()
-        except OSError:  # gone in the meantime
-            continue
-        found[str(path)] = (status.st_mtime_ns, status.st_size)
+            found[str(path)] = (status.st_mtime_ns, status.st_size)
     return found

@@ -1,13 +1,13 @@
 // Draws the charts of the page, as wide as there is room, and shows the group of runs that is chosen.
 const specifications = JSON.parse(document.getElementById("charts").textContent);
 const style = JSON.parse(document.getElementById("style").textContent);
-const NARROW = 480, WIDEST = 640; // pixels
+const NARROW = 420, WIDEST = 640; // pixels
 
 // The chart's specification, fitted into a width. Charts whose height depends on it say so in `usermeta`.
 function fitted(specification, available) {
   const { heightOfWidth, labels = 0 } = specification.usermeta ?? {};
   const width = Math.min(available, WIDEST);
-  const height = heightOfWidth ? (width - labels) * heightOfWidth + 40 : specification.height + 50;
+  const height = Math.round(heightOfWidth ? (width - labels) * heightOfWidth + 40 : specification.height + 50);
   return { ...specification, width, height, autosize: { type: "fit", contains: "padding" } };
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report import measure
+from hypermnesia.experiments.spread import Spread
+from hypermnesia.problems import Measure
+from hypermnesia.report.measure import difference, labels, text
 from hypermnesia.report.method_curves import Curves, average_chart, first_task_chart
 from hypermnesia.report.page.section import Block, Figure, Section, Table
 from hypermnesia.report.ranking import ranking_chart
@@ -24,16 +26,24 @@ def comparison(groups: Sequence[Group]) -> Section | None:
 
 
 def _table(groups: Sequence[Group]) -> Table:
+    measures = [group.measure for group in groups]
     head = [
-        *("runs", measure.LABEL, f"forgetting ({measure.UNIT})", "compression", "memory kept", "time per step (ms)"),
+        *(
+            "runs",
+            labels(measures),
+            difference("forgetting", measures),
+            "compression",
+            "memory kept",
+            "time per step (ms)",
+        ),
         *("time of a run", "seeds"),
     ]
-    ranked = sorted(groups, key=lambda group: -group.average_accuracy.mean if group.average_accuracy else 0)
+    ranked = sorted(groups, key=lambda group: -group.measure.sign * group.average.mean if group.average else 0)
     rows = [
         [
-            group.label,
-            measure.text(group.average_accuracy),
-            measure.text(group.forgetting),
+            group.label if group.finished else f"{group.label}, not finished",
+            text(group.average, group.measure),
+            text(group.forgetting, group.measure),
             number(group.figure("compression"), ".3f"),
             size(group.memory_bytes[-1] if group.memory_bytes else None),
             number(group.milliseconds_per_step, ".2f"),
@@ -46,53 +56,58 @@ def _table(groups: Sequence[Group]) -> Table:
 
 
 def _seeds(group: Group) -> str:
-    if not group.finished:
-        return "not finished"
-    counted, all_runs = len(group.counted), len(group.runs)
+    counted, all_runs = sum(run.finished for run in group.runs), len(group.runs)
     return f"{counted}" if counted == all_runs else f"{counted} of {all_runs}"
 
 
 def _rankings(groups: Sequence[Group]) -> list[Block]:
-    accuracies = {group.label: found for group in groups if (found := group.average_accuracy)}
-    forgotten = {group.label: found for group in groups if (found := group.forgetting)}
-    figures: list[Block] = []
-    if accuracies:
-        chart = ranking_chart(accuracies, measure.LABEL)
-        best = max(accuracies, key=lambda label: accuracies[label].mean)
-        told = f"Average {measure.NAME} of each; the best is {best} with {measure.text(accuracies[best])}."
-        figures.append(Figure("ranking-accuracy", f"Average {measure.NAME}", chart, told))
-    if forgotten:
-        label = f"forgetting ({measure.UNIT})"
-        least = min(forgotten, key=lambda label: forgotten[label].mean)
-        told = f"Forgetting of each; the least is that of {least} with {measure.text(forgotten[least])}."
-        chart = ranking_chart(forgotten, label, descending=False)
-        figures.append(Figure("ranking-forgetting", "Forgetting", chart, told))
-    return figures
+    """Of finished runs: on fewer tasks it is easier to be good."""
+    groups = [group for group in groups if group.finished]
+    if not groups:
+        return []
+    measure = groups[0].measure
+    averages = {group.label: found for group in groups if group.measure is measure and (found := group.average)}
+    forgotten = {group.label: found for group in groups if group.measure is measure and (found := group.forgetting)}
+    label = difference("forgetting", [measure])
+    return [
+        *_ranking(
+            f"ranking-{measure.name}",
+            f"Average {measure.name}",
+            averages,
+            measure,
+            measure.label,
+            descending=measure.more_is_better,
+        ),
+        *_ranking("ranking-forgetting", "Forgetting", forgotten, measure, label, descending=False),
+    ]
+
+
+def _ranking(
+    name: str, title: str, found: Mapping[str, Spread], measure: Measure, label: str, *, descending: bool
+) -> list[Block]:
+    if not found:
+        return []
+    best = sorted(found, key=lambda group: found[group].mean, reverse=descending)[0]
+    told = f"{title} of each; the best is {best} with {text(found[best], measure)}."
+    return [Figure(name, title, ranking_chart(found, measure, label, descending=descending), told)]
 
 
 def _curves(groups: Sequence[Group]) -> list[Block]:
-    curves = [_curve(group) for group in groups if group.accuracy.size][:_MOST_CURVES]
-    if not curves:
+    known = [group for group in groups if group.matrices.size]
+    if not known:
         return []
-    note = "" if len(curves) < _MOST_CURVES else f"The first {_MOST_CURVES} of {len(groups)}."
-    first = Figure(
-        "curves-first-task",
-        "The first task, as tasks go by",
-        first_task_chart(curves),
-        "Accuracy on the first task after each task, a line for each group of runs.",
-        note,
-    )
-    average = Figure(
-        "curves-average",
-        "All tasks so far, averaged",
-        average_chart(curves),
-        "Accuracy averaged over the tasks so far after each task, a line for each group of runs.",
-        note,
-    )
-    return [first, average]
+    measure = known[0].measure
+    curves = [_curve(group) for group in known if group.measure is measure][:_MOST_CURVES]
+    note = f"The first {_MOST_CURVES} of {len(groups)}." if len(groups) > _MOST_CURVES else ""
+    told = f"{measure.label} after each task, a line for each group of runs"
+    first, average = first_task_chart(curves, measure), average_chart(curves, measure)
+    return [
+        Figure("curves-first-task", "The first task, as tasks go by", first, f"{told}: on the first task.", note),
+        Figure("curves-average", "All tasks so far, averaged", average, f"{told}: over all tasks so far.", note),
+    ]
 
 
 def _curve(group: Group) -> Curves:
-    percent = 100 * group.accuracy
-    averages = [percent[:, after, : after + 1].mean(axis=1) for after in range(percent.shape[1])]
-    return Curves(group.label, percent[:, :, 0], np.stack(averages, axis=1))
+    shown = group.measure.factor * group.matrices
+    averages = [shown[:, after, : after + 1].mean(axis=1) for after in range(shown.shape[1])]
+    return Curves(group.label, shown[:, :, 0], np.stack(averages, axis=1))

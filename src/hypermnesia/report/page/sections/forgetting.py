@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report import measure
+from hypermnesia.report.measure import in_units
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
 from hypermnesia.report.retention import retention_chart
@@ -19,13 +19,15 @@ def forgetting(groups: Sequence[Group]) -> Section | None:
 
 
 def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
-    matrices = group.accuracy
+    matrices, measure = group.matrices, group.measure
     if not matrices.size or np.isnan(matrices[:, -1, : matrices.shape[1]]).any():
         return []
-    lost = (np.diagonal(matrices, axis1=1, axis2=2) - matrices[:, -1, : matrices.shape[1]]).mean(axis=0)
+    lost = measure.sign * (np.diagonal(matrices, axis1=1, axis2=2) - matrices[:, -1, : matrices.shape[1]]).mean(axis=0)
     worst = int(lost.argmax())
-    told = f"{measure.LABEL} on each task right after learning it and after the last task learned."
+    told = f"{measure.label} on each task right after learning it and after the last task learned."
     if len(lost) > 1:
-        told += f" The most is lost on task {worst + 1}, {group.tasks[worst]}: {100 * lost[worst]:.2f} points."
-    chart = retention_chart(matrices, group.tasks)
+        told += (
+            f" The largest loss is that on task {worst + 1}, {group.tasks[worst]}: {in_units(lost[worst], measure)}."
+        )
+    chart = retention_chart(matrices, measure, group.tasks)
     return [Figure(figure_name("forgetting", group, groups), "Right after learning, and now", chart, told)]

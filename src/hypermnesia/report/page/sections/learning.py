@@ -32,7 +32,7 @@ def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
     figures = {name: _figure(name, records, common, group, groups) for name in known}
     first: list[Block] = [figures[name] for name in _FIRST if name in figures]
     others = [figure for name, figure in figures.items() if name not in _FIRST]
-    return [*first, Fold(f"{len(others)} more curves", others)] if others else first
+    return [*first, Fold("More curves", others)] if others else first
 
 
 def _figure(

@@ -26,9 +26,9 @@ def _differences(groups: Sequence[Group]) -> list[Block]:
     different = [key for key in keys if len({_text(group, key) for group in groups}) > 1 and key != "description"]
     if not different:
         return [Text("The groups have the same settings.")]
-    few = different if len(groups) <= len(different) else None
-    if few is not None:
-        rows = [[key, *(_text(group, key) for group in groups)] for key in few]
+    # Of what there is more stands below each other.
+    if len(groups) <= len(different):
+        rows = [[key, *(_text(group, key) for group in groups)] for key in different]
         return [Table("Settings that differ", ["setting", *(group.label for group in groups)], rows)]
     rows = [[group.label, *(_text(group, key) for key in different)] for group in groups]
     return [Table("Settings that differ", ["runs", *different], rows)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report import measure
+from hypermnesia.report.measure import difference, text
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
 from hypermnesia.report.units import duration, number
 
@@ -37,18 +37,21 @@ def _extent(group: Group) -> str:
     if not group.finished:
         seed = f" (seed {seeds})" if seeds and len(group.runs) > 1 else ""
         return f"This run{seed} is {counted[0].progress}; figures are those so far."
-    of_several = f"Mean ± standard error of {len(counted)} seeds ({seeds})." if len(counted) > 1 else f"Seed {seeds}."
+    if len(counted) > 1:
+        said = f"Mean ± standard error of {len(counted)} seeds ({seeds})."
+    else:
+        said = f"Seed {seeds}." if seeds else "One run, whose seed cannot be read."
     going = len(group.runs) - len(counted)
     they = "run is" if going == 1 else "runs are"
-    return of_several + (f" {going} more {they} not finished and not counted yet." if going else "")
+    return f"{said} {going} more {they} not finished and not counted yet." if going else said
 
 
 def _facts(group: Group) -> list[tuple[str, str]]:
     found = group.task_inference_accuracy
     return [
-        (f"average {measure.LABEL}", measure.text(group.average_accuracy)),
-        (f"forgetting ({measure.UNIT})", measure.text(group.forgetting)),
-        (f"backward transfer ({measure.UNIT})", measure.text(group.backward_transfer)),
+        (f"average {group.measure.label}", text(group.average, group.measure)),
+        (difference("forgetting", [group.measure]), text(group.forgetting, group.measure)),
+        (difference("backward transfer", [group.measure]), text(group.backward_transfer, group.measure)),
         ("task inferred (%)", "" if found is None else f"{100 * found:.2f}"),
         ("compression ratio", number(group.figure("compression"), ".3f")),
         ("time of a run", duration(group.seconds)),
