@@ -1,4 +1,4 @@
-"""A picture of the accuracy matrix."""
+"""A picture of the accuracy matrix, or of errors."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.problems import ACCURACY
+from hypermnesia.problems import ACCURACY, Measure
 from hypermnesia.report.heat_map import heat_map
 from hypermnesia.report.retention import retention_chart
 
 
-def accuracy_chart(matrix: Float64[np.ndarray, "learned tasks"]) -> altair.LayerChart:
-    """Test accuracies after each task: a heat map, or what became of each task if only that was measured.
+def matrix_chart(matrix: Float64[np.ndarray, "learned tasks"], measure: Measure) -> altair.LayerChart:
+    """Test accuracies after each task: a heat map. What became of each task, if only that was measured, or errors were.
 
     Args:
-        matrix: Row = after task i, column = task j, in [0, 1]; NaN = not measured.
+        matrix: Row = after task i, column = task j; NaN = not measured.
+        measure: What it holds. Colors of errors would tell little: they may differ by orders of magnitude.
     """
-    return heat_map_of_accuracy(matrix) if is_whole(matrix) else retention_chart(matrix[None], ACCURACY)
+    whole = measure is ACCURACY and is_whole(matrix)
+    return heat_map_of_accuracy(matrix) if whole else retention_chart(matrix[None], measure)
 
 
 def heat_map_of_accuracy(matrix: Float64[np.ndarray, "learned tasks"]) -> altair.LayerChart:

@@ -54,13 +54,13 @@ def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | N
     curves = [
         Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
     ]
-    if not curves or comparison.measure is not ACCURACY:
+    if not curves:
         return None
     experiment = comparison.base.experiment
     seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
     title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
-    left = first_task_chart(curves, ACCURACY).properties(title="the first task", width=330)
-    right = average_chart(curves, ACCURACY).properties(title="all tasks so far, averaged", width=330)
+    left = first_task_chart(curves, comparison.measure).properties(title="the first task", width=330)
+    right = average_chart(curves, comparison.measure).properties(title="all tasks so far, averaged", width=330)
     return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
 
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.summary import Summary
-from hypermnesia.problems import ACCURACY
-from hypermnesia.report.accuracy_matrix import accuracy_chart
+from hypermnesia.report.accuracy_matrix import matrix_chart
 from hypermnesia.report.chart import png, titled
 from hypermnesia.report.replay_grid import replay_chart
 from hypermnesia.report.task_confusion import task_confusion_chart
@@ -16,9 +15,8 @@ from hypermnesia.report.task_confusion import task_confusion_chart
 def draw_pictures(directory: RunDirectory, summary: Summary) -> None:
     """Draw what a run measured into its directory: accuracies, and where there are any, inferred tasks and replay."""
     title = f"{summary.name}, {summary.scenario}-incremental, seed {summary.seed}"
-    if summary.measure is ACCURACY:
-        accuracies = titled(accuracy_chart(summary.matrix), title)
-        directory.write_picture(directory.matrix_picture(ACCURACY), png(accuracies))
+    matrix = matrix_chart(summary.matrix, summary.measure)
+    directory.write_picture(directory.matrix_picture(summary.measure), png(titled(matrix, title)))
     if summary.task_inference is not None:
         confusion = task_confusion_chart(np.array(summary.task_inference))
         directory.write_picture(directory.task_inference_picture, png(titled(confusion, title)))
