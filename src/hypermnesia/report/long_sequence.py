@@ -13,7 +13,7 @@ import altair
 from hypermnesia.analyses.long_sequence import LongSequence
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.report.chart import COLORS, png, svg
-from hypermnesia.training.checkpoint import write_atomically
+from hypermnesia.report.files import write_files
 
 _RIGHT_AFTER = "right after learning it"
 
@@ -68,10 +68,7 @@ def write_long_sequence(directory: RunDirectory, run: LongSequence) -> list[Path
     directory.analyses.mkdir(exist_ok=True)
     chart = long_sequence_chart(run)
     contents = {"json": _json(run), "svg": svg(chart), "png": png(chart)}
-    paths = [directory.analyses / f"long-sequence.{ending}" for ending in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+    return write_files(directory.analyses, "long-sequence", contents)
 
 
 def _panel(

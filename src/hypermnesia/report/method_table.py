@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hypermnesia.experiments.compare import MethodComparison, MethodFigures
+from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.sheet import spread_text
 from hypermnesia.report.wide_table import print_table
@@ -45,15 +46,11 @@ def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
     # Both take their time.
     from hypermnesia.report.method_curves import method_curves_figure
     from hypermnesia.report.picture import png, svg
-    from hypermnesia.training.checkpoint import write_atomically
 
     contents = {"md": markdown(comparison).encode(), "csv": as_csv(comparison).encode()}
     if figure := method_curves_figure(comparison):
         contents |= {"png": png(figure), "svg": svg(figure)}
-    paths = [directory / f"comparison.{ending}" for ending in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+    return write_files(directory, "comparison", contents)
 
 
 def markdown(comparison: MethodComparison) -> str:
