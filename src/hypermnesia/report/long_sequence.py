@@ -53,10 +53,9 @@ def long_sequence_lines(run: LongSequence) -> Iterator[str]:
     else:
         yield f"Not every task was tested after task {len(run.tasks)}: see evaluation.tasks."
     if run.early_milliseconds and run.late_milliseconds:
-        yield (
-            f"time of a step  {run.early_milliseconds:.2f} ms from task 2 on, {run.late_milliseconds:.2f} ms at the "
-            f"end (median of {run.window})"
-        )
+        over = f", medians of {run.window} tasks" if run.window > 1 else ""
+        early, late = f"{run.early_milliseconds:.2f} ms from task 2 on", f"{run.late_milliseconds:.2f} ms at the end"
+        yield f"time of a step  {early}, {late}{over}"
 
 
 def write_long_sequence(directory: RunDirectory, run: LongSequence) -> list[Path]:
