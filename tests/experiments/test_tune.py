@@ -45,9 +45,11 @@ def test_the_best_trial_is_ready_to_run(tmp_path):
         (trials[0].settings["learner.beta"], trials[0].settings["training.learning_rate"])
     )
     # Nothing else is changed: not what is set aside for validation either.
-    same = {"name": "x", "learner": tuned.learner, "training": tuned.training}
+    same = {"name": "x", "description": "x", "learner": tuned.learner, "training": tuned.training}
     assert tuned.model_copy(update=same) == search(tmp_path).experiment.model_copy(update=same)
     assert tuned.name == "split-digits-tuned"
+    # That of the preset may claim settings which these are not any more.
+    assert "learner.beta, training.learning_rate tuned" in tuned.description
 
 
 def test_the_experiments_own_settings_come_first(tmp_path):

@@ -137,9 +137,7 @@ def tune(search: Search, *, jobs: int = 1, ended: Callable[[Trial], None] = lamb
             key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
         )
         if trials and trials[0].average is not None:
-            best = _with_settings(search.experiment, trials[0].settings)
-            text = best.model_copy(update={"name": f"{search.experiment.name}-tuned"}).to_yaml()
-            write_atomically(search.directory / TUNED, text.encode())
+            write_atomically(search.directory / TUNED, _tuned(search.experiment, trials[0]).to_yaml().encode())
     return trials
 
 
@@ -274,6 +272,15 @@ def _without_test(search: Search) -> list[Task]:
 def _with_settings(experiment: Experiment, settings: Mapping[str, float]) -> Experiment:
     assignments = [f"{place}={value!r}" for place, value in settings.items()]
     return validated(sources.override(experiment.model_dump(mode="json"), assignments), experiment.name)
+
+
+def _tuned(experiment: Experiment, best: Trial) -> Experiment:
+    """The experiment with the settings of its best trial, under a name and a description of its own."""
+    places = ", ".join(best.settings)
+    reached = experiment.problem.measure.show(best.average or 0.0)
+    described = f"{experiment.name}, {places} tuned: {reached} on validation data"
+    own = {"name": f"{experiment.name}-tuned", "description": described}
+    return _with_settings(experiment, best.settings).model_copy(update=own)
 
 
 def _value(experiment: Experiment, place: str) -> float:

@@ -9,7 +9,7 @@ import altair
 
 from hypermnesia.analyses.results import to_json
 from hypermnesia.report.chart import png, svg
-from hypermnesia.training.checkpoint import write_atomically
+from hypermnesia.report.files import write_files
 
 
 def write_analysis(directory: Path, name: str, result: Any, chart: altair.TopLevelMixin) -> list[Path]:
@@ -29,7 +29,4 @@ def write_analysis(directory: Path, name: str, result: Any, chart: altair.TopLev
     """
     directory.mkdir(parents=True, exist_ok=True)
     contents = {"json": to_json(result).encode(), "svg": svg(chart), "png": png(chart)}
-    paths = [directory / f"{name}.{ending}" for ending in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+    return write_files(directory, name, contents)

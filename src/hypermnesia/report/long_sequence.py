@@ -13,7 +13,7 @@ import altair
 from hypermnesia.analyses.long_sequence import LongSequence
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.report.chart import COLORS, png, svg
-from hypermnesia.training.checkpoint import write_atomically
+from hypermnesia.report.files import write_files
 
 _RIGHT_AFTER = "right after learning it"
 
@@ -53,10 +53,9 @@ def long_sequence_lines(run: LongSequence) -> Iterator[str]:
     else:
         yield f"Not every task was tested after task {len(run.tasks)}: see evaluation.tasks."
     if run.early_milliseconds and run.late_milliseconds:
-        yield (
-            f"time of a step  {run.early_milliseconds:.2f} ms from task 2 on, {run.late_milliseconds:.2f} ms at the "
-            f"end (median of {run.window})"
-        )
+        over = f", medians of {run.window} tasks" if run.window > 1 else ""
+        early, late = f"{run.early_milliseconds:.2f} ms from task 2 on", f"{run.late_milliseconds:.2f} ms at the end"
+        yield f"time of a step  {early}, {late}{over}"
 
 
 def write_long_sequence(directory: RunDirectory, run: LongSequence) -> list[Path]:
@@ -68,10 +67,7 @@ def write_long_sequence(directory: RunDirectory, run: LongSequence) -> list[Path
     directory.analyses.mkdir(exist_ok=True)
     chart = long_sequence_chart(run)
     contents = {"json": _json(run), "svg": svg(chart), "png": png(chart)}
-    paths = [directory.analyses / f"long-sequence.{ending}" for ending in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+    return write_files(directory.analyses, "long-sequence", contents)
 
 
 def _panel(

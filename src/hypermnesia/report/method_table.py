@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hypermnesia.experiments.compare import MethodComparison, MethodFigures
 from hypermnesia.problems import ACCURACY
+from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.sheet import spread_text
 from hypermnesia.report.units import size
@@ -44,15 +45,11 @@ def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
     # Both take their time.
     from hypermnesia.report.chart import png, svg
     from hypermnesia.report.method_curves import method_curves_chart
-    from hypermnesia.training.checkpoint import write_atomically
 
     contents = {"md": markdown(comparison).encode(), "csv": as_csv(comparison).encode()}
     if chart := method_curves_chart(comparison):
         contents |= {"png": png(chart), "svg": svg(chart)}
-    paths = [directory / f"comparison.{ending}" for ending in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+    return write_files(directory, "comparison", contents)
 
 
 def markdown(comparison: MethodComparison) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hypermnesia.experiments.published import Accuracy
 from hypermnesia.experiments.reproduce import Cell, Comparison
+from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 
 BELOW = "↓"
@@ -42,13 +43,8 @@ def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
     Raises:
         OSError: A file could not be written; what was there before remains.
     """
-    from hypermnesia.training.checkpoint import write_atomically  # imports torch
-
     texts = {"md": markdown(comparison), "tex": latex(comparison), "csv": long_csv(comparison)}
-    paths = [directory / f"{comparison.table.name}.{ending}" for ending in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
-        write_atomically(path, text.encode())
-    return paths
+    return write_files(directory, comparison.table.name, {ending: text.encode() for ending, text in texts.items()})
 
 
 def markdown(comparison: Comparison) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from hypermnesia.experiments.spread import Spread
+from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.wide_table import print_table
 
@@ -62,15 +63,11 @@ def write_sheet(directory: Path, sheet: Sheet, chart: altair.TopLevelMixin | Non
         OSError: A file could not be written; what was there before remains.
     """
     from hypermnesia.report.chart import png, svg
-    from hypermnesia.training.checkpoint import write_atomically  # imports torch
 
     contents = {"md": markdown(sheet, drawn=chart is not None).encode(), "csv": as_csv(sheet).encode()}
     if chart is not None:
         contents |= {"svg": svg(chart), "png": png(chart)}
-    paths = [directory / f"{sheet.name}.{ending}" for ending in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+    return write_files(directory, sheet.name, contents)
 
 
 def markdown(sheet: Sheet, *, drawn: bool) -> str:

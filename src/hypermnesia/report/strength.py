@@ -25,7 +25,7 @@ def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
     if not panels:
         return None
     lows, highs = ([each[key] for points in panels.values() for each in points] for key in ("low", "high"))
-    scale = altair.Scale(domain=[min(lows), max(highs)], nice=True)
+    scale = altair.Scale(domain=[min(lows), max(highs)], nice=True, zero=False)
     left = altair.Y("accuracy:Q", title="average test accuracy (%)", scale=scale)
     right = altair.Y("accuracy:Q", title=None, scale=scale, axis=altair.Axis(labels=False))
     drawn = [
@@ -78,7 +78,12 @@ def _panel(curve: StrengthCurve, points: list[Point], y: altair.Y) -> altair.Lay
     x = altair.X("x:Q", title=f"{regularizer.symbol} of {regularizer.method.label}").scale(
         type="log", domain=[ends[0] / 1.8, ends[1] * 1.8], nice=False
     )
-    x = x.axis(format=".0e", values=[10.0**power for power in range(-30, 31)], labelOverlap="greedy")
+    x = x.axis(
+        values=[10.0**power for power in range(-30, 31)],
+        labelExpr="replace(format(datum.value, '.0e'), '+', '')",
+        labelOverlap="parity",
+        labelSeparation=4,
+    )
     layers: list[altair.Chart | altair.LayerChart] = [curves(points, _LOOKS, x, y, {"x:Q": regularizer.symbol})]
     own = curve.strengths.own
     if own and ends[0] <= own <= ends[1]:
