@@ -10,6 +10,7 @@ from hypermnesia.analyses.long_sequence import LongSequence, long_sequence
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.config import load
 from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.chart import specification, svg
 from hypermnesia.report.long_sequence import long_sequence_chart, long_sequence_lines, write_long_sequence
 
@@ -18,7 +19,7 @@ from hypermnesia.report.long_sequence import long_sequence_chart, long_sequence_
 def run(tmp_path) -> RunDirectory:
     directory = RunDirectory(tmp_path / "run")
     directory.open(load("permuted-digits", ["tasks.num_tasks=4"]), {}, resume=False)
-    directory.accuracy.write_text("after,a,b,c,d\na,0.9,,,\nb,0.8,1.0,,\nc,0.85,0.95,0.75,\n")
+    directory.matrix(ACCURACY).write_text("after,a,b,c,d\na,0.9,,,\nb,0.8,1.0,,\nc,0.85,0.95,0.75,\n")
     directory.timing.write_text(
         "task,iterations,learning_seconds,evaluation_seconds\na,100,0.5,0.1\nb,200,2.0,0.1\nc,200,2.4,0.1\n"
     )
@@ -47,7 +48,7 @@ def test_one_table_may_have_a_task_more_than_the_other(run):
 
 
 def test_what_was_not_tested_is_not_made_up(run):
-    run.accuracy.write_text("after,a,b,c,d\na,0.9,,,\nb,,1.0,,\nc,,,0.75,\n")
+    run.matrix(ACCURACY).write_text("after,a,b,c,d\na,0.9,,,\nb,,1.0,,\nc,,,0.75,\n")
     found = long_sequence(run)
     assert found.right_after == (0.9, 1.0, 0.75)
     assert found.at_end == (None, None, 0.75)

@@ -215,7 +215,7 @@ def cut(path: Path) -> None:
         (shutil.rmtree, 2, "is not a run directory: give one that `hypermnesia run` made"),
         (lambda run: (run / "config.yaml").unlink(), 2, "is not a run directory"),
         (lambda run: (run / "config.yaml").write_text("{"), 2, "config.yaml is not valid YAML"),
-        (lambda run: (run / "config.yaml").write_text("name: x"), 2, "config.yaml cannot be run.\ndata: "),
+        (lambda run: (run / "config.yaml").write_text("name: x"), 2, "config.yaml cannot be run.\ntasks: "),
         (lambda run: (run / "summary.json").unlink(), 2, "is not finished; go on with it first: hypermnesia run --res"),
         (lambda run: cut(run / "learner.safetensors"), 1, "learner.safetensors is damaged"),
         (lambda run: (run / "learner.safetensors").unlink(), 1, "there is no file"),
@@ -267,7 +267,7 @@ def test_wrong_options_end_with_2_and_a_sentence(call, kept, arguments, message)
 
 
 def test_a_result_that_is_none_is_told(run):
-    for content in (b"", b"{}", b'{"run": 3}'):
+    for content in (b"", b"{}", b'{"run": 3}', b'{"run": NaN}', b'{"run": 1e999}', b"\xff"):
         (run / "weights.json").write_bytes(content)
         with pytest.raises(results.CheckpointError, match=r"weights\.json is damaged or no GeneratedWeights"):
             results.read(GeneratedWeights, run / "weights.json")

@@ -5,18 +5,23 @@ A run that is still going on, or was interrupted, is analyzed as far as it is.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.recorded import read_matrix, read_timing
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
 T = TypeVar("T")
+
+NAME = "long-sequence"
 _SMOOTHED_FROM = 20  # tasks
 
 
@@ -83,39 +88,31 @@ def long_sequence(directory: RunDirectory) -> LongSequence:
     experiment = directory.read_experiment()
     if experiment.problem is not CLASSIFICATION:
         raise ConfigurationError(f"{directory.path}: its tasks ask for numbers; accuracies are of classes.")
+    none_yet = f"{directory.path}: no task has been learned yet; wait until one is."
     if not directory.matrix(ACCURACY).exists():
-        raise ConfigurationError(f"{directory.path}: no task has been learned yet; wait until one is.")
-    names, rows = _read(directory.matrix(ACCURACY), _accuracies)
-    seconds = _read(directory.timing, _milliseconds)
+        raise ConfigurationError(none_yet)
+    names, matrix = _read(directory.matrix(ACCURACY), lambda file: read_matrix(file, ACCURACY))
+    milliseconds = _read(directory.timing, _milliseconds)
     # The tables are written one after the other, so a run that goes on may have a row more in one.
-    learned = min(len(rows), len(seconds))
+    learned = min(len(matrix), len(milliseconds))
+    if not learned:
+        raise ConfigurationError(none_yet)
     return LongSequence(
         title=f"{experiment.name}, {experiment.scenario}-incremental, seed {experiment.seed}",
         tasks=names[:learned],
         planned=len(names),
-        right_after=tuple(value for task in range(learned) if (value := rows[task][task]) is not None),
-        at_end=rows[learned - 1][:learned],
-        milliseconds=seconds[:learned],
+        right_after=tuple(np.diagonal(matrix)[:learned].tolist()),
+        at_end=tuple(None if math.isnan(value) else value for value in matrix[learned - 1, :learned].tolist()),
+        milliseconds=milliseconds[:learned],
     )
 
 
-def _read(file: Path, meaning: Callable[[list[list[str]]], T]) -> T:
+def _read(file: Path, reading: Callable[[Path], T]) -> T:
     try:
-        return meaning(list(csv.reader(file.read_text("utf-8").splitlines())))
-    except (OSError, ValueError, IndexError, ZeroDivisionError) as error:
+        return reading(file)
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise ConfigurationError(f"{file} is damaged or missing: {error}.") from error
 
 
-def _accuracies(table: list[list[str]]) -> tuple[tuple[str, ...], list[tuple[float | None, ...]]]:
-    head, *rows = table
-    if not rows or any(len(row) != len(head) or not row[number] for number, row in enumerate(rows, start=1)):
-        raise ValueError("each row must have a cell for each task, that of its own task filled in")
-    return tuple(head[1:]), [tuple(float(cell) if cell else None for cell in row[1:]) for row in rows]
-
-
-def _milliseconds(table: list[list[str]]) -> tuple[float, ...]:
-    head, *rows = table
-    seconds, iterations = head.index("learning_seconds"), head.index("iterations")
-    if not rows:
-        raise ValueError("it has no task")
-    return tuple(1000 * float(row[seconds]) / int(row[iterations]) for row in rows)
+def _milliseconds(file: Path) -> tuple[float, ...]:
+    return tuple(1000 * task.learning_seconds / task.iterations for task in read_timing(file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,10 +35,22 @@ def read(kind: type[Result], path: Path) -> Result:
         CheckpointError: It is missing, damaged or another result.
     """
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes())
+        values = json.loads(path.read_bytes(), parse_float=_finite, parse_constant=_finite)
+        return TypeAdapter(kind).validate_python(values)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise CheckpointError(
             f"{path} is damaged or no {kind.__name__} ({error.error_count()} things are wrong)"
         ) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged or no {kind.__name__} ({error})") from error
+
+
+def _finite(text: str) -> float:
+    """Python reads more words and larger numbers than it may write in JSON."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number

@@ -152,7 +152,7 @@ def read(path: Path) -> RecordedRun:
     summary = part(directory.summary, _summary, None, needed=False)
     measure = ERROR if directory.matrix(ERROR).exists() else ACCURACY
     nothing: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
-    reading = _whole_matrix if finished else _matrix
+    reading = _whole_matrix if finished else read_matrix
     tasks, matrix = part(directory.matrix(measure), lambda file: reading(file, measure), nothing, needed=finished)
     no_settings: dict[str, Any] = {}
     settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
@@ -173,10 +173,40 @@ def read(path: Path) -> RecordedRun:
         inferred=part(directory.task_inference, _counts, None, needed=False),
         steps=part(directory.metrics, _steps, [], needed=finished),
         replay=part(directory.replay, lambda _: _replay(directory), None, needed=False),
-        timing=part(directory.timing, _timing, [], needed=finished),
+        timing=part(directory.timing, read_timing, [], needed=finished),
         summary=summary,
         problems=tuple(problems),
     )
+
+
+def read_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], Float64[np.ndarray, "learned tasks"]]:
+    """Names of all tasks, and what was measured after each one learned so far; NaN = not measured.
+
+    Raises:
+        OSError: There is no such file, or it cannot be read.
+        ValueError: It is damaged.
+    """
+    tasks, rows = _rows(file)
+    matrix = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
+    matrix = matrix.reshape(len(rows), len(tasks))
+    largest = 1 if measure is ACCURACY else np.finfo(np.float64).max
+    if len(rows) > len(tasks) or (matrix < 0).any() or (matrix > largest).any():
+        raise ValueError(f"it must hold a row for each learned task, of numbers from 0 to {largest:g}")
+    if np.isnan(np.diagonal(matrix)).any():
+        raise ValueError(f"the {measure.name} on a new task is not there")
+    return tasks, matrix
+
+
+def read_timing(file: Path) -> list[Timing]:
+    """What each finished task took.
+
+    Raises:
+        OSError: There is no such file, or it cannot be read.
+        ValueError, KeyError, TypeError: It is damaged.
+    """
+    seconds = ("learning_seconds", "evaluation_seconds")
+    rows = csv.DictReader(_text(file))
+    return [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
 
 
 def _is_run(path: Path) -> bool:
@@ -225,20 +255,8 @@ def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     return tuple(head[1:]), [row[1:] for row in rows]
 
 
-def _matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, rows = _rows(file)
-    matrix = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
-    matrix = matrix.reshape(len(rows), len(tasks))
-    largest = 1 if measure is ACCURACY else np.finfo(np.float64).max
-    if len(rows) > len(tasks) or (matrix < 0).any() or (matrix > largest).any():
-        raise ValueError(f"it must hold a row for each learned task, of numbers from 0 to {largest:g}")
-    if np.isnan(np.diagonal(matrix)).any():
-        raise ValueError(f"the {measure.name} on a new task is not there")
-    return tasks, matrix
-
-
 def _whole_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, matrix = _matrix(file, measure)
+    tasks, matrix = read_matrix(file, measure)
     if len(matrix) < len(tasks) or np.isnan(matrix[-1]).any():
         raise ValueError(f"the run is finished, but the {measure.name} after the last task is not there")
     return tasks, matrix
@@ -269,12 +287,6 @@ def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]
     if len(early) != len(late) or len({each.shape for each in (*early, *late)}) != 1 or not early[0].size:
         raise CheckpointError(f"{directory.replay} must hold as many inputs, of one shape, of each task early and late")
     return early, late
-
-
-def _timing(file: Path) -> list[Timing]:
-    seconds = ("learning_seconds", "evaluation_seconds")
-    rows = csv.DictReader(_text(file))
-    return [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
 
 
 def _summary(file: Path) -> Mapping[str, Any]:
