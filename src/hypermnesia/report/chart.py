@@ -18,6 +18,9 @@ which is too pale for a line."""
 SEQUENTIAL: Final = "cividis"
 """For quantities: looks the same to people with and without red-green blindness, and in gray."""
 
+GRADUAL: Final = altair.SchemeParams(name="viridis", extent=[0.25, 0.85])
+"""For lines from early to late: neither the darkest nor the palest, which are lost on a dark or a light page."""
+
 _FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 
 
@@ -45,7 +48,14 @@ def style(
     return {
         "background": paper,
         "font": _FONT,
-        "title": {"fontSize": 13, "fontWeight": "normal", "anchor": "start", "offset": 10, "color": ink},
+        "title": {
+            "fontSize": 13,
+            "fontWeight": "normal",
+            "anchor": "start",
+            "offset": 10,
+            "color": ink,
+            "subtitleColor": muted,
+        },
         "axis": {
             "labelFontSize": 11,
             "titleFontSize": 12,
@@ -64,8 +74,10 @@ def style(
             "labelColor": ink,
             "titleColor": ink,
             "symbolStrokeWidth": 2,
+            "symbolBaseStrokeColor": ink,
             "labelLimit": 320,
         },
+        "header": {"labelColor": ink, "titleColor": ink},
         "view": {"stroke": "transparent"},
         "mark": {"color": categories[0]},
         "text": {"color": ink},

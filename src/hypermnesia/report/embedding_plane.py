@@ -46,7 +46,8 @@ def embedding_plane_text(result: AccuracyOverPlane) -> Iterator[str]:
 
 
 def _panel(result: AccuracyOverPlane, task: TaskOnPlane) -> altair.LayerChart | altair.FacetChart:
-    cells = altair.Chart(altair.InlineData(list(_cells(result, task)))).mark_rect(aria=False, clip=True)
+    rows = altair.Chart(altair.InlineData(list(_cells(result, task))))
+    cells = rows.transform_flatten(["x", "left", "right", "accuracy"]).mark_rect(aria=False, clip=True)
     scale = altair.Scale(scheme=SEQUENTIAL, domain=[0, 100])
     surface = cells.encode(
         x=altair.X("left:Q", title=_axis(result, 0), scale=_scale(result.x)),
@@ -66,18 +67,20 @@ def _panel(result: AccuracyOverPlane, task: TaskOnPlane) -> altair.LayerChart | 
 
 
 def _cells(result: AccuracyOverPlane, task: TaskOnPlane) -> Iterator[dict[str, Any]]:
+    """A row of the plane as one entry, which makes a page with many of them a quarter as long."""
     width, height = ((places[1] - places[0]) for places in (result.x, result.y))
+    across = {
+        "x": [round(x, 4) for x in result.x],
+        "left": [round(x - width / 2, 4) for x in result.x],
+        "right": [round(x + (0.5 + _OVERLAP) * width, 4) for x in result.x],
+    }
     for y, row in zip(result.y, task.accuracy, strict=True):
-        for x, accuracy in zip(result.x, row, strict=True):
-            yield {
-                "x": round(x, 4),
-                "y": round(y, 4),
-                "left": round(x - width / 2, 4),
-                "right": round(x + (0.5 + _OVERLAP) * width, 4),
-                "below": round(y - height / 2, 4),
-                "above": round(y + (0.5 + _OVERLAP) * height, 4),
-                "accuracy": round(100 * accuracy, 2),
-            }
+        yield across | {
+            "y": round(y, 4),
+            "below": round(y - height / 2, 4),
+            "above": round(y + (0.5 + _OVERLAP) * height, 4),
+            "accuracy": [round(100 * accuracy, 2) for accuracy in row],
+        }
 
 
 def _marks(result: AccuracyOverPlane, task: TaskOnPlane) -> tuple[altair.Chart, altair.Chart]:

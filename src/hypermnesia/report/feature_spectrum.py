@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair
 
 from hypermnesia.analyses.generated_weights import GeneratedWeights
-from hypermnesia.report.chart import COLORS, SEQUENTIAL
+from hypermnesia.report.chart import SEQUENTIAL
 
 _WIDTH = 300
 _HEIGHT, _ROW = 150, 16
@@ -23,7 +23,7 @@ def feature_spectrum_chart(result: GeneratedWeights) -> altair.VConcatChart:
     across = altair.X("direction:O", title=None, axis=altair.Axis(labelAngle=0, labelOverlap=True))
     points = (
         altair.Chart(altair.InlineData(sizes))
-        .mark_point(filled=True, size=50, color=COLORS[0], opacity=1)
+        .mark_point(filled=True, size=50, opacity=1)
         .encode(
             x=across,
             y=altair.Y("value:Q", title="singular value", scale=scale),

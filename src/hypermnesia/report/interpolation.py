@@ -8,7 +8,6 @@ import altair
 import numpy as np
 
 from hypermnesia.analyses.interpolation import AccuracyAlongLine
-from hypermnesia.report.chart import COLORS
 
 _WIDTH, _HEIGHT = 460, 260
 
@@ -22,32 +21,31 @@ def interpolation_chart(result: AccuracyAlongLine) -> altair.TopLevelMixin:
         for task, name in zip(tasks, names, strict=True)
         for position, accuracy in zip(result.positions, task.accuracy, strict=True)
     ]
-    curves = (
-        altair.Chart(altair.InlineData(rows))
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=altair.X("position:Q", title="position on the line", scale=altair.Scale(nice=False)),
-            y=altair.Y("accuracy:Q", title="test accuracy (%)", scale=altair.Scale(domain=[0, 100])),
-            color=altair.Color(
-                "task:N",
-                title=None,
-                legend=altair.Legend(symbolType="stroke"),
-                scale=altair.Scale(domain=names, range=COLORS[:2]),
-            ),
-            strokeDash=altair.StrokeDash("task:N", sort=names, title=None, scale=altair.Scale(domain=names)),
-            tooltip=["task:N", altair.Tooltip("position:Q", format=".3f"), altair.Tooltip("accuracy:Q", format=".2f")],
-        )
+    color = altair.Color(
+        "task:N", title=None, legend=altair.Legend(symbolType="stroke"), scale=altair.Scale(domain=names)
+    )
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        x=altair.X("position:Q", title="position on the line", scale=altair.Scale(nice=False)),
+        y=altair.Y("accuracy:Q", title="test accuracy (%)", scale=altair.Scale(domain=[0, 100])),
+        color=color,
+    )
+    curves = base.mark_line(strokeWidth=2).encode(
+        strokeDash=altair.StrokeDash("task:N", sort=names, title=None, scale=altair.Scale(domain=names))
+    )
+    # Nobody hits a thin line: what tells values is an invisible point at each of them.
+    points = base.mark_point(filled=True, size=60, opacity=0).encode(
+        tooltip=["task:N", altair.Tooltip("position:Q", format=".3f"), altair.Tooltip("accuracy:Q", format=".2f")]
     )
     embeddings = [
-        {"position": place, "label": f"embedding {task.number}", "color": color}
-        for place, task, color in zip((0, 1), tasks, COLORS, strict=False)
+        {"position": place, "label": f"embedding {task.number}", "task": name}
+        for place, task, name in zip((0, 1), tasks, names, strict=True)
     ]
-    places = altair.Chart(altair.InlineData(embeddings)).encode(x="position:Q", tooltip=["label:N"])
-    rules = places.mark_rule(strokeDash=[2, 3]).encode(color=altair.Color("color:N", scale=None))
-    labels = places.mark_text(align="left", dx=4, baseline="bottom", fontSize=11).encode(
-        y=altair.value(_HEIGHT - 4), text="label:N", color=altair.Color("color:N", scale=None)
+    places = altair.Chart(altair.InlineData(embeddings)).encode(x="position:Q", color=color, tooltip=["label:N"])
+    rules = places.mark_rule(strokeDash=[2, 3])
+    labels = places.mark_text(align="left", dx=4, dy=-4, baseline="bottom", fontSize=11).encode(
+        y=altair.value("height"), text="label:N"
     )
-    return altair.layer(rules, curves, labels).properties(
+    return altair.layer(rules, curves, labels, points).properties(
         width=_WIDTH,
         height=_HEIGHT,
         title=altair.TitleParams(

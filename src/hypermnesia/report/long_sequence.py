@@ -10,12 +10,13 @@ from typing import Any
 
 import altair
 
-from hypermnesia.analyses.long_sequence import LongSequence
+from hypermnesia.analyses.long_sequence import NAME, LongSequence
 from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.report.chart import COLORS, png, svg
+from hypermnesia.report.chart import png, svg
 from hypermnesia.report.files import write_files
 
 _RIGHT_AFTER = "right after learning it"
+_TIME = "time of a step (ms)"
 
 
 def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:
@@ -27,15 +28,14 @@ def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:
     x = altair.X("task:Q", title="task", axis=altair.Axis(tickMinStep=1, format="d", grid=False))
     x = x.scale(domain=[0.5, len(run.tasks) + 0.5], nice=False)
     accuracy = altair.Y("value:Q", title="test accuracy (%)").scale(zero=False)
-    milliseconds = altair.Y("value:Q", title="time of a step (ms)").scale(zero=True)
-    names = [_RIGHT_AFTER, _at_end(run)]
+    milliseconds = altair.Y("value:Q", title=_TIME).scale(zero=True)
     color = altair.Color(
         "series:N",
-        scale=altair.Scale(domain=names, range=[COLORS[1], COLORS[0]]),
-        legend=altair.Legend(title=None, orient="top", labelLimit=0),
+        scale=altair.Scale(domain=[_at_end(run), _RIGHT_AFTER, _TIME]),
+        legend=altair.Legend(title=None, orient="top", labelLimit=0, values=[_RIGHT_AFTER, _at_end(run)]),
     )
     above = _panel(run, list(_accuracies(run)), x, accuracy, color, 240)
-    below = _panel(run, list(_times(run)), x, milliseconds, altair.ColorValue(COLORS[2]), 130)
+    below = _panel(run, list(_times(run)), x, milliseconds, color, 130)
     smoothed = f"lines: moving average over {run.window} tasks; points: tasks" if run.window > 1 else ""
     return altair.vconcat(above, below, spacing=14).properties(
         title=altair.TitleParams(_title(run), subtitle=[smoothed] if smoothed else altair.Undefined)
@@ -67,7 +67,7 @@ def write_long_sequence(directory: RunDirectory, run: LongSequence) -> list[Path
     directory.analyses.mkdir(exist_ok=True)
     chart = long_sequence_chart(run)
     contents = {"json": _json(run), "svg": svg(chart), "png": png(chart)}
-    return write_files(directory.analyses, "long-sequence", contents)
+    return write_files(directory.analyses, NAME, contents)
 
 
 def _panel(
@@ -75,7 +75,7 @@ def _panel(
     points: list[dict[str, Any]],
     x: altair.X,
     y: altair.Y,
-    color: altair.Color | altair.ColorValue,
+    color: altair.Color,
     height: int,
 ) -> altair.LayerChart:
     base = altair.Chart(altair.InlineData(points)).encode(x=x, y=y, color=color)
@@ -101,7 +101,7 @@ def _accuracies(run: LongSequence) -> Iterator[dict[str, Any]]:
 
 def _times(run: LongSequence) -> Iterator[dict[str, Any]]:
     for task, (name, milliseconds) in enumerate(zip(run.tasks, run.milliseconds, strict=True)):
-        yield {"task": task + 1, "name": name, "series": "time of a step (ms)", "value": milliseconds}
+        yield {"task": task + 1, "name": name, "series": _TIME, "value": milliseconds}
 
 
 def _at_end(run: LongSequence) -> str:

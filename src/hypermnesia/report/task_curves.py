@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from hypermnesia.experiments import spread
 from hypermnesia.problems import Measure
-from hypermnesia.report.chart import COLORS
+from hypermnesia.report.chart import COLORS, GRADUAL
 from hypermnesia.report.measure import in_units, text
 from hypermnesia.report.task_axis import task_axis
 
@@ -92,12 +92,12 @@ def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, mea
 
 
 def _color(tasks: int) -> altair.Color:
-    """Colors to tell few tasks apart, or from early to late, without the palest."""
+    """Colors to tell few tasks apart, or from early to late."""
     domain = [*range(1, tasks + 1)]
     if tasks <= len(COLORS):
         legend = altair.Legend(symbolOpacity=1)
         return altair.Color("number:N", title="task", scale=altair.Scale(domain=domain), legend=legend)
     every = 1 if tasks <= 10 else max(1, tasks // 5)
     legend = altair.Legend(values=[number for number in domain if number == 1 or number % every == 0], symbolOpacity=1)
-    scale = altair.Scale(domain=domain, scheme=altair.SchemeParams(name="viridis", extent=[0, 0.85]))
+    scale = altair.Scale(domain=domain, scheme=GRADUAL)
     return altair.Color("number:O", title="task", scale=scale, legend=legend)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import altair
 
 from hypermnesia.analyses.transfer import LearnedFromFew, Transfer
-from hypermnesia.report.chart import COLORS
 
 _WIDTH, _HEIGHT = 460, 300
 _APART = 0.06  # lines that agree stand side by side
@@ -40,14 +39,14 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
             "examples:N",
             title="training examples",
             sort=names,
-            scale=altair.Scale(domain=names, range=[COLORS[i % len(COLORS)] for i in range(len(names))]),
+            scale=altair.Scale(domain=names),
         ),
         strokeDash=altair.StrokeDash(
             "how:N",
             title="what is learned",
             sort=list(_HOW.values()),
             scale=altair.Scale(domain=list(_HOW.values()), range=[[1, 0], [5, 4]]),
-            legend=altair.Legend(labelLimit=300, symbolStrokeColor="black"),
+            legend=altair.Legend(orient="top", columns=1, labelLimit=0),
         ),
         tooltip=[
             altair.Tooltip("next:N", title="next task"),

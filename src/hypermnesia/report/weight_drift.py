@@ -8,7 +8,7 @@ from typing import Any
 import altair
 
 from hypermnesia.analyses.generated_weights import Drift, GeneratedWeights
-from hypermnesia.report.chart import COLORS, SEQUENTIAL
+from hypermnesia.report.chart import COLORS, GRADUAL
 
 _WIDTH, _HEIGHT = 170, 150
 
@@ -62,6 +62,5 @@ def weight_drift_chart(result: GeneratedWeights, drift: Sequence[Drift]) -> alta
 
 def _color(tasks: int) -> Any:
     if tasks <= len(COLORS):
-        scale = altair.Scale(domain=list(range(1, tasks + 1)), range=list(COLORS[:tasks]))
-        return altair.Color("task:O", title="task", scale=scale)
-    return altair.Color("task:Q", title="task", scale=altair.Scale(scheme=SEQUENTIAL))
+        return altair.Color("task:N", title="task", scale=altair.Scale(domain=list(range(1, tasks + 1))))
+    return altair.Color("task:Q", title="task", scale=altair.Scale(scheme=GRADUAL))
