@@ -1,6 +1,7 @@
 """`hypermnesia report` on runs as they are, half done, damaged, and on what is none."""
 
 import csv
+import dataclasses
 import html
 import json
 import re
@@ -14,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypermnesia.analyses.results import to_json
 from hypermnesia.problems import ERROR
+from tests.analyzed import RESULTS, write_analyses
 from tests.cli.conftest import TINY
 from tests.report.scene import rows
 from tests.runs import triangle, write_run
@@ -206,6 +209,61 @@ def test_what_is_damaged_is_told_and_the_rest_is_shown(report, tmp_path):
     for file, figure in lost.items():
         without = {name for name in runs if f"{figure}-{re.sub('[._]', '-', name)}" not in page.charts}
         assert without == {file}
+
+
+def test_what_analyses_found_is_shown(report, tmp_path):
+    run = write_run(tmp_path / "run")
+    analyses = write_analyses(run)
+    (analyses / "embedding-plane.parts.json").write_text("{}")
+    code, page, err = report(run, "--figures", tmp_path / "figures")
+    assert (code, err) == (0, "")
+    assert "Analyses" in headings(page)
+    shown = [place["data-chart"] for place in page.all("div") if place.get("data-chart") in RESULTS]
+    assert shown == list(RESULTS)
+    assert all((tmp_path / "figures" / f"{name}.{ending}").exists() for name in RESULTS for ending in ("svg", "pdf"))
+    # Titles stand above figures, subtitles below.
+    assert not any("title" in page.charts[name] for name in RESULTS)
+    assert "They are 1.25 apart; all test images." in page.text
+    assert "Between two embeddings" in page.text
+
+
+def test_analyses_of_each_seed_are_shown(report, tmp_path):
+    runs = [write_run(tmp_path / f"ours-seed{seed}", f"seed={seed}") for seed in range(3)]
+    for run in runs[1:]:
+        write_analyses(run)
+    code, page, err = report(*runs)
+    assert (code, err) == (0, "")
+    assert {name for name in page.charts if name.startswith("weights")} == {"weights-seed1", "weights-seed2"}
+    assert "Between two embeddings, seed 2" in page.text
+
+
+def test_analyses_that_cannot_be_read_are_told_and_the_others_shown(report, tmp_path):
+    run = write_run(tmp_path / "run", learned=2)
+    analyses = write_analyses(run)
+    damage = {
+        "embedding-plane": to_json(dataclasses.replace(RESULTS["embedding-plane"], x=[0.0])),
+        "interpolation": to_json(RESULTS["interpolation"]).replace("1.25", "NaN"),
+        "transfer": to_json(RESULTS["transfer"])[:100],
+        "mine": "{}",
+    }
+    for name, content in damage.items():
+        (analyses / f"{name}.json").write_text(content)
+    code, page, err = report(run)
+    assert code == 0
+    lines = err.splitlines()
+    assert len(lines) == len(damage)
+    for name, line in zip(damage, lines, strict=True):
+        assert str(analyses / f"{name}.json") in line
+        assert line.endswith("; the report does without it.")
+        assert line in page.text
+    assert {name for name in RESULTS if name in page.charts} == {"weights", "long-sequence"}
+    for name in ("weights", "long-sequence"):
+        (analyses / f"{name}.json").unlink()
+        (analyses / f"{name}.json").mkdir()
+    code, page, err = report(run)
+    assert code == 0
+    assert len(err.splitlines()) == len(damage) + 2
+    assert "Analyses" not in headings(page)
 
 
 def test_names_cannot_break_the_page(report, tmp_path):

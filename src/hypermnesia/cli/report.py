@@ -76,11 +76,12 @@ def _build(runs: list[Path], told: set[str]) -> Report:
     problems += left_out
     if not groups:
         raise ConfigurationError("\n".join([*problems, "There is nothing to show; name a run directory."]))
-    for problem in problems:
+    built = Report.of(groups, problems)
+    for problem in built.problems:
         if problem not in told:
             print(problem, file=sys.stderr)
-    told.update(problems)
-    return Report.of(groups, problems)
+    told.update(built.problems)
+    return built
 
 
 def _write(out: Path, built: Report, *, watched: bool) -> None:

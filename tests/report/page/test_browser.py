@@ -12,6 +12,7 @@ import pytest
 from hypermnesia.experiments.groups import group
 from hypermnesia.experiments.recorded import find
 from hypermnesia.report.page.build import Report, page
+from tests.analyzed import write_analyses
 from tests.runs import triangle, write_run
 
 pytestmark = pytest.mark.browser
@@ -21,11 +22,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> str:
-    """Of a page with a group of two finished runs, and a run that is going on."""
+    """Of a page with a group of two finished runs, one of them analyzed, and a run that is going on."""
     path = tmp_path_factory.mktemp("report")
     found = {"inferred": np.diag([9, 8, 7]).tolist(), "replayed": (8, 8)}
     for seed, last in enumerate((0.7, 0.8)):
         write_run(path / f"ours-seed{seed}", f"seed={seed}", matrix=triangle(3, last=last), **found)
+    write_analyses(path / "ours-seed0")
     write_run(path / "zwei-seed0", "learner.beta=3", learned=2)
     runs, problems = find([path])
     groups, _ = group(runs)
@@ -103,6 +105,7 @@ def test_every_figure_draws_without_errors_or_network(opened):
     assert it.ask("performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length") == 0
     names = it.ask(f"{VISIBLE}.map(chart => chart.dataset.chart)")
     assert {"accuracy-matrix-ours", "task-curves-ours", "replay-ours", "ranking-accuracy", "time-ours"} <= set(names)
+    assert {"embedding-plane-seed0-ours", "weights-seed0-ours", "long-sequence-seed0-ours"} <= set(names)
     assert it.ask(f"{VISIBLE}.every(chart => chart.querySelector('svg .role-mark [aria-label]'))")
     assert it.ask("document.querySelectorAll('#figure-accuracy-matrix-ours svg .mark-rect.role-mark path').length") == 6
     images = it.ask("[...document.querySelectorAll('#figure-replay-ours image')].map(i => i.getBBox().width)")
@@ -123,6 +126,24 @@ def test_hovering_shows_a_value(opened):
     it.wait("document.querySelector('#vg-tooltip-element')?.classList.contains('visible')")
     told = it.ask("document.querySelector('#vg-tooltip-element').innerText.replace(/\\s+/g, ' ')")
     assert told.strip() == "after learning task 3 tested on task 1 test accuracy (%) 75.00"
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"),
+    [
+        ("embedding-plane-seed0-ours .mark-rect.role-mark path", "accuracy (%) 50.0"),
+        ("interpolation-seed0-ours .mark-symbol.role-mark path", "accuracy 90.00"),
+        ("transfer-seed0-ours .mark-symbol.role-mark path", "next task 1: digits 0/1"),
+        ("weights-seed0-ours .mark-rect.role-mark path", "tasks digits 0/1, digits 0/1"),
+        ("long-sequence-seed0-ours .mark-symbol.role-mark path", "task digits 0/1"),
+    ],
+)
+def test_marks_of_analyses_tell_what_they_are(opened, mark, told):
+    it = opened()
+    it.hover(f"#figure-{mark}")
+    text = "document.querySelector('#vg-tooltip-element.visible')?.innerText.replace(/\\s+/g, ' ')"
+    it.wait(f"!!{text}")
+    assert told in it.ask(text)
 
 
 def test_a_task_can_be_chosen(opened):
@@ -196,12 +217,21 @@ def test_a_phone_needs_no_scrolling_sideways(opened):
         it.browser.find_element("css selector", "#group").send_keys(group_)
         it.wait(f"{VISIBLE}.every(chart => chart.querySelector('svg'))")
         assert it.ask("document.documentElement.scrollWidth") == 360
-    right = it.ask(f"Math.max(...{VISIBLE}.map(chart => chart.querySelector('svg').getBoundingClientRect().right))")
-    assert right <= 360
+    ends = "chart => (chart.matches('.scroll') ? chart : chart.querySelector('svg')).getBoundingClientRect().right"
+    assert it.ask(f"Math.max(...{VISIBLE}.map({ends}))") <= 360
     sizes = it.ask(
         "[...document.querySelectorAll('.chart svg text')].map(t => parseFloat(getComputedStyle(t).fontSize))"
     )
     assert min(sizes) >= 9
+
+
+def test_charts_of_several_panels_are_scrolled_in_their_own_box(opened):
+    it = opened(width=360)
+    boxes = "[...document.querySelectorAll('.chart.scroll')]"
+    names = {"embedding-plane-seed0-ours", "weights-seed0-ours", "long-sequence-seed0-ours"}
+    assert set(it.ask(f"{boxes}.map(box => box.dataset.chart)")) == names
+    assert it.ask(f"{boxes}.every(box => box.scrollWidth > box.clientWidth && box.tabIndex === 0)")
+    assert it.ask(f"{boxes}.every(box => {{ box.scrollLeft = 9999; return box.scrollLeft > 50; }})")
 
 
 def test_it_prints_in_black_on_white_whatever_the_screen(opened):

@@ -42,8 +42,10 @@ class Report:
 
     @classmethod
     def of(cls, groups: Sequence[Group], problems: Sequence[str]) -> Report:
-        """The report of these groups."""
-        return cls(groups, contents(groups), problems)
+        """The report of these groups, whose reading met these problems."""
+        made = contents(groups)
+        further = [problem for section in made for problem in section.problems]
+        return cls(groups, [section for section in made if section.blocks], [*problems, *further])
 
     @property
     def figures(self) -> list[Figure]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from hypermnesia.experiments.groups import Group
 from hypermnesia.report.page.section import Section
 from hypermnesia.report.page.sections.accuracy import accuracy
+from hypermnesia.report.page.sections.analyses import analyses
 from hypermnesia.report.page.sections.comparison import comparison
 from hypermnesia.report.page.sections.cost import cost
 from hypermnesia.report.page.sections.environment import environment
@@ -28,6 +29,7 @@ SECTIONS: tuple[Callable[[Sequence[Group]], Section | None], ...] = (
     learning,
     inference,
     replay,
+    analyses,
     cost,
     settings,
     runs,
@@ -36,5 +38,5 @@ SECTIONS: tuple[Callable[[Sequence[Group]], Section | None], ...] = (
 
 
 def contents(groups: Sequence[Group]) -> list[Section]:
-    """All sections that have something to show."""
+    """All sections that have something to show or to tell."""
     return [section for make in SECTIONS if (section := make(groups))]

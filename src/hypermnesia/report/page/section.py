@@ -30,6 +30,11 @@ class Figure:
     alternative: str
     note: str = ""
 
+    @property
+    def of_panels(self) -> bool:
+        """Whether it is several charts, which keep their size on narrow pages and are scrolled there."""
+        return not isinstance(self.chart, altair.Chart | altair.LayerChart)
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -104,11 +109,13 @@ class Section:
 
     Args:
         title: The heading.
-        blocks: Below it, in this order.
+        blocks: Below it, in this order; a section without any is not shown.
+        problems: A sentence for each thing that could not be read for it.
     """
 
     title: str
     blocks: Sequence[Block]
+    problems: Sequence[str] = ()
 
 
 def of_each(title: str, parts: Sequence[tuple[Group, Sequence[Block]]]) -> Section | None:

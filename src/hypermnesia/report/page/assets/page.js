@@ -26,9 +26,10 @@ async function draw(element) {
   if (!width || element.dataset.drawn === String(width)) return;
   element.dataset.drawn = String(width);
   const specification = specifications[element.dataset.chart];
+  const panels = element.classList.contains("scroll"); // keep their size
   try {
-    await vegaEmbed(element, fitted(specification, width), {
-      actions: false, renderer: "svg", config: styled(width), tooltip: { disableDefaultStyle: false },
+    await vegaEmbed(element, panels ? specification : fitted(specification, width), {
+      actions: false, renderer: "svg", config: panels ? style : styled(width), tooltip: { disableDefaultStyle: false },
     });
   } catch (error) {
     element.innerHTML = '<p class="error">This chart could not be drawn.</p>';
