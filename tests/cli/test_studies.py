@@ -130,3 +130,45 @@ def test_where_nobody_says_the_task_there_is_no_plain_network(call, tmp_path, mo
     assert code == 0
     assert "left out: from-scratch answers only where the scenario is task, not class" in out
     assert re.findall(r"group='(\S+)'", out) == ["hnet-1", "hnet-2"]
+
+
+def test_toy_regression_draws_what_each_method_remembers(call, tmp_path):
+    arguments = ["analyze", "toy-regression", "toy-regression", "training.iterations=20", "device=cpu", "--jobs", 2]
+    code, out, err = call(*arguments)
+    assert (code, err) == (0, "")
+    out_dir = tmp_path / "runs" / "analyze-toy-regression"
+    found = lines(out_dir / "toy-regression.csv")
+    assert [row["method"] for row in found][:3] == ["hnet", "hnet-likelihood", "from-scratch"]
+    for row in found:
+        summary = json.loads((out_dir / f"{row['method']}-seed0" / "summary.json").read_text())
+        assert summary["scenario"] == row["scenario"]
+        assert [float(row[f"error_{number}"]) for number in (1, 2, 3)] == pytest.approx(summary["error"][-1])
+        assert float(row["average_error"]) == pytest.approx(summary["average_error"])
+    # With other iterations than the published ones, what was published is no measure.
+    assert "published" not in out
+    drawn = (out_dir / "toy-regression.svg").read_text()
+    assert drawn.count("what is answered") >= 3 * len(found)
+
+    # What is drawn is what the learner of the run answers: its error is that of the run.
+    code, out, _ = call(*arguments)
+    assert (code, out.count(": reused")) == (0, len(found))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["split-digits"], "split-digits has no functions to learn (tasks.kind=polynomials), as toy-regression has."),
+        (["toy-regression", "scenario=task"], "scenario differs from method to method here; leave it out."),
+    ],
+)
+def test_toy_regression_needs_functions_and_chooses_scenarios(call, arguments, message):
+    assert call("analyze", "toy-regression", *arguments) == (2, "", f"Error: {message}\n")
+
+
+@pytest.mark.parametrize("study", ["compression", "strength"])
+def test_studies_of_accuracies_need_classes(call, study):
+    code, _, err = call("analyze", study, "toy-regression")
+    assert (code, err) == (
+        2,
+        "Error: toy-regression asks for numbers; accuracies are of classes, as in split-digits.\n",
+    )

@@ -116,6 +116,44 @@ def strength(
     end(outcomes, received)
 
 
+def toy_regression(
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment whose tasks are functions.")
+    ] = "toy-regression",
+    settings: Changes = None,
+    seeds: NumSeeds = 1,
+    jobs: Jobs = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of the results and the run directories. [default: runs/analyze-PRESET]"),
+    ] = None,
+) -> None:
+    """Functions of one variable, one after another, as each method remembers them.
+
+    The hypernetwork, told which function is asked and recognizing it from the input; networks from scratch, joint
+    training, EWC and fine-tuning. Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones
+    continued, so give the same command again after Ctrl-C.
+    """
+    from rich.console import Console
+
+    from hypermnesia.analyses.toy_regression import collect, plan
+    from hypermnesia.experiments.methods import base_of
+    from hypermnesia.report.sheet import print_sheet, write_sheet
+    from hypermnesia.report.toy_regression import toy_regression_chart, toy_regression_sheet
+
+    base = base_of(preset, settings or [])
+    runs = plan(base, seeds)
+    directory = made(out or Path("runs") / f"analyze-{base.name}")
+    console = Console()
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
+    result = collect(base, outcomes, directory, seeds)
+    sheet = toy_regression_sheet(result)
+    print_sheet(console, sheet)
+    tell(console, f"written to {', '.join(map(str, write_sheet(directory, sheet, toy_regression_chart(result))))}")
+    end(outcomes, received)
+
+
 def long_sequence(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory; the run may still go on.")],
 ) -> None:

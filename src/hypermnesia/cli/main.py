@@ -22,7 +22,12 @@ app = typer.Typer(
 
 for _command in (runs.run, runs.presets, runs.show, batches.reproduce, batches.compare, batches.tune, report.report):
     app.command()(_command)
-for _analysis in (analyze_studies.long_sequence, analyze_studies.compression, analyze_studies.strength):
+for _analysis in (
+    analyze_studies.long_sequence,
+    analyze_studies.compression,
+    analyze_studies.strength,
+    analyze_studies.toy_regression,
+):
     analyze.app.command()(_analysis)
 app.add_typer(analyze.app, name="analyze")
 

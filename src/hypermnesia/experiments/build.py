@@ -89,7 +89,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.Con
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
 
     Raises:
-        ConfigurationError: The method does not answer in the experiment's scenario.
+        ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
     """
     options: dict[str, Any] = {
         "training": experiment.training,
@@ -98,12 +98,33 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.Con
         **experiment.learner.model_dump(exclude={"method"}),
     }
     kind = _LEARNERS[type(experiment.learner)]
+    if experiment.problem not in kind.problems:
+        raise ConfigurationError(
+            f"tasks.kind={experiment.tasks.kind} asks for numbers, but learner.method={experiment.learner.method} only"
+            " learns classes."
+        )
     if issubclass(kind, PlainLearner):
         options["scenario"] = experiment.scenario
     learner = kind(build_network(experiment, tasks), **options)
+    learner.problem = experiment.problem
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {experiment.learner.method} answers only where the scenario is"
             f" {' or '.join(learner.scenarios)}."
         )
     return learner
+
+
+def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> learners.ContinualLearner:
+    """The learner of an experiment, as it was saved.
+
+    Args:
+        experiment: Its network, learner, seed and device are used.
+        tasks: As it has learned.
+        path: Of learner.safetensors.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or of another experiment.
+    """
+    network = build_network(experiment, tasks)
+    return _LEARNERS[type(experiment.learner)].load(path, network, device=resolve_device(experiment.device))
