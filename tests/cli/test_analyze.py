@@ -175,8 +175,8 @@ def parts(run: Path) -> int:
 
 
 def test_a_plane_that_was_stopped_and_killed_is_finished_the_same(start, run, tmp_path):
-    arguments = ["embedding-plane", "--resolution", "41"]
-    whole = embedding_plane(open_run(Path(shutil.copytree(run, tmp_path / "whole"))), 41, 1000)
+    arguments = ["embedding-plane", "--resolution", "61"]
+    whole = embedding_plane(open_run(Path(shutil.copytree(run, tmp_path / "whole"))), 61, 1000)
 
     process = start("analyze", *arguments, run)
     wait_until(process, lambda: parts(run) > 3)
@@ -185,14 +185,14 @@ def test_a_plane_that_was_stopped_and_killed_is_finished_the_same(start, run, tm
     assert process.returncode == 130
     assert err == "Stopped; what was computed is kept. The same command goes on.\n"
     stopped = parts(run)
-    assert 3 < stopped < 3 * 41
+    assert 3 < stopped < 3 * 61
 
     process = start("analyze", *arguments, run)
     wait_until(process, lambda: parts(run) > stopped)
     process.kill()
     process.communicate()
     assert not (run / "analyses" / "embedding-plane.json").exists()
-    assert embedding_plane(open_run(run), 41, 1000) == whole
+    assert embedding_plane(open_run(run), 61, 1000) == whole
 
 
 def test_a_run_that_was_analyzed_can_be_resumed_and_replaced(call, run):

@@ -296,7 +296,7 @@ def test_a_diverged_task_is_undone():
         (blobs(1, classes=3), "labels up to 2, but the module has 2 outputs"),
         ((torch.zeros(0, 6), torch.zeros(0, dtype=torch.int64)), "no"),
         ((blobs(1)[0], -blobs(1)[1]), "Labels"),
-        ((blobs(1)[0], blobs(1)[1].float()), "abels"),
+        ((blobs(1)[0], blobs(1)[1].float()), "regression, but those before were of classification"),
         ("mnist", "str"),
     ],
     ids=["shape", "labels too large", "empty", "negative labels", "float labels", "no source"],
@@ -315,7 +315,7 @@ def test_tasks_that_do_not_fit_are_refused_and_change_nothing(source, message):
 def test_a_module_that_does_not_take_the_inputs_is_explained():
     with pytest.raises(DataError, match=r"does not take inputs of shape \[n, 5\]"):
         learner().learn(blobs(0, features=5))
-    with pytest.raises(DataError, match=r"\[n, classes\] numbers for n inputs, not \[2, 2, 6\]"):
+    with pytest.raises(DataError, match=r"\[n, outputs\] numbers for n inputs, not \[2, 2, 6\]"):
         learner(nn.Sequential(nn.Linear(6, 12), nn.Unflatten(1, (2, 6)))).learn(blobs(0))
 
 

@@ -61,7 +61,7 @@ def test_answers_are_complete_where_the_task_is_told(trained, examples):
 
 def test_answers_are_complete_where_the_task_is_not_told(trained, examples):
     if trained.scenario == "task":
-        message = r"made for the task-incremental scenario.*say which task.*predict\(inputs, task=0\)"
+        message = r"only where the task is known.*say which task.*predict\(inputs, task=0\)"
         with pytest.raises(ConfigurationError, match=message):
             trained.predict(examples(0)[0])
         return
