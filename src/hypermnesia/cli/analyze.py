@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hypermnesia.experiments.finished import FinishedRun
 
 app = typer.Typer(
-    help="Look into finished runs: what is remembered, where, and what it is worth to new tasks.",
+    help="Find out why it works: from a finished run, or from runs made for it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
