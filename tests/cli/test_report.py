@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hypermnesia.analyses.results import to_json
 from hypermnesia.problems import ERROR
@@ -379,10 +380,9 @@ def test_watching_follows_a_run_until_interrupted(start, tmp_path):
 
 
 def test_the_learning_curves_are_those_of_tensorboard(call, report, tmp_path):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = tmp_path / "run"
     assert call("run", *TINY, "training.iterations=10", "--out", run, "--quiet")[0] == 0
-    events = accumulator.EventAccumulator(str(run / "tensorboard"))
+    events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     _, page, _ = report(run)
     tags = {tag.removeprefix("learning/") for tag in events.Tags()["scalars"] if tag.startswith("learning/")}

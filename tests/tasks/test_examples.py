@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, SubsetRandomSam
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import DatasetExamples, Examples, LoaderExamples, TensorExamples
-from hypermnesia.tasks.examples import UnionExamples
+from hypermnesia.tasks.union import UnionExamples
 
 INPUTS = torch.arange(10 * 6, dtype=torch.uint8).view(10, 1, 2, 3) * 4
 LABELS = torch.tensor([5, 7, 5, 7, 3, 5, 5, 7, 7, 3])

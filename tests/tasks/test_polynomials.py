@@ -3,8 +3,8 @@ import torch
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.tasks import Polynomial, TensorExamples, polynomials
-from hypermnesia.tasks.examples import UnionExamples
 from hypermnesia.tasks.polynomials import TOY
+from hypermnesia.tasks.union import UnionExamples
 
 
 def test_values_are_those_of_the_formulas():

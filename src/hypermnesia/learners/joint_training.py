@@ -13,8 +13,9 @@ from hypermnesia.learners.plain import PlainLearner
 from hypermnesia.plain import PlainNetwork
 from hypermnesia.plain.objective import IMPOSSIBLE
 from hypermnesia.problems import BOTH, REGRESSION, Problem
-from hypermnesia.tasks.examples import Examples, UnionExamples
+from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.union import UnionExamples
 from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import abc
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from hypermnesia.errors import DataError
@@ -298,66 +296,6 @@ class LoaderExamples(Examples):
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         return map(_checked, self._loader)
-
-
-class UnionExamples(Examples):
-    """The examples of several tasks together, for a network with outputs for all; shuffled as by `shuffled_batches`.
-
-    A label becomes the number of its output. Numbers to be predicted stand at the place of their outputs; those that
-    are not asked are NaN.
-
-    Args:
-        parts: The tasks' examples, all of one input shape and one problem.
-        places: The outputs of each, in the same order.
-        num_outputs: Of the network.
-
-    Example:
-        >>> first = TensorExamples(torch.zeros(1, 2), torch.tensor([0]))
-        >>> UnionExamples([first, first], [slice(0, 5), slice(5, 7)], 7).take(torch.tensor([0, 1]))[1]
-        tensor([0, 5])
-    """
-
-    def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
-        self._parts = list(zip(parts, places, strict=True))
-        self._num_outputs = num_outputs
-        self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self._parts[0][0].input_shape
-
-    @property
-    def problem(self) -> Problem:
-        return self._parts[0][0].problem
-
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
-
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return (self.take(chosen) for chosen in torch.split(torch.arange(len(self)), batch_size))
-
-    def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
-        owners = torch.bucketize(chosen, self._ends, right=True)
-        positions, batches = [], []
-        for number, (part, place) in enumerate(self._parts):
-            if len(position := (owners == number).nonzero()[:, 0]):
-                first = int(self._ends[number]) - len(part)
-                inputs, labels = part.take(chosen[position] - first)
-                positions.append(position)
-                batches.append((inputs, self._placed(labels, place)))
-        order = torch.cat(positions).argsort()
-        inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
-        return inputs[order.to(inputs.device)], labels[order.to(labels.device)]
-
-    def _placed(self, labels: Tensor, place: slice) -> Tensor:
-        if problem_of(labels) is REGRESSION:
-            placed: Tensor = functional.pad(labels, (place.start, self._num_outputs - place.stop), value=math.nan)
-            return placed
-        shifted: Tensor = labels + place.start
-        return shifted
 
 
 def _collate(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:

@@ -171,10 +171,14 @@ def test_another_group_can_be_chosen_and_survives_reloading(opened):
     it.wait(f"!!{drawn}")
 
 
-def test_what_is_folded_draws_when_it_is_unfolded(opened):
+def test_what_is_folded_is_seen_when_it_is_unfolded(opened):
     it = opened()
+    mark = "document.querySelector('#figure-learning-task-loss-ours svg .role-mark path')"
+    seen = f"{mark}?.checkVisibility() ?? false"
+    assert not it.ask(seen)
     it.browser.find_element("xpath", "//details[summary[contains(., 'More curves')]]/summary").click()
-    it.wait("!!document.querySelector('#figure-learning-task-loss-ours svg .role-mark path')")
+    it.wait(seen)
+    assert it.ask(seen)
 
 
 LUMINANCE = """
