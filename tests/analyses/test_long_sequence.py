@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from hypermnesia.analyses.long_sequence import LongSequence, long_sequence
+from hypermnesia.analyses.long_sequence import NAME, LongSequence, long_sequence
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.config import load
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY
-from hypermnesia.report.chart import specification, svg
-from hypermnesia.report.long_sequence import long_sequence_chart, long_sequence_lines, write_long_sequence
+from hypermnesia.report.analysis_files import write_analysis
+from hypermnesia.report.charts.chart import specification, svg
+from hypermnesia.report.charts.long_sequence import long_sequence_chart
+from hypermnesia.report.terminal.long_sequence import long_sequence_lines
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_lines_are_the_moving_average_of_the_points():
 
 def test_it_is_written_into_the_run_which_still_knows_all_its_files(run):
     found = long_sequence(run)
-    paths = write_long_sequence(run, found)
+    paths = write_analysis(run.analyses, NAME, found, long_sequence_chart(found))
     assert {path.relative_to(run.path) for path in paths} == {
         Path("analyses") / f"long-sequence.{ending}" for ending in ("json", "svg", "png")
     }

@@ -17,10 +17,10 @@ from hypermnesia.analyses.generated_weights import GeneratedWeights
 from hypermnesia.analyses.interpolation import AccuracyAlongLine
 from hypermnesia.analyses.transfer import Transfer
 from hypermnesia.experiments.finished import open_run
-from hypermnesia.report.embedding_plane import embedding_plane_chart
-from hypermnesia.report.generated_weights import generated_weights_chart
-from hypermnesia.report.interpolation import interpolation_chart
-from hypermnesia.report.transfer import transfer_chart
+from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
+from hypermnesia.report.charts.generated_weights import generated_weights_chart
+from hypermnesia.report.charts.interpolation import interpolation_chart
+from hypermnesia.report.charts.transfer import transfer_chart
 from tests.nested import equal
 
 SETTINGS = [

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair
 import vl_convert
 
-from hypermnesia.report.chart import specification
+from hypermnesia.report.charts.chart import specification
 
 
 class Box(NamedTuple):

@@ -51,6 +51,14 @@ class LongSequence:
     milliseconds: tuple[float, ...]
 
     @property
+    def caption(self) -> str:
+        """What was run, and how many of its tasks."""
+        number = len(self.tasks)
+        return f"{self.title}, " + (
+            f"{number} tasks" if number == self.planned else f"{number} of {self.planned} tasks so far"
+        )
+
+    @property
     def window(self) -> int:
         """Over how many tasks to average a curve: an odd number, about a tenth of them; 1 if they are few."""
         number = len(self.tasks)

@@ -40,7 +40,7 @@ def embedding_plane(
     """
     from hypermnesia.analyses.embedding_plane import NAME
     from hypermnesia.analyses.embedding_plane import embedding_plane as analyze
-    from hypermnesia.report.embedding_plane import embedding_plane_chart, embedding_plane_text
+    from hypermnesia.report.charts.embedding_plane import embedding_plane_chart, embedding_plane_text
 
     with _opened(run, data) as finished, _kept(), _progress("rows") as advanced:
         result = analyze(finished, resolution, examples, advanced)
@@ -58,7 +58,7 @@ def interpolation(
     """Test accuracy of two tasks on the line through their embeddings: what lies between two memories."""
     from hypermnesia.analyses.interpolation import NAME
     from hypermnesia.analyses.interpolation import interpolation as analyze
-    from hypermnesia.report.interpolation import interpolation_chart, interpolation_text
+    from hypermnesia.report.charts.interpolation import interpolation_chart, interpolation_text
 
     with _opened(run, data) as finished, _progress("tasks") as advanced:
         numbers = _numbers("--between", between) if between else [1, len(finished.tasks)]
@@ -87,7 +87,7 @@ def transfer(
     """
     from hypermnesia.analyses.transfer import NAME
     from hypermnesia.analyses.transfer import transfer as analyze
-    from hypermnesia.report.transfer import transfer_chart, transfer_text
+    from hypermnesia.report.charts.transfer import transfer_chart, transfer_text
 
     with _opened(run, data) as finished, _kept(), _progress("tasks learned") as advanced:
         result = analyze(finished, _numbers("--examples", examples) if examples else None, advanced)
@@ -102,7 +102,7 @@ def weights(run: Run, data: Data = None) -> None:
     """
     from hypermnesia.analyses.generated_weights import NAME
     from hypermnesia.analyses.generated_weights import generated_weights as analyze
-    from hypermnesia.report.generated_weights import generated_weights_chart, generated_weights_text
+    from hypermnesia.report.charts.generated_weights import generated_weights_chart, generated_weights_text
 
     with _opened(run, data) as finished, _progress("learners") as advanced:
         result = analyze(finished, advanced)

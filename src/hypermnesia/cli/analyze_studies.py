@@ -49,8 +49,8 @@ def compression(
     from hypermnesia.analyses.compression import sizes
     from hypermnesia.analyses.variants import plan
     from hypermnesia.experiments.methods import base_of
-    from hypermnesia.report.compression import compression_chart, compression_sheet
-    from hypermnesia.report.sheet import print_sheet, write_sheet
+    from hypermnesia.report.studies.compression import compression_chart, compression_sheet
+    from hypermnesia.report.studies.sheet import print_sheet, write_sheet
 
     base = base_of(preset, settings or [])
     planned = sizes(base, positive_numbers("--ratios", ratios), data)
@@ -99,8 +99,8 @@ def strength(
     from hypermnesia.analyses.strength import strengths
     from hypermnesia.analyses.variants import plan
     from hypermnesia.experiments.methods import base_of
-    from hypermnesia.report.sheet import print_sheet, write_sheet
-    from hypermnesia.report.strength import strength_chart, strength_sheet
+    from hypermnesia.report.studies.sheet import print_sheet, write_sheet
+    from hypermnesia.report.studies.strength import strength_chart, strength_sheet
 
     base = base_of(preset, settings or [])
     planned = strengths(base, positive_numbers("--betas", betas), positive_numbers("--lambdas", lambdas))
@@ -139,8 +139,8 @@ def toy_regression(
 
     from hypermnesia.analyses.toy_regression import collect, plan
     from hypermnesia.experiments.methods import base_of
-    from hypermnesia.report.sheet import print_sheet, write_sheet
-    from hypermnesia.report.toy_regression import toy_regression_chart, toy_regression_sheet
+    from hypermnesia.report.studies.sheet import print_sheet, write_sheet
+    from hypermnesia.report.studies.toy_regression import toy_regression_chart, toy_regression_sheet
 
     base = base_of(preset, settings or [])
     runs = plan(base, seeds)
@@ -164,13 +164,17 @@ def long_sequence(
     """
     from rich.console import Console
 
+    from hypermnesia.analyses.long_sequence import NAME
     from hypermnesia.analyses.long_sequence import long_sequence as analyze
     from hypermnesia.experiments.rundir import RunDirectory
-    from hypermnesia.report.long_sequence import long_sequence_lines, write_long_sequence
+    from hypermnesia.report.analysis_files import write_analysis
+    from hypermnesia.report.charts.long_sequence import long_sequence_chart
+    from hypermnesia.report.terminal.long_sequence import long_sequence_lines
 
     directory = RunDirectory(run)
     result = analyze(directory)
     console = Console()
     for line in long_sequence_lines(result):
         tell(console, line)
-    tell(console, f"written to {', '.join(map(str, write_long_sequence(directory, result)))}")
+    paths = write_analysis(directory.analyses, NAME, result, long_sequence_chart(result))
+    tell(console, f"written to {', '.join(map(str, paths))}")

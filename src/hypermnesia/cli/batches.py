@@ -43,7 +43,7 @@ def reproduce(
 
     from hypermnesia.experiments.published import load, select
     from hypermnesia.experiments.reproduce import changes, compare, plan
-    from hypermnesia.report.published_table import print_comparison, write_comparison
+    from hypermnesia.report.studies.published_table import print_comparison, write_comparison
 
     part = select(load(table), words(only), words(methods))
     runs = plan(part, seeds, settings or [])
@@ -94,7 +94,7 @@ def compare(
 
     from hypermnesia.experiments.compare import compare, plan
     from hypermnesia.experiments.methods import base_of, choose, left_out
-    from hypermnesia.report.method_table import print_methods, write_methods
+    from hypermnesia.report.studies.method_table import print_methods, write_methods
 
     base = base_of(preset, settings or [])
     chosen = choose(words(methods), base.experiment.scenario)
@@ -135,7 +135,7 @@ def tune(
     from hypermnesia.experiments.config import load
     from hypermnesia.experiments.tune import TUNED, Search
     from hypermnesia.experiments.tune import tune as search_for
-    from hypermnesia.report.trials import print_trials, trial_line
+    from hypermnesia.report.terminal.trials import print_trials, trial_line
 
     experiment = load(preset, settings or [])
     directory = made(out or Path("runs") / f"tune-{experiment.name}")

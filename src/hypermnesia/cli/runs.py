@@ -42,9 +42,9 @@ def run(
     from hypermnesia.experiments.rundir import RunDirectory
     from hypermnesia.experiments.sources import DEFAULT_PRESET
     from hypermnesia.experiments.stopping import StopSignals
-    from hypermnesia.report.progress import ProgressDisplay
     from hypermnesia.report.run_pictures import draw_pictures
-    from hypermnesia.report.tables import print_summary
+    from hypermnesia.report.terminal.progress import ProgressDisplay
+    from hypermnesia.report.terminal.tables import print_summary
 
     source, changes = divide(settings or [])
     changes += [f"{key}={value}" for key, value in (("seed", seed), ("device", device)) if value is not None]

@@ -8,7 +8,7 @@ from typing import Any
 import altair
 
 from hypermnesia.analyses.results import to_json
-from hypermnesia.report.chart import png, svg
+from hypermnesia.report.charts.chart import png, svg
 from hypermnesia.report.files import write_files
 
 

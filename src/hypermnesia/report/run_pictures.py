@@ -6,10 +6,10 @@ import numpy as np
 
 from hypermnesia.experiments.rundir import RunDirectory
 from hypermnesia.experiments.summary import Summary
-from hypermnesia.report.accuracy_matrix import matrix_chart
-from hypermnesia.report.chart import png, titled
-from hypermnesia.report.replay_grid import replay_chart
-from hypermnesia.report.task_confusion import task_confusion_chart
+from hypermnesia.report.charts.accuracy_matrix import matrix_chart
+from hypermnesia.report.charts.chart import png, titled
+from hypermnesia.report.charts.replay_grid import replay_chart
+from hypermnesia.report.charts.task_confusion import task_confusion_chart
 
 
 def draw_pictures(directory: RunDirectory, summary: Summary) -> None:

@@ -12,7 +12,7 @@ import jinja2
 import vl_convert
 
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report.chart import specification, style
+from hypermnesia.report.charts.chart import specification, style
 from hypermnesia.report.page.contents import contents
 from hypermnesia.report.page.section import Figure, Section, figures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypermnesia.report.chart import pdf, svg
+from hypermnesia.report.charts.chart import pdf, svg
 from hypermnesia.report.page.section import Figure
 from hypermnesia.training.checkpoint import write_atomically
 

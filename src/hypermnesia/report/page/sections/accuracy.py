@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from hypermnesia.experiments.groups import Group
 from hypermnesia.problems import ACCURACY
-from hypermnesia.report.accuracy_matrix import heat_map_of_accuracy, is_whole
+from hypermnesia.report.charts.accuracy_matrix import heat_map_of_accuracy, is_whole
+from hypermnesia.report.charts.task_curves import task_curves_chart
 from hypermnesia.report.measure import text
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
-from hypermnesia.report.task_curves import task_curves_chart
 
 
 def accuracy(groups: Sequence[Group]) -> Section | None:

@@ -14,13 +14,13 @@ from hypermnesia.errors import CheckpointError
 from hypermnesia.experiments.groups import Group
 from hypermnesia.experiments.recorded import RecordedRun
 from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.report.embedding_plane import embedding_plane_chart
-from hypermnesia.report.generated_weights import generated_weights_chart
-from hypermnesia.report.interpolation import interpolation_chart
-from hypermnesia.report.long_sequence import long_sequence_chart
+from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
+from hypermnesia.report.charts.generated_weights import generated_weights_chart
+from hypermnesia.report.charts.interpolation import interpolation_chart
+from hypermnesia.report.charts.long_sequence import long_sequence_chart
+from hypermnesia.report.charts.transfer import transfer_chart
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Figure, Section, of_each
-from hypermnesia.report.transfer import transfer_chart
 
 
 @dataclasses.dataclass(frozen=True)

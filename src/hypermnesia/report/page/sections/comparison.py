@@ -9,10 +9,10 @@ import numpy as np
 from hypermnesia.experiments.groups import Group
 from hypermnesia.experiments.spread import Spread
 from hypermnesia.problems import Measure
+from hypermnesia.report.charts.method_curves import Curves, average_chart, first_task_chart
+from hypermnesia.report.charts.ranking import ranking_chart
 from hypermnesia.report.measure import difference, labels, text
-from hypermnesia.report.method_curves import Curves, average_chart, first_task_chart
 from hypermnesia.report.page.section import Block, Figure, Section, Table
-from hypermnesia.report.ranking import ranking_chart
 from hypermnesia.report.units import duration, number, size
 
 _MOST_CURVES = 21  # colors, lines and shapes tell so many apart

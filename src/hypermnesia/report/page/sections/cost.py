@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from hypermnesia.experiments import spread
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report.memory_per_task import memory_per_task_chart
+from hypermnesia.report.charts.memory_per_task import memory_per_task_chart
+from hypermnesia.report.charts.time_per_task import time_per_task_chart
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Facts, Figure, Section, of_each
-from hypermnesia.report.time_per_task import time_per_task_chart
 from hypermnesia.report.units import duration, number, size
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from hypermnesia.experiments.groups import Group
+from hypermnesia.report.charts.retention import retention_chart
 from hypermnesia.report.measure import in_units
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
-from hypermnesia.report.retention import retention_chart
 
 
 def forgetting(groups: Sequence[Group]) -> Section | None:

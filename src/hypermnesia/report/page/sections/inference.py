@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypermnesia.experiments.groups import Group
+from hypermnesia.report.charts.task_confusion import task_confusion_chart
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
-from hypermnesia.report.task_confusion import task_confusion_chart
 
 
 def inference(groups: Sequence[Group]) -> Section | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypermnesia.evaluation.thinning import thinned
 from hypermnesia.experiments.groups import Group
-from hypermnesia.report.learning_curve import learning_curve_chart
+from hypermnesia.report.charts.learning_curve import learning_curve_chart
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Fold, Section, of_each
 

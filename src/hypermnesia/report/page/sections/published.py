@@ -10,7 +10,7 @@ from hypermnesia.experiments.groups import Group
 from hypermnesia.experiments.published import PublishedTable
 from hypermnesia.experiments.reproduce import Comparison
 from hypermnesia.report.page.section import Section, Table, Text
-from hypermnesia.report.published_table import BELOW, ours_text, published_text
+from hypermnesia.report.studies.published_table import BELOW, ours_text, published_text
 
 
 def published(groups: Sequence[Group]) -> Section | None:

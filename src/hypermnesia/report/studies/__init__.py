@@ -1,0 +1,1 @@
+"""Figures of many runs: on a terminal, as Markdown, LaTeX and CSV, with their pictures."""

@@ -1,0 +1,1 @@
+"""A run, and many, as lines and tables on a terminal."""
