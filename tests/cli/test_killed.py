@@ -67,6 +67,19 @@ def test_a_run_killed_at_any_moment_is_resumed_to_the_same_measurements(start, l
     assert curves(run) == curves(uninterrupted)
 
 
+def test_two_processes_never_write_into_one_run(start, call, longer, tmp_path):
+    process = start(*longer)
+    wait_until(process, lambda: size(tmp_path / "run" / "metrics.jsonl") > 0)
+    before = size(tmp_path / "run" / "environment.json")
+    for how in ("--resume", "--overwrite"):
+        code, _, err = call(*longer, how)
+        assert code == 2
+        assert "is in use: another process carries out the run in it" in err
+    assert size(tmp_path / "run" / "environment.json") == before
+    process.kill()
+    process.communicate()
+
+
 def test_a_run_with_replay_that_is_killed_is_resumed_to_the_same_measurements(start, call, tmp_path):
     """Only the killed one is a process of its own; the others would take longer to start than to run."""
     settings = [

@@ -54,6 +54,17 @@ def test_overwriting_never_deletes_what_no_run_writes(run, tiny):
 
 
 @pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}])
+def test_a_run_that_another_process_carries_out_is_refused(run, tiny, how):
+    how = {"resume": False, "overwrite": False} | how
+    with run.claimed():
+        with pytest.raises(ConfigurationError, match="is in use: another process carries out the run in it"):
+            RunDirectory(run.path).check(tiny, **how)
+        with pytest.raises(ConfigurationError, match="is in use"), RunDirectory(run.path).claimed():
+            pass
+    RunDirectory(run.path).check(tiny, resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}])
 def test_a_directory_of_somebody_else_is_refused(tmp_path, tiny, how):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "config.yaml").touch()

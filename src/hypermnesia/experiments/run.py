@@ -58,12 +58,14 @@ def run(
         RunStopped: `stop` said so.
         DivergenceError: The loss is not finite; what was saved before remains.
         CheckpointError: What `directory` holds cannot be continued.
+        ConfigurationError: Another process carries out the run in `directory`.
         OSError: A file could not be written; what was saved before remains.
     """
     with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
-        return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
+        with directory.claimed():
+            return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
 
 
 class _Run:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
@@ -34,6 +36,7 @@ _ALL = _NEEDED | {
     "checkpoint",
     "tensorboard",
     "analyses",
+    ".lock",
 }
 
 
@@ -58,6 +61,7 @@ class RunDirectory:
     | checkpoint/ | what `--resume` continues from |
     | tensorboard/ | the same measurements for TensorBoard, if it is installed |
     | analyses/ | what `hypermnesia analyze` found out about the finished run |
+    | .lock | held by the process that carries the run out |
 
     Args:
         path: The directory; need not exist.
@@ -79,6 +83,7 @@ class RunDirectory:
         self.checkpoint = path / "checkpoint"
         self.tensorboard = path / "tensorboard"
         self.analyses = path / "analyses"
+        self.lock = path / ".lock"
 
     def learner_after(self, tasks: int) -> Path:
         """Where the learner is kept as it was after so many tasks."""
@@ -112,6 +117,9 @@ class RunDirectory:
             return
         if not self.is_run():
             raise ConfigurationError(f"{self.path} exists and is not a run directory; choose another --out.")
+        if self.lock.exists():
+            with self.claimed():
+                pass
         if resume:
             self._check_same(experiment)
         elif not overwrite:
@@ -165,6 +173,26 @@ class RunDirectory:
         made.rename(path)
         shutil.rmtree(old, ignore_errors=True)
         return False
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep other processes from carrying out the run in here; the system ends it with the process, even if killed.
+
+        Raises:
+            ConfigurationError: Another process does so.
+        """
+        lock = FileLock(self.lock, blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ConfigurationError(
+                f"{self.path} is in use: another process carries out the run in it; wait for it, stop it, or choose "
+                "another --out."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _environments(self) -> list[Any]:
         try:
