@@ -7,16 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import Data, Jobs, NumSeeds, made, positive_numbers, tell
+from hypermnesia.cli.common import Changes, Data, Jobs, NumSeeds, Preset, made, positive_numbers, tell
 from hypermnesia.cli.processes import carry_out, end
-
-Preset = Annotated[
-    str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as training.iterations=500.", show_default=False),
-]
 
 
 def compression(

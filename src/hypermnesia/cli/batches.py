@@ -7,20 +7,13 @@ from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import INTERRUPTED, Data, Jobs, NumSeeds, exit_with, made, tell, words
+from hypermnesia.cli.common import INTERRUPTED, Changes, Data, Jobs, NumSeeds, Preset, exit_with, made, tell, words
 from hypermnesia.cli.processes import carry_out, end
 
 
 def reproduce(
     table: Annotated[str, typer.Argument(metavar="TABLE | FILE.yaml", help="Which published table, as table-1.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Settings for every run, as training.iterations=500; the tables then say so.",
-            show_default=False,
-        ),
-    ] = None,
+    settings: Changes = None,
     only: Annotated[
         str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
     ] = "",
@@ -37,7 +30,8 @@ def reproduce(
     """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
 
     Writes Markdown, LaTeX and CSV. Finished runs are reused and interrupted ones continued, so give the same command
-    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy.
+    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy. If settings
+    are changed, the tables say so.
     """
     from rich.console import Console
 
@@ -60,13 +54,8 @@ def reproduce(
 
 
 def compare(
-    preset: Annotated[
-        str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as scenario=class.", show_default=False),
-    ] = None,
+    preset: Preset,
+    settings: Changes = None,
     methods: Annotated[
         str,
         typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
@@ -111,10 +100,7 @@ def compare(
 
 def tune(
     preset: Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment, as split-digits.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings of every trial, as scenario=class.", show_default=False),
-    ] = None,
+    settings: Changes = None,
     only: Annotated[
         str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
     ] = "",

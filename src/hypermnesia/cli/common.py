@@ -27,7 +27,13 @@ Settings = Annotated[
     ),
 ]
 
-
+Preset = Annotated[
+    str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as training.iterations=500.", show_default=False),
+]
 Data = Annotated[
     Path | None,
     typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
