@@ -254,7 +254,7 @@ def test_a_union_gives_what_one_set_of_all_examples_gives_whose_labels_are_shift
     union = UnionExamples(parts(), PLACES, 20)
     shifted = LABELS + torch.tensor([0] * 5 + [10] * 3 + [3] * 2)
     whole = TensorExamples(INPUTS, shifted)
-    assert (len(union), union.input_shape, union.num_outputs) == (10, (1, 2, 3), None)
+    assert (len(union), union.input_shape, union.num_outputs) == (10, (1, 2, 3), 20)
     for batch_size in (1, 4, 10, 99):
         assert_equal(take(union, 7, batch_size), take(whole, 7, batch_size))
         assert_equal(list(union.in_order(batch_size)), list(whole.in_order(batch_size)))

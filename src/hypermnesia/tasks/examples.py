@@ -22,26 +22,22 @@ Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
 
 
 class Examples(abc.ABC):
-    """One split (training, validation or test) of a task; `TensorExamples` where the data fits in memory."""
+    """One split (training, validation or test) of a task; `TensorExamples` where the data fits in memory.
+
+    Attributes:
+        input_shape: Shape of one input, such as `(1, 28, 28)`.
+        problem: What is asked: a class, where labels are integers; numbers, where they are floating-point.
+        num_outputs: Classes (labels are 0 to this minus 1) or numbers of a target; None where only reading all would
+            tell.
+    """
+
+    input_shape: tuple[int, ...]
+    problem: Problem
+    num_outputs: int | None
 
     @abc.abstractmethod
     def __len__(self) -> int:
         """How many examples there are."""
-
-    @property
-    @abc.abstractmethod
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input, such as `(1, 28, 28)`."""
-
-    @property
-    @abc.abstractmethod
-    def problem(self) -> Problem:
-        """What is asked: a class, where labels are integers; numbers, where they are floating-point."""
-
-    @property
-    def num_outputs(self) -> int | None:
-        """Classes (labels are 0 to this minus 1) or numbers of a target; None where only reading all would tell."""
-        return None
 
     @abc.abstractmethod
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
@@ -87,6 +83,8 @@ class TensorExamples(Examples):
                 [0., 0., 1., 0.]]), tensor([0, 1]))
     """
 
+    num_outputs: int
+
     def __init__(
         self,
         inputs: Shaped[Tensor, "n *shape"],
@@ -96,7 +94,7 @@ class TensorExamples(Examples):
         classes: Int64[Tensor, " classes"] | None = None,
         permutation: Int64[Tensor, " elements"] | None = None,
     ):
-        self._labels, self._problem = _targets(labels)
+        self._labels, self.problem = _targets(labels)
         if len(inputs) != len(labels):
             raise DataError(
                 f"Inputs of shape {list(inputs.shape)} and labels of shape {list(labels.shape)} do not fit "
@@ -105,13 +103,14 @@ class TensorExamples(Examples):
         if inputs.device != labels.device:
             raise DataError(f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other.")
         self._inputs = inputs
+        self.input_shape = tuple(inputs.shape[1:])
         self._rows = rows
         self._permutation = permutation
         if len(self) == 0:
             raise DataError("A task needs examples, but there are none.")
         self._class_of: Tensor | None = None
-        if self._problem is REGRESSION:
-            self._num_outputs = self._labels.shape[1]
+        if self.problem is REGRESSION:
+            self.num_outputs = self._labels.shape[1]
         else:
             self._number_classes(classes)
 
@@ -119,9 +118,9 @@ class TensorExamples(Examples):
         used = self._labels if self._rows is None else self._labels.index_select(0, self._rows)
         low, high = (int(bound) for bound in torch.aminmax(used))
         _check_from_zero(low)
-        self._num_outputs = high + 1
+        self.num_outputs = high + 1
         if classes is not None:
-            self._num_outputs = len(classes)
+            self.num_outputs = len(classes)
             self._class_of = torch.full((max(high, int(classes.max())) + 1,), -1, device=used.device)
             self._class_of[classes] = torch.arange(len(classes), device=used.device)
             if len(strangers := torch.unique(used[self._class_of[used] < 0])):
@@ -131,18 +130,6 @@ class TensorExamples(Examples):
 
     def __len__(self) -> int:
         return len(self._inputs if self._rows is None else self._rows)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return tuple(self._inputs.shape[1:])
-
-    @property
-    def problem(self) -> Problem:
-        return self._problem
-
-    @property
-    def num_outputs(self) -> int:
-        return self._num_outputs
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         device = self._inputs.device
@@ -188,23 +175,11 @@ class DatasetExamples(Examples):
         if len(self) == 0:
             raise DataError("A task needs examples, but the dataset has none.")
         inputs, labels = self.take(torch.tensor([0]))
-        self._input_shape = tuple(inputs.shape[1:])
-        self._problem, self._num_outputs = _of_first(labels)
+        self.input_shape = tuple(inputs.shape[1:])
+        self.problem, self.num_outputs = _of_first(labels)
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self._input_shape
-
-    @property
-    def problem(self) -> Problem:
-        return self._problem
-
-    @property
-    def num_outputs(self) -> int | None:
-        return self._num_outputs
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
@@ -244,25 +219,13 @@ class LoaderExamples(Examples):
             raise DataError("A task needs examples, but the data loader yields no batches.")
         # Not from an iterator of the loader, which would advance its shuffling.
         inputs, labels = _checked(_collate(loader.collate_fn, [loader.dataset[0]]))
-        self._input_shape = tuple(inputs.shape[1:])
-        self._problem, self._num_outputs = _of_first(labels)
+        self.input_shape = tuple(inputs.shape[1:])
+        self.problem, self.num_outputs = _of_first(labels)
 
     def __len__(self) -> int:
         if self._loader.drop_last and self._loader.batch_size is not None:
             return len(self._loader) * self._loader.batch_size
         return len(self._loader.sampler)  # type: ignore[arg-type]  # torch declares none
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self._input_shape
-
-    @property
-    def problem(self) -> Problem:
-        return self._problem
-
-    @property
-    def num_outputs(self) -> int | None:
-        return self._num_outputs
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         """Those examples of the loader's dataset.

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.nn import functional
 
-from hypermnesia.problems import REGRESSION, Problem, problem_of
+from hypermnesia.problems import REGRESSION, problem_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Batch, Examples
 from hypermnesia.tasks.shuffle import shuffled_batches
@@ -34,21 +34,15 @@ class UnionExamples(Examples):
         tensor([0, 5])
     """
 
+    num_outputs: int
+
     def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
         self._parts = list(zip(parts, places, strict=True))
-        self._num_outputs = num_outputs
+        self.input_shape, self.problem, self.num_outputs = parts[0].input_shape, parts[0].problem, num_outputs
         self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:
         return int(self._ends[-1])
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self._parts[0][0].input_shape
-
-    @property
-    def problem(self) -> Problem:
-        return self._parts[0][0].problem
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
@@ -71,7 +65,7 @@ class UnionExamples(Examples):
 
     def _placed(self, labels: Tensor, place: slice) -> Tensor:
         if problem_of(labels) is REGRESSION:
-            placed: Tensor = functional.pad(labels, (place.start, self._num_outputs - place.stop), value=math.nan)
+            placed: Tensor = functional.pad(labels, (place.start, self.num_outputs - place.stop), value=math.nan)
             return placed
         shifted: Tensor = labels + place.start
         return shifted
