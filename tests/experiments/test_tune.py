@@ -36,9 +36,7 @@ def test_each_method_declares_what_is_searched(preset, places):
 
 
 def test_the_best_trial_is_ready_to_run(tmp_path):
-    told = []
-    trials = tune(search(tmp_path), ended=told.append)
-    assert sorted(told, key=lambda trial: trial.number) == sorted(trials, key=lambda trial: trial.number)
+    trials = tune(search(tmp_path))
     assert len(trials) == 3 and trials[0].average == max(trial.average for trial in trials)
     tuned = load(str(tmp_path / TUNED))
     assert (tuned.learner.beta, tuned.training.learning_rate) == pytest.approx(
@@ -96,8 +94,20 @@ def test_threads_are_those_of_the_experiment_or_else_of_the_environment(
     assert numbers[-1] == threads
 
 
+def test_it_is_told_when_a_trial_starts_and_how_it_ends(tmp_path):
+    told = []
+    trials = tune(search(tmp_path), told=told.append)
+    for trial in trials:
+        running = dataclasses.replace(trial, average=None, state="running")
+        assert [each for each in told if each.number == trial.number] == [running, trial]
+
+
 def test_two_jobs_share_one_study(tmp_path):
-    trials = tune(search(tmp_path, 2), jobs=2)
+    told = []
+    trials = tune(search(tmp_path, 2), jobs=2, told=told.append)
+    # One may start and end between two looks.
+    ended = sorted((trial for trial in told if trial.state != "running"), key=lambda trial: trial.number)
+    assert ended == sorted(trials, key=lambda trial: trial.number)
     assert sum(trial.state in ("complete", "pruned") for trial in trials) >= 2
     assert len({tuple(trial.settings.items()) for trial in trials}) == len(trials)
     assert (tmp_path / TUNED).is_file()

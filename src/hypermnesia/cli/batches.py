@@ -129,7 +129,7 @@ def tune(
     search = Search(experiment, directory, trials, data, tuple(words(only)))
     console = Console()
     try:
-        found = search_for(search, jobs=jobs, ended=lambda trial: tell(console, trial_line(trial, measure)))
+        found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, measure)))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
     print_trials(console, found, measure)

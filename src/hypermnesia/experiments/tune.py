@@ -9,6 +9,8 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _VALIDATION = 0.1
 """Share of the training examples to measure on, where the experiment sets none aside."""
+_POLL_SECONDS = 0.5
 STUDY, TUNED = "study.db", "tuned.yaml"
 """Files in the directory of a search."""
 
@@ -78,7 +81,7 @@ class Trial:
         number: From 0.
         settings: By place, as `learner.beta`.
         average: Accuracy (or error) on validation data after the last task, averaged over tasks; None unless finished.
-        state: How it ended: complete, pruned or fail.
+        state: How it ended: complete, pruned or fail; or running.
     """
 
     number: int
@@ -99,7 +102,7 @@ def search_space(experiment: Experiment) -> dict[str, Searched]:
     return {place: where for name, section in sections.items() for place, where in _searched(section, name)}
 
 
-def tune(search: Search, *, jobs: int = 1, ended: Callable[[Trial], None] = lambda trial: None) -> list[Trial]:
+def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambda trial: None) -> list[Trial]:
     """Make the trials that are missing; the best settings are then in `tuned.yaml`, ready to run.
 
     Every trial is in the study as soon as it ended, so a search that is stopped or killed goes on with the same call.
@@ -108,7 +111,7 @@ def tune(search: Search, *, jobs: int = 1, ended: Callable[[Trial], None] = lamb
     Args:
         search: What to look for.
         jobs: Trials at a time, each in a process of its own if more than one.
-        ended: Called as each trial ends, where there is one job.
+        told: Called as each trial starts (it is `running` then), and as it ends.
 
     Returns:
         All trials, the best first.
@@ -121,14 +124,13 @@ def tune(search: Search, *, jobs: int = 1, ended: Callable[[Trial], None] = lamb
     tasks = _without_test(search)
     try:
         if jobs == 1:
-            _work(search, tasks, 1, 0, ended)
+            _work(search, tasks, 1, 0, told)
         else:
             context = multiprocessing.get_context("spawn")
             workers = [context.Process(target=_worker, args=(search, jobs, number)) for number in range(jobs)]
             for worker in workers:
                 worker.start()
-            for worker in workers:
-                worker.join()
+            _watch(search, study, workers, told)
     finally:
         # Also of a search that was stopped.
         sign = search.experiment.problem.measure.sign
@@ -192,12 +194,27 @@ def _worker(search: Search, jobs: int, number: int) -> None:
         _work(search, _without_test(search), jobs, number)
 
 
+def _watch(search: Search, study: optuna.Study, workers: Sequence[BaseProcess], told: Callable[[Trial], None]) -> None:
+    """Tell of the trials that processes make, until all of these have ended."""
+    known = {trial.number: trial.state for trial in study.get_trials()}
+    while True:
+        sentinels = [worker.sentinel for worker in workers if worker.is_alive()]
+        for trial in study.get_trials():
+            # Its settings come one by one.
+            if len(trial.params) == len(search.space) and known.get(trial.number) != trial.state:
+                known[trial.number] = trial.state
+                told(_trial(trial))
+        if not sentinels:
+            return
+        connection.wait(sentinels, _POLL_SECONDS)
+
+
 def _work(
     search: Search,
     tasks: Sequence[Task],
     jobs: int,
     worker: int,
-    ended: Callable[[Trial], None] = lambda trial: None,
+    told: Callable[[Trial], None] = lambda trial: None,
 ) -> None:
     import optuna
 
@@ -211,9 +228,9 @@ def _work(
         seed = seeds.child(number).integer() % 2**32
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=5)
         study.optimize(
-            functools.partial(_average, search, tasks),
+            functools.partial(_average, search, tasks, told),
             n_trials=1,
-            callbacks=[lambda study, trial: ended(_trial(trial))],
+            callbacks=[lambda study, trial: told(_trial(trial))],
             catch=(),
         )
 
@@ -225,13 +242,14 @@ def _threads(wanted: int | None, jobs: int) -> int | None:
     return max(1, (os.cpu_count() or 1) // jobs)
 
 
-def _average(search: Search, tasks: Sequence[Task], trial: optuna.Trial) -> float:
+def _average(search: Search, tasks: Sequence[Task], told: Callable[[Trial], None], trial: optuna.Trial) -> float:
     """Learn all tasks with settings that the trial suggests; how well that does on validation data."""
     import optuna
 
     suggested = {
         place: trial.suggest_float(place, where.low, where.high, log=where.log) for place, where in search.space.items()
     }
+    told(Trial(trial.number, suggested, None, "running"))
     experiment = _with_settings(search.experiment, suggested)
     learner = build_learner(experiment, tasks)
     average = 0.0
