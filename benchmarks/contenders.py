@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from benchmarks.timing import Steps
 from benchmarks.workload import ENDLESS, Workload
-from hypermnesia.experiments.build import build_learner
+from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.networks import ACTIVATIONS
 from hypermnesia.training import Monitor, Progress

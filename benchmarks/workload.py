@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.data import ImageDataset
-from hypermnesia.experiments.config import Experiment, load
+from hypermnesia.experiments.settings.config import Experiment, load
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from hypermnesia.evaluation import average_accuracy, forgetting
-from hypermnesia.experiments.config import load
-from hypermnesia.experiments.records import Records
-from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.experiments.settings.config import load
+from hypermnesia.experiments.single_run.records import Records
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY, Measure
 
 ENVIRONMENT = {"started": "2026-01-01T00:00:00+00:00", "command": ["hypermnesia", "run"], "torch": "2.13.0"}

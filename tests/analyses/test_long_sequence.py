@@ -8,8 +8,8 @@ import pytest
 
 from hypermnesia.analyses.long_sequence import NAME, LongSequence, long_sequence
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.config import load
-from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.experiments.settings.config import load
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.analysis_files import write_analysis
 from hypermnesia.report.charts.chart import specification, svg

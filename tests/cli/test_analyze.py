@@ -16,7 +16,7 @@ from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, embedding_pl
 from hypermnesia.analyses.generated_weights import GeneratedWeights
 from hypermnesia.analyses.interpolation import AccuracyAlongLine
 from hypermnesia.analyses.transfer import Transfer
-from hypermnesia.experiments.finished import open_run
+from hypermnesia.experiments.recorded_runs.finished import open_run
 from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
 from hypermnesia.report.charts.generated_weights import generated_weights_chart
 from hypermnesia.report.charts.interpolation import interpolation_chart

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from hypermnesia.experiments.config import load
+from hypermnesia.experiments.settings.config import load
 
 
 def test_help_is_fast_and_needs_no_torch(start):

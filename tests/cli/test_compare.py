@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hypermnesia.experiments.methods import METHODS
+from hypermnesia.experiments.many_runs.methods import METHODS
 
 SMALL = ["tasks.num_tasks=2", "network.hidden=[16]", "training.iterations=10", "device=cpu"]
 

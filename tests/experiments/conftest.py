@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from hypermnesia.experiments.build import build_tasks
-from hypermnesia.experiments.config import Experiment, load
-from hypermnesia.experiments.run import run
-from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.experiments.summary import Summary
+from hypermnesia.experiments.settings.build import build_tasks
+from hypermnesia.experiments.settings.config import Experiment, load
+from hypermnesia.experiments.single_run.run import run
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.summary import Summary
 
 TINY = [
     "tasks.num_tasks=3",

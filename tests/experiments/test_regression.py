@@ -3,8 +3,8 @@
 import pytest
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.build import build_learner, build_tasks
-from hypermnesia.experiments.config import load
+from hypermnesia.experiments.settings.build import build_learner, build_tasks
+from hypermnesia.experiments.settings.config import load
 
 
 @pytest.mark.parametrize(

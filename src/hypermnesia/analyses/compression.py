@@ -13,10 +13,10 @@ from pathlib import Path
 
 from hypermnesia.analyses.variants import Found, Variant, check_classes, found
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.batch import Outcome
-from hypermnesia.experiments.build import build_learner, build_tasks
-from hypermnesia.experiments.config import load
-from hypermnesia.experiments.methods import METHODS, Base, why_not
+from hypermnesia.experiments.many_runs.batch import Outcome
+from hypermnesia.experiments.many_runs.methods import METHODS, Base, why_not
+from hypermnesia.experiments.settings.build import build_learner, build_tasks
+from hypermnesia.experiments.settings.config import load
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.networks.sizes import widths_of_size
 
@@ -116,7 +116,7 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
         DataError: Missing or damaged data.
 
     Example:
-        >>> from hypermnesia.experiments.methods import base_of
+        >>> from hypermnesia.experiments.many_runs.methods import base_of
         >>> (size,) = sizes(base_of("split-digits"), [0.5]).sizes
         >>> size.hypernetwork.settings, size.plain_hidden
         (('learner.chunk_size=null', 'learner.compression=0.5'), (46, 46))

@@ -17,7 +17,7 @@ from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.embedding_plane import EmbeddingPlane, plane_of, share_near, square_around
 from hypermnesia.evaluation.embedding_space import accuracy_at
-from hypermnesia.experiments.finished import FinishedRun
+from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.seeds import Seeds
 
 NAME = "embedding-plane"

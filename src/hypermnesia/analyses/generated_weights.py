@@ -16,7 +16,7 @@ from hypermnesia.evaluation.generated_weights import (
     relative_changes,
     relative_distances,
 )
-from hypermnesia.experiments.finished import FinishedRun
+from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 
 NAME = "weights"
 _TASKS_AT_A_TIME = 16

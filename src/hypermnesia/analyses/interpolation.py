@@ -9,7 +9,7 @@ import torch
 from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.embedding_space import accuracy_at, line
-from hypermnesia.experiments.finished import FinishedRun
+from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 
 NAME = "interpolation"
 _POSITIONS = torch.arange(-20, 61) / 40  # among them 0 and 1, exactly

@@ -15,8 +15,8 @@ from typing import TypeVar
 import numpy as np
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.recorded import read_matrix, read_timing
-from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.experiments.recorded_runs.recorded import read_matrix, read_timing
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
 T = TypeVar("T")

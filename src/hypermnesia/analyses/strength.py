@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from hypermnesia.analyses.variants import Found, Variant, check_classes, found
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.batch import Outcome
-from hypermnesia.experiments.config import load
-from hypermnesia.experiments.methods import METHODS, Base, Method
+from hypermnesia.experiments.many_runs.batch import Outcome
+from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method
+from hypermnesia.experiments.settings.config import load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> l
         ConfigurationError: A setting is for this study to decide.
 
     Example:
-        >>> from hypermnesia.experiments.methods import base_of
+        >>> from hypermnesia.experiments.many_runs.methods import base_of
         >>> ours, ewc = strengths(base_of("split-mnist"), betas=[0.1], lambdas=[10.0, 1000.0])
         >>> ours.own, [variant.name for variant in ewc.variants.values()]
         (0.01, ['online-ewc-10', 'online-ewc-1000'])

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments import spread
-from hypermnesia.experiments.batch import Outcome, PlannedRun, check
-from hypermnesia.experiments.build import build_tasks, load_learner
-from hypermnesia.experiments.config import PolynomialTasks, load
-from hypermnesia.experiments.methods import METHODS, Base, Method, base_of
-from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
+from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method, base_of
+from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.experiments.recorded_runs.spread import Spread
+from hypermnesia.experiments.settings.build import build_tasks, load_learner
+from hypermnesia.experiments.settings.config import PolynomialTasks, load
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.tasks import Polynomial, Scenario
 
 PRESET = "toy-regression"

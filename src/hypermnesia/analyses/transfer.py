@@ -13,9 +13,9 @@ from hypermnesia.analyses.parts import Parts
 from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import measure
-from hypermnesia.experiments.build import build_learner
-from hypermnesia.experiments.config import Experiment, FromScratchMethod
-from hypermnesia.experiments.finished import FinishedRun
+from hypermnesia.experiments.recorded_runs.finished import FinishedRun
+from hypermnesia.experiments.settings.build import build_learner
+from hypermnesia.experiments.settings.config import Experiment, FromScratchMethod
 from hypermnesia.learners import ContinualLearner, HypernetworkLearner
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task

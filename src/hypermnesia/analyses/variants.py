@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments import spread
-from hypermnesia.experiments.batch import Outcome, PlannedRun, check
-from hypermnesia.experiments.methods import Base
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
+from hypermnesia.experiments.many_runs.methods import Base
+from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import CLASSIFICATION
 
 _FIGURES = ("average_accuracy", "learning_accuracy", "num_weights")

@@ -13,7 +13,7 @@ from hypermnesia.cli.common import INTERRUPTED, Data, exit_with, tell, words
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from hypermnesia.experiments.finished import FinishedRun
+    from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 
 app = typer.Typer(
     help="Find out why it works: from a finished run, or from runs made for it.",
@@ -112,8 +112,8 @@ def weights(run: Run, data: Data = None) -> None:
 @contextlib.contextmanager
 def _opened(run: Path, data: Path | None) -> Iterator[FinishedRun]:
     """The run, with as many threads as it was made with."""
-    from hypermnesia.experiments.finished import open_run
-    from hypermnesia.experiments.threads import threads
+    from hypermnesia.experiments.recorded_runs.finished import open_run
+    from hypermnesia.experiments.single_run.threads import threads
 
     finished = open_run(run, data)
     with threads(finished.experiment.threads):

@@ -40,7 +40,7 @@ def compression(
     from hypermnesia.analyses.compression import compression as collect
     from hypermnesia.analyses.compression import sizes
     from hypermnesia.analyses.variants import plan
-    from hypermnesia.experiments.methods import base_of
+    from hypermnesia.experiments.many_runs.methods import base_of
     from hypermnesia.report.studies.compression import compression_chart, compression_sheet
     from hypermnesia.report.studies.sheet import print_sheet, write_sheet
 
@@ -90,7 +90,7 @@ def strength(
     from hypermnesia.analyses.strength import strength as collect
     from hypermnesia.analyses.strength import strengths
     from hypermnesia.analyses.variants import plan
-    from hypermnesia.experiments.methods import base_of
+    from hypermnesia.experiments.many_runs.methods import base_of
     from hypermnesia.report.studies.sheet import print_sheet, write_sheet
     from hypermnesia.report.studies.strength import strength_chart, strength_sheet
 
@@ -130,7 +130,7 @@ def toy_regression(
     from rich.console import Console
 
     from hypermnesia.analyses.toy_regression import collect, plan
-    from hypermnesia.experiments.methods import base_of
+    from hypermnesia.experiments.many_runs.methods import base_of
     from hypermnesia.report.studies.sheet import print_sheet, write_sheet
     from hypermnesia.report.studies.toy_regression import toy_regression_chart, toy_regression_sheet
 
@@ -158,7 +158,7 @@ def long_sequence(
 
     from hypermnesia.analyses.long_sequence import NAME
     from hypermnesia.analyses.long_sequence import long_sequence as analyze
-    from hypermnesia.experiments.rundir import RunDirectory
+    from hypermnesia.experiments.single_run.rundir import RunDirectory
     from hypermnesia.report.analysis_files import write_analysis
     from hypermnesia.report.charts.long_sequence import long_sequence_chart
     from hypermnesia.report.terminal.long_sequence import long_sequence_lines

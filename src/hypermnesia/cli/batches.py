@@ -35,8 +35,8 @@ def reproduce(
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.published import load, select
-    from hypermnesia.experiments.reproduce import changes, compare, plan
+    from hypermnesia.experiments.many_runs.published import load, select
+    from hypermnesia.experiments.many_runs.reproduce import changes, compare, plan
     from hypermnesia.report.studies.published_table import print_comparison, write_comparison
 
     part = select(load(table), words(only), words(methods))
@@ -81,8 +81,8 @@ def compare(
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.compare import compare, plan
-    from hypermnesia.experiments.methods import base_of, choose, left_out
+    from hypermnesia.experiments.many_runs.compare import compare, plan
+    from hypermnesia.experiments.many_runs.methods import base_of, choose, left_out
     from hypermnesia.report.studies.method_table import print_methods, write_methods
 
     base = base_of(preset, settings or [])
@@ -118,9 +118,9 @@ def tune(
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.config import load
-    from hypermnesia.experiments.tune import TUNED, Search
-    from hypermnesia.experiments.tune import tune as search_for
+    from hypermnesia.experiments.many_runs.tune import TUNED, Search
+    from hypermnesia.experiments.many_runs.tune import tune as search_for
+    from hypermnesia.experiments.settings.config import load
     from hypermnesia.report.terminal.trials import print_trials, trial_line
 
     experiment = load(preset, settings or [])

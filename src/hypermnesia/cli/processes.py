@@ -11,15 +11,15 @@ from hypermnesia.cli.common import FAILED, exit_with, tell
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.batch import Outcome, PlannedRun
+    from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
 
 
 def carry_out(
     console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
 ) -> tuple[list[Outcome], int | None]:
     """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
-    from hypermnesia.experiments import batch
-    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.experiments.many_runs import batch
+    from hypermnesia.experiments.single_run.stopping import StopSignals
     from hypermnesia.report.terminal.batch_lines import ended, started
 
     with StopSignals() as stop:

@@ -49,7 +49,7 @@ def report(
 
 
 def _follow(runs: list[Path], out: Path, built: Report) -> None:
-    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.experiments.single_run.stopping import StopSignals
     from hypermnesia.report.page.watching import state, wait_for_change
 
     told = set(built.problems)
@@ -67,8 +67,8 @@ def _follow(runs: list[Path], out: Path, built: Report) -> None:
 
 def _build(runs: list[Path], told: set[str]) -> Report:
     """The report, after a line on stderr for each problem not told before."""
-    from hypermnesia.experiments.groups import group
-    from hypermnesia.experiments.recorded import find
+    from hypermnesia.experiments.recorded_runs.groups import group
+    from hypermnesia.experiments.recorded_runs.recorded import find
     from hypermnesia.report.page.build import Report
 
     recorded, problems = find(runs)

@@ -35,13 +35,13 @@ def run(
 
     from rich.console import Console
 
-    from hypermnesia.experiments.build import build_tasks
-    from hypermnesia.experiments.config import load
-    from hypermnesia.experiments.run import RunStopped
-    from hypermnesia.experiments.run import run as carry_out
-    from hypermnesia.experiments.rundir import RunDirectory
-    from hypermnesia.experiments.sources import DEFAULT_PRESET
-    from hypermnesia.experiments.stopping import StopSignals
+    from hypermnesia.experiments.settings.build import build_tasks
+    from hypermnesia.experiments.settings.config import load
+    from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
+    from hypermnesia.experiments.single_run.run import RunStopped
+    from hypermnesia.experiments.single_run.run import run as carry_out
+    from hypermnesia.experiments.single_run.rundir import RunDirectory
+    from hypermnesia.experiments.single_run.stopping import StopSignals
     from hypermnesia.report.run_pictures import draw_pictures
     from hypermnesia.report.terminal.progress import ProgressDisplay
     from hypermnesia.report.terminal.tables import print_summary
@@ -79,7 +79,7 @@ def run(
 
 def presets() -> None:
     """List the experiments that come with the package."""
-    from hypermnesia.experiments import sources
+    from hypermnesia.experiments.settings import sources
 
     described = sources.presets()
     width = max(map(len, described))
@@ -89,8 +89,8 @@ def presets() -> None:
 
 def show(settings: Settings = None) -> None:
     """Print every setting of an experiment as YAML, to read or to start an experiment of one's own from."""
-    from hypermnesia.experiments.config import load
-    from hypermnesia.experiments.sources import DEFAULT_PRESET
+    from hypermnesia.experiments.settings.config import load
+    from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
 
     source, changes = divide(settings or [])
     print(load(source or DEFAULT_PRESET, changes).to_yaml(), end="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import Measure
 
 

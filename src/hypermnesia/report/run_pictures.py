@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hypermnesia.experiments.rundir import RunDirectory
-from hypermnesia.experiments.summary import Summary
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.summary import Summary
 from hypermnesia.report.charts.accuracy_matrix import matrix_chart
 from hypermnesia.report.charts.chart import png, titled
 from hypermnesia.report.charts.replay_grid import replay_chart

@@ -1,6 +1,6 @@
 import pytest
 
-from hypermnesia.experiments.recorded import Timing
+from hypermnesia.experiments.recorded_runs.recorded import Timing
 from hypermnesia.report.charts.chart import specification
 from hypermnesia.report.charts.memory_per_task import memory_per_task_chart
 from hypermnesia.report.charts.time_per_task import time_per_task_chart

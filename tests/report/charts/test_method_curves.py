@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from hypermnesia.experiments.compare import MethodComparison, MethodFigures
-from hypermnesia.experiments.methods import METHODS, base_of
+from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
+from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from hypermnesia.report.charts.chart import png, specification, svg
 from hypermnesia.report.charts.method_curves import method_curves_chart
 from tests.report.scene import cut, overlaps, rows, scene

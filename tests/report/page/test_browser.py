@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from hypermnesia.experiments.groups import group
-from hypermnesia.experiments.recorded import find
+from hypermnesia.experiments.recorded_runs.groups import group
+from hypermnesia.experiments.recorded_runs.recorded import find
 from hypermnesia.report.page.build import Report, page
 from tests.analyzed import write_analyses
 from tests.runs import triangle, write_run

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from hypermnesia.analyses.compression import Size, Sizes, compression
 from hypermnesia.analyses.variants import Variant
-from hypermnesia.experiments.batch import Outcome, PlannedRun
-from hypermnesia.experiments.methods import base_of
+from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.methods import base_of
 from hypermnesia.report.charts.chart import specification, svg
 from hypermnesia.report.studies.compression import compression_chart, compression_sheet
 from hypermnesia.report.studies.sheet import as_csv, markdown, print_sheet

@@ -5,8 +5,8 @@ import shlex
 import pytest
 from rich.console import Console
 
-from hypermnesia.experiments.compare import MethodComparison, MethodFigures
-from hypermnesia.experiments.methods import METHODS, base_of
+from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
+from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from hypermnesia.report.studies.method_table import as_csv, markdown, print_methods, write_methods
 
 SUMMARY = {

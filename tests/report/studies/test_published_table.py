@@ -4,8 +4,8 @@ import io
 import pytest
 from rich.console import Console
 
-from hypermnesia.experiments.published import load, select
-from hypermnesia.experiments.reproduce import Comparison
+from hypermnesia.experiments.many_runs.published import load, select
+from hypermnesia.experiments.many_runs.reproduce import Comparison
 from hypermnesia.report.studies.published_table import (
     latex,
     long_csv,

@@ -1,4 +1,4 @@
-from hypermnesia.experiments.batch import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
 from hypermnesia.report.terminal.batch_lines import ended, failures, started
 
 RUN = PlannedRun("digits_new", "p", (), ("task",), 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hypermnesia.experiments.summary import Summary
+from hypermnesia.experiments.single_run.summary import Summary
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.terminal.tables import print_summary
 

@@ -8,7 +8,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.experiments import spread
+from hypermnesia.experiments.recorded_runs import spread
 
 _MOST_BOUNDARIES = 30
 

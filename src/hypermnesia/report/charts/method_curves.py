@@ -10,8 +10,8 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.experiments import spread
-from hypermnesia.experiments.compare import MethodComparison
+from hypermnesia.experiments.many_runs.compare import MethodComparison
+from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.problems import ACCURACY, Measure
 from hypermnesia.report.charts.chart import COLORS
 from hypermnesia.report.charts.task_axis import task_axis

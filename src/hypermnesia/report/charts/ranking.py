@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import altair
 
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import Measure
 from hypermnesia.report.measure import in_units, text
 

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.experiments import spread
+from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.problems import Measure
 from hypermnesia.report.charts.task_axis import task_axis
 from hypermnesia.report.measure import in_units, text

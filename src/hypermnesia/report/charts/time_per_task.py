@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import altair
 
-from hypermnesia.experiments import spread
-from hypermnesia.experiments.recorded import Timing
+from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.experiments.recorded_runs.recorded import Timing
 from hypermnesia.report.charts.task_axis import labeled
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.chart import specification, style
 from hypermnesia.report.page.contents import contents
 from hypermnesia.report.page.section import Figure, Section, figures

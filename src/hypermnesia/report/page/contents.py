@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.page.section import Section
 from hypermnesia.report.page.sections.accuracy import accuracy
 from hypermnesia.report.page.sections.analyses import analyses

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import altair
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hypermnesia.experiments.recorded import directories
+from hypermnesia.experiments.recorded_runs.recorded import directories
 
 _SECONDS = 1.0
 # Large, written often, and nothing that is shown.

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair
 
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.recorded_runs.spread import Spread
 
 Point = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hypermnesia.experiments.compare import MethodComparison, MethodFigures
+from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from hypermnesia.experiments.published import Accuracy
-from hypermnesia.experiments.reproduce import Cell, Comparison
+from hypermnesia.experiments.many_runs.published import Accuracy
+from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
 from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.terminal.wide_table import print_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypermnesia.analyses.variants import Found
-from hypermnesia.experiments.methods import Base
+from hypermnesia.experiments.many_runs.methods import Base
 
 
 def title_of(base: Base, seeds: int) -> str:

@@ -6,7 +6,7 @@ import datetime
 import textwrap
 from collections.abc import Sequence
 
-from hypermnesia.experiments.batch import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
 from hypermnesia.problems import ACCURACY, ERROR
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hypermnesia.experiments.summary import Summary
+from hypermnesia.experiments.single_run.summary import Summary
 from hypermnesia.problems import ACCURACY, Measure
 from hypermnesia.report.units import duration
 

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hypermnesia.experiments.tune import Trial
+from hypermnesia.experiments.many_runs.tune import Trial
 from hypermnesia.problems import Measure
 
 _SHOWN = 10

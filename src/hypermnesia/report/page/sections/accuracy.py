@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.charts.accuracy_matrix import heat_map_of_accuracy, is_whole
 from hypermnesia.report.charts.task_curves import task_curves_chart

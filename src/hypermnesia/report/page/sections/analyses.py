@@ -11,9 +11,9 @@ import altair
 
 from hypermnesia.analyses import embedding_plane, generated_weights, interpolation, long_sequence, results, transfer
 from hypermnesia.errors import CheckpointError
-from hypermnesia.experiments.groups import Group
-from hypermnesia.experiments.recorded import RecordedRun
-from hypermnesia.experiments.rundir import RunDirectory
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
 from hypermnesia.report.charts.generated_weights import generated_weights_chart
 from hypermnesia.report.charts.interpolation import interpolation_chart

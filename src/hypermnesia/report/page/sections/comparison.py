@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hypermnesia.experiments.groups import Group
-from hypermnesia.experiments.spread import Spread
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import Measure
 from hypermnesia.report.charts.method_curves import Curves, average_chart, first_task_chart
 from hypermnesia.report.charts.ranking import ranking_chart

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments import spread
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.memory_per_task import memory_per_task_chart
 from hypermnesia.report.charts.time_per_task import time_per_task_chart
 from hypermnesia.report.page.names import figure_name

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.page.section import Block, Fold, Section, Table, of_each
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.retention import retention_chart
 from hypermnesia.report.measure import in_units
 from hypermnesia.report.page.names import figure_name

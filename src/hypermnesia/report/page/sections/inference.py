@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.task_confusion import task_confusion_chart
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hypermnesia.evaluation.thinning import thinned
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.learning_curve import learning_curve_chart
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Fold, Section, of_each

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments import published as tables
-from hypermnesia.experiments.answers import answers
-from hypermnesia.experiments.groups import Group
-from hypermnesia.experiments.published import PublishedTable
-from hypermnesia.experiments.reproduce import Comparison
+from hypermnesia.experiments.many_runs import published as tables
+from hypermnesia.experiments.many_runs.answers import answers
+from hypermnesia.experiments.many_runs.published import PublishedTable
+from hypermnesia.experiments.many_runs.reproduce import Comparison
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.page.section import Section, Table, Text
 from hypermnesia.report.studies.published_table import BELOW, ours_text, published_text
 

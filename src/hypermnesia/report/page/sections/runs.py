@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.groups import Group
-from hypermnesia.experiments.recorded import RecordedRun
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.report.measure import difference, labels, text
 from hypermnesia.report.page.section import Section, Table
 from hypermnesia.report.units import duration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.measure import difference, text
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
 from hypermnesia.report.units import duration, number

@@ -1,0 +1,210 @@
+"""Published tables of accuracies, and which of our runs answer for which of their cells. All of it is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings import sources
+from hypermnesia.experiments.settings.sources import did_you_mean
+from hypermnesia.experiments.settings.validation import sentences
+
+# Keys become parts of the names of files and directories.
+Key = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class Accuracy(NamedTuple):
+    """Mean over the seeds and its standard error, both in percent."""
+
+    mean: Annotated[float, Field(ge=0, le=100)]
+    sem: Annotated[float, Field(ge=0, le=100)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Reproduction(_Section):
+    """One of our runs, and the cells it answers for."""
+
+    method: Key
+    benchmark: Key
+    preset: str
+    """A preset's name or a YAML file, as `hypermnesia run` takes it."""
+    settings: tuple[str, ...] = ()
+    """Settings that differ from it, as `scenario=class`."""
+    scenarios: tuple[Key, ...] | None = None
+    """In which it answers; None: in all of its benchmark."""
+    separately: bool = False
+    """Whether it takes a run of its own, trained for it, for each scenario."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from all others of its table.
+
+        Example:
+            >>> Reproduction(method="hnet-r", benchmark="split-mnist", preset="x", scenarios=("class",)).name
+            'split-mnist_hnet-r_class'
+        """
+        return "_".join([self.benchmark, self.method, *(self.scenarios or ())])
+
+
+class PublishedTable(_Section):
+    """Accuracies as published, for each benchmark, scenario and method, and the runs of ours to set beside them.
+
+    Example:
+        >>> load("table-1").accuracy["split-mnist"]["class"]["hnet-r"]
+        Accuracy(mean=95.3, sem=0.13)
+    """
+
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
+    """Of the file; the written tables are called after it."""
+    source: str
+    """Where it was published."""
+    seeds: Annotated[int, Field(ge=2)]
+    """Over how many the means were taken."""
+    methods: dict[Key, str]
+    """What is printed for each method, in the order of the columns."""
+    accuracy: dict[Key, dict[Key, dict[Key, Accuracy]]]
+    """By benchmark, scenario and method. A cell that was not published is left out."""
+    runs: tuple[Reproduction, ...] = ()
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Benchmark and scenario of each row."""
+        return [(benchmark, scenario) for benchmark, scenarios in self.accuracy.items() for scenario in scenarios]
+
+    @property
+    def reproduced(self) -> list[str]:
+        """The methods that runs of ours answer for, in the order of the columns."""
+        ours = {run.method for run in self.runs}
+        return [method for method in self.methods if method in ours]
+
+    def scenarios(self, run: Reproduction) -> tuple[str, ...]:
+        """The scenarios of this table in which a run answers."""
+        return tuple(
+            scenario
+            for scenario in self.accuracy.get(run.benchmark, ())
+            if run.scenarios is None or scenario in run.scenarios
+        )
+
+
+def tables() -> list[str]:
+    """Names of the tables that come with the package."""
+    files = (resources.files(__package__) / "published").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load(source: str) -> PublishedTable:
+    """The table of that name.
+
+    Args:
+        source: One of `tables()`, or the path of a YAML file like those.
+
+    Raises:
+        ConfigurationError: There is no such table, or it is not well-formed; one sentence for each thing wrong.
+
+    Example:
+        >>> load("table-1").seeds
+        20
+    """
+    if source in (names := tables()):
+        with resources.as_file(resources.files(__package__) / "published" / f"{source}.yaml") as path:
+            values = sources.read(str(path))
+    elif source.endswith((".yaml", ".yml")):
+        values = sources.read(source)
+    else:
+        raise ConfigurationError(
+            f"There is no table '{source}'.{did_you_mean(source, names)} Tables: {', '.join(names)}; "
+            "a file of your own must end in .yaml."
+        )
+    try:
+        table = PublishedTable.model_validate(values)
+    except ValidationError as error:
+        wrong = sentences(error, PublishedTable)
+    else:
+        table = table.model_copy(update={"runs": tuple(_runs(table))})
+        wrong = list(_contradictions(table))
+    if wrong:
+        raise ConfigurationError("\n".join([f"{source} is no table of accuracies.", *wrong]))
+    return table
+
+
+def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[str] = ()) -> PublishedTable:
+    """A part of a table: fewer rows, and runs for fewer methods. Every published column remains.
+
+    Args:
+        table: To take it from.
+        only: Benchmarks and scenarios to keep; without any benchmark all of them, and likewise for scenarios.
+        methods: Those to run; none for all that can be.
+
+    Raises:
+        ConfigurationError: There is no such benchmark, scenario or method, no run for the method, or nothing is left.
+
+    Example:
+        >>> select(load("table-1"), ["split-mnist", "class"]).rows
+        [('split-mnist', 'class')]
+    """
+    benchmarks, scenarios = list(table.accuracy), list(dict.fromkeys(scenario for _, scenario in table.rows))
+    for word in only:
+        if word not in [*benchmarks, *scenarios]:
+            raise ConfigurationError(
+                f"--only: there is no benchmark or scenario '{word}'.{did_you_mean(word, [*benchmarks, *scenarios])} "
+                f"Benchmarks: {', '.join(benchmarks)}; scenarios: {', '.join(scenarios)}."
+            )
+    for method in methods:
+        if method not in table.reproduced:
+            wrong = f"'{method}' has no run of ours" if method in table.methods else f"there is no method '{method}'"
+            raise ConfigurationError(
+                f"--methods: {wrong}.{did_you_mean(method, table.reproduced)} "
+                f"Allowed: {', '.join(table.reproduced) or 'none'}."
+            )
+    kept_benchmarks = [word for word in benchmarks if word in only] or benchmarks
+    kept_scenarios = [word for word in scenarios if word in only] or scenarios
+    accuracy = {
+        benchmark: {scenario: cells for scenario, cells in rows.items() if scenario in kept_scenarios}
+        for benchmark, rows in table.accuracy.items()
+        if benchmark in kept_benchmarks
+    }
+    part = table.model_copy(update={"accuracy": accuracy})
+    if not part.rows:
+        raise ConfigurationError(f"--only: {table.name} has no row for {', '.join(only)} together.")
+    runs = tuple(run for run in part.runs if part.scenarios(run) and run.method in (methods or table.methods))
+    return part.model_copy(update={"runs": runs})
+
+
+def _runs(table: PublishedTable) -> Iterator[Reproduction]:
+    """The runs as they are carried out: those for each scenario separately, one by one."""
+    for run in table.runs:
+        if not run.separately:
+            yield run
+        for scenario in table.scenarios(run) if run.separately else ():
+            settings = (*run.settings, f"scenario={scenario}")
+            yield run.model_copy(update={"settings": settings, "scenarios": (scenario,), "separately": False})
+
+
+def _contradictions(table: PublishedTable) -> Iterator[str]:
+    """A sentence for each place that speaks of what the table does not have, or of a cell twice."""
+    for benchmark, scenario in table.rows:
+        for method in table.accuracy[benchmark][scenario]:
+            yield from _unknown(f"accuracy.{benchmark}.{scenario}", method, table.methods)
+    answered: dict[tuple[str, str, str], int] = {}
+    for number, run in enumerate(table.runs):
+        scenarios = table.accuracy.get(run.benchmark, {})
+        yield from _unknown(f"runs.{number}.method", run.method, table.methods)
+        yield from _unknown(f"runs.{number}.benchmark", run.benchmark, table.accuracy)
+        for scenario in (run.scenarios or ()) if scenarios else ():
+            yield from _unknown(f"runs.{number}.scenarios", scenario, scenarios)
+        for scenario in table.scenarios(run):
+            cell = (run.benchmark, scenario, run.method)
+            if (other := answered.setdefault(cell, number)) != number:
+                yield f"runs.{number}: runs.{other} answers for {' '.join(cell)} already."
+
+
+def _unknown(where: str, word: str, known: Iterable[str]) -> Iterator[str]:
+    if word not in (words := list(known)):
+        yield f"{where}: there is no '{word}'.{did_you_mean(word, words)} Allowed: {', '.join(words)}."

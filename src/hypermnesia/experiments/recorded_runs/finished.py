@@ -1,0 +1,101 @@
+"""A finished run of a hypernetwork, opened to be looked into."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings.build import build_network, build_tasks
+from hypermnesia.experiments.settings.config import Experiment, HypernetworkMethod
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.problems import CLASSIFICATION
+from hypermnesia.tasks import Task
+from hypermnesia.training.device import resolve_device
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """What a run was, and what came out of it.
+
+    Attributes:
+        directory: Of the run.
+        experiment: What was run.
+        tasks: In the order they were learned, with their data.
+        learner: After the last task.
+    """
+
+    directory: RunDirectory
+    experiment: Experiment
+    tasks: list[Task]
+    learner: HypernetworkLearner
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"{self.experiment.name}, seed {self.experiment.seed}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs from that of any run with another result."""
+        return hashlib.sha256(self.directory.learner.read_bytes()).hexdigest()
+
+    @property
+    def keeps_learners(self) -> bool:
+        """Whether the learner is kept as it was after each task."""
+        return self.experiment.recording.keep_learners
+
+    def learner_after(self, tasks: int) -> HypernetworkLearner:
+        """The learner as it was after so many tasks, from one up to all.
+
+        Raises:
+            ConfigurationError: The run did not keep it; says how to make one that does.
+            CheckpointError: The file is missing or damaged.
+        """
+        if not self.keeps_learners:
+            raise ConfigurationError(
+                f"{self.directory.path} does not hold the learner as it was after each task: run the experiment with"
+                " recording.keep_learners=true, into another directory or with --overwrite."
+            )
+        return _load(self.directory.learner_after(tasks), self.experiment, self.tasks)
+
+
+def open_run(path: Path, data: Path | None = None) -> FinishedRun:
+    """Open the directory of a finished run whose learner is a `HypernetworkLearner`.
+
+    Args:
+        path: The directory.
+        data: Where the data lie; None looks at the usual places and downloads what is missing.
+
+    Raises:
+        ConfigurationError: It is no run directory, its settings are damaged, the run is not finished, or its learner
+            is another one.
+        CheckpointError: The learner is damaged.
+        DataError: Missing or damaged data.
+    """
+    directory = RunDirectory(path)
+    if not directory.is_run():
+        raise ConfigurationError(
+            f"{path} is not a run directory: give one that `hypermnesia run` made, as runs/split-digits-seed0."
+        )
+    experiment = directory.read_experiment()
+    if not isinstance(experiment.learner, HypernetworkMethod):
+        raise ConfigurationError(
+            f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hypernetwork"
+            " can be analyzed."
+        )
+    if experiment.problem is not CLASSIFICATION:
+        raise ConfigurationError(f"{path}: its tasks ask for numbers; accuracies are of classes.")
+    if not directory.summary.is_file():
+        raise ConfigurationError(
+            f"the run in {path} is not finished; go on with it first: hypermnesia run --resume --out {path}"
+        )
+    tasks = build_tasks(experiment, data)
+    return FinishedRun(directory, experiment, tasks, _load(directory.learner, experiment, tasks))
+
+
+def _load(path: Path, experiment: Experiment, tasks: list[Task]) -> HypernetworkLearner:
+    network = build_network(experiment, tasks)
+    return HypernetworkLearner.load(path, network, device=resolve_device(experiment.device))

@@ -1,0 +1,171 @@
+"""Runs that differ in the seed only, taken together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from hypermnesia.evaluation import average_accuracy, backward_transfer, forgetting, task_inference_accuracy
+from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, Timing
+from hypermnesia.experiments.recorded_runs.spread import Spread
+from hypermnesia.experiments.settings.sources import flatten
+from hypermnesia.problems import Measure
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs of the same settings but for the seed.
+
+    Figures are over the finished runs; while none is, they are those of the run that has come furthest.
+
+    Args:
+        label: Tells it from the others.
+        runs: By seed.
+    """
+
+    label: str
+    runs: tuple[RecordedRun, ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As `section.key: value`, without the seed."""
+        return flat_settings(self.runs[0])
+
+    @property
+    def counted(self) -> tuple[RecordedRun, ...]:
+        """The runs that figures are over."""
+        finished = tuple(run for run in self.runs if run.finished and run.learned)
+        return finished or (max(self.runs, key=lambda run: (run.learned, len(run.steps))),)
+
+    @property
+    def finished(self) -> bool:
+        """Whether figures are final."""
+        return self.counted[0].finished
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of all tasks; where they depend on the seed, those of the first run."""
+        return self.counted[0].tasks
+
+    @property
+    def measure(self) -> Measure:
+        """What tasks were measured by: accuracy or error."""
+        return self.counted[0].measure
+
+    @property
+    def matrices(self) -> Float64[np.ndarray, "seeds learned tasks"]:
+        """Test accuracies in [0, 1], or errors; row = after task i, column = task j; NaN = not measured."""
+        return np.array([run.matrix for run in self.counted])
+
+    @property
+    def average(self) -> Spread | None:
+        """Over the tasks learned, after the newest one; None where that was not measured."""
+        return self._over_seeds(average_accuracy, 1)
+
+    @property
+    def forgetting(self) -> Spread | None:
+        """How far tasks have fallen from their best; None for a single task, too."""
+        return self._over_seeds(forgetting, self.measure.sign)
+
+    @property
+    def backward_transfer(self) -> Spread | None:
+        """What learning later tasks did to earlier ones; None for a single task, too."""
+        return self._over_seeds(backward_transfer, self.measure.sign)
+
+    @property
+    def inferred(self) -> Int[np.ndarray, "tasks tasks"] | None:
+        """Of each task's test inputs (row), how many were taken for which task, all seeds together."""
+        counts = [run.inferred for run in self.counted if run.inferred is not None]
+        return sum(counts[1:], start=counts[0]) if counts and len({each.shape for each in counts}) == 1 else None
+
+    @property
+    def task_inference_accuracy(self) -> float | None:
+        """How often the right task was inferred."""
+        counts = self.inferred
+        return None if counts is None or (counts.sum(1) == 0).any() else task_inference_accuracy(counts)
+
+    @property
+    def timings(self) -> Sequence[Sequence[Timing]]:
+        """Of each run in which all learned tasks have one."""
+        return [run.timing for run in self.counted if run.timing and len(run.timing) == run.learned]
+
+    @property
+    def learning_seconds(self) -> float | None:
+        """Spent on learning, a run."""
+        return spread.mean([sum(task.learning_seconds for task in timing) for timing in self.timings])
+
+    @property
+    def seconds(self) -> float | None:
+        """Spent on learning and testing, a run."""
+        both = [sum(task.learning_seconds + task.evaluation_seconds for task in timing) for timing in self.timings]
+        return spread.mean(both)
+
+    @property
+    def milliseconds_per_step(self) -> float | None:
+        """Of learning, what is done at the end of a task included."""
+        steps = [sum(task.iterations for task in timing) for timing in self.timings]
+        seconds = self.learning_seconds
+        return None if seconds is None or not all(steps) else 1000 * seconds / (sum(steps) / len(steps))
+
+    @property
+    def memory_bytes(self) -> list[float]:
+        """What was kept after each task; empty where no summary says it."""
+        kept = [run.summary["memory_bytes"] for run in self.counted if run.summary and run.summary.get("memory_bytes")]
+        return [sum(of_task) / len(kept) for of_task in zip(*kept, strict=False)]
+
+    def figure(self, name: str) -> float | None:
+        """A figure that only summaries have, as `compression` or `num_weights`."""
+        found = [run.summary[name] for run in self.counted if run.summary and run.summary.get(name) is not None]
+        return spread.mean([float(value) for value in found])
+
+    def _over_seeds(self, metric: Callable[[Any], float | None], sign: int) -> Spread | None:
+        matrices = [sign * run.matrix[:, : run.learned] for run in self.counted if run.learned]
+        values = [metric(matrix) for matrix in matrices if not np.isnan(matrix[-1]).any()]
+        return spread.spread([value for value in values if value is not None])
+
+
+def group(runs: Sequence[RecordedRun]) -> tuple[list[Group], list[str]]:
+    """Put runs together that differ in the seed only, and say which were left out.
+
+    Of two runs with the same settings and seed, which tell nothing that one does not, the first is kept.
+
+    Args:
+        runs: In any order; groups keep that of their first runs.
+    """
+    groups: dict[str, dict[int | None, RecordedRun]] = {}
+    problems = []
+    for run in runs:
+        # Where settings cannot be read, nothing says that two runs belong together.
+        key = json.dumps(flat_settings(run), sort_keys=True) if run.settings else str(run.path)
+        first = groups.setdefault(key, {}).setdefault(run.seed, run)
+        if first is not run:
+            problems.append(f"{run.path} has the settings and the seed of {first.path}; it is left out.")
+    sorted_runs = [tuple(sorted(each.values(), key=lambda run: run.seed or 0)) for each in groups.values()]
+    labels = _labels([each[0] for each in sorted_runs])
+    return [Group(label, each) for label, each in zip(labels, sorted_runs, strict=True)], problems
+
+
+def flat_settings(run: RecordedRun) -> dict[str, Any]:
+    """Every setting but the seed, as `section.key: value`."""
+    return {key: value for key, value in flatten(run.settings).items() if key != "seed"}
+
+
+def _labels(runs: Sequence[RecordedRun]) -> list[str]:
+    """The names of directories without the seed; where these agree, with the directory above or a number."""
+    short = [re.sub(rf"-(seed)?{run.seed}$", "", run.path.resolve().name) for run in runs]
+    above = [f"{run.path.resolve().parent.name}/{label}" for run, label in zip(runs, short, strict=True)]
+    labels = [long if Counter(short)[label] > 1 else label for label, long in zip(short, above, strict=True)]
+    count: Counter[str] = Counter()
+    for place, label in enumerate(labels):
+        count[label] += 1
+        if count[label] > 1:
+            labels[place] = f"{label} ({count[label]})"
+    return labels

@@ -1,0 +1,130 @@
+"""From settings to the things they describe: tasks and a learner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from hypermnesia import learners
+from hypermnesia.data import load
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings import config
+from hypermnesia.experiments.settings.config import Experiment, SplitTasks
+from hypermnesia.learners.plain import PlainLearner
+from hypermnesia.networks import mlp
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks import Polynomial, Task, permuted, polynomials, split
+from hypermnesia.training.device import resolve_device
+
+_LEARNERS: dict[type, type[learners.ContinualLearner]] = {
+    config.HypernetworkMethod: learners.HypernetworkLearner,
+    config.TaskInferenceMethod: learners.TaskInferenceLearner,
+    config.ReplayMethod: learners.ReplayLearner,
+    config.LikelihoodMethod: learners.LikelihoodLearner,
+    config.FineTuningMethod: learners.FineTuningLearner,
+    config.JointMethod: learners.JointLearner,
+    config.FromScratchMethod: learners.FromScratchLearner,
+    config.EWCMethod: learners.EWCLearner,
+    config.SIMethod: learners.SILearner,
+    config.HypernetworkEWCMethod: learners.ConsolidatedHypernetworkLearner,
+    config.HypernetworkSIMethod: learners.ConsolidatedHypernetworkLearner,
+    config.LwFMethod: learners.LwFLearner,
+    config.ExperienceReplayMethod: learners.ExperienceReplayLearner,
+}
+"""What learns by each method, with the method's settings as arguments."""
+
+
+def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[Task]:
+    """The tasks of an experiment, in the order they are learned, on the device they are learned on.
+
+    Args:
+        experiment: Its data, tasks, seed and device are used.
+        directory: Where the data lie; None looks at the usual places and downloads what is missing.
+
+    Raises:
+        ConfigurationError: The data cannot be divided into such tasks, or there is no such device.
+        DataError: Missing or damaged data.
+
+    Example:
+        >>> from hypermnesia.experiments.settings import config
+        >>> len(build_tasks(config.load("split-digits")))
+        5
+    """
+    device = resolve_device(experiment.device)
+    arguments = {**experiment.tasks.model_dump(exclude={"kind"}), "seed": experiment.seed}
+    if experiment.data is None:
+        arguments["functions"] = [Polynomial(**function) for function in arguments["functions"]]
+        return polynomials(**arguments, device=device)
+    images = load(experiment.data.name, directory).to(device)
+    match experiment.tasks:
+        case SplitTasks():
+            return split(images, **arguments)
+        case _:
+            return permuted(images, **arguments)
+
+
+def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
+    """The network of an experiment, for tasks like these, with its first weights.
+
+    Args:
+        experiment: Its network and seed are used.
+        tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
+    """
+    outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
+    # What is not generated starts from the module's own initial values.
+    with Seeds(experiment.seed).child("network").default_generator():
+        inputs = math.prod(tasks[0].train.input_shape)
+        return mlp(inputs, experiment.network.hidden, outputs, experiment.network.activation)
+
+
+def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.ContinualLearner:
+    """A learner that has not learned anything yet, for tasks like these.
+
+    Args:
+        experiment: Its network, learner, scenario, training, seed and device are used.
+        tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
+
+    Raises:
+        ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
+    """
+    options: dict[str, Any] = {
+        "training": experiment.training,
+        "seed": experiment.seed,
+        "device": resolve_device(experiment.device),
+        **experiment.learner.model_dump(exclude={"method"}),
+    }
+    kind = _LEARNERS[type(experiment.learner)]
+    if experiment.problem not in kind.problems:
+        raise ConfigurationError(
+            f"tasks.kind={experiment.tasks.kind} asks for numbers, but learner.method={experiment.learner.method} only"
+            " learns classes."
+        )
+    if issubclass(kind, PlainLearner):
+        options["scenario"] = experiment.scenario
+    learner = kind(build_network(experiment, tasks), **options)
+    learner.problem = experiment.problem
+    if experiment.scenario not in learner.scenarios:
+        raise ConfigurationError(
+            f"scenario={experiment.scenario}: {experiment.learner.method} answers only where the scenario is"
+            f" {' or '.join(learner.scenarios)}."
+        )
+    return learner
+
+
+def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> learners.ContinualLearner:
+    """The learner of an experiment, as it was saved.
+
+    Args:
+        experiment: Its network, learner, seed and device are used.
+        tasks: As it has learned.
+        path: Of learner.safetensors.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or of another experiment.
+    """
+    network = build_network(experiment, tasks)
+    return _LEARNERS[type(experiment.learner)].load(path, network, device=resolve_device(experiment.device))

@@ -1,0 +1,341 @@
+"""What an experiment is: its settings, their types and limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings import sources
+from hypermnesia.experiments.settings.validation import sentences
+from hypermnesia.learners import (
+    EWCSettings,
+    ExperienceReplaySettings,
+    InferenceSettings,
+    LikelihoodSettings,
+    LwFSettings,
+    SISettings,
+)
+from hypermnesia.networks import ActivationName
+from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
+from hypermnesia.protection import HypernetworkSettings
+from hypermnesia.replay.settings import HardReplaySettings, ReplaySettings
+from hypermnesia.tasks.scenario import SCENARIOS, Scenario
+from hypermnesia.training.settings import TrainingSettings
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def _number_or_fraction(value: int | float) -> int | float:
+    if 0 < value < 1:
+        return value
+    if value != int(value):
+        raise ValueError("must be a whole number of examples or a fraction between 0 and 1")
+    return int(value)
+
+
+Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_number_or_fraction)]
+"""Training examples of a task that are set aside: a number of them, or a fraction between 0 and 1."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSettings(_Section):
+    """Where examples come from."""
+
+    name: Literal["digits", "mnist", "fashion-mnist"]
+
+
+class SplitTasks(_Section):
+    """A task is a few of the classes; see `hypermnesia.tasks.split`."""
+
+    kind: Literal["split"]
+    classes_per_task: Annotated[int, Field(ge=2)] = 2
+    num_tasks: Count | None = None
+    """None: as many as the classes suffice for."""
+    shuffle_classes: bool = False
+    """Classes in an order drawn from the seed instead of their own."""
+    validation: Validation = 0
+
+
+class PermutedTasks(_Section):
+    """A task is all classes under a permutation of the pixels; see `hypermnesia.tasks.permuted`."""
+
+    kind: Literal["permuted"]
+    num_tasks: Count = 10
+    padding: Annotated[int, Field(ge=0)] = 0
+    """Pixels of border added on each side before permuting."""
+    validation: Validation = 0
+
+
+class PolynomialSettings(_Section):
+    """A polynomial on an interval; see `hypermnesia.tasks.Polynomial`."""
+
+    coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
+    """Of x⁰, x¹, x², …"""
+    low: float
+    """Where the interval begins."""
+    high: float
+    """Where it ends."""
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> PolynomialSettings:
+        if not self.low < self.high:
+            raise ValueError(f"low must be less than high, not {self.low} and {self.high}")
+        return self
+
+
+class PolynomialTasks(_Section):
+    """A task is to predict a polynomial of one variable; see `hypermnesia.tasks.polynomials`. Needs no data."""
+
+    kind: Literal["polynomials"]
+    functions: Annotated[tuple[PolynomialSettings, ...], Field(min_length=1)]
+    examples: Count = 100
+    """For training, and as many for testing."""
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
+    """Standard deviation of the noise on what is learned from; what is tested on has none."""
+    validation: Annotated[int, Field(ge=0)] = 0
+    """Further examples to choose settings by."""
+
+
+class MLPSettings(_Section):
+    """The target network: a multilayer perceptron, see `hypermnesia.networks.mlp`."""
+
+    kind: Literal["mlp"]
+    hidden: tuple[Count, ...]
+    activation: ActivationName = "relu"
+
+
+class HypernetworkMethod(HypernetworkSettings):
+    """The learner `hypermnesia.HypernetworkLearner` and its settings."""
+
+    method: Literal["hypernetwork"]
+    inference: InferenceSettings = InferenceSettings()
+
+
+class TaskInferenceMethod(HypernetworkSettings):
+    """The learner `hypermnesia.TaskInferenceLearner` and its settings."""
+
+    method: Literal["hypernetwork-task-inference"]
+    replay: HardReplaySettings = HardReplaySettings()
+
+
+class LikelihoodMethod(HypernetworkSettings):
+    """The learner `hypermnesia.LikelihoodLearner` and its settings."""
+
+    method: Literal["hypernetwork-likelihood"]
+    likelihood: LikelihoodSettings = LikelihoodSettings()
+
+
+class ReplayMethod(_Section):
+    """The learner `hypermnesia.ReplayLearner` and its settings."""
+
+    method: Literal["replay"]
+    replay: ReplaySettings = ReplaySettings()
+
+
+class FineTuningMethod(_Section):
+    """The learner `hypermnesia.FineTuningLearner`."""
+
+    method: Literal["fine-tuning"]
+
+
+class JointMethod(_Section):
+    """The learner `hypermnesia.JointLearner`."""
+
+    method: Literal["joint"]
+
+
+class FromScratchMethod(_Section):
+    """The learner `hypermnesia.FromScratchLearner`."""
+
+    method: Literal["from-scratch"]
+
+
+class EWCMethod(EWCSettings):
+    """The learner `hypermnesia.EWCLearner` and its settings."""
+
+    method: Literal["ewc"]
+
+
+class SIMethod(SISettings):
+    """The learner `hypermnesia.SILearner` and its settings."""
+
+    method: Literal["si"]
+
+
+class HypernetworkEWCMethod(HypernetworkSettings):
+    """The learner `hypermnesia.ConsolidatedHypernetworkLearner` with elastic weight consolidation."""
+
+    method: Literal["hypernetwork-ewc"]
+    beta: Annotated[float, Field(ge=0, le=0)] = 0.0
+    """Always 0: the hypernetwork's weights are held instead of what they generate."""
+    ewc: EWCSettings = EWCSettings()
+    inference: InferenceSettings = InferenceSettings()
+
+
+class HypernetworkSIMethod(HypernetworkSettings):
+    """The learner `hypermnesia.ConsolidatedHypernetworkLearner` with Synaptic Intelligence."""
+
+    method: Literal["hypernetwork-si"]
+    beta: Annotated[float, Field(ge=0, le=0)] = 0.0
+    """Always 0: the hypernetwork's weights are held instead of what they generate."""
+    si: SISettings = SISettings()
+    inference: InferenceSettings = InferenceSettings()
+
+
+class LwFMethod(LwFSettings):
+    """The learner `hypermnesia.LwFLearner` and its settings."""
+
+    method: Literal["lwf"]
+
+
+class ExperienceReplayMethod(ExperienceReplaySettings):
+    """The learner `hypermnesia.ExperienceReplayLearner` and its settings."""
+
+    method: Literal["experience-replay"]
+
+
+Learner = Annotated[
+    HypernetworkMethod
+    | TaskInferenceMethod
+    | ReplayMethod
+    | LikelihoodMethod
+    | FineTuningMethod
+    | JointMethod
+    | FromScratchMethod
+    | EWCMethod
+    | HypernetworkEWCMethod
+    | HypernetworkSIMethod
+    | SIMethod
+    | LwFMethod
+    | ExperienceReplayMethod,
+    Field(discriminator="method"),
+]
+
+
+class EvaluationSettings(_Section):
+    """Which test accuracies are measured."""
+
+    tasks: Literal["all", "diagonal-and-last-row"] = "all"
+    """After each task, all tasks so far; or only the newest one, and all after the last. For T tasks that is
+    T (T + 1) / 2 evaluations, or 2 T - 1."""
+    every_scenario: bool = False
+    """After the last task, measure the average accuracy in the other scenarios too, where the learner answers in them
+    without being trained again."""
+
+
+class RecordingSettings(_Section):
+    """How often a run writes something down, and what it keeps."""
+
+    log_every: Count = 100
+    """Iterations between two records of loss and accuracy in metrics.jsonl."""
+    checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
+    """Seconds between two checkpoints while a task is learned; every finished task is saved anyway."""
+    keep_learners: bool = False
+    """Keep the learner as it is after every task, in learners/: what `hypermnesia analyze transfer` starts from, and
+    how `hypermnesia analyze weights` sees drift. Each takes as much room as learner.safetensors."""
+
+
+class Experiment(_Section):
+    """Everything that determines a run.
+
+    Example:
+        >>> load("split-mnist", ["training.iterations=500"]).training.iterations
+        500
+    """
+
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
+    """Letters, digits, blanks and . _ + - only: run directories are called after it."""
+    description: str = ""
+    data: DataSettings | None = None
+    """Null for tasks that need none."""
+    tasks: Annotated[SplitTasks | PermutedTasks | PolynomialTasks, Field(discriminator="kind")]
+    network: MLPSettings
+    scenario: Scenario = "task"
+    """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
+    learner: Learner
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    recording: RecordingSettings = RecordingSettings()
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """auto, cpu, mps, cuda or cuda:N; auto is the fastest one at hand."""
+    threads: Count | None = None
+    """Of the CPU; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
+    where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
+
+    @property
+    def problem(self) -> Problem:
+        """What the tasks ask."""
+        return REGRESSION if isinstance(self.tasks, PolynomialTasks) else CLASSIFICATION
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Experiment:
+        kind = self.tasks.kind
+        if (self.data is None) != isinstance(self.tasks, PolynomialTasks):
+            which = (
+                "needs data, as in 'data: {name: mnist}'" if self.data is None else "has no use for data; leave it out"
+            )
+            raise ValueError(f"tasks.kind={kind} {which}")
+        if self.problem is REGRESSION and self.scenario == "class":
+            raise ValueError(f"tasks.kind={kind} asks for numbers, so the scenario must be task or domain, not class")
+        return self
+
+    def to_yaml(self) -> str:
+        """All settings, defaults included; reads back as the same experiment."""
+        return sources.dump(self.model_dump(mode="json"))
+
+
+def load(source: str, overrides: Iterable[str] = ()) -> Experiment:
+    """The experiment a preset or a file describes.
+
+    Settings that depend on the scenario stand under `by_scenario` in the file, as in
+    `by_scenario: {task: {learner.strength: 1e5}}`.
+
+    Args:
+        source: A preset's name or the path of a YAML file.
+        overrides: Settings that differ, as `learner.beta=0.01`.
+
+    Raises:
+        ConfigurationError: Anything that is no valid experiment, one sentence for each thing wrong.
+
+    Example:
+        >>> load("split-digits", ["seed=3"]).seed
+        3
+    """
+    values, overrides = sources.read(source), list(overrides)
+    by_scenario = values.pop("by_scenario", {})
+    values = sources.override(values, overrides)
+    if own := _of_scenario(by_scenario, values.get("scenario", "task"), source):
+        # What is said on the command line goes before what the file says.
+        values = sources.override(sources.override(values, own), overrides)
+    return validated(values, source)
+
+
+def _of_scenario(by_scenario: Any, scenario: Any, source: str) -> list[str]:
+    """The assignments that a file has for a scenario."""
+    if not isinstance(by_scenario, dict) or not all(isinstance(own, dict) for own in by_scenario.values()):
+        raise ConfigurationError(
+            f"{source}: by_scenario must hold settings for scenarios, as 'task: {{learner.strength: 100}}' does."
+        )
+    if strangers := [name for name in by_scenario if name not in SCENARIOS]:
+        raise ConfigurationError(
+            f"{source}: by_scenario knows {', '.join(SCENARIOS)}, not '{strangers[0]}'."
+            f"{sources.did_you_mean(str(strangers[0]), SCENARIOS)}"
+        )
+    return [f"{place}={json.dumps(value)}" for place, value in by_scenario.get(scenario, {}).items()]
+
+
+def validated(values: dict[str, Any], source: str) -> Experiment:
+    """The experiment these settings describe; `source` says in an error where they came from."""
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        wrong = "\n".join(sentences(error, Experiment))
+        raise ConfigurationError(f"{source} cannot be run.\n{wrong}") from error

@@ -1,0 +1,271 @@
+"""The directory of a run: what is in it, and when it may be made, replaced or continued."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings import sources
+from hypermnesia.experiments.settings.config import Experiment, validated
+from hypermnesia.problems import ACCURACY, ERROR, Measure
+from hypermnesia.training.checkpoint import read, write, write_atomically
+
+_NEEDED = {"config.yaml", "environment.json"}
+_ALL = _NEEDED | {
+    "metrics.jsonl",
+    *(f"{measure.name}.{kind}" for measure in (ACCURACY, ERROR) for kind in ("csv", "png")),
+    "task_inference.csv",
+    "task_inference.png",
+    "replay.safetensors",
+    "replay.png",
+    "timing.csv",
+    "summary.json",
+    "learner.safetensors",
+    "learners",
+    "checkpoint",
+    "tensorboard",
+    "analyses",
+    ".lock",
+}
+
+
+class RunDirectory:
+    """One run's files.
+
+    | file | what it holds |
+    |---|---|
+    | config.yaml | the experiment, every setting written out |
+    | environment.json | versions and device, one entry each time the run was started or resumed |
+    | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
+    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv where numbers are predicted |
+    | timing.csv | seconds each task took |
+    | accuracy.png | a picture of accuracy.csv; error.png of error.csv |
+    | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
+    | task_inference.png | a picture of task_inference.csv |
+    | replay.safetensors | inputs of each task as remembered right after it, and after the newest one |
+    | replay.png | a picture of replay.safetensors |
+    | summary.json | the figures printed at the end |
+    | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
+    | learners/ | the learner after each task, where `recording.keep_learners` asks for it |
+    | checkpoint/ | what `--resume` continues from |
+    | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+    | analyses/ | what `hypermnesia analyze` found out about the finished run |
+    | .lock | held by the process that carries the run out |
+
+    Args:
+        path: The directory; need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.timing = path / "timing.csv"
+        self.task_inference = path / "task_inference.csv"
+        self.task_inference_picture = path / "task_inference.png"
+        self.replay = path / "replay.safetensors"
+        self.replay_picture = path / "replay.png"
+        self.summary = path / "summary.json"
+        self.learner = path / "learner.safetensors"
+        self.learners = path / "learners"
+        self.checkpoint = path / "checkpoint"
+        self.tensorboard = path / "tensorboard"
+        self.analyses = path / "analyses"
+        self.lock = path / ".lock"
+
+    def learner_after(self, tasks: int) -> Path:
+        """Where the learner is kept as it was after so many tasks."""
+        return self.learners / f"task-{tasks:03d}.safetensors"
+
+    def is_run(self) -> bool:
+        """Whether a run was started here."""
+        return all((self.path / name).is_file() for name in _NEEDED)
+
+    def is_free(self) -> bool:
+        """Whether nothing is here yet, or an empty directory."""
+        return not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+
+    def read_experiment(self) -> Experiment:
+        """The experiment that was started here.
+
+        Raises:
+            ConfigurationError: There is none, or its config.yaml has been damaged.
+        """
+        if not self.is_run():
+            raise ConfigurationError(f"{self.path} holds no run to resume.")
+        return validated(sources.read(str(self.config)), str(self.config))
+
+    def check(self, experiment: Experiment, *, resume: bool, overwrite: bool) -> None:
+        """Refuse what would lose or mix up anybody's files; changes nothing.
+
+        Raises:
+            ConfigurationError: Says what is in the way, and what to do.
+        """
+        if self.is_free():
+            return
+        if not self.is_run():
+            raise ConfigurationError(f"{self.path} exists and is not a run directory; choose another --out.")
+        if self.lock.exists():
+            with self.claimed():
+                pass
+        if resume:
+            self._check_same(experiment)
+        elif not overwrite:
+            raise ConfigurationError(
+                f"{self.path} already holds a run; continue it with --resume, replace it with --overwrite, "
+                "or choose another --out."
+            )
+        elif foreign := sorted(file.name for file in self.path.iterdir() if not _written_by_a_run(file.name)):
+            raise ConfigurationError(
+                f"{self.path} also holds files that no run writes ({', '.join(foreign)}), which --overwrite "
+                "would delete; move them away, or choose another --out."
+            )
+
+    def _check_same(self, experiment: Experiment) -> None:
+        saved, wanted = (sources.flatten(e.model_dump(mode="json")) for e in (self.read_experiment(), experiment))
+        different = [
+            f"{key} is {wanted.get(key)!r}, was {saved.get(key)!r}"
+            for key in {**saved, **wanted}
+            if saved.get(key) != wanted.get(key)
+        ]
+        if different:
+            raise ConfigurationError(
+                f"{self.path} cannot be resumed with other settings: {'; '.join(different)}. "
+                "Give the settings it was started with (--resume --out alone takes them from there), "
+                "or choose another --out."
+            )
+
+    def open(self, experiment: Experiment, environment: Mapping[str, Any], *, resume: bool) -> bool:
+        """Make the directory, in the place of what is there unless it is resumed.
+
+        Call `check` before. A new directory appears complete or not at all, whenever the process is killed.
+
+        Returns:
+            Whether an earlier run is continued.
+        """
+        if resume and self.is_run():
+            _write(self.environment, _json([*self._environments(), environment]))
+            return True
+        path = self.path.resolve()
+        made, old = (path.with_name(f".{path.name}.{suffix}") for suffix in ("new", "old"))
+        for leftover in (made, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            made.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be made: {error.strerror}; choose another --out.") from error
+        _write(made / self.config.name, experiment.to_yaml())
+        _write(made / self.environment.name, _json([environment]))
+        if path.exists():
+            path.rename(old)
+        made.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+        return False
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep other processes from carrying out the run in here; the system ends it with the process, even if killed.
+
+        Raises:
+            ConfigurationError: Another process does so.
+        """
+        lock = FileLock(self.lock, blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ConfigurationError(
+                f"{self.path} is in use: another process carries out the run in it; wait for it, stop it, or choose "
+                "another --out."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _environments(self) -> list[Any]:
+        try:
+            return list(json.loads(self.environment.read_text("utf-8")))
+        except ValueError as error:
+            raise ConfigurationError(f"{self.environment} is damaged: it must hold a JSON list.") from error
+
+    def write_matrix(self, matrix: np.ndarray, tasks: Sequence[str], measure: Measure) -> None:
+        """Write accuracy.csv, or error.csv.
+
+        Args:
+            matrix: Test accuracies in [0, 1], or errors, `[learned, tasks]`; NaN (not measured) becomes an empty cell.
+            tasks: The tasks' names.
+            measure: Which of them.
+        """
+        cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
+        _write_csv(
+            self.matrix(measure),
+            [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
+        )
+
+    def write_task_inference(self, counts: Sequence[Sequence[int]], tasks: Sequence[str]) -> None:
+        """Write task_inference.csv: for each task so far, how many of its inputs were taken for which one."""
+        known = tasks[: len(counts)]
+        _write_csv(self.task_inference, [["task", *known], *([n, *row] for n, row in zip(known, counts, strict=True))])
+
+    def write_replay(self, early: Sequence[Tensor], late: Sequence[Tensor]) -> None:
+        """Write replay.safetensors: inputs of each task so far, as they were right after it and as they are now."""
+        write(self.replay, {"early": list(early), "late": list(late)})
+
+    def read_replay(self) -> tuple[list[Tensor], list[Tensor]] | None:
+        """What :meth:`write_replay` wrote: early and late inputs of each task; None if the learner replays none."""
+        if not self.replay.exists():
+            return None
+        saved = read(self.replay)
+        return saved["early"], saved["late"]
+
+    def write_timing(self, rows: Sequence[tuple[str, int, float, float]]) -> None:
+        """Write timing.csv: name, iterations, seconds of learning, seconds of evaluation for each task."""
+        head = ["task", "iterations", "learning_seconds", "evaluation_seconds"]
+        _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
+
+    def matrix(self, measure: Measure) -> Path:
+        """What :meth:`write_matrix` writes."""
+        return self.path / f"{measure.name}.csv"
+
+    def matrix_picture(self, measure: Measure) -> Path:
+        """A picture of it."""
+        return self.path / f"{measure.name}.png"
+
+    def write_picture(self, path: Path, png: bytes) -> None:
+        """Write one of the pictures."""
+        write_atomically(path, png)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        _write(self.summary, _json(summary))
+
+
+def _written_by_a_run(name: str) -> bool:
+    # A killed run may leave behind a file it was writing aside.
+    return name in _ALL or (name.startswith(".") and name.endswith(".tmp"))
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, text.encode())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    _write(path, text.getvalue())

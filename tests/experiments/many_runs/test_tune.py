@@ -1,0 +1,163 @@
+"""Tuning: what is searched, that it goes on where it stopped, and that test data play no part."""
+
+import dataclasses
+import sys
+
+import optuna
+import pytest
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.many_runs import tune as module
+from hypermnesia.experiments.many_runs.tune import STUDY, TUNED, Search, search_space, tune
+from hypermnesia.experiments.settings.config import load
+from hypermnesia.search import Searched
+
+SHORT = ["training.iterations=6", "tasks.num_tasks=2", "threads=1", "device=cpu"]
+
+
+def search(directory, trials=3, *overrides, **options) -> Search:
+    return Search(load("split-digits", [*SHORT, *overrides]), directory, trials, **options)
+
+
+@pytest.mark.parametrize(
+    "preset, places",
+    [
+        ("split-mnist", ["learner.beta", "training.learning_rate"]),
+        ("split-mnist-ewc", ["learner.strength", "training.learning_rate"]),
+        ("split-mnist-si", ["learner.strength", "learner.damping", "training.learning_rate"]),
+        ("split-mnist-replay", ["learner.replay.model.hypernetwork.beta", "training.learning_rate"]),
+        ("split-mnist-likelihood", ["learner.beta", "learner.likelihood.hypernetwork.beta", "training.learning_rate"]),
+    ],
+)
+def test_each_method_declares_what_is_searched(preset, places):
+    experiment = load(preset)
+    assert list(search_space(experiment)) == places
+    assert all(where.low < where.high for where in search_space(experiment).values())
+
+
+def test_the_best_trial_is_ready_to_run(tmp_path):
+    trials = tune(search(tmp_path))
+    assert len(trials) == 3 and trials[0].average == max(trial.average for trial in trials)
+    tuned = load(str(tmp_path / TUNED))
+    assert (tuned.learner.beta, tuned.training.learning_rate) == pytest.approx(
+        (trials[0].settings["learner.beta"], trials[0].settings["training.learning_rate"])
+    )
+    # Nothing else is changed: not what is set aside for validation either.
+    same = {"name": "x", "description": "x", "learner": tuned.learner, "training": tuned.training}
+    assert tuned.model_copy(update=same) == search(tmp_path).experiment.model_copy(update=same)
+    assert tuned.name == "split-digits-tuned"
+    # That of the preset may claim settings which these are not any more.
+    assert "learner.beta, training.learning_rate tuned" in tuned.description
+
+
+def test_the_experiments_own_settings_come_first(tmp_path):
+    (trial,) = tune(search(tmp_path, 1))
+    assert trial.settings == {"learner.beta": 0.1, "training.learning_rate": 1e-3}
+
+
+def test_a_search_goes_on_where_it_stopped(tmp_path):
+    first = tune(search(tmp_path, 2))
+    assert tune(search(tmp_path, 2)) == first
+    more = tune(search(tmp_path, 4))
+    assert len(more) == 4 and all(trial in more for trial in first)
+
+
+def test_a_search_that_was_stopped_finds_what_an_uninterrupted_one_does(tmp_path):
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    stopped.mkdir(), whole.mkdir()
+    tune(search(stopped, 2))
+    resumed = tune(search(stopped, 4))
+    assert resumed == tune(search(whole, 4))
+    assert len({tuple(trial.settings.items()) for trial in resumed}) == 4
+
+
+def test_a_trial_that_was_under_way_when_the_process_was_killed_does_not_count(tmp_path):
+    tune(search(tmp_path, 1))
+    study = optuna.load_study(study_name="tune", storage=f"sqlite:///{tmp_path / STUDY}")
+    study.ask()
+    states = [trial.state for trial in tune(search(tmp_path, 3))]
+    assert sorted(states) == ["complete", "complete", "complete", "fail"]
+
+
+@pytest.mark.parametrize("wanted, environment, threads", [(3, "1", 3), (None, "1", 7), (None, None, 1)])
+def test_threads_are_those_of_the_experiment_or_else_of_the_environment(
+    tmp_path, monkeypatch, wanted, environment, threads
+):
+    """Torch has taken what the environment said when it was imported: 7 stands for that here."""
+    numbers = [7]
+    monkeypatch.setattr(module.torch, "set_num_threads", numbers.append)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if environment:
+        monkeypatch.setenv("OMP_NUM_THREADS", environment)
+    tune(search(tmp_path, 1, f"threads={'null' if wanted is None else wanted}"))
+    assert numbers[-1] == threads
+
+
+def test_it_is_told_when_a_trial_starts_and_how_it_ends(tmp_path):
+    told = []
+    trials = tune(search(tmp_path), told=told.append)
+    for trial in trials:
+        running = dataclasses.replace(trial, average=None, state="running")
+        assert [each for each in told if each.number == trial.number] == [running, trial]
+
+
+def test_two_jobs_share_one_study(tmp_path):
+    told = []
+    trials = tune(search(tmp_path, 2), jobs=2, told=told.append)
+    # One may start and end between two looks.
+    ended = sorted((trial for trial in told if trial.state != "running"), key=lambda trial: trial.number)
+    assert ended == sorted(trials, key=lambda trial: trial.number)
+    assert sum(trial.state in ("complete", "pruned") for trial in trials) >= 2
+    assert len({tuple(trial.settings.items()) for trial in trials}) == len(trials)
+    assert (tmp_path / TUNED).is_file()
+
+
+def test_test_data_play_no_part(tmp_path, monkeypatch):
+    class Untouchable:
+        def __getattr__(self, name):
+            raise AssertionError(f"test data were asked for {name}")
+
+    build, made = module.build_tasks, []
+
+    def build_tasks(experiment, data):
+        made.append(experiment.tasks.validation)
+        tasks = build(experiment, data)
+        for task in tasks:
+            object.__setattr__(task, "test", Untouchable())
+        return tasks
+
+    monkeypatch.setattr(module, "build_tasks", build_tasks)
+    for place, validation in (("default", []), ("own", ["tasks.validation=20"])):
+        (tmp_path / place).mkdir()
+        assert tune(search(tmp_path / place, 1, *validation))[0].average is not None
+    assert made == [0.1, 20]
+
+
+def test_only_some_settings_are_searched(tmp_path):
+    trials = tune(search(tmp_path, 2, only=("learner.beta",)))
+    assert {tuple(trial.settings) for trial in trials} == {("learner.beta",)}
+    with pytest.raises(ConfigurationError, match=r"'learner.betta' is not searched. Did you mean 'learner.beta'\?"):
+        search(tmp_path, 2, only=("learner.betta",))
+
+
+def test_a_diverged_trial_is_given_up_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        module, "search_space", lambda experiment: {"training.learning_rate": Searched(1e28, 1e30, log=True)}
+    )
+    trials = tune(search(tmp_path, 2, "training.optimizer=sgd"))
+    assert [trial.state for trial in trials] == ["pruned", "pruned"]
+    assert not (tmp_path / TUNED).exists()
+
+
+def test_a_directory_belongs_to_one_search(tmp_path):
+    tune(search(tmp_path, 1))
+    for other in (search(tmp_path, 1, "seed=1"), dataclasses.replace(search(tmp_path, 1), only=("learner.beta",))):
+        with pytest.raises(ConfigurationError, match="holds the search of another experiment"):
+            tune(other)
+
+
+def test_without_optuna_it_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'hypermnesia\[tune\]'"):
+        tune(search(tmp_path, 1))

@@ -1,0 +1,74 @@
+import pytest
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings import sources
+
+
+@pytest.mark.parametrize("text, number", [("1e-3", 1e-3), ("1.5E+2", 150.0), ("-2e5", -2e5), (".5e1", 5.0)])
+def test_numbers_with_an_exponent_are_numbers(text, number):
+    assert sources.parse(text) == number
+
+
+def test_what_is_dumped_is_parsed_again():
+    values = {"a": {"b": [1, 2], "c": None, "d": "ä"}, "e": 1e-4, "f": True}
+    assert sources.parse(sources.dump(values)) == values
+
+
+def test_an_override_leaves_the_original_alone():
+    values = {"learner": {"beta": 0.1}}
+    sources.override(values, ["learner.beta=1", "learner.hidden=[3]"])
+    assert values == {"learner": {"beta": 0.1}}
+
+
+def test_a_whole_section_can_be_replaced():
+    assert sources.override({"tasks": {"kind": "split"}}, ["tasks={kind: permuted, num_tasks: 2}"]) == {
+        "tasks": {"kind": "permuted", "num_tasks": 2}
+    }
+
+
+def test_a_file_is_called_after_its_stem(tmp_path):
+    (tmp_path / "mine.yaml").write_text("seed: 3\n")
+    assert sources.read(str(tmp_path / "mine.yaml")) == {"name": "mine", "seed": 3}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"a: [1, 2", "is not valid YAML: .*line 1"),
+        (b"- 1\n- 2\n", "must hold settings"),
+        (b"", "must hold settings"),
+        (b"\xff\xfe\x00", "not a text file in UTF-8"),
+    ],
+)
+def test_a_broken_file_has_its_message(tmp_path, content, message):
+    (file := tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message):
+        sources.read(str(file))
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("split-mnits", "no preset 'split-mnits'. Did you mean 'split-mnist'"),
+        ("nothing-like-it", "Presets: split-digits, permuted-digits, split-digits-likelihood, .*split-mnist, "),
+        ("missing.yaml", "missing.yaml cannot be read: No such file"),
+    ],
+)
+def test_an_unknown_source_has_its_message(source, message):
+    with pytest.raises(ConfigurationError, match=message):
+        sources.read(source)
+
+
+@pytest.mark.parametrize(
+    "assignment, message",
+    [
+        ("beta", "'beta' is not understood"),
+        ("=3", "is not understood"),
+        ("learner..beta=3", "is not understood"),
+        ("seed.deeper=3", "seed.deeper: there is nothing below 'seed', which is 0"),
+        ("learner.hidden=[1", "learner.hidden: .* is not valid YAML"),
+    ],
+)
+def test_a_broken_override_has_its_message(assignment, message):
+    with pytest.raises(ConfigurationError, match=message):
+        sources.override({"seed": 0}, [assignment])

@@ -1,0 +1,92 @@
+import json
+
+import pytest
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+
+
+@pytest.fixture
+def run(tmp_path, tiny):
+    directory = RunDirectory(tmp_path / "runs" / "tiny")
+    directory.open(tiny, {"torch": "2"}, resume=False)
+    return directory
+
+
+def test_a_new_run_directory_says_what_is_run_and_on_what(run, tiny):
+    assert run.read_experiment() == tiny
+    assert json.loads(run.environment.read_text()) == [{"torch": "2"}]
+    assert sorted(path.name for path in run.path.parent.iterdir()) == ["tiny"]
+
+
+def test_resuming_adds_an_environment(run, tiny):
+    run.check(tiny, resume=True, overwrite=False)
+    assert run.open(tiny, {"torch": "3"}, resume=True)
+    assert json.loads(run.environment.read_text()) == [{"torch": "2"}, {"torch": "3"}]
+
+
+def test_an_existing_run_is_not_touched_without_being_asked(run, tiny):
+    with pytest.raises(ConfigurationError, match="already holds a run; continue it with --resume, replace it"):
+        run.check(tiny, resume=False, overwrite=False)
+
+
+def test_resuming_with_other_settings_says_what_differs(run, tiny):
+    other = tiny.model_copy(update={"seed": 7, "device": "auto"})
+    with pytest.raises(ConfigurationError, match="seed is 7, was 0; device is 'auto', was 'cpu'"):
+        run.check(other, resume=True, overwrite=False)
+
+
+def test_overwriting_replaces_the_whole_run(run, tiny):
+    run.checkpoint.mkdir()
+    (run.checkpoint / "step-000000001.safetensors").touch()
+    run.metrics.touch()
+    (run.path / ".accuracy.csv.x.tmp").touch()  # left by a killed run
+    run.check(tiny, resume=False, overwrite=True)
+    assert not run.open(tiny, {"torch": "3"}, resume=False)
+    assert {path.name for path in run.path.iterdir()} == {"config.yaml", "environment.json"}
+    assert [path.name for path in run.path.parent.iterdir()] == ["tiny"]
+
+
+def test_overwriting_never_deletes_what_no_run_writes(run, tiny):
+    (run.path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigurationError, match=r"files that no run writes \(notes.txt\)"):
+        run.check(tiny, resume=False, overwrite=True)
+
+
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}])
+def test_a_run_that_another_process_carries_out_is_refused(run, tiny, how):
+    how = {"resume": False, "overwrite": False} | how
+    with run.claimed():
+        with pytest.raises(ConfigurationError, match="is in use: another process carries out the run in it"):
+            RunDirectory(run.path).check(tiny, **how)
+        with pytest.raises(ConfigurationError, match="is in use"), RunDirectory(run.path).claimed():
+            pass
+    RunDirectory(run.path).check(tiny, resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}])
+def test_a_directory_of_somebody_else_is_refused(tmp_path, tiny, how):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "config.yaml").touch()
+    (tmp_path / "file").touch()
+    for name in ("thesis", "file"):
+        with pytest.raises(ConfigurationError, match="is not a run directory"):
+            RunDirectory(tmp_path / name).check(tiny, **{"resume": False, "overwrite": False} | how)
+
+
+def test_an_empty_directory_is_taken(tmp_path, tiny):
+    directory = RunDirectory(tmp_path)
+    directory.check(tiny, resume=False, overwrite=False)
+    directory.open(tiny, {}, resume=False)
+    assert directory.is_run()
+
+
+def test_a_directory_that_cannot_be_made_has_its_message(tmp_path, tiny):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be made: Not a directory"):
+        RunDirectory(tmp_path / "file" / "run").open(tiny, {}, resume=False)
+
+
+def test_there_is_nothing_to_resume_where_nothing_was_run(tmp_path):
+    with pytest.raises(ConfigurationError, match="holds no run to resume"):
+        RunDirectory(tmp_path).read_experiment()
