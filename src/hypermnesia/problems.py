@@ -77,8 +77,8 @@ class Problem(ABC):
         """Targets that the outputs make likely, drawn on the CPU, so that every device draws the same."""
 
     @abstractmethod
-    def information(self, outputs: Float[Tensor, " outputs"]) -> tuple[Tensor, Tensor]:
-        """Numbers v and weights w of one input, for which Σ_i w_i (∂v_i/∂θ)² is the Fisher information's diagonal."""
+    def information(self, outputs: Float[Tensor, "*inputs outputs"]) -> tuple[Tensor, Tensor]:
+        """Numbers v and weights w of each input, for which Σ_i w_i (∂v_i/∂θ)² is the Fisher information's diagonal."""
 
 
 class Classification(Problem):

@@ -12,12 +12,10 @@ from hypermnesia.regularizers.fisher import diagonal_fisher
 CLASSES = 4
 
 
-def problem():
+def problem(*between):
     """A network in evaluation mode and batches of different sizes, in float64."""
     torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, CLASSES)
-    ).double()
+    module = nn.Sequential(nn.Linear(3, 5), *between, nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, CLASSES)).double()
     module(torch.randn(20, 3, dtype=torch.float64))  # so that running averages are not trivial
     module.eval()
     batches = [(torch.randn(n, 3, dtype=torch.float64), torch.randint(0, CLASSES, (n,))) for n in (7, 1, 10)]
@@ -52,8 +50,9 @@ def by_definition(module, batches, kind, generator=None):
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 6, 100])
 @pytest.mark.parametrize("kind", ["sampled", "exact", "empirical"])
-def test_batched_equals_one_example_at_a_time(kind, chunk_size):
-    module, batches = problem()
+@pytest.mark.parametrize("between", [(), (nn.BatchNorm1d(5),)], ids=["linear layers alone", "others too"])
+def test_batched_equals_one_example_at_a_time(kind, chunk_size, between):
+    module, batches = problem(*between)
     generators = [torch.Generator().manual_seed(3) for _ in range(2)]
     parameters = dict(module.named_parameters())
     fisher = diagonal_fisher(
@@ -114,10 +113,10 @@ def test_sampled_approaches_exact():
 
 def test_only_the_given_parameters_are_differentiated():
     module, batches = problem()
-    head = {name: p for name, p in module.named_parameters() if name.startswith("4.")}
+    head = {name: p for name, p in module.named_parameters() if name.startswith("3.")}
     fisher = diagonal_fisher(logits_of(module), head, batches, "empirical")
     everything = diagonal_fisher(logits_of(module), dict(module.named_parameters()), batches, "empirical")
-    assert fisher.keys() == {"4.weight", "4.bias"}
+    assert fisher.keys() == {"3.weight", "3.bias"}
     for name in fisher:
         torch.testing.assert_close(fisher[name], everything[name])
 
@@ -131,7 +130,7 @@ def test_logits_of_some_outputs_leave_the_others_alone():
         return functional_call(module, parameters, (inputs,))[:, 2:]
 
     for kind in ("sampled", "exact", "empirical"):
-        rows = diagonal_fisher(of_task, dict(module.named_parameters()), [(inputs, labels)], kind)["4.weight"]
+        rows = diagonal_fisher(of_task, dict(module.named_parameters()), [(inputs, labels)], kind)["3.weight"]
         assert rows[:2].count_nonzero() == 0
         assert (rows[2:] > 0).all()
 

@@ -25,7 +25,7 @@ class EWCSettings(BaseModel):
 
     Example:
         >>> EWCSettings(strength=100).fisher
-        'sampled'
+        'exact'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -35,9 +35,10 @@ class EWCSettings(BaseModel):
     decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """γ of online EWC: one penalty, around the weights after the newest task, in which older tasks fade by this factor.
     Null for a penalty for each task."""
-    fisher: FisherKind = "sampled"
-    """Of the Fisher information: `sampled` and `exact` estimate the true one, by a class drawn from the network's
-    answer to each example or by the expectation over all classes (slower); `empirical` takes the labels."""
+    fisher: FisherKind = "exact"
+    """Which Fisher information: `exact` takes the expectation over all classes; `sampled` a class drawn from the
+    network's answer to each example, which is faster where layers are not linear, but nearly always nothing where the
+    network is sure of its answers; `empirical` the label."""
     fisher_examples: Annotated[int, Field(ge=1)] | None = None
     """Training examples it is estimated from, drawn at random; null for all."""
 
@@ -47,7 +48,7 @@ class ElasticConsolidation(Consolidation):
 
     Args:
         settings: How strongly, and how it is estimated.
-        seeds: Where the choice of examples and of sampled classes draws from.
+        seeds: Where the choice of examples, and of classes if they are sampled, draws from.
         device: Where the weights are.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem, Targets
+from hypermnesia.regularizers import linear_layers
 
 FisherKind = Literal["sampled", "exact", "empirical"]
 
@@ -29,10 +31,12 @@ def diagonal_fisher(
 ) -> dict[str, Tensor]:
     """The mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], of each parameter θ_i.
 
-    The gradients are those of single examples, not of a batch's mean. What p is, the problem says: the softmax over
+    The gradients are those of single examples, not of a batch's mean; of linear layers they are squared and added up
+    without being formed. What p is, the problem says: the softmax over
     classes, or a normal distribution of variance one around the predicted numbers. Which y the expectation is over:
 
-    - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information.
+    - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information, but
+      of a model that is sure of its answers nearly all samples say nothing, and what matters is in the rare others.
     - `exact`: all, each with its probability. The Fisher information itself; as many gradients as there are outputs.
     - `empirical`: the given label alone. The empirical Fisher, which is not the Fisher information of a model that
       fits the labels imperfectly.
@@ -72,7 +76,9 @@ def diagonal_fisher(
             continue
         count += len(inputs)
         targets = _targets(kind, problem, outputs(theta, inputs), labels, generator)
-        for squares in _squared_gradients(outputs, theta, inputs, targets, problem, chunk_size):
+        at_once = linear_layers.squared_gradients(outputs, theta, inputs, functools.partial(_numbers, problem, targets))
+        one_by_one = _squared_gradients(outputs, theta, inputs, targets, problem, chunk_size)
+        for squares in one_by_one if at_once is None else [at_once]:
             for name, square in squares.items():
                 sums[name] += square
     if count == 0:
@@ -89,6 +95,14 @@ def _targets(
     if kind == "exact":
         return None
     return labels if problem is REGRESSION else labels.to(torch.int64)
+
+
+def _numbers(problem: Problem, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a batch of outputs, numbers v and weights w, for which Σ w (∂v/∂θ)² is what an example adds."""
+    if targets is None:
+        return problem.information(outputs)
+    likelihoods = torch.func.vmap(problem.log_likelihood)(outputs, targets.to(outputs.device))[:, None]
+    return likelihoods, torch.ones_like(likelihoods)
 
 
 def _squared_gradients(

@@ -1,0 +1,121 @@
+"""Squared gradients of single examples where every parameter is that of a linear layer: no such gradient is formed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.graph import Node
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+Numbers = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From outputs [n, outputs] to numbers v and weights w, both [n, numbers]."""
+
+
+@torch.enable_grad()
+def squared_gradients(
+    outputs: Callable[[dict[str, Tensor], Tensor], Tensor],
+    theta: Mapping[str, Tensor],
+    inputs: Float[Tensor, "n *shape"],
+    numbers: Numbers,
+) -> dict[str, Tensor] | None:
+    """Σ over examples n and numbers i of w_ni (∂v_ni/∂θ)², of each parameter.
+
+    By the weight of a linear layer the gradient of one example is the outer product of δ, the gradient by what comes
+    out, and a, what goes in. Its square is the outer product of their squares, so the sum over examples is one matrix
+    product, `(Σ_i w_i δ_i²)ᵀ a²`, and all of it costs about as much as backward passes for whole batches.
+
+    Args:
+        outputs: Gives [n, outputs] for parameters by name and n inputs, each example on its own.
+        theta: θ by name; taken as constants.
+        inputs: The examples.
+        numbers: v and w, each example on its own.
+
+    Returns:
+        By name; None where some parameter is not used exactly once, as weight or bias of a linear layer that sees one
+        vector an example.
+
+    Example:
+        >>> theta = {"w": torch.ones(1, 2)}
+        >>> squares = squared_gradients(lambda p, x: functional.linear(x, p["w"]), theta, torch.tensor([[1.0, 2.0]]),
+        ...                             lambda outputs: (outputs, torch.ones_like(outputs)))
+        >>> squares["w"]
+        tensor([[1., 4.]])
+    """
+    leaves = {name: parameter.detach().requires_grad_() for name, parameter in theta.items()}
+    with _LinearCalls(leaves) as calls:
+        answers = outputs(leaves, inputs)
+    v, w = numbers(answers)
+    if not _used_once(leaves, calls, v, len(inputs)):
+        return None
+    # One row for each of the numbers; examples do not see each other, so sums over them leave each its own gradient.
+    each = torch.eye(v.shape[1], device=v.device, dtype=v.dtype)[:, None].expand(-1, len(v), -1)
+    gradients = torch.autograd.grad(v, [call.result for call in calls.made], each, is_grads_batched=True)
+    squares = {}
+    for call, gradient in zip(calls.made, gradients, strict=True):
+        weighted = torch.einsum("kno,nk->no", gradient.square(), w.detach())
+        if call.weight is not None:
+            squares[call.weight] = weighted.T @ call.inputs.detach().square()
+        if call.bias is not None:
+            squares[call.bias] = weighted.sum(0)
+    return squares
+
+
+class _Call(NamedTuple):
+    """A call of a linear layer; its parameters by name, None for those that are constants or missing."""
+
+    weight: str | None
+    bias: str | None
+    inputs: Tensor
+    result: Tensor
+
+
+class _LinearCalls(TorchFunctionMode):
+    """Takes down the calls of linear layers."""
+
+    def __init__(self, leaves: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._names = {id(leaf): name for name, leaf in leaves.items()}
+        self.made: list[_Call] = []
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if function is functional.linear:
+            inputs, weight, bias = _arguments(*args, **(kwargs or {}))
+            weight, bias = self._names.get(id(weight)), self._names.get(id(bias))
+            if weight is not None or bias is not None:
+                self.made.append(_Call(weight, bias, inputs, result))
+        return result
+
+
+def _arguments(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Any, Any, Any]:
+    """As torch calls them."""
+    return input, weight, bias
+
+
+def _used_once(leaves: Mapping[str, Tensor], calls: _LinearCalls, result: Tensor, number: int) -> bool:
+    """Whether each parameter enters the result exactly once, and that by a call with one vector for each example."""
+    uses: Counter[Tensor] = Counter()
+    seen: set[Node] = set()
+    waiting = [node for node in (result.grad_fn,) if node is not None]
+    while waiting:
+        node = waiting.pop()
+        for successor, _ in node.next_functions:
+            if successor is None:
+                continue
+            if (leaf := getattr(successor, "variable", None)) is not None:
+                uses[leaf] += 1
+            elif successor not in seen:
+                seen.add(successor)
+                waiting.append(successor)
+    called = Counter(name for call in calls.made for name in (call.weight, call.bias) if name is not None)
+    return all(uses[leaf] == called[name] == 1 for name, leaf in leaves.items()) and all(
+        call.inputs.ndim == 2 and len(call.inputs) == number for call in calls.made
+    )
