@@ -35,8 +35,8 @@ def diagonal_fisher(
     without being formed. What p is, the problem says: the softmax over
     classes, or a normal distribution of variance one around the predicted numbers. Which y the expectation is over:
 
-    - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information, but
-      of a model that is sure of its answers nearly all samples say nothing, and what matters is in the rare others.
+    - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information; if
+      the model is sure of its answers, nearly all samples say nothing, and what matters is in the rare others.
     - `exact`: all, each with its probability. The Fisher information itself; as many gradients as there are outputs.
     - `empirical`: the given label alone. The empirical Fisher, which is not the Fisher information of a model that
       fits the labels imperfectly.
