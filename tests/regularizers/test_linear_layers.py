@@ -38,16 +38,17 @@ def by_definition(module, theta, inputs):
 
 @given(
     widths=st.lists(st.integers(1, 6), min_size=2, max_size=4),
+    outputs=st.sampled_from([1, 5, 33, 40]),
     bias=st.booleans(),
     number=st.integers(1, 7),
     activation=st.sampled_from(ACTIVATIONS),
     constant=st.sampled_from(["none", "weight", "bias"]),
     seed=st.integers(0, 2**16),
 )
-def test_it_equals_the_definition(widths, bias, number, activation, constant, seed):
+def test_it_equals_the_definition(widths, outputs, bias, number, activation, constant, seed):
     torch.manual_seed(seed)
     layers = itertools.chain.from_iterable(
-        [nn.Linear(i, o, bias=bias), activation()] for i, o in itertools.pairwise(widths)
+        [nn.Linear(i, o, bias=bias), activation()] for i, o in itertools.pairwise([*widths, outputs])
     )
     module = nn.Sequential(*list(layers)[:-1]).double()
     inputs = torch.randn(number, widths[0], dtype=torch.float64)

@@ -16,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 Numbers = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From outputs [n, outputs] to numbers v and weights w, both [n, numbers]."""
 
+_NUMBERS_AT_A_TIME = 32
+
 
 @torch.enable_grad()
 def squared_gradients(
@@ -53,16 +55,20 @@ def squared_gradients(
     v, w = numbers(answers)
     if not _used_once(leaves, calls, v, len(inputs)):
         return None
-    # One row for each of the numbers; examples do not see each other, so sums over them leave each its own gradient.
-    each = torch.eye(v.shape[1], device=v.device, dtype=v.dtype)[:, None].expand(-1, len(v), -1)
-    gradients = torch.autograd.grad(v, [call.result for call in calls.made], each, is_grads_batched=True)
+    results = [call.result for call in calls.made]
+    weighted = [torch.zeros_like(result) for result in results]
+    for chosen in torch.eye(v.shape[1], device=v.device, dtype=v.dtype).split(_NUMBERS_AT_A_TIME):
+        # Examples do not see each other, so the gradient of a sum over them leaves each its own.
+        each = chosen[:, None].expand(-1, len(v), -1)
+        gradients = torch.autograd.grad(v, results, each, is_grads_batched=True, retain_graph=True)
+        for total, gradient in zip(weighted, gradients, strict=True):
+            total += torch.einsum("kno,nk->no", gradient.square(), (w @ chosen.T).detach())
     squares = {}
-    for call, gradient in zip(calls.made, gradients, strict=True):
-        weighted = torch.einsum("kno,nk->no", gradient.square(), w.detach())
+    for call, total in zip(calls.made, weighted, strict=True):
         if call.weight is not None:
-            squares[call.weight] = weighted.T @ call.inputs.detach().square()
+            squares[call.weight] = total.T @ call.inputs.detach().square()
         if call.bias is not None:
-            squares[call.bias] = weighted.sum(0)
+            squares[call.bias] = total.sum(0)
     return squares
 
 
