@@ -1,5 +1,6 @@
 """Squared gradients of linear layers, added up without being formed, against one example at a time."""
 
+import functools
 import itertools
 
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from hypermnesia.regularizers.linear_layers import squared_gradients
 
-ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.Identity]
+ACTIVATIONS = [nn.ReLU, functools.partial(nn.ReLU, inplace=True), nn.Tanh, nn.Identity]
 
 
 def numbers(outputs):
@@ -131,6 +132,16 @@ class Positions(nn.Module):
         return self.layer(x[:, :, None]).sum(1)
 
 
+class Overwritten(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = x.clone()
+        return self.layer(x) + x.mul_(2)
+
+
 class Flattened(Positions):
     def forward(self, x):
         return self.layer(x.flatten()[:, None]).view(len(x), -1, 3).sum(1)
@@ -138,7 +149,10 @@ class Flattened(Positions):
 
 @pytest.mark.parametrize(
     "module",
-    [Tied(), Decayed(), Hidden(), Unused(), Positions(), Flattened(), nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))],
+    [
+        *(Tied(), Decayed(), Hidden(), Unused(), Positions(), Flattened(), Overwritten()),
+        nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)),
+    ],
     ids=lambda module: type(module).__name__,
 )
 def test_it_does_not_answer_where_it_would_be_wrong(module):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.graph import Node
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -56,7 +56,7 @@ def squared_gradients(
     if not _used_once(leaves, calls, v, len(inputs)):
         return None
     results = [call.result for call in calls.made]
-    weighted = [torch.zeros_like(result) for result in results]
+    weighted = [v.new_zeros(call.shape) for call in calls.made]
     for chosen in torch.eye(v.shape[1], device=v.device, dtype=v.dtype).split(_NUMBERS_AT_A_TIME):
         # Examples do not see each other, so the gradient of a sum over them leaves each its own.
         each = chosen[:, None].expand(-1, len(v), -1)
@@ -73,12 +73,23 @@ def squared_gradients(
 
 
 class _Call(NamedTuple):
-    """A call of a linear layer; its parameters by name, None for those that are constants or missing."""
+    """A call of a linear layer.
+
+    Args:
+        weight: The parameter's name; None if it is a constant.
+        bias: Likewise, or None if there is none.
+        inputs: What goes in.
+        version: Of `inputs` then, which later operations may overwrite.
+        result: Where the gradient by what comes out arrives; an activation may overwrite the tensor itself.
+        shape: Of what comes out.
+    """
 
     weight: str | None
     bias: str | None
     inputs: Tensor
-    result: Tensor
+    version: int
+    result: GradientEdge
+    shape: torch.Size
 
 
 class _LinearCalls(TorchFunctionMode):
@@ -97,7 +108,8 @@ class _LinearCalls(TorchFunctionMode):
             inputs, weight, bias = _arguments(*args, **(kwargs or {}))
             weight, bias = self._names.get(id(weight)), self._names.get(id(bias))
             if weight is not None or bias is not None:
-                self.made.append(_Call(weight, bias, inputs, result))
+                edge = get_gradient_edge(result)
+                self.made.append(_Call(weight, bias, inputs, inputs._version, edge, result.shape))
         return result
 
 
@@ -123,5 +135,6 @@ def _used_once(leaves: Mapping[str, Tensor], calls: _LinearCalls, result: Tensor
                 waiting.append(successor)
     called = Counter(name for call in calls.made for name in (call.weight, call.bias) if name is not None)
     return all(uses[leaf] == called[name] == 1 for name, leaf in leaves.items()) and all(
-        call.inputs.ndim == 2 and len(call.inputs) == number for call in calls.made
+        call.inputs.ndim == 2 and len(call.inputs) == number and call.inputs._version == call.version
+        for call in calls.made
     )
