@@ -87,6 +87,7 @@ def test_a_real_run_is_a_page_that_needs_nothing_else(call, report, tiny, tmp_pa
         assert f"{100 * summary[figure]:.2f}" in page.text
     assert f"{summary['num_weights']:,}" in page.text
     assert "task-incremental" in page.text
+    assert "Not as in the preset split-digits:" in page.text and "network.hidden=[16]" in page.text
     for _, attributes in page.tags:
         assert not {"src", "srcset", "data", "action"} & set(attributes)
         assert (attributes.get("href") or "#").startswith("#")

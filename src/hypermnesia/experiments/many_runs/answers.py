@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypermnesia.experiments.many_runs.published import PublishedTable, Reproduction
-from hypermnesia.experiments.many_runs.reproduce import WITHOUT_INFLUENCE, Comparison
+from hypermnesia.experiments.many_runs.reproduce import Comparison
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.experiments.settings.config import Experiment, load
+from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE, Experiment, load
 
 
 def answers(table: PublishedTable, groups: Sequence[Group]) -> Comparison:

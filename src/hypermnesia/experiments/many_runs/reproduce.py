@@ -10,9 +10,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.many_runs.published import Accuracy, PublishedTable
 from hypermnesia.experiments.recorded_runs import spread
-
-# Settings under which the same is learned, so that with others the published experiment is still the published one.
-WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
+from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,6 +41,10 @@ Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_
 """Training examples of a task that are set aside: a number of them, or a fraction between 0 and 1."""
 
 
+WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
+"""Settings under which the same is learned, so that with others a published experiment is still the published one."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -35,15 +35,16 @@ def _differences(groups: Sequence[Group]) -> list[Block]:
 
 
 def _all(group: Group) -> Block:
-    rows = [[key, _plain(value)] for key, value in group.settings.items()]
+    rows = [[key, plain(value)] for key, value in group.settings.items()]
     return Fold(f"All settings of {group.label}", [Table("Settings, without the seed", ["setting", "value"], rows)])
 
 
 def _text(group: Group, key: str) -> str:
-    return _plain(group.settings[key]) if key in group.settings else _MISSING
+    return plain(group.settings[key]) if key in group.settings else _MISSING
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A setting's value as people would write it."""
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

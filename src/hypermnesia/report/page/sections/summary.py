@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypermnesia.experiments.recorded_runs.deviations import deviations
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.measure import difference, text
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
+from hypermnesia.report.page.sections.settings import plain
 from hypermnesia.report.units import duration, number
+
+_NAMED = 8
 
 
 def summary(groups: Sequence[Group]) -> Section | None:
@@ -16,7 +20,12 @@ def summary(groups: Sequence[Group]) -> Section | None:
 
 
 def _blocks(group: Group) -> list[Block]:
-    return [Text(_sentence(group)), Facts([fact for fact in _facts(group) if fact[1]])]
+    said = [Text(_sentence(group))]
+    if changed := deviations(group.settings):
+        named = [f"{key}={plain(value)}" for key, value in changed.items()]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        said.append(Text(f"Not as in the preset {group.settings['name']}: {', '.join(named[:_NAMED])}{more}."))
+    return [*said, Facts([fact for fact in _facts(group) if fact[1]])]
 
 
 def _sentence(group: Group) -> str:
