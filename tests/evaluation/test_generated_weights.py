@@ -96,3 +96,12 @@ def test_features_that_do_not_differ_have_one_dimension(hypernetwork):
     found = feature_spectrum(hypernetwork)
     assert found.dimensions == 1
     torch.testing.assert_close(found.shares[:, 0], torch.full((4,), 0.25, dtype=torch.float64))
+
+
+def test_distances_are_symmetric_to_the_last_digit():
+    for seed in range(50):
+        torch.manual_seed(seed)
+        hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4)
+        hypernetwork.add_task(), hypernetwork.add_task()
+        distances = relative_distances(hypernetwork)
+        assert torch.equal(distances, distances.T)

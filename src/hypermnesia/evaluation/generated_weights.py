@@ -48,7 +48,7 @@ def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tas
     squares = products.diagonal()
     sums = squares[:, None] + squares
     # Rounding can leave a negative number where weights are equal; both halves are made equal, too.
-    differences = (sums - products - products.T).clamp(min=0).fill_diagonal_(0)
+    differences = (sums - (products + products.T)).clamp(min=0).fill_diagonal_(0)
     return (differences / (sums / 2).clamp(min=_TINY)).sqrt()
 
 
