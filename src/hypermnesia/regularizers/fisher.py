@@ -32,8 +32,8 @@ def diagonal_fisher(
     """The mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], of each parameter θ_i.
 
     The gradients are those of single examples, not of a batch's mean; of linear layers they are squared and added up
-    without being formed. What p is, the problem says: the softmax over
-    classes, or a normal distribution of variance one around the predicted numbers. Which y the expectation is over:
+    without being formed. What p is, the problem says: the softmax over classes, or a normal distribution of variance
+    one around the predicted numbers. Which y the expectation is over:
 
     - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information; if
       the model is sure of its answers, nearly all samples say nothing, and what matters is in the rare others.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def duration(seconds: float | int | None) -> str:
     """Empty for None.
@@ -38,3 +40,15 @@ def number(value: float | int | None, form: str) -> str:
         ('0.980', '')
     """
     return "" if value is None else format(value, form)
+
+
+def plain(value: Any) -> str:
+    """The value of a setting.
+
+    Example:
+        >>> plain(None), plain(True), plain([400, 400])
+        ('none', 'true', '[400, 400]')
+    """
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,7 +9,7 @@ from typing import Any
 from hypermnesia.experiments.many_runs.published import PublishedTable, Reproduction
 from hypermnesia.experiments.many_runs.reproduce import Comparison
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE, Experiment, load
+from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS, Experiment, load
 
 
 def answers(table: PublishedTable, groups: Sequence[Group]) -> Comparison:
@@ -58,5 +58,5 @@ def _learned(experiment: Experiment, reproduction: Reproduction) -> dict[str, An
     Where one run answers in all scenarios, its own decides only what is tested after each task.
     """
     separate = any(text.startswith("scenario=") for text in reproduction.settings)
-    without = {"name", "description", "seed", *WITHOUT_INFLUENCE} | (set() if separate else {"scenario"})
+    without = APART_FROM_SETTINGS | (set() if separate else {"scenario"})
     return experiment.model_dump(exclude=without)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE, load
+from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS, load
 from hypermnesia.experiments.settings.sources import flatten
 
 
@@ -29,7 +29,7 @@ def deviations(settings: Mapping[str, Any]) -> dict[str, Any]:
         preset = flatten(load(name, [f"scenario={scenario}"]).model_dump(mode="json"))
     except ConfigurationError:
         return {}
-    passed_over = {"name", "description", "seed", "scenario", *WITHOUT_INFLUENCE}
+    passed_over = APART_FROM_SETTINGS | {"scenario"}
     return {
         key: value
         for key, value in settings.items()

@@ -43,6 +43,8 @@ Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_
 
 WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
 """Settings under which the same is learned, so that with others a published experiment is still the published one."""
+APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
+"""What two runs of the same settings may differ in."""
 
 
 class _Section(BaseModel):

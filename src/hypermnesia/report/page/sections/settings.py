@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.page.section import Block, Fold, OfGroup, Section, Table, Text
+from hypermnesia.report.units import plain
 
 _MISSING = "—"
 
@@ -41,10 +41,3 @@ def _all(group: Group) -> Block:
 
 def _text(group: Group, key: str) -> str:
     return plain(group.settings[key]) if key in group.settings else _MISSING
-
-
-def plain(value: Any) -> str:
-    """A setting's value as people would write it."""
-    if value is None:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,8 +8,7 @@ from hypermnesia.experiments.recorded_runs.deviations import deviations
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.measure import difference, text
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
-from hypermnesia.report.page.sections.settings import plain
-from hypermnesia.report.units import duration, number
+from hypermnesia.report.units import duration, number, plain
 
 _NAMED = 8
 
