@@ -59,6 +59,7 @@ def test_permuted_moves_the_pixels_of_every_image_alike() -> None:
             assert not torch.equal(moved, plain)
             assert torch.equal(moved.flatten(1).sort().values, plain.flatten(1).sort().values)
             assert torch.equal(its_labels, labels)
+            assert torch.equal(task.train.as_stored(moved), plain)
     assert not torch.equal(all_of(second.test)[0], all_of(third.test)[0])
 
 

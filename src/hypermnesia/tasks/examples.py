@@ -55,6 +55,10 @@ class Examples(abc.ABC):
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """Every example once, always in the same order; the last batch may be smaller."""
 
+    def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
+        """Inputs like these with every element where it is stored: a permuted image as one that people can read."""
+        return inputs
+
 
 class TensorExamples(Examples):
     """Examples in tensors, which several tasks may share: what makes a task is index operations on the batch.
@@ -149,6 +153,11 @@ class TensorExamples(Examples):
             inputs = inputs.flatten(1).gather(1, columns).view(inputs.shape)
         labels = self._labels.index_select(0, rows)
         return _scaled(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
+
+    def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
+        if self._permutation is None:
+            return inputs
+        return inputs.flatten(1)[:, self._permutation.argsort().to(inputs.device)].view_as(inputs)
 
 
 class DatasetExamples(Examples):

@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from hypermnesia import HypernetworkLearner, ReplayLearner, TaskInferenceLearner
 from hypermnesia.errors import CheckpointError, DivergenceError
+from hypermnesia.experiments.settings.build import build_tasks
 from hypermnesia.experiments.settings.config import load
 from hypermnesia.experiments.settings.sources import parse
 from hypermnesia.experiments.single_run.run import RunStopped
@@ -134,6 +135,18 @@ def test_inferred_tasks_and_replayed_inputs_are_written_down_too(tiny_replay, ca
     draw_pictures(RunDirectory(path), summary)
     for name in ("accuracy.png", "task_inference.png", "replay.png"):
         assert (path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_replayed_inputs_of_permuted_tasks_are_written_down_with_pixels_in_their_places(carry_out):
+    smaller = ["tasks.num_tasks=2", "tasks.padding=1", "network.hidden=[16]", "training.iterations=5"]
+    experiment = load("permuted-digits", ["learner.method=replay", *smaller])
+    path, *_ = carry_out(experiment, "run")
+    learner = ReplayLearner.load(path / "learner.safetensors", mlp(100, [16], 10))
+    _, (first, second) = RunDirectory(path).read_replay()
+    places = build_tasks(experiment)[1].train
+    torch.testing.assert_close(first, learner.replay(0, 10))
+    torch.testing.assert_close(second, places.as_stored(learner.replay(1, 10)))
+    assert not torch.allclose(second, learner.replay(1, 10))
 
 
 def test_what_is_not_replayed_or_inferred_is_not_written_down(tiny, carry_out):

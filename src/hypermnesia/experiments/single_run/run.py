@@ -209,7 +209,11 @@ class _Run:
     def _keep_replay(self, after: int) -> None:
         """Write down what the newest task's inputs are remembered as, and what has become of the others'."""
         remembered = [self.learner.replay(task, _REPLAYED) for task in range(after + 1)]
-        late = [inputs.cpu() for inputs in remembered if inputs is not None]
+        late = [
+            task.train.as_stored(inputs.cpu())
+            for task, inputs in zip(self.tasks, remembered, strict=False)
+            if inputs is not None
+        ]
         if late:
             self.state.early_replay.append(late[-1])
             self.directory.write_replay(self.state.early_replay, late)

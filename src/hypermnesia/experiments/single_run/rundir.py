@@ -53,7 +53,7 @@ class RunDirectory:
     | accuracy.png | a picture of accuracy.csv; error.png of error.csv |
     | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
     | task_inference.png | a picture of task_inference.csv |
-    | replay.safetensors | inputs of each task as remembered right after it, and after the newest one |
+    | replay.safetensors | inputs of each task as remembered right after it, and after the newest one; not permuted |
     | replay.png | a picture of replay.safetensors |
     | summary.json | the figures printed at the end |
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
