@@ -21,7 +21,8 @@ class GAN(ProtectedReplayModel):
 
     Generator and discriminator take their steps at the same time, each with the gradient of its own loss: the
     generator's is that its inputs pass for real (the non-saturating loss), the discriminator's that it tells them
-    apart, both as binary cross-entropy.
+    apart, both as binary cross-entropy. On MNIST the discriminator wins at once, and images of the generator are
+    all alike (docs/results/table-1.md): prefer the VAE.
 
     Source: Goodfellow et al., Generative adversarial nets, 2014; as a replay model von Oswald et al., ICLR 2020,
     appendix.
