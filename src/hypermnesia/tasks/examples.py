@@ -56,7 +56,16 @@ class Examples(abc.ABC):
         """Every example once, always in the same order; the last batch may be smaller."""
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
-        """Inputs like these with every element where it is stored: a permuted image as one that people can read."""
+        """Inputs like these with every element where it is stored: a permuted image as one that people can read.
+
+        Args:
+            inputs: Of this split, or such as imitate it, in the order in which :meth:`take` gives their elements.
+
+        Example:
+            >>> examples = TensorExamples(torch.eye(3), torch.arange(3), permutation=torch.tensor([2, 0, 1]))
+            >>> torch.equal(examples.as_stored(examples.take(torch.arange(3))[0]), torch.eye(3))
+            True
+        """
         return inputs
 
 

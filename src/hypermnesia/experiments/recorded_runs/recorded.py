@@ -54,7 +54,8 @@ class RecordedRun:
         matrix: Test accuracies in [0, 1], or errors, row = after task i, column = task j; NaN = not measured.
         inferred: Of each task's test inputs (row), how many were taken for which task; None where no task is inferred.
         steps: Measurements while learning, in order.
-        replay: Inputs of each task as remembered right after it, and after the newest one; None if none are replayed.
+        replay: Inputs of each task as remembered right after it, and after the newest one, not permuted; None if
+            none are replayed.
         timing: Of each finished task.
         summary: The figures at the end; None while the run is not finished.
         problems: A sentence for each thing that could not be read.

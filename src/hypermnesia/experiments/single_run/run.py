@@ -211,7 +211,7 @@ class _Run:
         remembered = [self.learner.replay(task, _REPLAYED) for task in range(after + 1)]
         late = [
             task.train.as_stored(inputs.cpu())
-            for task, inputs in zip(self.tasks, remembered, strict=False)
+            for task, inputs in zip(self.tasks[: after + 1], remembered, strict=True)
             if inputs is not None
         ]
         if late:

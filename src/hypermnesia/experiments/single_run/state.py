@@ -20,7 +20,8 @@ class RunState:
             measured.
         inferred: After the newest task, for each task so far how many of its test inputs were taken for which one; None
             where no task is inferred.
-        early_replay: Inputs of each task as the learner remembered them right after it; empty if it replays none.
+        early_replay: Inputs of each task as the learner remembered them right after it, not permuted; empty if it
+            replays none.
         averages: Average accuracy (or error) after the last task, by scenario.
         memory_bytes: What the learner kept after each finished task.
         iterations: Optimizer steps of each finished task.
