@@ -54,6 +54,8 @@ class GANSettings(GeneratorSettings):
     kind: Literal["gan"] = "gan"
     discriminator_hidden: tuple[Size, ...] = (400, 400)
     """Widths of the discriminator's hidden layers; it serves only the task being learned, and is not protected."""
+    gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    """γ of γ/2 · E‖∇D‖², which keeps the discriminator from winning; 0 for none."""
 
 
 class SelfReplayingVAESettings(BaseModel):
