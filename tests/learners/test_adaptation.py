@@ -10,23 +10,11 @@ from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError, DivergenceError
 from hypermnesia.learners import ConsolidatedHypernetworkLearner, HypernetworkLearner
-from hypermnesia.training.monitor import Progress
 from tests.nested import equal
+from tests.stopping import Stopped, stop_at
 
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
 TRAINING = {"iterations": 60, "learning_rate": 0.02, "batch_size": 32}
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
-
-
-def stop_at(iteration: int):
-    def monitor(progress: Progress) -> None:
-        if progress.iteration == iteration:
-            raise Stopped
-
-    return monitor
 
 
 def with_statistics(seed: int = 0) -> nn.Module:

@@ -7,8 +7,8 @@ from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ConsolidatedHypernetworkLearner, HypernetworkLearner
-from hypermnesia.training.monitor import Progress
 from tests.nested import equal
+from tests.stopping import Stopped, stop_at
 
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
 # The Fisher information of tasks that are learned perfectly is tiny.
@@ -18,18 +18,6 @@ HELD = [
     {"si": {"strength": 100.0}},
 ]
 NAMES = ["EWC", "online EWC", "SI"]
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
-
-
-def stop_at(iteration: int):
-    def monitor(progress: Progress) -> None:
-        if progress.iteration == iteration:
-            raise Stopped
-
-    return monitor
 
 
 def make(module, held, **settings) -> ConsolidatedHypernetworkLearner:

@@ -14,7 +14,7 @@ from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, D
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.regularizers import OutputRegularizer
 from hypermnesia.training import Trainer
-from hypermnesia.training.monitor import Progress
+from tests.stopping import Stopped, stop_at
 
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
 
@@ -40,18 +40,6 @@ def learner(module: nn.Module | None = None, **settings) -> HypernetworkLearner:
 def accuracy(trained: HypernetworkLearner, seed: int, task: int, **kwargs) -> float:
     inputs, labels = blobs(seed, **kwargs)
     return (trained.predict(inputs, task).labels == labels).float().mean().item()
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
-
-
-def stop_at(iteration: int):
-    def monitor(progress: Progress) -> None:
-        if progress.iteration == iteration:
-            raise Stopped
-
-    return monitor
 
 
 def test_tasks_are_learned_and_remembered_and_the_module_is_left_alone():

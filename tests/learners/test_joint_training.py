@@ -13,20 +13,13 @@ from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.learners import FineTuningLearner, JointLearner
 from hypermnesia.tasks import Task
 from tests.nested import equal
+from tests.stopping import Stopped, stop_at
 
 CLASSES = (2, 3)
 ITERATIONS = 15
 TRAINING = {"iterations": ITERATIONS, "batch_size": 16, "learning_rate": 0.01}
 OUTPUTS = {"task": 5, "domain": 3, "class": 5}
 SHIFTS = {"task": (0, 2), "domain": (0, 0), "class": (0, 2)}
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
-
-
-def stop(progress) -> None:
-    raise Stopped
 
 
 def wrapped(form: str, inputs: torch.Tensor, labels: torch.Tensor) -> Task:
@@ -130,7 +123,7 @@ def test_a_restored_learner_asks_for_the_data_of_the_past_and_goes_on_with_them(
         stopped.learn(task)
     stopped.save(tmp_path / "between")
     with pytest.raises(Stopped):
-        stopped.learn(tasks[2], monitor=stop)
+        stopped.learn(tasks[2], monitor=stop_at(1))
     stopped.save(tmp_path / "amid")
     message = r"needs the data of all 2 tasks learned before.*give them back first, learner\.recall\(tasks\)"
     for name in ("between", "amid"):

@@ -9,21 +9,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners import HypernetworkLearner
-from hypermnesia.training.monitor import Progress
+from tests.stopping import Stopped, stop_at
 
 SHORT = {"iterations": 8}
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
-
-
-def stop_at(iteration: int):
-    def monitor(progress: Progress) -> None:
-        if progress.iteration == iteration:
-            raise Stopped
-
-    return monitor
 
 
 def answers(learner, examples, tasks: int = 3) -> list[torch.Tensor]:

@@ -9,7 +9,7 @@ from hypermnesia.evaluation import measure
 from hypermnesia.learners import LikelihoodLearner
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import split
-from hypermnesia.training.monitor import Progress
+from tests.stopping import Stopped, stop_at
 
 HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 400, "beta": 0.01}
 AUTOENCODER = {"latent_dim": 4, "encoder_hidden": (20,), "decoder_hidden": (20,)}
@@ -19,10 +19,6 @@ def learner(module: nn.Module, beta: float = 0.01, **training) -> LikelihoodLear
     likelihood = {**AUTOENCODER, "hypernetwork": {**HYPERNETWORK, "beta": beta}}
     training = {"iterations": 120, "learning_rate": 0.01, "batch_size": 32, **training}
     return LikelihoodLearner(module, likelihood=likelihood, training=training, **{**HYPERNETWORK, "beta": 0.1})
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
 
 
 def test_the_task_is_the_likeliest_and_its_network_answers(module, examples):
@@ -58,16 +54,12 @@ def test_without_the_regularizer_the_likelihood_of_old_tasks_is_forgotten(module
 
 
 def test_a_stopped_learner_goes_on_bit_for_bit_from_a_file(module, examples, tmp_path):
-    def stop(progress: Progress) -> None:
-        if progress.iteration == 5:
-            raise Stopped
-
     whole, stopped = (learner(module(), iterations=12) for _ in range(2))
     for task in range(2):
         whole.learn(examples(task))
     stopped.learn(examples(0))
     with pytest.raises(Stopped):
-        stopped.learn(examples(1), monitor=stop)
+        stopped.learn(examples(1), monitor=stop_at(5))
     stopped.save(tmp_path / "learner.safetensors")
     resumed = LikelihoodLearner.load(tmp_path / "learner.safetensors", module(seed=9))
     resumed.learn(examples(1))

@@ -27,8 +27,8 @@ from hypermnesia.networks import GrowingClassifier, mlp
 from hypermnesia.plain import PlainNetwork
 from hypermnesia.tasks import Task, split
 from hypermnesia.tasks.scenario import SCENARIOS
-from hypermnesia.training.monitor import Progress
 from tests.nested import equal
+from tests.stopping import Stopped, stop_at
 
 VAE = {"kind": "self-replaying-vae", "latent_dim": 4, "encoder_hidden": (20,), "decoder_hidden": (20,)}
 
@@ -90,18 +90,6 @@ def normalized(seed: int = 0) -> nn.Module:
     """With statistics and chance of its own."""
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(28, 10), nn.BatchNorm1d(10), nn.Dropout(0.2), nn.ReLU(), nn.Linear(10, 2))
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
-
-
-def stop_at(iteration: int):
-    def monitor(progress: Progress) -> None:
-        if progress.iteration == iteration:
-            raise Stopped
-
-    return monitor
 
 
 def answers(learner: ContinualLearner, tasks: list[Task]) -> list[torch.Tensor]:

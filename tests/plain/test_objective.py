@@ -17,6 +17,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.tasks.scenario import SCENARIOS
 from hypermnesia.training import TrainingSettings
+from tests.stopping import Stopped
 
 CLASSES = (2, 4, 3)  # of the tasks; the last is the one being learned
 NUMBER = 12
@@ -263,10 +264,6 @@ def test_soft_targets_are_probabilities_of_competing_outputs_whatever_the_classe
     scalars = objective.accumulate_gradients(INPUTS, labels, torch.optim.SGD(objective.parameters()))
     assert all(torch.isfinite(scalar) for scalar in scalars.values())
     assert all(torch.isfinite(parameter.grad).all() for parameter in objective.parameters())
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -14,6 +14,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Trainer, TrainingSettings, checkpoint
 from tests.nested import equal
+from tests.stopping import Stopped, stop_at
 
 CPU = torch.device("cpu")
 SHAPE = (1, 3, 3)
@@ -202,13 +203,8 @@ def test_a_state_amid_a_task_goes_on_elsewhere_bit_for_bit(tmp_path):
     model = after(1)
     model.begin_task()
     stopped = trainer(model, 1, iterations=6)
-
-    def stop(progress) -> None:
-        if progress.iteration == 3:
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        stopped.run(stop)
+    with pytest.raises(Stopped):
+        stopped.run(stop_at(3))
     checkpoint.write(tmp_path / "state", {"model": model.state(), "trainer": stopped.state_dict()})
     saved = checkpoint.read(tmp_path / "state")
     other = vae(seed=0)
