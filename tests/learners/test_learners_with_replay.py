@@ -198,7 +198,7 @@ GAN = {"kind": "gan", "latent_dim": 8, "hidden": (40,), "discriminator_hidden": 
     "variant",
     [
         {"training": {"precision": "bfloat16"}},
-        {"training": {"optimizer": "rmsprop", "learning_rate": 0.002}, "replay": {"model": GAN}},
+        {"training": {"betas": (0, 0.999)}, "replay": {"model": GAN}},
         {"replay": {"weight": "equal", "temperature": 1.0}},
         {"model": {"prior": "class"}, "replay": {"temperature": None}},
     ],

@@ -86,7 +86,7 @@ def test_it_learns_digits_of_each_task_and_keeps_the_first():
             "initialization": "hyperfan-in",
         },
     )
-    training = TrainingSettings(optimizer="rmsprop", learning_rate=2e-3, iterations=300, batch_size=64)
+    training = TrainingSettings(betas=(0, 0.999), learning_rate=2e-3, iterations=200, batch_size=64)
     model = GAN((1, 24, 24), settings, training, Seeds(0), CPU)
     for task in range(2):
         model.begin_task()

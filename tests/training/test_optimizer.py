@@ -13,11 +13,13 @@ from hypermnesia.training.settings import validated
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_every_optimizer_takes_its_settings_and_reduces_a_loss(name):
     weight = nn.Parameter(torch.ones(3))
-    settings = TrainingSettings(optimizer=name, learning_rate=0.05, momentum=0.5, weight_decay=0.1)
+    settings = TrainingSettings(optimizer=name, learning_rate=0.05, momentum=0.5, betas=(0.4, 0.9), weight_decay=0.1)
     optimizer = make_optimizer([weight], settings)
     assert optimizer.param_groups[0]["weight_decay"] == 0.1
     if name in ("sgd", "rmsprop"):
         assert optimizer.param_groups[0]["momentum"] == 0.5
+    else:
+        assert optimizer.param_groups[0]["betas"] == (0.4, 0.9)
     for _ in range(10):
         optimizer.zero_grad()
         weight.square().sum().backward()
@@ -51,6 +53,8 @@ def test_learning_rates_that_are_tensors_change_in_place():
         ({"iterations": 5, "epochs": 1}, "either iterations or epochs"),
         ({"learning_rate": float("nan")}, "learning_rate: "),
         ({"learning_rate": "fast"}, "learning_rate: .*number"),
+        ({"betas": (0.9, 1.0)}, r"betas\.1: .*less than 1"),
+        ({"betas": (0.9,)}, r"betas\.1: .*required"),
         ({"optimizer": "adm"}, "optimizer: .*'adam', 'adamw', 'sgd' or 'rmsprop'"),
         ({"batchsize": 5}, "did you mean 'batch_size'"),
         ({"xyzzy": 5}, "there are optimizer, learning_rate"),

@@ -35,9 +35,9 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSetting
         case "rmsprop":
             return RMSprop(parameters, momentum=settings.momentum, capturable=on_cuda, **options)
         case "adam":
-            return Adam(parameters, fused=fused, capturable=on_cuda, **options)
+            return Adam(parameters, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
         case "adamw":
-            return AdamW(parameters, fused=fused, capturable=on_cuda, **options)
+            return AdamW(parameters, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:

@@ -14,6 +14,8 @@ from hypermnesia.search import Searched
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
 
 class TrainingSettings(BaseModel):
     """Optimizer, length, batches and numerics of learning one task.
@@ -31,7 +33,9 @@ class TrainingSettings(BaseModel):
     """Started anew for every task."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Searched(1e-5, 1e-1, log=True)] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Of SGD and RMSprop; Adam and AdamW use their own (0.9, 0.999)."""
+    """Of SGD and RMSprop."""
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    """Of Adam and AdamW: how fast their averages of the gradient and of its square forget."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["constant", "cosine", "step"] = "constant"
     """Of the learning rate over one task: cosine falls to 0; step multiplies by `step_factor` every `step_size`."""
