@@ -72,19 +72,9 @@ def test_it_learns_digits_of_each_task_and_keeps_the_first():
     images, labels = digits.train_images.float().div(255), digits.train_labels
     images = interpolate(images, scale_factor=3.0, mode="bilinear")
     means = torch.stack([images[labels == label].mean(0) for label in range(10)])
+    hypernetwork = {**HYPERNETWORK, "embedding_dim": 8, "chunk_embedding_dim": 8, "chunk_size": 5000, "beta": 0.1}
     settings = GANSettings(
-        latent_dim=16,
-        condition_dim=2,
-        hidden=(64,),
-        discriminator_hidden=(64,),
-        hypernetwork={
-            "embedding_dim": 8,
-            "chunk_embedding_dim": 8,
-            "hidden": (8,),
-            "chunk_size": 5000,
-            "beta": 0.1,
-            "initialization": "hyperfan-in",
-        },
+        latent_dim=16, condition_dim=2, hidden=(64,), discriminator_hidden=(64,), hypernetwork=hypernetwork
     )
     training = TrainingSettings(betas=(0, 0.999), learning_rate=2e-3, iterations=200, batch_size=64)
     model = GAN((1, 24, 24), settings, training, Seeds(0), CPU)

@@ -21,10 +21,9 @@ class GAN(ProtectedReplayModel):
 
     Generator and discriminator take their steps at the same time, each with the gradient of its own loss: the
     generator's is that its inputs pass for real (the non-saturating loss), the discriminator's that it tells them
-    apart, both as binary cross-entropy, and γ/2 · E‖∇D(x)‖² over real inputs x. Without that penalty the
-    discriminator wins at once on MNIST, and what is generated is all alike. With it, an optimizer without momentum
-    (`rmsprop`) does better than Adam, and a hypernetwork with `hyperfan-in` better than with Xavier's rule, with
-    which noise makes hardly a difference at first (docs/results/table-1.md).
+    apart, both as binary cross-entropy, and γ/2 · E‖∇D(x)‖² over real inputs x. Without that penalty, or with
+    momentum (Adam's usual averages of the gradient), the discriminator wins at once on MNIST, and what is generated
+    is all alike: train with `betas=(0, 0.999)`. A rate that falls within each task keeps past tasks better.
 
     Source: Goodfellow et al., Generative adversarial nets, 2014; as a replay model von Oswald et al., ICLR 2020,
     appendix. The penalty: Mescheder, Geiger and Nowozin, Which training methods for GANs do actually converge?,
