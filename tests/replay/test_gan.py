@@ -36,7 +36,8 @@ def test_generator_and_discriminator_have_each_the_gradient_of_their_own_loss(we
     names = list(model.state()["generator"]["theta"])
     of_generator, of_discriminator = objective.parameters()[: len(names) + 1], objective.parameters()[len(names) + 1 :]
     theta, embedding = dict(zip(names, of_generator, strict=False)), of_generator[-1]
-    inputs, labels = torch.rand(6, 9), torch.zeros(6, dtype=torch.int64)
+    inputs = torch.rand(6, 9, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(6, dtype=torch.int64)
 
     generator, discriminator = mlp(8 + 2, (12,), 9), mlp(9, (10,), 1)
     discriminator.load_state_dict(dict(zip(discriminator.state_dict(), of_discriminator, strict=True)))

@@ -15,6 +15,7 @@ from hypermnesia.search import Searched
 Settings = TypeVar("Settings", bound=BaseModel)
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+"""What an exponential average keeps of itself at each step."""
 
 
 class TrainingSettings(BaseModel):
@@ -35,7 +36,7 @@ class TrainingSettings(BaseModel):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of SGD and RMSprop."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Of Adam and AdamW: how fast their averages of the gradient and of its square forget."""
+    """Of Adam and AdamW: what their averages of the gradient and of its square keep of themselves at each step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["constant", "cosine", "step"] = "constant"
     """Of the learning rate over one task: cosine falls to 0; step multiplies by `step_factor` every `step_size`."""
