@@ -33,7 +33,7 @@ def test_presets_are_listed_with_the_default_first(call):
     names = [line.split()[0] for line in call("presets")[1].splitlines()]
     assert names[:2] == ["split-digits", "permuted-digits"]
     assert set(names[2:]) == {
-        *("split-mnist", "split-fashion-mnist", "toy-regression", "toy-regression-ewc"),
+        *("split-mnist", "split-mnist-replay-gan", "split-fashion-mnist", "toy-regression", "toy-regression-ewc"),
         *("permuted-mnist-10", "permuted-mnist-100", "permuted-mnist-250"),
         *(f"{tasks}-replay" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
         *(f"{tasks}-task-inference" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
