@@ -79,8 +79,6 @@ class GAN(ProtectedReplayModel):
 
     def _judged(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The discriminator's verdict on real inputs, and the penalty for how much it depends on them."""
-        if self._gradient_penalty == 0:
-            return self._companion(inputs), inputs.new_zeros(())
         inputs = inputs.detach().requires_grad_()
         verdict = self._companion(inputs)
         (slope,) = torch.autograd.grad(verdict.sum(), inputs, create_graph=True)
