@@ -49,7 +49,7 @@ def step_times(
     workload = Workload(preset, device)
     batches = workload.batches()
     contenders: dict[str, Steps] = {
-        "plain": CONTENDERS["plain"](workload, 0),
+        "standard": CONTENDERS["standard"](workload, 0),
         "batches": lambda number: [next(batches) for _ in range(number)],
     }
     for past in PRESETS[preset]:
@@ -64,7 +64,7 @@ def peak_memory(device: torch.device, rounds: int, most: Mapping[str, int]) -> d
     """Peak bytes in permuted-mnist-10's setting, each measured in a process of its own, in turns."""
     preset = "permuted-mnist-10"
     enough = hypnettorch_memory(Workload(preset, device), 100) < _free_memory(device)
-    measured = [("plain", 0), ("hypermnesia", 2), ("hypermnesia", 100), ("hypnettorch", 2)]
+    measured = [("standard", 0), ("hypermnesia", 2), ("hypermnesia", 100), ("hypnettorch", 2)]
     if enough and most["hypnettorch"] >= 100:
         measured.append(("hypnettorch", 100))
     taken: dict[str, list[float]] = {}
@@ -103,7 +103,7 @@ def _free_memory(device: torch.device) -> int:
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
+    """Metric, print, and write what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds, fewer tasks and images")
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="what to measure")

@@ -1,4 +1,4 @@
-"""Who is measured: the plain target network, this package, and hypnettorch, each as it is used."""
+"""Who is measured: the standard target network, this package, and hypnettorch, each as it is used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hypermnesia.training.optimizer import make_optimizer
 from hypermnesia.training.step import GraphedStep
 
 
-def plain(workload: Workload, past_tasks: int) -> Steps:
+def standard(workload: Workload, past_tasks: int) -> Steps:
     """The target network trained directly, whatever came before; on CUDA as a graph, as here."""
     return trained_directly(workload.network(), workload, workload.batches())
 
@@ -128,7 +128,7 @@ def hypnettorch_memory(workload: Workload, past_tasks: int) -> int:
 
 
 CONTENDERS: dict[str, Callable[[Workload, int], Steps]] = {
-    "plain": plain,
+    "standard": standard,
     "hypermnesia": hypermnesia,
     "hypnettorch": hypnettorch,
 }

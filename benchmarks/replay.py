@@ -9,10 +9,10 @@ import torch
 from benchmarks.contenders import hypermnesia, trained_directly, with_breaks
 from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import ENDLESS, Workload
-from hypermnesia.plain import PlainNetwork
 from hypermnesia.replay import ReplayClassifier
 from hypermnesia.replay.stream import BATCHES_IN_A_BLOCK
 from hypermnesia.seeds import Seeds
+from hypermnesia.standard import StandardNetwork
 from hypermnesia.training.trainer import Trainer
 
 PRESET, PAST_TASKS = "split-mnist-replay", 2
@@ -28,13 +28,13 @@ def replay_step_times(device: torch.device, rounds: int, seconds: float) -> dict
 def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
     """The whole step of the learner in the task after `past_tasks`, and its parts.
 
-    The classifier's part is a plain network on as many images as are new and replayed together; that of the replay
+    The classifier's part is a standard network on as many images as are new and replayed together; that of the replay
     model is its task loss, lookahead and regularizer; drawing replay is making images of past tasks, a block for many
     steps, and what the classifier takes them for.
     """
     experiment = workload.experiment
-    plain = PlainNetwork(workload.network(), experiment.scenario, experiment.training, Seeds(0))
-    classifier = ReplayClassifier(plain, experiment.learner.replay, experiment.training, Seeds(0))
+    standard = StandardNetwork(workload.network(), experiment.scenario, experiment.training, Seeds(0))
+    classifier = ReplayClassifier(standard, experiment.learner.replay, experiment.training, Seeds(0))
     # Past tasks are as chance began them: nothing takes longer once they are learned.
     for _ in range(past_tasks):
         classifier.begin_task(workload.task.train.input_shape, workload.outputs)
@@ -51,7 +51,7 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
             of_classifier.prepare(iteration)
 
     parts = (
-        trained_directly(workload.network(len(plain.outputs)), workload, batches),
+        trained_directly(workload.network(len(standard.outputs)), workload, batches),
         with_breaks(trainer.run),
         draw,
     )

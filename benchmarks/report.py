@@ -26,7 +26,7 @@ class Results:
 
     Args:
         environment: Versions, device and options, for whoever wants to repeat it.
-        step_times: Seconds per step by preset, then by contender: `plain`, `batches`, or `hypermnesia 99`.
+        step_times: Seconds per step by preset, then by contender: `standard`, `batches`, or `hypermnesia 99`.
         replay: Seconds per step of the replay learner: `whole`, and each of its parts.
         inference: Seconds by what is asked, as in `10 tasks, 2,000 images`, then by contender.
         peak_memory: Bytes by contender and past tasks, as in `hypermnesia 100`.
@@ -47,17 +47,17 @@ def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
     """A row for each number of past tasks."""
     table = Table(title=f"Step time, ms: {preset}", title_justify="left")
     table.add_column("past tasks", justify="right")
-    for column in ("plain", "ours", "hypnettorch", "ours : plain", "hypnettorch : ours"):
+    for column in ("standard", "ours", "hypnettorch", "ours : standard", "hypnettorch : ours"):
         table.add_column(column, justify="right")
-    plain = samples["plain"]
+    standard = samples["standard"]
     for past in PRESETS[preset]:
         ours, theirs = samples.get(f"hypermnesia {past}"), samples.get(f"hypnettorch {past}")
         table.add_row(
             str(past),
-            plain.show(MS),
+            standard.show(MS),
             ours.show(MS) if ours else NOT_MEASURED,
             theirs.show(MS) if theirs else NOT_MEASURED,
-            ours.per(plain).show(digits=2) if ours else "",
+            ours.per(standard).show(digits=2) if ours else "",
             theirs.per(ours).show() if ours and theirs else "",
         )
     return table
@@ -92,10 +92,10 @@ def inference_table(inference: Mapping[str, Mapping[str, Sample]]) -> Table:
 def memory_table(samples: Mapping[str, Sample]) -> Table:
     """A row for each number of past tasks."""
     table = Table(title="Peak memory, MiB: permuted-mnist-10", title_justify="left")
-    for column in ("past tasks", "plain", "ours", "hypnettorch"):
+    for column in ("past tasks", "standard", "ours", "hypnettorch"):
         table.add_column(column, justify="right")
     for past in (2, 100):
-        cells = (samples.get(name) for name in ("plain 0", f"hypermnesia {past}", f"hypnettorch {past}"))
+        cells = (samples.get(name) for name in ("standard 0", f"hypermnesia {past}", f"hypnettorch {past}"))
         table.add_row(str(past), *(cell.show(MIB, 0) if cell else NOT_MEASURED for cell in cells))
     return table
 
@@ -142,7 +142,7 @@ def _step_aims(times: Mapping[str, Sample]) -> Iterator[_Aim]:
     for past in sorted(ours.keys() - {0, 9}):
         yield _at_most(f"step after {past} tasks : after 9", 1.1, ours[past].per(ours[9]))
     for past in ours:
-        yield _at_most(f"step after {past} tasks : plain", 3, ours[past].per(times["plain"]))
+        yield _at_most(f"step after {past} tasks : standard", 3, ours[past].per(times["standard"]))
     for past, limit in ((9, 6), (99, 40)):
         if theirs := times.get(f"hypnettorch {past}"):
             yield _at_least(f"hypnettorch's step after {past} tasks : ours", limit, theirs.per(ours[past]))

@@ -12,7 +12,7 @@ from hypermnesia.evaluation import average_accuracy, forgetting
 from hypermnesia.experiments.settings.config import load
 from hypermnesia.experiments.single_run.records import Records
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY, Measure
+from hypermnesia.problems import ACCURACY, Metric
 
 ENVIRONMENT = {"started": "2026-01-01T00:00:00+00:00", "command": ["hypermnesia", "run"], "torch": "2.13.0"}
 
@@ -30,7 +30,7 @@ def write_run(
     *overrides: str,
     preset: str = "split-digits",
     matrix: np.ndarray | None = None,
-    measure: Measure = ACCURACY,
+    metric: Metric = ACCURACY,
     learned: int | None = None,
     inferred: Sequence[Sequence[int]] | None = None,
     replayed: tuple[int, ...] | None = None,
@@ -42,7 +42,7 @@ def write_run(
         overrides: Settings.
         preset: Likewise.
         matrix: Accuracies or errors after all tasks.
-        measure: Which of them.
+        metric: Which of them.
         learned: Tasks so far.
         inferred: Counts of inferred tasks.
         replayed: Shape of a replayed input.
@@ -60,7 +60,7 @@ def write_run(
         records.add(kind="step", step=step, task=(step - 1) // 10, iteration=(step - 1) % 10 + 1, **scalars)
     records.close()
     if known:
-        directory.write_matrix(matrix[:known], tasks, measure)
+        directory.write_matrix(matrix[:known], tasks, metric)
         directory.write_timing([(task, 10, 2.5, 0.25) for task in tasks[:known]])
     if inferred is not None:
         directory.write_task_inference(inferred, tasks)
@@ -72,8 +72,8 @@ def write_run(
             {
                 "name": experiment.name,
                 "seed": experiment.seed,
-                f"average_{measure.name}": average_accuracy(matrix),
-                f"scenario_{measure.name}": {experiment.scenario: average_accuracy(matrix)},
+                f"average_{metric.name}": average_accuracy(matrix),
+                f"scenario_{metric.name}": {experiment.scenario: average_accuracy(matrix)},
                 "forgetting": forgetting(matrix),
                 "compression": 0.8,
                 "num_weights": 1234,

@@ -145,7 +145,7 @@ def test_turns_are_whole_multiples_where_some_work_is_done_once_for_many_steps()
 def test_tables_tell_missed_aims_from_those_that_hold() -> None:
     ours = {f"hypermnesia {past}": Sample((0.02, 0.03)) for past in PRESETS["permuted-mnist-10"]}
     ours["hypermnesia 249"] = Sample((0.2, 0.2))
-    times = {"plain": Sample((0.01, 0.015)), "batches": Sample((1e-4, 1e-4)), **ours}
+    times = {"standard": Sample((0.01, 0.015)), "batches": Sample((1e-4, 1e-4)), **ours}
     inference = {
         asked: {
             "forward passes": Sample((1.0, 1.0)),
@@ -154,7 +154,7 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
         }
         for asked, ours in {"10 tasks, 9 images": 1.25, "100 tasks, 9 images": 1.5}.items()
     }
-    memory = {"plain 0": Sample((1e8,)), "hypermnesia 2": Sample((2e8,)), "hypermnesia 100": Sample((2e8,))}
+    memory = {"standard 0": Sample((1e8,)), "hypermnesia 2": Sample((2e8,)), "hypermnesia 100": Sample((2e8,))}
     startup = {name: Sample((0.1,)) for name in ("python", "help", "torch", "run")}
     results = Results({}, {"permuted-mnist-10": times}, {}, inference, memory, startup)
     lines = shown(
@@ -164,8 +164,8 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
         startup_table(startup),
         aims_table(results),
     )
-    assert any("249 tasks : plain" in line and "missed" in line for line in lines)
-    assert any("99 tasks : plain" in line and "holds" in line and "2.00 (2.00–2.00)" in line for line in lines)
+    assert any("249 tasks : standard" in line and "missed" in line for line in lines)
+    assert any("99 tasks : standard" in line and "holds" in line and "2.00 (2.00–2.00)" in line for line in lines)
     assert any("100 tasks, 9 images : bare" in line and "missed" in line for line in lines)
     assert any("10 tasks, 9 images : bare" in line and "holds" in line and "1.25" in line for line in lines)
     assert any("100 tasks, 9 images" in line and line.count("2.00 (2.00–2.00)") == 1 for line in lines)

@@ -1,5 +1,10 @@
 """The exceptions a user can meet: each text says what was wrong, where, what is allowed and what to do."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class HypermnesiaError(Exception):
     """Anything this package reports to a person; the command line prints it as one sentence, without traceback."""
@@ -19,3 +24,14 @@ class CheckpointError(HypermnesiaError):
 
 class DivergenceError(HypermnesiaError, ArithmeticError):
     """The loss is no longer a finite number."""
+
+
+def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
+    """A question to put after an error, or nothing where no allowed word is near.
+
+    Example:
+        >>> did_you_mean("iteration", ["iterations", "epochs"])
+        " Did you mean 'iterations'?"
+    """
+    near = difflib.get_close_matches(wrong, list(allowed), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

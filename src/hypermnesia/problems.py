@@ -17,7 +17,7 @@ Targets = Int64[Tensor, " inputs"] | Float[Tensor, "inputs numbers"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Measure:
+class Metric:
     """How answers are judged.
 
     Args:
@@ -50,15 +50,15 @@ class Measure:
         return f"{self.factor * value:.{self.decimals}f}{self.unit}"
 
 
-ACCURACY = Measure("accuracy", "test accuracy (%)", 100.0, " %", 2, True)
-ERROR = Measure("error", "mean squared error on test data", 1.0, "", 4, False)
+ACCURACY = Metric("accuracy", "test accuracy (%)", 100.0, " %", 2, True)
+ERROR = Metric("error", "mean squared error on test data", 1.0, "", 4, False)
 
 
 class Problem(ABC):
     """What outputs of a network stand for: a distribution of the target, which is known up to its parameters."""
 
     name: str
-    measure: Measure
+    metric: Metric
 
     @abstractmethod
     def loss(self, outputs: Float[Tensor, "inputs outputs"], targets: Targets) -> Float[Tensor, ""]:
@@ -66,7 +66,7 @@ class Problem(ABC):
 
     @abstractmethod
     def merit(self, outputs: Float[Tensor, "inputs outputs"], targets: Targets) -> Float[Tensor, " inputs"]:
-        """For each input what its measure is the mean of."""
+        """For each input what its metric is the mean of."""
 
     @abstractmethod
     def log_likelihood(self, outputs: Float[Tensor, " outputs"], target: Tensor) -> Float[Tensor, ""]:
@@ -90,7 +90,7 @@ class Classification(Problem):
     """
 
     name = "classification"
-    measure = ACCURACY
+    metric = ACCURACY
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.cross_entropy(outputs, targets)
@@ -119,7 +119,7 @@ class Regression(Problem):
     """
 
     name = "regression"
-    measure = ERROR
+    metric = ERROR
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.mse_loss(outputs, targets.to(outputs.dtype))

@@ -406,10 +406,10 @@ def test_help_says_what_it_takes(call):
 def test_errors_are_shown_where_numbers_are_predicted(report, tmp_path):
     matrix = np.array([[0.1, np.nan], [0.5, 0.2]])
     runs = [
-        write_run(tmp_path / f"toy-seed{seed}", f"seed={seed}", matrix=factor * matrix, measure=ERROR)
+        write_run(tmp_path / f"toy-seed{seed}", f"seed={seed}", matrix=factor * matrix, metric=ERROR)
         for seed, factor in enumerate((1, 2))
     ]
-    better = write_run(tmp_path / "better-seed0", "learner.beta=3", matrix=matrix / 10, measure=ERROR)
+    better = write_run(tmp_path / "better-seed0", "learner.beta=3", matrix=matrix / 10, metric=ERROR)
     code, page, err = report(*runs, better)
     assert (code, err) == (0, "")
     assert "Error" in headings(page)

@@ -227,5 +227,5 @@ def test_mnist_is_not_taken_for_fashion_mnist(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ConfigurationError, match=r"'fashon-mnist'.*digits, mnist.*mean fashion-mnist"):
+    with pytest.raises(ConfigurationError, match=r"'fashon-mnist'.*digits, mnist.*mean 'fashion-mnist'"):
         data.load("fashon-mnist")

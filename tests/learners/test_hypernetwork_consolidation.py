@@ -1,4 +1,4 @@
-"""A hypernetwork whose own weights are held: like a plain network's, and nothing is generated for old tasks."""
+"""A hypernetwork whose own weights are held: like a standard network's, and nothing is generated for old tasks."""
 
 import pytest
 import torch
@@ -89,7 +89,7 @@ def test_a_stopped_learner_goes_on_bit_for_bit(held, examples, tmp_path):
         ({}, "give either ewc or si"),
         ({"ewc": {}, "si": {}}, "give either ewc or si"),
         ({"ewc": {}, "beta": 0.1}, "beta must be 0"),
-        ({"ewc": {"strenght": 1}}, "did you mean 'strength'"),
+        ({"ewc": {"strenght": 1}}, "Did you mean 'strength'"),
         ({"si": {"strength": -1}}, "strength: "),
     ],
 )

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import HypernetworkLearner, InferenceSettings
-from hypermnesia.learners.task_inference import Criterion, uncertainty
+from hypermnesia.learners.inference_criteria import Criterion, uncertainty
 
 TASKS = 3
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100, "beta": 0.1}
@@ -188,7 +188,7 @@ def test_the_criterion_is_saved_along(examples, inputs, tmp_path):
 
 @pytest.mark.parametrize(
     ("inference", "message"),
-    [({"criterion": "entropie"}, "criterion: "), ({"temprature": 2}, "did you mean 'temperature'")],
+    [({"criterion": "entropie"}, "criterion: "), ({"temprature": 2}, "Did you mean 'temperature'")],
 )
 def test_wrong_settings_are_explained(inference, message):
     with pytest.raises(ConfigurationError, match=message):

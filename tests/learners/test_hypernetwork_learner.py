@@ -111,11 +111,11 @@ def test_the_two_forms_of_the_regularizer_train_alike():
 
 
 def test_compiled_is_the_same():
-    plain, compiled = learner(training={"iterations": 10}), learner(training={"iterations": 10, "compile": True})
-    for each in (plain, compiled):
+    standard, compiled = learner(training={"iterations": 10}), learner(training={"iterations": 10, "compile": True})
+    for each in (standard, compiled):
         each.learn(blobs(0))
     inputs, _ = blobs(0)
-    a, b = plain.predict(inputs, 0).probabilities, compiled.predict(inputs, 0).probabilities
+    a, b = standard.predict(inputs, 0).probabilities, compiled.predict(inputs, 0).probabilities
     torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
@@ -319,7 +319,7 @@ def test_questions_that_make_no_sense_are_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"compresion": 0.5}, "did you mean 'compression'"),
+        ({"compresion": 0.5}, "Did you mean 'compression'"),
         ({"beta": -1}, "beta: "),
         ({"compression": 0.5, "chunk_size": 3}, "either chunk_size or compression"),
         ({"lookahead_rate": 0.1}, "lookahead: sgd"),

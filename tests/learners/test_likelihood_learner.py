@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hypermnesia.errors import CheckpointError, DataError, DivergenceError
-from hypermnesia.evaluation import measure
+from hypermnesia.evaluation import score
 from hypermnesia.learners import LikelihoodLearner
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import split
@@ -97,5 +97,5 @@ def test_on_digits_the_class_among_all_is_known_without_replay():
     )
     for task in tasks:
         trained.learn(task)
-    found = [measure(trained, task.test, n, ("class",)).value["class"] for n, task in enumerate(tasks)]
+    found = [score(trained, task.test, n, ("class",)).value["class"] for n, task in enumerate(tasks)]
     assert min(found) > 0.85  # chance: 0.17

@@ -2,7 +2,7 @@
 
 import torch
 
-from hypermnesia.evaluation import measure
+from hypermnesia.evaluation import score
 from hypermnesia.learners import ContinualLearner, HypernetworkLearner, ReplayLearner, TaskInferenceLearner
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import Task, permuted, split
@@ -28,7 +28,7 @@ def accuracy(learner: ContinualLearner, tasks: list[Task]) -> float:
     """Average over tasks in the class-incremental scenario, after all were learned."""
     for task in tasks:
         learner.learn(task)
-    return sum(measure(learner, t.test, n, ("class",)).value["class"] for n, t in enumerate(tasks)) / len(tasks)
+    return sum(score(learner, t.test, n, ("class",)).value["class"] for n, t in enumerate(tasks)) / len(tasks)
 
 
 def test_protected_replay_is_far_above_fine_tuning():
@@ -52,7 +52,7 @@ def test_entropy_tells_the_task_well_above_chance():
     tasks = permuted("digits", num_tasks=3)
     learner = HypernetworkLearner(network(10), training=TRAINING, **HYPERNETWORK)
     found = accuracy(learner, tasks)
-    counts = torch.tensor([measure(learner, t.test, n, ("class",)).inferred for n, t in enumerate(tasks)])
+    counts = torch.tensor([score(learner, t.test, n, ("class",)).inferred for n, t in enumerate(tasks)])
     inferred = (counts.diagonal() / counts.sum(1)).mean().item()
     assert inferred > 0.5  # chance: 0.33
     assert found > 0.5  # chance: 0.03

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hypermnesia import learners
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.evaluation import measure
+from hypermnesia.evaluation import score
 from hypermnesia.tasks import Task
 
 GENERATED = {"embedding_dim": 4, "hidden": (8,), "chunk_size": "full", "beta": 1.0}
@@ -49,7 +49,7 @@ def trained(kind: type, settings: dict, **more) -> learners.ContinualLearner:
 
 def errors(learner: learners.ContinualLearner) -> list[float]:
     scenario = learner.scenarios[0]
-    return [measure(learner, task.test, number, (scenario,)).value[scenario] for number, task in enumerate(tasks())]
+    return [score(learner, task.test, number, (scenario,)).value[scenario] for number, task in enumerate(tasks())]
 
 
 @pytest.mark.parametrize(("kind", "settings"), REMEMBER.values(), ids=REMEMBER)
@@ -143,7 +143,7 @@ def test_the_task_is_recognized_by_where_inputs_lie():
     learner = trained(learners.LikelihoodLearner, {**generated, "likelihood": {**density, "hypernetwork": generated}})
     assert learner.scenarios == ("task", "domain")
     for number, task in enumerate(tasks()):
-        found = measure(learner, task.test, number, ("task", "domain"))
+        found = score(learner, task.test, number, ("task", "domain"))
         assert found.inferred[number] > 60  # of 64
         assert found.value["domain"] < 0.02
 

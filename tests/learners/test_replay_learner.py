@@ -84,7 +84,9 @@ def test_a_class_among_all_is_the_likeliest_of_all(make, module, examples):
     network, state = module(sum(CLASSES)), learner.state_dict()
     with torch.no_grad():
         network[2].weight.mul_(20)
-    state["learner"]["plain"]["network"] = {f"module.{name}": tensor for name, tensor in network.state_dict().items()}
+    state["learner"]["standard"]["network"] = {
+        f"module.{name}": tensor for name, tensor in network.state_dict().items()
+    }
     learner.load_state_dict(state)
     inputs = torch.rand(100, 28, generator=torch.Generator().manual_seed(0))
     prediction = learner.predict(inputs)

@@ -63,13 +63,13 @@ def test_only_networks_that_are_needed_are_generated(trained, examples, monkeypa
 def test_the_network_that_answers_is_learned_as_without_task_inference(make, module, examples):
     """The parts of a step do not disturb each other."""
     two = make(TaskInferenceLearner, module(), training={"iterations": 20})
-    plain = HypernetworkLearner(module(), training=two.training, **two.settings.model_dump())
-    for each in (plain, two):
+    standard = HypernetworkLearner(module(), training=two.training, **two.settings.model_dump())
+    for each in (standard, two):
         for task in range(2):
             each.learn(examples(task))
     for task in range(2):
         assert torch.equal(
-            plain.predict(examples(0)[0], task).probabilities, two.predict(examples(0)[0], task).probabilities
+            standard.predict(examples(0)[0], task).probabilities, two.predict(examples(0)[0], task).probabilities
         )
 
 
@@ -99,7 +99,7 @@ def test_one_file_holds_all_of_it_amid_a_task(make, examples, tmp_path):
 
     learner.learn(examples(1), monitor=save)
     assert [file.name for file in tmp_path.iterdir()] == ["learner.safetensors"]
-    saved = checkpoint.read(tmp_path / "learner.safetensors")
+    saved = checkpoint.read_state(tmp_path / "learner.safetensors")
     assert saved["state"]["trainer"]["iteration"] == 2
     assert saved["state"]["learner"].keys() == {"network", "task_classifier"}
 
@@ -118,5 +118,5 @@ def test_replay_has_hard_labels_unless_others_are_wished(module):
 
 
 def test_an_unknown_setting_is_explained(module):
-    with pytest.raises(ConfigurationError, match="did you mean 'beta'"):
+    with pytest.raises(ConfigurationError, match="Did you mean 'beta'"):
         TaskInferenceLearner(module(), betta=1)

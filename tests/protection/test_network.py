@@ -99,11 +99,11 @@ def test_a_state_amid_a_task_goes_on_elsewhere(steps, tmp_path):
     protected = learn(network(), 2)
     protected.begin_task()
     take_steps(protected, steps)
-    checkpoint.write(tmp_path / "state", protected.state())
+    checkpoint.write_state(tmp_path / "state", protected.state())
     torch.manual_seed(7)
     other = ProtectedNetwork(module().requires_grad_(True), SETTINGS, TrainingSettings(), Seeds(0))
     learn(other, 1)  # is replaced
-    other.load_state(checkpoint.read(tmp_path / "state"))
+    other.load_state(checkpoint.read_state(tmp_path / "state"))
     assert other.num_tasks == 2
     assert equal(other.state(), protected.state())
     assert [e.requires_grad for e in other.hypernetwork.task_embeddings] == [False, False, True]

@@ -1,4 +1,4 @@
-"""The plain classifier that replay teaches: what it is taught, how it grows, and what it goes back to."""
+"""The standard classifier that replay teaches: what it is taught, how it grows, and what it goes back to."""
 
 import copy
 
@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 import hypermnesia.replay.classifier
-from hypermnesia.plain import PlainNetwork
 from hypermnesia.replay import ReplayClassifier, ReplaySettings, ReplayStream, VAESettings
 from hypermnesia.seeds import Seeds
+from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs
 from hypermnesia.training import TrainingSettings, checkpoint
 from hypermnesia.training.trainer import Objective
@@ -33,8 +33,8 @@ def module() -> nn.Module:
 def classifier(scenario: str = "class", made_of: nn.Module | None = None, **replay) -> ReplayClassifier:
     settings = ReplaySettings(**{"model": MODEL, **replay})
     training = TrainingSettings(batch_size=BATCH)
-    plain = PlainNetwork(made_of or module(), scenario, training, Seeds(0))
-    return ReplayClassifier(plain, settings, training, Seeds(0))
+    standard = StandardNetwork(made_of or module(), scenario, training, Seeds(0))
+    return ReplayClassifier(standard, settings, training, Seeds(0))
 
 
 def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
@@ -45,7 +45,7 @@ def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
         made.end_task()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in made.plain.network.parameters():
+        for parameter in made.standard.network.parameters():
             parameter += 2 * torch.randn(parameter.shape, generator=generator)
     return made
 
@@ -53,10 +53,10 @@ def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
 def amid_the_third(scenario: str = "class", **replay) -> tuple[ReplayClassifier, nn.Module]:
     """And the network as it was before that task, which has moved on since."""
     made = after_two_tasks(scenario, **replay)
-    before = copy.deepcopy(made.plain.network).eval()
+    before = copy.deepcopy(made.standard.network).eval()
     made.begin_task((5,), CLASSES[2])
     with torch.no_grad():
-        for parameter in made.plain.network.parameters():
+        for parameter in made.standard.network.parameters():
             parameter += 0.1
     return made, before
 
@@ -82,10 +82,10 @@ def test_soft_targets_are_the_old_networks_probabilities_undecided_about_new_cla
     made.objectives()
     (stream,) = replayed
     stream.prepare(1)
-    expected = torch.zeros(BATCH, len(made.plain.outputs))
+    expected = torch.zeros(BATCH, len(made.standard.outputs))
     with torch.no_grad():
         old = before(stream.batch().inputs)
-        logits = functional.pad(old, (0, len(made.plain.outputs) - old.shape[1]))
+        logits = functional.pad(old, (0, len(made.standard.outputs) - old.shape[1]))
     for row, task in enumerate(stream.batch().tasks.tolist()):
         start, end = COMPETING[scenario][task]
         expected[row, start:end] = (logits[row, start:end] / temperature).softmax(0)
@@ -119,7 +119,7 @@ def test_hard_targets_are_the_likeliest_class_of_the_task_the_input_was_made_for
         start, end = own[task]
         likeliest.append(start + int(logits[row, start:end].argmax()))
     assert torch.equal(
-        stream.batch().targets, functional.one_hot(torch.tensor(likeliest), len(made.plain.outputs)).float()
+        stream.batch().targets, functional.one_hot(torch.tensor(likeliest), len(made.standard.outputs)).float()
     )
     # The task makes a difference: without it other classes would be likelier.
     assert likeliest != logits.argmax(1).tolist()
@@ -161,7 +161,7 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
     objective.prepare(3)
     optimizer = torch.optim.SGD(objective.parameters(), lr=0.1)
 
-    by_hand = copy.deepcopy(made.plain.network).double()
+    by_hand = copy.deepcopy(made.standard.network).double()
     logits = by_hand(torch.cat([INPUTS, stream.batch().inputs]).double())
     current, past = logits[:BATCH], logits[BATCH:] / temperature
     start = {"task": 6, "class": 0, "domain": 0}[scenario]
@@ -183,7 +183,7 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
         assert scalars[name].item() == pytest.approx(expected.item(), rel=1e-4), name
     accuracy = (current[:, among].argmax(1) == LABELS + shift - start).double().mean()
     assert scalars["accuracy"].item() == pytest.approx(accuracy.item())
-    for ours, expected in zip(made.plain.network.parameters(), by_hand.parameters(), strict=True):
+    for ours, expected in zip(made.standard.network.parameters(), by_hand.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, expected.grad.float(), rtol=1e-3, atol=1e-5)
 
 
@@ -193,8 +193,8 @@ def test_the_first_task_is_learned_without_replay(replayed):
     objective, _ = made.objectives()
     scalars = objective.accumulate_gradients(INPUTS, LABELS, torch.optim.SGD(objective.parameters(), lr=0.1))
     assert replayed == []
-    made.plain.network.train()
-    expected = functional.cross_entropy(made.plain.network(INPUTS), LABELS)
+    made.standard.network.train()
+    expected = functional.cross_entropy(made.standard.network(INPUTS), LABELS)
     torch.testing.assert_close(scalars["loss"], expected.detach())
     assert "replay_loss" not in scalars
 
@@ -203,12 +203,12 @@ def test_the_first_task_is_learned_without_replay(replayed):
 def test_the_head_grows_with_the_classes_and_old_outputs_stay(scenario, outputs):
     made = classifier(scenario)
     for classes, expected in zip(CLASSES, outputs, strict=True):
-        before = made.plain.logits(INPUTS)
+        before = made.standard.logits(INPUTS)
         made.begin_task((5,), classes)
-        assert made.plain.logits(INPUTS).shape == (BATCH, expected)
-        torch.testing.assert_close(made.plain.logits(INPUTS)[:, : before.shape[1]], before)
+        assert made.standard.logits(INPUTS).shape == (BATCH, expected)
+        torch.testing.assert_close(made.standard.logits(INPUTS)[:, : before.shape[1]], before)
         made.end_task()
-    assert made.plain.num_tasks == 3
+    assert made.standard.num_tasks == 3
 
 
 def steps(objective: Objective, number: int = 3) -> None:
@@ -224,10 +224,10 @@ def steps(objective: Objective, number: int = 3) -> None:
 def test_answering_changes_nothing_that_is_learned():
     made, _ = amid_the_third()
     made.objectives()
-    before = copy.deepcopy(made.plain.network.state_dict())
-    made.plain.logits(10 * INPUTS)
-    assert equal(dict(made.plain.network.state_dict()), dict(before))
-    assert made.plain.network.training
+    before = copy.deepcopy(made.standard.network.state_dict())
+    made.standard.logits(10 * INPUTS)
+    assert equal(dict(made.standard.network.state_dict()), dict(before))
+    assert made.standard.network.training
 
 
 PRIORS = pytest.mark.parametrize("prior", ["standard", "class"])
@@ -240,11 +240,11 @@ def test_an_abandoned_task_leaves_no_trace(prior):
     made.begin_task((5,), CLASSES[2])
     for objective in made.objectives():
         steps(objective)
-    assert not equal(made.state()["plain"]["network"], before["plain"]["network"])
+    assert not equal(made.state()["standard"]["network"], before["standard"]["network"])
     made.abandon_task()
     assert equal(made.state(), before)
-    assert (made.plain.num_tasks, made.plain.outputs) == (2, Outputs("class", CLASSES[:2]))
-    assert all(parameter.requires_grad for parameter in made.plain.network.parameters())
+    assert (made.standard.num_tasks, made.standard.outputs) == (2, Outputs("class", CLASSES[:2]))
+    assert all(parameter.requires_grad for parameter in made.standard.network.parameters())
 
 
 def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
@@ -258,8 +258,8 @@ def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
     made.abandon_task()
     made.begin_task((5,), CLASSES[2])
     steps(made.objectives()[0])
-    assert torch.equal(made.plain.network.module[0].weight, made_of[0].weight)
-    assert not torch.equal(made.plain.network.module[1].weight, made_of[1].weight)
+    assert torch.equal(made.standard.network.module[0].weight, made_of[0].weight)
+    assert not torch.equal(made.standard.network.module[1].weight, made_of[1].weight)
 
 
 @PRIORS
@@ -269,12 +269,12 @@ def test_a_state_amid_a_task_goes_on_elsewhere(prior, tmp_path):
     made.begin_task((5,), CLASSES[2])
     for objective in made.objectives():
         steps(objective)
-    checkpoint.write(tmp_path / "state", made.state())
+    checkpoint.write_state(tmp_path / "state", made.state())
     torch.manual_seed(9)
     elsewhere = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 7))
     other = classifier(made_of=elsewhere, model=model)
-    other.load_state(checkpoint.read(tmp_path / "state"))
-    assert (other.plain.num_tasks, other.plain.outputs) == (2, Outputs("class", CLASSES))
+    other.load_state(checkpoint.read_state(tmp_path / "state"))
+    assert (other.standard.num_tasks, other.standard.outputs) == (2, Outputs("class", CLASSES))
     assert equal(other.state(), made.state())
     for each in (made, other):
         for objective in each.objectives():
@@ -291,7 +291,7 @@ def test_a_state_before_any_task_goes_on_elsewhere():
     torch.manual_seed(9)
     other = classifier(made_of=nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 7)))
     other.load_state(made.state())
-    assert (other.plain.num_tasks, len(other.plain.outputs)) == (0, 0)
+    assert (other.standard.num_tasks, len(other.standard.outputs)) == (0, 0)
     for each in (made, other):
         each.begin_task((5,), 3)
         steps(each.objectives()[0])

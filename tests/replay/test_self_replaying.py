@@ -8,9 +8,9 @@ from torch import distributions
 
 import hypermnesia.replay.classifier
 from hypermnesia.networks import mlp
-from hypermnesia.plain import PlainNetwork
 from hypermnesia.replay import ReplayClassifier, ReplaySettings, SelfReplayingVAE, SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
+from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Trainer, TrainingSettings, checkpoint
 from tests.nested import equal
@@ -205,8 +205,8 @@ def test_a_state_amid_a_task_goes_on_elsewhere_bit_for_bit(tmp_path):
     stopped = trainer(model, 1, iterations=6)
     with pytest.raises(Stopped):
         stopped.run(stop_at(3))
-    checkpoint.write(tmp_path / "state", {"model": model.state(), "trainer": stopped.state_dict()})
-    saved = checkpoint.read(tmp_path / "state")
+    checkpoint.write_state(tmp_path / "state", {"model": model.state(), "trainer": stopped.state_dict()})
+    saved = checkpoint.read_state(tmp_path / "state")
     other = vae(seed=0)
     with torch.no_grad():
         for parameter in other.objective().parameters():
@@ -253,21 +253,21 @@ def test_in_lower_precision_replay_is_near_and_still_float32():
 CLASSES = (2, 3, 2)
 
 
-def classifier(scenario: str, temperature: float | None) -> tuple[ReplayClassifier, PlainNetwork]:
+def classifier(scenario: str, temperature: float | None) -> tuple[ReplayClassifier, StandardNetwork]:
     """Amid the third task, with large random weights."""
     training = TrainingSettings(batch_size=BATCH)
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    plain = PlainNetwork(mlp(9, (20,), 1), scenario, training, Seeds(0))
-    made = ReplayClassifier(plain, ReplaySettings(model=SETTINGS, temperature=temperature), training, Seeds(0))
+    standard = StandardNetwork(mlp(9, (20,), 1), scenario, training, Seeds(0))
+    made = ReplayClassifier(standard, ReplaySettings(model=SETTINGS, temperature=temperature), training, Seeds(0))
     for classes in CLASSES[:2]:
         made.begin_task(SHAPE, classes)
         with torch.no_grad():
-            for parameter in [*plain.network.parameters(), *made.objectives()[1].parameters()]:
+            for parameter in [*standard.network.parameters(), *made.objectives()[1].parameters()]:
                 parameter += 2 * torch.randn(parameter.shape, generator=generator)
         made.end_task()
     made.begin_task(SHAPE, CLASSES[2])
-    return made, plain
+    return made, standard
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def classifier(scenario: str, temperature: float | None) -> tuple[ReplayClassifi
 )
 def test_hard_labels_are_the_likeliest_of_all_classes_that_come_into_question(scenario, allowed, monkeypatch):
     """Nobody knows which task an input is of; where each task has outputs of its own, it stands for one in turns."""
-    made, plain = classifier(scenario, None)
+    made, standard = classifier(scenario, None)
     streams = []
 
     class Watched(hypermnesia.replay.classifier.ReplayStream):
@@ -291,7 +291,7 @@ def test_hard_labels_are_the_likeliest_of_all_classes_that_come_into_question(sc
         streams[0].prepare(iteration)
         batch = streams[0].batch()
         tasks += batch.tasks.tolist()
-        logits = plain.logits_before(batch.inputs)
+        logits = standard.logits_before(batch.inputs)
         for row, target, task in zip(logits.tolist(), batch.targets, batch.tasks.tolist(), strict=True):
             assert sorted(target.tolist()) == [0.0] * (len(target) - 1) + [1.0]
             found.append(int(target.argmax()))

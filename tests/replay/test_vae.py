@@ -48,7 +48,7 @@ def learn(model: VAE, task: int, iterations: int = 120) -> None:
 
 def encoder_of(model: VAE) -> nn.Module:
     encoder = mlp(9, (7,), 6)
-    encoder.load_state_dict(copy.deepcopy(model.state()["companion"]))
+    encoder.load_state_dict(copy.deepcopy(model.state()["auxiliary"]))
     return encoder
 
 
@@ -174,19 +174,19 @@ def test_with_a_prior_for_each_class_inputs_are_made_of_the_class_that_is_said()
 
 
 def test_priors_of_past_tasks_stay_and_every_number_counts():
-    plain, model = vae(), vae(prior="class")
-    assert plain.labels(0, 3) is None
-    for each in (plain, model):
+    standard, model = vae(), vae(prior="class")
+    assert standard.labels(0, 3) is None
+    for each in (standard, model):
         each.begin_task(classes=2)
         each.end_task()
-    assert model.num_weights == plain.num_weights + 2 * 2 * 3
+    assert model.num_weights == standard.num_weights + 2 * 2 * 3
     latents = model.latents(4, torch.Generator().manual_seed(0))
     before = model.replay(0, latents)
     model.begin_task(classes=3)
     model.objective().parameters()[-1].data.add_(1.0)
     assert torch.equal(model.replay(0, latents), before)
     model.abandon_task()
-    assert model.num_weights == plain.num_weights + 2 * 2 * 3
+    assert model.num_weights == standard.num_weights + 2 * 2 * 3
     assert torch.equal(model.replay(0, latents), before)
 
 
@@ -195,7 +195,7 @@ def test_the_seed_decides_encoder_and_decoder():
         model = vae(seed=seed)
         model.begin_task()
         model.end_task()
-        return model.state()["companion"]["1.weight"], model.replay(0, torch.ones(1, 3))
+        return model.state()["auxiliary"]["1.weight"], model.replay(0, torch.ones(1, 3))
 
     assert all(map(torch.equal, start(0), start(0)))
     assert not any(map(torch.equal, start(0), start(1)))

@@ -104,7 +104,7 @@ def test_validation_is_set_aside_from_training(validation: float, count: int) ->
         (lambda: permuted(DIGITS, 0), r"num_tasks=0"),
         (lambda: permuted(DIGITS, padding=-1), r"padding=-1"),
         (lambda: permuted(DIGITS, validation=1437), r"validation=1437.*1437 training examples.*up to 1436"),
-        (lambda: split("digit"), r"mean digits"),
+        (lambda: split("digit"), r"mean 'digits'"),
     ],
 )
 def test_what_is_not_possible_says_what_is(make: object, message: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hypermnesia.errors import CheckpointError
 from hypermnesia.training import Checkpoints
-from hypermnesia.training.checkpoint import read, write
+from hypermnesia.training.checkpoint import read_state, write_state
 
 STATE = {
     "numbers": [1, 2.5, None, True, "text"],
@@ -30,28 +30,28 @@ def equal(a, b) -> bool:
 
 
 def test_what_was_written_is_read(tmp_path):
-    write(tmp_path / "state", STATE)
-    assert equal(read(tmp_path / "state"), STATE)
+    write_state(tmp_path / "state", STATE)
+    assert equal(read_state(tmp_path / "state"), STATE)
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
 
 
 def test_tensors_that_share_storage_or_are_not_contiguous_are_written(tmp_path):
     tensor = torch.arange(6.0)
-    write(tmp_path / "state", [tensor, tensor[2:4], tensor.view(2, 3).T])
-    assert equal(read(tmp_path / "state"), [tensor, tensor[2:4], tensor.view(2, 3).T])
+    write_state(tmp_path / "state", [tensor, tensor[2:4], tensor.view(2, 3).T])
+    assert equal(read_state(tmp_path / "state"), [tensor, tensor[2:4], tensor.view(2, 3).T])
 
 
 @settings(max_examples=150)
 @given(data=st.data())
 def test_any_flipped_byte_is_noticed(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("flip") / "state"
-    write(path, STATE)
+    write_state(path, STATE)
     content = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
     try:
-        state = read(path)
+        state = read_state(path)
     except CheckpointError:
         return
     # Only white space between the header and the tensors can change unnoticed.
@@ -61,28 +61,28 @@ def test_any_flipped_byte_is_noticed(tmp_path_factory, data):
 @pytest.mark.parametrize("length", [0, 7, 8, 100, -1])
 def test_a_file_cut_short_is_refused(tmp_path, length):
     path = tmp_path / "state"
-    write(path, STATE)
+    write_state(path, STATE)
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(CheckpointError, match="damaged"):
-        read(path)
+        read_state(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"there is no file .*nothing"):
-        read(tmp_path / "nothing")
+        read_state(tmp_path / "nothing")
 
 
 def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "state"
-    write(path, {"step": 1})
+    write_state(path, {"step": 1})
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        write(path, {"step": 2})
-    assert read(path) == {"step": 1}
+        write_state(path, {"step": 2})
+    assert read_state(path) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
 
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.settings import checked
 from hypermnesia.training import TrainingSettings
 from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
-from hypermnesia.training.settings import validated
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
@@ -62,4 +62,4 @@ def test_learning_rates_that_are_tensors_change_in_place():
 )
 def test_wrong_settings_are_explained(wrong, message):
     with pytest.raises(ConfigurationError, match=message):
-        validated(TrainingSettings, wrong)
+        checked(TrainingSettings, wrong)

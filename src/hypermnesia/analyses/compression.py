@@ -1,4 +1,4 @@
-"""Accuracy against the size of the hypernetwork, beside plain networks that have as many weights.
+"""Accuracy against the size of the hypernetwork, beside standard networks that have as many weights.
 
 Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 4.1 and figure 3, whose
 hypernetworks also differ in their hidden layers; here they differ in the size of their chunks only.
@@ -13,32 +13,32 @@ from pathlib import Path
 
 from hypermnesia.analyses.variants import Found, Variant, check_classes, found
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome
 from hypermnesia.experiments.many_runs.methods import METHODS, Base, why_not
+from hypermnesia.experiments.many_runs.processes import Outcome
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import load
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.networks.sizes import widths_of_size
 
-_HYPERNETWORK, _PLAIN = METHODS["hnet"], METHODS["from-scratch"]
+_HYPERNETWORK, _STANDARD = METHODS["hnet"], METHODS["from-scratch"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """A hypernetwork, and plain networks with as many weights.
+    """A hypernetwork, and standard networks with as many weights.
 
     Args:
         ratio: Hypernetwork weights per target weight that were asked for.
         hypernetwork: With this ratio, or the nearest below.
-        plain: A network for each task, whose hidden layers are scaled until all of them together have as many weights
-            as the hypernetwork, or nearly; None where there is none.
-        plain_hidden: Their widths.
+        standard: A network for each task, whose hidden layers are scaled until all of them together have as many
+            weights as the hypernetwork, or nearly; None where there is none.
+        standard_hidden: Their widths.
     """
 
     ratio: float
     hypernetwork: Variant
-    plain: Variant | None = None
-    plain_hidden: tuple[int, ...] = ()
+    standard: Variant | None = None
+    standard_hidden: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Sizes:
         """All experiments that have to be run."""
         for size in self.sizes:
             yield size.hypernetwork
-            if size.plain:
-                yield size.plain
+            if size.standard:
+                yield size.standard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +75,12 @@ class SizedFound:
     Args:
         size: Which.
         hypernetwork: Of it.
-        plain: Of the plain networks; None where there are none.
+        standard: Of the standard networks; None where there are none.
     """
 
     size: Size
     hypernetwork: Found
-    plain: Found | None
+    standard: Found | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +103,10 @@ class CompressionStudy:
 
 
 def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Sizes:
-    """Hypernetworks of these compression ratios, and the plain networks beside them.
+    """Hypernetworks of these compression ratios, and the standard networks beside them.
 
     Args:
-        base: The experiment of the hypernetwork; its settings of the learner are not for the plain networks.
+        base: The experiment of the hypernetwork; its settings of the learner are not for the standard networks.
         ratios: Wanted hypernetwork weights, embeddings included, per target weight.
         data: Where the data lie; None looks at the usual places.
 
@@ -118,7 +118,7 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
     Example:
         >>> from hypermnesia.experiments.many_runs.methods import base_of
         >>> (size,) = sizes(base_of("split-digits"), [0.5]).sizes
-        >>> size.hypernetwork.settings, size.plain_hidden
+        >>> size.hypernetwork.settings, size.standard_hidden
         (('learner.chunk_size=null', 'learner.compression=0.5'), (46, 46))
     """
     check_classes(base)
@@ -130,8 +130,8 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
     tasks = build_tasks(base.experiment, data)
     inputs, classes = math.prod(tasks[0].train.input_shape), [task.num_outputs or 1 for task in tasks]
     made: list[Size] = []
-    left_out = [] if base.experiment.scenario in _PLAIN.scenarios else [why_not(_PLAIN, base.experiment.scenario)]
-    with_plain, target_weights = not left_out, 0
+    left_out = [] if base.experiment.scenario in _STANDARD.scenarios else [why_not(_STANDARD, base.experiment.scenario)]
+    with_standard, target_weights = not left_out, 0
     for ratio in sorted({float(f"{ratio:g}") for ratio in ratios}):
         variant = _hypernetwork(base, ratio)
         experiment = load(variant.preset, variant.settings)
@@ -143,10 +143,10 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
         assert isinstance(learner, HypernetworkLearner)
         target_weights = learner.hypernetwork.layout.size
         weights = learner.num_weights + len(tasks) * learner.hypernetwork.embedding_dim
-        hidden = widths_of_size(inputs, base.experiment.network.hidden, classes, weights) if with_plain else None
-        if with_plain and hidden is None:
-            left_out.append(f"no {len(tasks)} plain networks together have as few weights as {ratio:g} asks for")
-        made.append(Size(ratio, variant, _plain(base, ratio, hidden) if hidden else None, hidden or ()))
+        hidden = widths_of_size(inputs, base.experiment.network.hidden, classes, weights) if with_standard else None
+        if with_standard and hidden is None:
+            left_out.append(f"no {len(tasks)} standard networks together have as few weights as {ratio:g} asks for")
+        made.append(Size(ratio, variant, _standard(base, ratio, hidden) if hidden else None, hidden or ()))
     if not made:
         raise ConfigurationError(f"--ratios: {'; '.join(left_out)}.")
     return Sizes(base, target_weights, len(tasks), tuple(made), tuple(left_out))
@@ -161,7 +161,7 @@ def compression(sizes: Sizes, outcomes: Sequence[Outcome], seeds: int = 1) -> Co
         seeds: How many were asked for.
     """
     rows = [
-        SizedFound(size, found(size.hypernetwork, outcomes), found(size.plain, outcomes) if size.plain else None)
+        SizedFound(size, found(size.hypernetwork, outcomes), found(size.standard, outcomes) if size.standard else None)
         for size in sizes.sizes
     ]
     return CompressionStudy(sizes, seeds, tuple(rows))
@@ -174,6 +174,6 @@ def _hypernetwork(base: Base, ratio: float) -> Variant:
     return Variant(f"hnet-{ratio:g}", preset, (*settings, *own))
 
 
-def _plain(base: Base, ratio: float, hidden: Sequence[int]) -> Variant:
-    preset, settings = base.without_learner().settings(_PLAIN)
+def _standard(base: Base, ratio: float, hidden: Sequence[int]) -> Variant:
+    preset, settings = base.without_learner().settings(_STANDARD)
     return Variant(f"from-scratch-{ratio:g}", preset, (*settings, f"network.hidden={list(hidden)}"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hypermnesia.training.checkpoint import write_atomically
+from hypermnesia.files import write_atomically
 
 
 class Parts:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from hypermnesia.analyses.variants import Found, Variant, check_classes, found
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome
 from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method
+from hypermnesia.experiments.many_runs.processes import Outcome
 from hypermnesia.experiments.settings.config import load
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method, base_of
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
 from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.experiments.settings.build import build_tasks, load_learner
@@ -24,7 +24,7 @@ PUBLISHED = (0.0042, 0.0024, 0.0061)
 
 Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, and the authors' code."""
 
-# Where the plain network has one head, nobody says which function is asked: the inputs do.
+# Where the standard network has one head, nobody says which function is asked: the inputs do.
 COMPARED: dict[str, Scenario] = {
     "hnet": "task",
     "hnet-likelihood": "domain",

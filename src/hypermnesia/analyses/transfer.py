@@ -1,7 +1,7 @@
 """What a frozen hypernetwork is worth to a task it has never seen: its embedding alone is learned, from few examples.
 
 The next task of the run's own sequence is learned by the hypernetwork as it was after 0, 1, 2, … tasks, and by the
-plain network from scratch: from the same examples, in as many iterations.
+standard network from scratch: from the same examples, in as many iterations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hypermnesia.analyses.parts import Parts
 from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation import measure
+from hypermnesia.evaluation import score
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment, FromScratchMethod
@@ -33,7 +33,7 @@ class LearnedFromFew:
         name: Of the next task.
         examples: Training examples of it that were used.
         adapted: Test accuracy, from 0 to 1, of the frozen hypernetwork with a new embedding.
-        from_scratch: That of the plain network.
+        from_scratch: That of the standard network.
     """
 
     learned: int
@@ -114,7 +114,7 @@ def _adapted(run: FinishedRun, learned: int, count: int) -> float:
 
 
 def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
-    """Accuracy on a task of a plain network that never learned another."""
+    """Accuracy on a task of a standard network that never learned another."""
     method = {"learner": FromScratchMethod(method="from-scratch"), "scenario": "task"}
     learner = build_learner(_experiment(run, task).model_copy(update=method), run.tasks)
     learner.learn(_few(run, task, count))
@@ -141,4 +141,4 @@ def _few(run: FinishedRun, number: int, count: int) -> Task:
 
 def _accuracy(learner: ContinualLearner, task: Task, number: int) -> float:
     assert task.test is not None
-    return measure(learner, task.test, number).value["task"]
+    return score(learner, task.test, number).value["task"]

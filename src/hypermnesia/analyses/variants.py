@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.many_runs.methods import Base
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
 from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import CLASSIFICATION

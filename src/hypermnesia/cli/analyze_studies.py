@@ -30,7 +30,7 @@ def compression(
 ) -> None:
     """Accuracy against the size of the hypernetwork.
 
-    From far smaller than the target network to larger; beside it a plain network for each task, so small that all
+    From far smaller than the target network to larger; beside it a standard network for each task, so small that all
     of them together have as many weights. Writes Markdown, CSV and a picture. Settings of the learner are for the
     hypernetwork alone. Finished runs are reused and interrupted ones continued, so give the same command again
     after Ctrl-C.

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import analyze, analyze_studies, batches, report, runs
+from hypermnesia.cli import analyze, analyze_studies, many_runs, report, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
@@ -20,7 +20,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (runs.run, runs.presets, runs.show, batches.reproduce, batches.compare, batches.tune, report.report):
+for _command in (
+    runs.run,
+    runs.presets,
+    runs.show,
+    many_runs.reproduce,
+    many_runs.compare,
+    many_runs.tune,
+    report.report,
+):
     app.command()(_command)
 for _analysis in (
     analyze_studies.long_sequence,

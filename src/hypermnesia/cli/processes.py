@@ -11,19 +11,19 @@ from hypermnesia.cli.common import FAILED, exit_with, tell
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
+    from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 
 
 def carry_out(
     console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
 ) -> tuple[list[Outcome], int | None]:
     """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
-    from hypermnesia.experiments.many_runs import batch
+    from hypermnesia.experiments.many_runs import processes
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.terminal.batch_lines import ended, started
+    from hypermnesia.report.terminal.run_lines import ended, started
 
     with StopSignals() as stop:
-        outcomes = batch.carry_out(
+        outcomes = processes.carry_out(
             runs,
             directory,
             jobs=jobs,
@@ -37,7 +37,7 @@ def carry_out(
 
 def end(outcomes: Sequence[Outcome], received: int | None) -> None:
     """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
-    from hypermnesia.report.terminal.batch_lines import failures
+    from hypermnesia.report.terminal.run_lines import failures
 
     failed = failures(outcomes)
     if received:

@@ -85,8 +85,8 @@ def _build(runs: list[Path], told: set[str]) -> Report:
 
 
 def _write(out: Path, built: Report, *, watched: bool) -> None:
+    from hypermnesia.files import write_atomically
     from hypermnesia.report.page.build import page
-    from hypermnesia.training.checkpoint import write_atomically
 
     write_atomically(out, page(built, watched=watched).encode())
 

@@ -57,8 +57,8 @@ def run(
     directory.check(experiment, resume=resume, overwrite=overwrite)
     tasks = build_tasks(experiment, data)
     console = Console(stderr=as_json)
-    names, measure = [task.name for task in tasks], experiment.problem.measure
-    display = ProgressDisplay(console, names, measure, quiet=quiet)
+    names, metric = [task.name for task in tasks], experiment.problem.metric
+    display = ProgressDisplay(console, names, metric, quiet=quiet)
     again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
     again += f" --data {shlex.quote(str(data))}" if data else ""
     try:

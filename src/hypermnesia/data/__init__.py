@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, did_you_mean
 
 __all__ = ["NAMES", "ImageDataset", "load"]
 
@@ -35,9 +34,9 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
     if name == "digits":
         return load_digits()
     if name not in NAMES:
-        near = difflib.get_close_matches(name.lower(), NAMES, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigurationError(f"There is no dataset called {name!r}; there are {', '.join(NAMES)}.{hint}")
+        raise ConfigurationError(
+            f"There is no dataset called {name!r}; there are {', '.join(NAMES)}.{did_you_mean(name.lower(), NAMES)}"
+        )
 
     from hypermnesia.data import mnist  # with the HTTP client: not needed for the embedded digits
 

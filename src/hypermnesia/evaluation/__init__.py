@@ -1,6 +1,5 @@
 """How well a learner answers, and what a matrix of that says."""
 
-from hypermnesia.evaluation.measurement import Measurement, measure
 from hypermnesia.evaluation.metrics import (
     average_accuracy,
     backward_transfer,
@@ -9,14 +8,15 @@ from hypermnesia.evaluation.metrics import (
     learning_accuracy,
     task_inference_accuracy,
 )
+from hypermnesia.evaluation.scoring import Score, score
 
 __all__ = [
-    "Measurement",
+    "Score",
     "average_accuracy",
     "backward_transfer",
     "forgetting",
     "forward_transfer",
     "learning_accuracy",
-    "measure",
+    "score",
     "task_inference_accuracy",
 ]

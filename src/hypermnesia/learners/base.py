@@ -17,13 +17,14 @@ from torch.utils.data import DataLoader, Dataset
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
+from hypermnesia.settings import checked
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training import checkpoint
+from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import resolve_device
 from hypermnesia.training.monitor import Monitor
-from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective, Trainer
 
 Learner = TypeVar("Learner", bound="ContinualLearner")
@@ -111,7 +112,7 @@ class ContinualLearner(ABC):
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.training = validated(TrainingSettings, training or {})
+        self.training = checked(TrainingSettings, training or {})
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
         self._module = copy.deepcopy(module).to(self.device)
@@ -349,7 +350,7 @@ class ContinualLearner(ABC):
         Args:
             path: Where to; an existing file is replaced, at once and whole.
         """
-        checkpoint.write(path, {"kind": type(self).__name__, "settings": self._settings(), "state": self.state_dict()})
+        write_state(path, {"kind": type(self).__name__, "settings": self._settings(), "state": self.state_dict()})
 
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
@@ -363,7 +364,7 @@ class ContinualLearner(ABC):
         Raises:
             CheckpointError: If the file is missing, damaged, of another kind of learner, or the module does not fit it.
         """
-        saved = checkpoint.read(path)
+        saved = read_state(path)
         kind = saved.get("kind") if isinstance(saved, dict) else None
         if kind != cls.__name__:
             raise CheckpointError(f"{path} holds {kind or 'no learner'}, not a {cls.__name__}")

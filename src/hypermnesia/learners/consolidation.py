@@ -1,4 +1,4 @@
-"""Holding weights where old tasks left them, whichever network they are of; and the plain learners that do."""
+"""Holding weights where old tasks left them, whichever network they belong to."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hypermnesia.learners.plain import PlainLearner
-from hypermnesia.plain import PlainObjective
+from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
+from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.trainer import Objective
@@ -58,21 +58,21 @@ class Consolidation(ABC):
         """Take over what :meth:`state` gave, for these weights."""
 
 
-class ConsolidatedLearner(PlainLearner):
-    """A plain network whose weights are held; its subclasses differ in how."""
+class ConsolidatedLearner(StandardNetworkLearner):
+    """A standard network whose weights are held; its subclasses differ in how."""
 
     problems = BOTH
     _consolidation: Consolidation
 
     def _begin_task(self, task: Task) -> None:
         super()._begin_task(task)
-        self._consolidation.begin_task(self._plain.trained)
+        self._consolidation.begin_task(self._standard.trained)
 
     def _objective(self) -> Objective:
-        return PlainObjective(self._plain, self.training, self.problem, penalty=self._consolidation.penalty())
+        return StandardObjective(self._standard, self.training, self.problem, penalty=self._consolidation.penalty())
 
     def _end_task(self, task: Task) -> None:
-        network, outputs, number = self._plain.network, self._plain.outputs, self.num_tasks
+        network, outputs, number = self._standard.network, self._standard.outputs, self.num_tasks
         competing, own = outputs.competing(number), outputs.of_task(number)
 
         def answers(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class ConsolidatedLearner(PlainLearner):
             return logits[:, competing]
 
         network.eval()
-        self._consolidation.end_task(self._plain.trained, answers, task.train, own.start - competing.start)
+        self._consolidation.end_task(self._standard.trained, answers, task.train, own.start - competing.start)
         super()._end_task(task)
 
     def _abandon_task(self) -> None:
@@ -92,4 +92,4 @@ class ConsolidatedLearner(PlainLearner):
 
     def _load_state(self, state: dict[str, Any]) -> None:
         super()._load_state(state)
-        self._consolidation.load_state(state["consolidation"], self._plain.trained)
+        self._consolidation.load_state(state["consolidation"], self._standard.trained)

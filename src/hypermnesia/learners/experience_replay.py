@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners.plain import PlainLearner
-from hypermnesia.plain import Past, PastBatch, PlainObjective
+from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.seeds import Seeds
+from hypermnesia.settings import Settings
+from hypermnesia.standard import Past, PastBatch, StandardObjective
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.trainer import Objective
 
@@ -20,7 +21,7 @@ Kept = tuple[Tensor, Tensor]
 """Inputs of a task `[n, ...]` and their labels within it `[n]`, in random order."""
 
 
-class ExperienceReplaySettings(BaseModel):
+class ExperienceReplaySettings(Settings):
     """How many examples are kept, and how much they count.
 
     Example:
@@ -28,16 +29,14 @@ class ExperienceReplaySettings(BaseModel):
         'equal'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
     buffer_size: Annotated[int, Field(ge=1)] = 500
     """Examples kept of all tasks together, shared equally among them; at least as many as tasks."""
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
     """Share of kept examples in the loss; `equal` gives every task so far the same."""
 
 
-class ExperienceReplayLearner(PlainLearner):
-    """A plain network that learns a few stored examples of past tasks again in every step (ER).
+class ExperienceReplayLearner(StandardNetworkLearner):
+    """A standard network that learns a few stored examples of past tasks again in every step (ER).
 
     A reference for those who may keep some data. Of each task equally many examples are kept, drawn at random.
 
@@ -79,10 +78,10 @@ class ExperienceReplayLearner(PlainLearner):
     def _objective(self) -> Objective:
         past = None
         if self._buffer:
-            starts = [self._plain.outputs.of_task(task).start for task in range(self.num_tasks)]
+            starts = [self._standard.outputs.of_task(task).start for task in range(self.num_tasks)]
             seeds = self.seeds.child("replay", self.num_tasks)
-            past = _StoredExamples(self._buffer, starts, len(self._plain.outputs), self.training.batch_size, seeds)
-        return PlainObjective(self._plain, self.training, past=past, weight=self.settings.weight)
+            past = _StoredExamples(self._buffer, starts, len(self._standard.outputs), self.training.batch_size, seeds)
+        return StandardObjective(self._standard, self.training, past=past, weight=self.settings.weight)
 
     def _end_task(self, task: Task) -> None:
         share = self.settings.buffer_size // (self.num_tasks + 1)

@@ -1,17 +1,17 @@
-"""Fine-tuning: the lower target of continual learning, in which nothing keeps old tasks."""
+"""Fine-tuning: the lower bound of continual learning, in which nothing keeps old tasks."""
 
 from __future__ import annotations
 
-from hypermnesia.learners.plain import PlainLearner
-from hypermnesia.plain import PlainObjective
+from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH
+from hypermnesia.standard import StandardObjective
 from hypermnesia.training.trainer import Objective
 
 
-class FineTuningLearner(PlainLearner):
-    """One plain network learns task after task, and nothing keeps it from forgetting; the lower target.
+class FineTuningLearner(StandardNetworkLearner):
+    """One standard network learns task after task, and nothing keeps it from forgetting; the lower bound.
 
-    Its arguments are those of :class:`PlainLearner`.
+    Its arguments are those of :class:`StandardNetworkLearner`.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("none").
 
@@ -26,4 +26,4 @@ class FineTuningLearner(PlainLearner):
     problems = BOTH
 
     def _objective(self) -> Objective:
-        return PlainObjective(self._plain, self.training, self.problem)
+        return StandardObjective(self._standard, self.training, self.problem)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.learners.base import ContinualLearner, Prediction
-from hypermnesia.plain import PlainNetwork, PlainObjective
 from hypermnesia.problems import BOTH
+from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings
@@ -42,8 +42,8 @@ class FromScratchLearner(ContinualLearner):
     ) -> None:
         super().__init__(module, training=training, seed=seed, device=device)
         # Where each starts; never learns.
-        self._start = PlainNetwork(self._module, "task", self.training, self.seeds)
-        self._networks: tuple[PlainNetwork, ...] = ()
+        self._start = StandardNetwork(self._module, "task", self.training, self.seeds)
+        self._networks: tuple[StandardNetwork, ...] = ()
 
     @property
     def num_tasks(self) -> int:
@@ -72,7 +72,7 @@ class FromScratchLearner(ContinualLearner):
         self._networks[-1].begin_task(task.count_outputs())
 
     def _objective(self) -> Objective:
-        return PlainObjective(self._networks[-1], self.training, self.problem)
+        return StandardObjective(self._networks[-1], self.training, self.problem)
 
     def _end_task(self, task: Task) -> None:
         self._networks[-1].end_task()
@@ -93,6 +93,6 @@ class FromScratchLearner(ContinualLearner):
             self._networks = (*self._networks, self._new())
             self._networks[-1].load_state(saved)
 
-    def _new(self) -> PlainNetwork:
+    def _new(self) -> StandardNetwork:
         seeds = self.seeds.child("network", len(self._networks))
-        return PlainNetwork(self._start.network.module, "task", self.training, seeds)
+        return StandardNetwork(self._start.network.module, "task", self.training, seeds)

@@ -15,9 +15,10 @@ from hypermnesia.learners.base import ContinualLearner, Prediction
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
+from hypermnesia.settings import checked
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 INPUTS_AT_A_TIME = 2000
@@ -48,7 +49,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         device: str | torch.device,
     ) -> None:
         super().__init__(module, training=training, seed=seed, device=device)
-        self.settings = validated(HypernetworkSettings, settings)
+        self.settings = checked(HypernetworkSettings, settings)
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
 
     @property
@@ -115,7 +116,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             outputs = network.while_learning(tensors, inputs)
             merit = problem.merit(outputs, labels).mean()
-            return problem.loss(outputs, labels), {problem.measure.name: merit}
+            return problem.loss(outputs, labels), {problem.metric.name: merit}
 
         return network.objective(loss, penalty=penalty)
 

@@ -12,12 +12,13 @@ from torch.utils.data import DataLoader, Dataset
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.base import Prediction
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
-from hypermnesia.learners.task_inference import InferenceSettings, infer, uncertainty
+from hypermnesia.learners.inference_criteria import InferenceSettings, infer, uncertainty
 from hypermnesia.problems import BOTH, CLASSIFICATION
+from hypermnesia.settings import checked
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.monitor import Monitor
-from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 
@@ -67,7 +68,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         **settings: Any,
     ) -> None:
         # First, so that what is wrong with them is told before anything is made.
-        self.inference = validated(InferenceSettings, inference or {})
+        self.inference = checked(InferenceSettings, inference or {})
         super().__init__(module, settings, training=training, seed=seed, device=device)
 
     @property

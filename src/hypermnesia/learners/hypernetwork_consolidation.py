@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.consolidation import Consolidation
-from hypermnesia.learners.elastic_weight_consolidation import ElasticConsolidation, EWCSettings
+from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
-from hypermnesia.learners.synaptic_intelligence import IntelligentConsolidation, SISettings
-from hypermnesia.learners.task_inference import InferenceSettings
+from hypermnesia.learners.inference_criteria import InferenceSettings
+from hypermnesia.learners.si import IntelligentConsolidation, SISettings
+from hypermnesia.settings import checked
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.settings import TrainingSettings, validated
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 
@@ -63,8 +64,8 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         # First, so that what is wrong with them is told before anything is made.
         if (ewc is None) == (si is None):
             raise ConfigurationError("give either ewc or si, the settings of what holds the weights")
-        self.ewc = None if ewc is None else validated(EWCSettings, ewc)
-        self.si = None if si is None else validated(SISettings, si)
+        self.ewc = None if ewc is None else checked(EWCSettings, ewc)
+        self.si = None if si is None else checked(SISettings, si)
         if settings.setdefault("beta", 0.0) != 0:
             raise ConfigurationError("beta must be 0: the weights themselves are held, not what is generated from them")
         super().__init__(module, inference=inference, training=training, seed=seed, device=device, **settings)

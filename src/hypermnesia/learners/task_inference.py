@@ -1,142 +1,129 @@
-"""How unsure a task's network is about each input, from which the task is inferred when nobody says it."""
+"""HNET+TIR: the network of the task that a task classifier, kept by replay, takes an input for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from hypermnesia.errors import ConfigurationError
-
-Criterion = Literal["entropy", "max-probability", "energy", "agreement"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class InferenceSettings(BaseModel):
-    """How the task of an input is inferred from what the networks of all tasks answer.
-
-    Example:
-        >>> InferenceSettings().copies, InferenceSettings(criterion="agreement").copies
-        (1, 5)
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    criterion: Criterion = "entropy"
-    """What tells that a network is unsure: the entropy of its answer, a small largest probability, a high energy, or
-    answers that change when noise is added to the task embedding."""
-    temperature: Positive = 1.0
-    """Of the softmax and of the energy: the logits are divided by it."""
-    noise: Positive = 0.1
-    """Standard deviation of the noise added to a task embedding; for `agreement`."""
-    samples: Annotated[int, Field(ge=1)] = 4
-    """Noisy copies of a task embedding; for `agreement`."""
-
-    @property
-    def copies(self) -> int:
-        """Networks that must answer for a task: that of its embedding, then those of the embedding's noisy copies."""
-        return 1 + self.samples if self.criterion == "agreement" else 1
+from hypermnesia.learners.base import Prediction
+from hypermnesia.learners.generated import GeneratedNetworkLearner
+from hypermnesia.replay import HardReplaySettings, ReplayClassifier, ReplaySettings
+from hypermnesia.replay.inputs import check_range
+from hypermnesia.settings import checked
+from hypermnesia.standard import StandardNetwork
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.combined import CombinedObjective
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
 
 
-def uncertainty(
-    logits: Float[Tensor, "copies inputs classes"], settings: InferenceSettings
-) -> Float[Tensor, " inputs"]:
-    """How unsure a task's network is about each input: the lower, the likelier the input belongs to the task.
+class TaskInferenceLearner(GeneratedNetworkLearner):
+    """A hypernetwork-protected network, and a task classifier that says which task's weights are to answer (HNET+TIR).
+
+    The task classifier is a standard network of the module's architecture with one output a task. Replayed inputs of
+    past tasks, which carry the task they were made for, keep it from forgetting; their generator is itself protected
+    by a hypernetwork. All of it is learned in the same steps. No old data are kept.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 2.2.
 
     Args:
-        logits: Answers of `settings.copies` networks of one task: the first has the learned embedding, the others
-            noisy ones.
-        settings: The criterion and its temperature.
+        module: The target network, with one head. It must end in a linear layer: a copy of it with a growing head in
+            that place is the task classifier. It is not changed.
+        replay: Fields of :class:`HardReplaySettings`, or the settings themselves.
+        training: How each task is optimized: settings, or their fields as a dict.
+        seed: Root of everything random in this learner.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        settings: Fields of :class:`HypernetworkSettings`, such as `compression=0.5` or `beta=0.01`.
 
     Raises:
-        ConfigurationError: If there are more or fewer copies than the criterion needs.
+        ConfigurationError: If a setting is unknown, of the wrong type or out of range, or there is no linear layer.
 
     Example:
-        >>> sure, unsure = torch.tensor([[9.0, 0.0]]), torch.tensor([[0.1, 0.0]])
-        >>> uncertainty(torch.cat([sure, unsure])[None], InferenceSettings()).round(decimals=2)
-        tensor([0.0000, 0.6900])
+        >>> learner = TaskInferenceLearner(nn.Linear(2, 2), hidden=(4,), chunk_size=3,
+        ...                                training=TrainingSettings(iterations=5))
+        >>> learner.learn((torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])))
+        >>> learner.predict(torch.tensor([[0.0, 1.0]])).task.tolist()
+        [0]
     """
-    if len(logits) != settings.copies:
-        raise ConfigurationError(
-            f"the criterion {settings.criterion!r} needs the answers of {settings.copies} copies of a task's network,"
-            f" not of {len(logits)}: make as many as settings.copies says"
-        )
-    return _CRITERIA[settings.criterion](logits, settings.temperature)
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        replay: ReplaySettings | Mapping[str, Any] | None = None,
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> None:
+        # First, so that what is wrong with them is told before anything is made.
+        self.replay_settings = checked(HardReplaySettings, replay or {})
+        super().__init__(module, settings, training=training, seed=seed, device=device)
+        # To the task classifier every task is a single class.
+        seeds = self.seeds.child("task classifier")
+        standard = StandardNetwork(self._module, "class", self.training, seeds)
+        self._classifier = ReplayClassifier(standard, self.replay_settings, self.training, seeds)
+
+    @property
+    def num_weights(self) -> int:
+        """Numbers trained and kept: of hypernetworks, task classifier and replay model, embeddings included."""
+        return super().num_weights + self._classifier.num_weights
+
+    def replay(self, task: int, number: int) -> Tensor | None:
+        """Inputs of a task as it is remembered, made of the same noise each time, `[number, ...]`."""
+        return self._classifier.replay(task, number)
+
+    def _infer(self, inputs: Tensor) -> Prediction:
+        certainty, tasks = self._classifier.standard.logits(inputs).softmax(1).max(1)
+        return self._answer(inputs, tasks, certainty)
+
+    def _check(self, task: Task) -> None:
+        super()._check(task)
+        check_range(task)
+
+    def _begin_task(self, task: Task) -> None:
+        super()._begin_task(task)
+        self._classifier.begin_task(tuple(task.train.input_shape), 1)
+
+    def _objective(self) -> Objective:
+        task_classifier, replay_model = self._classifier.objectives()
+        others = {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)}
+        return CombinedObjective(self._network_objective(), others)
+
+    def _end_task(self, task: Task) -> None:
+        super()._end_task(task)
+        self._classifier.end_task()
+
+    def _abandon_task(self) -> None:
+        super()._abandon_task()
+        self._classifier.abandon_task()
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "replay": self.replay_settings.model_dump(mode="json")}
+
+    def _state(self) -> dict[str, Any]:
+        return {**super()._state(), "task_classifier": self._classifier.state()}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        super()._load_state(state)
+        self._classifier.load_state(state["task_classifier"])
 
 
-def infer(uncertainties: Float[Tensor, "tasks inputs"]) -> tuple[Int64[Tensor, " inputs"], Float[Tensor, " inputs"]]:
-    """The task of each input: the one whose network is least unsure, of equals the one learned first.
+class _OfTask(Objective):
+    """An objective that is told, instead of the class, that every input belongs to the task being learned."""
 
-    Where a whole batch is known to belong to one task, its mean is one input:
-    `infer(uncertainties.mean(1, keepdim=True))`.
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
 
-    Args:
-        uncertainties: What :func:`uncertainty` says for each task, at least one.
+    def parameters(self) -> list[nn.Parameter]:
+        return self._objective.parameters()
 
-    Returns:
-        The tasks, and a score of how clearly each won: its part of a softmax over tasks of minus the uncertainty. It
-        ranks inputs, from one over the number of tasks (all alike) up to 1. It is no calibrated probability that the
-        task is right: its range depends on the criterion and on the number of tasks.
+    def prepare(self, iteration: int) -> None:
+        self._objective.prepare(iteration)
 
-    Example:
-        >>> infer(torch.tensor([[0.1, 0.7], [0.6, 0.0]]))
-        (tensor([0, 1]), tensor([0.6225, 0.6682]))
-    """
-    return uncertainties.argmin(0), torch.softmax(-uncertainties, dim=0).amax(0)
-
-
-def _entropy(logits: Tensor, temperature: float) -> Tensor:
-    """Entropy of the predictive distribution.
-
-    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, HNET+ENT.
-    """
-    return _shannon_entropy(_probabilities(logits[0], temperature))
-
-
-def _max_probability(logits: Tensor, temperature: float) -> Tensor:
-    """Minus the largest probability.
-
-    Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution examples in neural
-    networks, ICLR 2017.
-    """
-    return -_probabilities(logits[0], temperature).amax(-1)
-
-
-def _energy(logits: Tensor, temperature: float) -> Tensor:
-    """Free energy −T·log Σ exp(logits/T), which sees how large the logits are and not only how they differ.
-
-    Source: Liu et al., Energy-based out-of-distribution detection, NeurIPS 2020, eq. 4.
-    """
-    return -temperature * torch.logsumexp(logits[0] / temperature, dim=-1)
-
-
-def _disagreement(logits: Tensor, temperature: float) -> Tensor:
-    """Generalized Jensen-Shannon divergence of the copies' answers: networks near the right embedding agree.
-
-    Source: Lin, Divergence measures based on the Shannon entropy, 1991, eq. 5.1, with equal weights.
-    """
-    probabilities = _probabilities(logits, temperature)
-    divergence = _shannon_entropy(probabilities.mean(0)) - _shannon_entropy(probabilities).mean(0)
-    return divergence.clamp(min=0)  # rounding could leave it just below
-
-
-def _probabilities(logits: Tensor, temperature: float) -> Tensor:
-    return torch.softmax(logits / temperature, dim=-1)
-
-
-def _shannon_entropy(probabilities: Tensor) -> Tensor:
-    # entr(p) = −p·log p, and 0 at 0: a probability too small for the floating type does no harm.
-    terms: Tensor = torch.special.entr(probabilities)
-    return terms.sum(-1)
-
-
-_CRITERIA: dict[Criterion, Callable[[Tensor, float], Tensor]] = {
-    "entropy": _entropy,
-    "max-probability": _max_probability,
-    "energy": _energy,
-    "agreement": _disagreement,
-}
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        return self._objective.accumulate_gradients(inputs, torch.zeros_like(labels), optimizer)

@@ -1,8 +1,8 @@
-"""Target networks that ship with the package, and what plain classifiers are made of."""
+"""Target networks that ship with the package, and what standard classifiers are made of."""
 
 from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
 from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder
 from hypermnesia.networks.growing import GrowingClassifier
-from hypermnesia.networks.mlp import mlp
+from hypermnesia.networks.perceptron import mlp
 
 __all__ = ["ACTIVATIONS", "ActivationName", "Distribution", "GrowingClassifier", "VariationalAutoencoder", "mlp"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.networks.activations import ActivationName
-from hypermnesia.networks.mlp import mlp
+from hypermnesia.networks.perceptron import mlp
 
 Distribution = Literal["bernoulli", "normal"]
 

@@ -1,4 +1,4 @@
-"""A plain classifier whose head grows as classes arrive."""
+"""A standard classifier whose head grows as classes arrive."""
 
 from __future__ import annotations
 

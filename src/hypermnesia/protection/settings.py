@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from hypermnesia.initialization import Initialization
 from hypermnesia.networks.activations import ActivationName
-from hypermnesia.search import Searched
+from hypermnesia.settings import SearchRange, Settings
 
 Size = Annotated[int, Field(ge=1)]
 
 
-class HypernetworkSettings(BaseModel):
+class HypernetworkSettings(Settings):
     """What the hypernetwork looks like, and how it is kept from forgetting.
 
     Example:
         >>> HypernetworkSettings(compression=0.5).hidden
         (20, 20)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding_dim: Size = 24
     """Numbers in a task embedding: the memory a task costs."""
@@ -37,7 +35,7 @@ class HypernetworkSettings(BaseModel):
     """Hypernetwork weights per target weight, from which the chunk size follows. Neither given: 1."""
     initialization: Initialization = "xavier"
     """Of the hypernetwork's weights."""
-    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), Searched(1e-4, 1.0, log=True)] = 0.01
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-4, 1.0, log=True)] = 0.01
     """Strength of the output regularizer; 0 turns it off."""
     lookahead: Literal["optimizer", "sgd", "none"] = "optimizer"
     """Where the regularizer is evaluated: at what the optimizer, or a plain gradient step, would do on the task loss

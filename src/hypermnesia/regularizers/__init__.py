@@ -1,7 +1,7 @@
 """What keeps old tasks: penalties on how a learner's weights, or the weights it generates, may move."""
 
+from hypermnesia.regularizers.candidate import gradient_step, lookahead
 from hypermnesia.regularizers.fisher import diagonal_fisher
-from hypermnesia.regularizers.lookahead import gradient_step, lookahead
 from hypermnesia.regularizers.output import OutputRegularizer
 from hypermnesia.regularizers.penalty import Penalty
 from hypermnesia.regularizers.quadratic import QuadraticPenalty

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from hypermnesia.networks.mlp import mlp
+from hypermnesia.networks.perceptron import mlp
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import GANSettings
 from hypermnesia.seeds import Seeds
@@ -17,7 +17,7 @@ from hypermnesia.training.settings import TrainingSettings
 
 
 class GAN(ProtectedReplayModel):
-    """A generative adversarial network; its discriminator is the companion.
+    """A generative adversarial network; its discriminator is the auxiliary network.
 
     Generator and discriminator take their steps at the same time, each with the gradient of its own loss: the
     generator's is that its inputs pass for real (the non-saturating loss), the discriminator's that it tells them
@@ -61,11 +61,11 @@ class GAN(ProtectedReplayModel):
         latents = torch.randn(len(inputs), self._settings.latent_dim, device=inputs.device)
         made = generate(latents).sigmoid()
         # The generator's gradient flows through the discriminator, but not into it, and the other way round.
-        frozen = {name: parameter.detach() for name, parameter in self._companion.named_parameters()}
-        verdict = functional_call(self._companion, frozen, (made,))
+        frozen = {name: parameter.detach() for name, parameter in self._auxiliary.named_parameters()}
+        verdict = functional_call(self._auxiliary, frozen, (made,))
         generator_loss = functional.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
         real, penalty = self._judged(inputs)
-        fake = self._companion(made.detach())
+        fake = self._auxiliary(made.detach())
         discriminator_loss = (
             functional.binary_cross_entropy_with_logits(real, torch.ones_like(real))
             + functional.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
@@ -80,6 +80,6 @@ class GAN(ProtectedReplayModel):
     def _judged(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The discriminator's verdict on real inputs, and the penalty for how much it depends on them."""
         inputs = inputs.detach().requires_grad_()
-        verdict = self._companion(inputs)
+        verdict = self._auxiliary(inputs)
         (slope,) = torch.autograd.grad(verdict.sum(), inputs, create_graph=True)
         return verdict, self._gradient_penalty / 2 * slope.square().sum(dim=1).mean()

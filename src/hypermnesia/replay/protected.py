@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.networks.mlp import mlp
+from hypermnesia.networks.perceptron import mlp
 from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import GeneratorSettings
@@ -34,7 +34,7 @@ class ProtectedReplayModel(ReplayModel):
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 2.2 and appendix.
 
     Args:
-        companion: What is learned along with the generator; on the CPU.
+        auxiliary: What is learned along with the generator; on the CPU.
         input_shape: Of one input; its numbers are taken to lie in [0, 1].
         settings: Of the generator and its hypernetwork.
         training: Precision and compilation of the forward pass.
@@ -44,7 +44,7 @@ class ProtectedReplayModel(ReplayModel):
 
     def __init__(
         self,
-        companion: nn.Module,
+        auxiliary: nn.Module,
         input_shape: tuple[int, ...],
         settings: GeneratorSettings,
         training: TrainingSettings,
@@ -58,9 +58,9 @@ class ProtectedReplayModel(ReplayModel):
         with seeds.child("generator").default_generator():
             generator = mlp(numbers_in, settings.hidden, math.prod(input_shape), settings.activation)
         self._network = ProtectedNetwork(generator.to(device), settings.hypernetwork, training, seeds)
-        self._companion = companion.to(device)
-        # The companion before the task that is being learned.
-        self._companion_before: dict[str, Tensor] | None = None
+        self._auxiliary = auxiliary.to(device)
+        # The auxiliary network before the task that is being learned.
+        self._auxiliary_before: dict[str, Tensor] | None = None
 
     @property
     def num_tasks(self) -> int:
@@ -70,12 +70,12 @@ class ProtectedReplayModel(ReplayModel):
     @property
     def num_weights(self) -> int:
         """Numbers trained and kept."""
-        return self._network.num_weights + sum(p.numel() for p in self._companion.parameters())
+        return self._network.num_weights + sum(p.numel() for p in self._auxiliary.parameters())
 
     def begin_task(self, classes: int = 1) -> None:
         """Make room for one more task, of so many classes."""
         self._network.begin_task()
-        self._companion_before = copy.deepcopy(self._companion.state_dict())
+        self._auxiliary_before = copy.deepcopy(self._auxiliary.state_dict())
 
     def objective(self) -> Objective:
         """What to optimize for the task that was begun."""
@@ -92,14 +92,14 @@ class ProtectedReplayModel(ReplayModel):
     def end_task(self) -> None:
         """Keep what was learned."""
         self._network.end_task()
-        self._companion_before = None
+        self._auxiliary_before = None
 
     def abandon_task(self) -> None:
         """Go back to before the task was begun."""
-        assert self._companion_before is not None
+        assert self._auxiliary_before is not None
         self._network.abandon_task()
-        self._companion.load_state_dict(self._companion_before)
-        self._companion_before = None
+        self._auxiliary.load_state_dict(self._auxiliary_before)
+        self._auxiliary_before = None
 
     def latents(self, number: int, generator: torch.Generator) -> Float[Tensor, "number latent"]:
         """Noise to make inputs of, from a CPU generator."""
@@ -121,16 +121,16 @@ class ProtectedReplayModel(ReplayModel):
         """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
         return {
             "generator": self._network.state(),
-            "companion": dict(self._companion.state_dict()),
-            "companion_before": self._companion_before,
+            "auxiliary": dict(self._auxiliary.state_dict()),
+            "auxiliary_before": self._auxiliary_before,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
         self._network.load_state(state["generator"])
-        self._companion.load_state_dict(state["companion"])
-        before = state["companion_before"]
-        self._companion_before = None if before is None else {n: t.to(self._device) for n, t in before.items()}
+        self._auxiliary.load_state_dict(state["auxiliary"])
+        before = state["auxiliary_before"]
+        self._auxiliary_before = None if before is None else {n: t.to(self._device) for n, t in before.items()}
 
     @abstractmethod
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -138,7 +138,7 @@ class ProtectedReplayModel(ReplayModel):
 
     def _learned_along(self) -> list[nn.Parameter]:
         """What the loss of the current task depends on, besides the generator."""
-        return list(self._companion.parameters())
+        return list(self._auxiliary.parameters())
 
     def _placed(self, task: int, noise: Tensor) -> Tensor:
         """The latents of a task that this noise stands for."""

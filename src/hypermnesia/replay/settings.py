@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hypermnesia.networks.activations import ActivationName
 from hypermnesia.protection.settings import HypernetworkSettings, Size
+from hypermnesia.settings import Settings
 
 
-class GeneratorSettings(BaseModel):
+class GeneratorSettings(Settings):
     """What turns noise into inputs of a task: a network that a hypernetwork generates."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     latent_dim: Size = 100
     """Numbers of noise an input is made of."""
@@ -58,15 +57,13 @@ class GANSettings(GeneratorSettings):
     """γ of γ/2 · E‖∇D‖², which keeps the discriminator from winning; 0 for none."""
 
 
-class SelfReplayingVAESettings(BaseModel):
+class SelfReplayingVAESettings(Settings):
     """One plain variational autoencoder, which keeps past inputs by learning its own replay of them.
 
     Example:
         >>> SelfReplayingVAESettings().kind
         'self-replaying-vae'
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["self-replaying-vae"] = "self-replaying-vae"
     latent_dim: Size = 100
@@ -84,15 +81,13 @@ ReplayModelSettings: TypeAlias = Annotated[
 ]
 
 
-class ReplaySettings(BaseModel):
+class ReplaySettings(Settings):
     """What replays inputs of past tasks, and what a classifier learns from them.
 
     Example:
         >>> ReplaySettings(model={"kind": "gan"}).model.kind
         'gan'
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     model: ReplayModelSettings = VAESettings()
     """What imitates inputs of past tasks."""

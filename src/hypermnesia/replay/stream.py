@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hypermnesia.plain import Past, PastBatch
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.seeds import Seeds
+from hypermnesia.standard import Past, PastBatch
 
 Label = Callable[[Tensor, Tensor], Tensor]
 """From replayed inputs `[n, ...]` and the task of each `[n]` to what they should be taken for, `[n, outputs]`."""

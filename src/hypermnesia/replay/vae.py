@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.networks.mlp import mlp
+from hypermnesia.networks.perceptron import mlp
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import VAESettings
 from hypermnesia.seeds import Seeds
@@ -18,7 +18,7 @@ from hypermnesia.training.settings import TrainingSettings
 
 
 class VAE(ProtectedReplayModel):
-    """A variational autoencoder; its decoder is the generator, its encoder the companion.
+    """A variational autoencoder; its decoder is the generator, its encoder the auxiliary network.
 
     The loss is the mean binary cross-entropy of a pixel, plus the divergence of the latents from their prior per pixel.
     The prior is N(0, 1), as published; or a normal distribution for each class, learned by the same loss and kept, two
@@ -105,7 +105,7 @@ class VAE(ProtectedReplayModel):
             prior.requires_grad_(False)
 
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        mean, log_variance = self._companion(inputs).chunk(2, dim=1)
+        mean, log_variance = self._auxiliary(inputs).chunk(2, dim=1)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean)
         reconstruction = functional.binary_cross_entropy_with_logits(generate(latents), inputs)
         if self._class_priors:

@@ -8,8 +8,8 @@ from typing import Any
 import altair
 
 from hypermnesia.analyses.results import to_json
+from hypermnesia.files import write_formats
 from hypermnesia.report.charts.chart import png, svg
-from hypermnesia.report.files import write_files
 
 
 def write_analysis(directory: Path, name: str, result: Any, chart: altair.TopLevelMixin) -> list[Path]:
@@ -29,4 +29,4 @@ def write_analysis(directory: Path, name: str, result: Any, chart: altair.TopLev
     """
     directory.mkdir(parents=True, exist_ok=True)
     contents = {"json": to_json(result).encode(), "svg": svg(chart), "png": png(chart)}
-    return write_files(directory, name, contents)
+    return write_formats(directory, name, contents)

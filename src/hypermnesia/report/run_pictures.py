@@ -15,8 +15,8 @@ from hypermnesia.report.charts.task_confusion import task_confusion_chart
 def draw_pictures(directory: RunDirectory, summary: Summary) -> None:
     """Draw what a run measured into its directory: accuracies, and where there are any, inferred tasks and replay."""
     title = f"{summary.name}, {summary.scenario}-incremental, seed {summary.seed}"
-    matrix = matrix_chart(summary.matrix, summary.measure)
-    directory.write_picture(directory.matrix_picture(summary.measure), png(titled(matrix, title)))
+    matrix = matrix_chart(summary.matrix, summary.metric)
+    directory.write_picture(directory.matrix_picture(summary.metric), png(titled(matrix, title)))
     if summary.task_inference is not None:
         confusion = task_confusion_chart(np.array(summary.task_inference))
         directory.write_picture(directory.task_inference_picture, png(titled(confusion, title)))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,12 @@ import torch
 from torch import Tensor
 
 from hypermnesia.errors import CheckpointError
+from hypermnesia.files import write_atomically
 
 _TENSOR = "__tensor__"
 
 
-def write(path: Path | str, state: Any) -> None:
+def write_state(path: Path | str, state: Any) -> None:
     """Write a nested state to one safetensors file: aside first, synced, then renamed, so it is never half there.
 
     Args:
@@ -29,8 +28,8 @@ def write(path: Path | str, state: Any) -> None:
     Example:
         >>> import tempfile
         >>> folder = tempfile.TemporaryDirectory()
-        >>> write(folder.name + "/state", {"step": 3, "weights": [torch.ones(2)]})
-        >>> read(folder.name + "/state")
+        >>> write_state(folder.name + "/state", {"step": 3, "weights": [torch.ones(2)]})
+        >>> read_state(folder.name + "/state")
         {'step': 3, 'weights': [tensor([1., 1.])]}
     """
     path = Path(path)
@@ -40,8 +39,8 @@ def write(path: Path | str, state: Any) -> None:
     write_atomically(path, data)
 
 
-def read(path: Path | str) -> Any:
-    """Read what :func:`write` wrote, on the CPU.
+def read_state(path: Path | str) -> Any:
+    """Read what :func:`write_state` wrote, on the CPU.
 
     Raises:
         CheckpointError: If the file is missing, cut short or changed.
@@ -66,24 +65,6 @@ def read(path: Path | str) -> Any:
         raise CheckpointError(f"{path} is damaged or not one of this package's files ({error})") from error
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it holds, at any moment, either what it held before or all of `data`."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    with contextlib.suppress(OSError):  # not every file system syncs directories
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-
-
 class Checkpoints:
     """The last few states of a run, in a directory.
 
@@ -99,7 +80,7 @@ class Checkpoints:
     def save(self, step: int, state: Any) -> None:
         """Write the state reached after `step` steps, then drop the oldest ones."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        write(self.directory / f"step-{step:09d}.safetensors", state)
+        write_state(self.directory / f"step-{step:09d}.safetensors", state)
         for old in self._files()[self.keep :]:
             old.unlink()
         # What a killed process left behind.
@@ -111,7 +92,7 @@ class Checkpoints:
         refused: list[str] = []
         for file in self._files():
             try:
-                return read(file), refused
+                return read_state(file), refused
             except CheckpointError as error:
                 refused.append(f"{error}; trying the one before")
         return None, refused

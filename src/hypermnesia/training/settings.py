@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from hypermnesia.errors import ConfigurationError
-from hypermnesia.search import Searched
-
-Settings = TypeVar("Settings", bound=BaseModel)
+from hypermnesia.settings import SearchRange, Settings
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 """What an exponential average keeps of itself at each step."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """Optimizer, length, batches and numerics of learning one task.
 
     Example:
@@ -28,11 +23,9 @@ class TrainingSettings(BaseModel):
         16
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     """Started anew for every task."""
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Searched(1e-5, 1e-1, log=True)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-5, 1e-1, log=True)] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of SGD and RMSprop."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -66,29 +59,3 @@ class TrainingSettings(BaseModel):
         if self.iterations is not None:
             return self.iterations
         return max(1, math.ceil((self.epochs or 10.0) * num_examples / self.batch_size))
-
-
-def validated(kind: type[Settings], values: Settings | Mapping[str, Any]) -> Settings:
-    """Settings from their fields, with an error for people.
-
-    Raises:
-        ConfigurationError: If a field is unknown, of the wrong type or out of range.
-
-    Example:
-        >>> validated(TrainingSettings, {"batchsize": 3})
-        Traceback (most recent call last):
-        hypermnesia.errors.ConfigurationError: there is no setting 'batchsize'; did you mean 'batch_size'?
-    """
-    if isinstance(values, kind):
-        return values
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        if first["type"] != "extra_forbidden":
-            text = first["msg"].removeprefix("Value error, ")
-            raise ConfigurationError(f"{place}: {text}" if place else text) from None
-        near = difflib.get_close_matches(place, kind.model_fields, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(kind.model_fields) or 'none'}"
-        raise ConfigurationError(f"there is no setting '{place}'; {hint}") from None

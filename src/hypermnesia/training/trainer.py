@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -91,7 +92,7 @@ class Trainer:
                 scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
                 self.iteration += 1
                 if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
-                    self._check(scalars["loss"])
+                    check_finite({"loss": scalars["loss"]}, self.iteration)
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
 
@@ -117,13 +118,25 @@ class Trainer:
         self._optimizer.step()
         return scalars
 
-    def _check(self, loss: Tensor) -> None:
-        value = float(loss)
-        if not torch.isfinite(torch.tensor(value)):
+
+def check_finite(scalars: Mapping[str, Tensor], iteration: int) -> dict[str, float]:
+    """Read the scalars of a step, which waits for the device.
+
+    Raises:
+        DivergenceError: One of them is not a finite number.
+
+    Example:
+        >>> check_finite({"loss": torch.tensor(0.5)}, iteration=1)
+        {'loss': 0.5}
+    """
+    values = {name: float(scalar) for name, scalar in scalars.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
             raise DivergenceError(
-                f"the loss became {value} within the first {self.iteration} iterations of the task: lower the learning"
+                f"the {name} became {value} within the first {iteration} iterations of the task: lower the learning"
                 " rate (training.learning_rate), or clip gradients (training.clip_norm=1)"
             )
+    return values
 
 
 def _seed_modules(seeds: Seeds, device: torch.device) -> None:

@@ -1,9 +1,9 @@
 import pytest
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome
 from hypermnesia.experiments.many_runs.compare import Spread, compare, plan
 from hypermnesia.experiments.many_runs.methods import METHODS, base_of, choose, left_out
+from hypermnesia.experiments.many_runs.processes import Outcome
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import load

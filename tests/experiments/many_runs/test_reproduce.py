@@ -3,7 +3,7 @@ import math
 import pytest
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome
+from hypermnesia.experiments.many_runs.processes import Outcome
 from hypermnesia.experiments.many_runs.published import Accuracy, PublishedTable, select
 from hypermnesia.experiments.many_runs.reproduce import Cell, changes, compare, plan
 

@@ -10,7 +10,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.many_runs import tune as module
 from hypermnesia.experiments.many_runs.tune import STUDY, TUNED, Search, search_space, tune
 from hypermnesia.experiments.settings.config import load
-from hypermnesia.search import Searched
+from hypermnesia.settings import SearchRange
 
 SHORT = ["training.iterations=6", "tasks.num_tasks=2", "threads=1", "device=cpu"]
 
@@ -143,7 +143,7 @@ def test_only_some_settings_are_searched(tmp_path):
 
 def test_a_diverged_trial_is_given_up_and_the_others_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "search_space", lambda experiment: {"training.learning_rate": Searched(1e28, 1e30, log=True)}
+        module, "search_space", lambda experiment: {"training.learning_rate": SearchRange(1e28, 1e30, log=True)}
     )
     trials = tune(search(tmp_path, 2, "training.optimizer=sgd"))
     assert [trial.state for trial in trials] == ["pruned", "pruned"]

@@ -2,14 +2,15 @@ import pytest
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
-from hypermnesia.experiments.settings.config import load, validated
+from hypermnesia.experiments.settings.config import Experiment, load
+from hypermnesia.settings import checked
 
 
 @pytest.mark.parametrize("preset", sources.presets())
 def test_every_preset_is_an_experiment_and_survives_being_written_out(preset):
     experiment = load(preset)
     assert experiment.name == preset
-    assert validated(sources.parse(experiment.to_yaml()), preset) == experiment
+    assert checked(Experiment, sources.parse(experiment.to_yaml()), preset) == experiment
 
 
 # As published: target, iterations, rate, embeddings, hypernetwork, chunk, β, past tasks a step. Only β of

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from hypermnesia.analyses.compression import Size, Sizes, compression
 from hypermnesia.analyses.variants import Variant
-from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.methods import base_of
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 from hypermnesia.report.charts.chart import specification, svg
 from hypermnesia.report.studies.compression import compression_chart, compression_sheet
 from hypermnesia.report.studies.sheet import as_csv, markdown, print_sheet
@@ -64,10 +64,10 @@ def test_one_target_network_is_marked_where_it_is_within_the_picture():
 
 def test_the_picture_says_what_the_plain_networks_are_only_where_they_are():
     text = svg(compression_chart(study(WHOLE, "training.iterations=9", "learner.beta=1"))).decode()
-    assert "a plain network for each task" in text
+    assert "a standard network for each task" in text
     assert "All ran with training.iterations=9." in text and "Hypernetworks ran with learner.beta=1." in text
     text = svg(compression_chart(study({"hnet-0.5": [0.9, 0.9]}))).decode()
-    assert "a plain network for each task" not in text
+    assert "a standard network for each task" not in text
 
 
 def test_what_has_not_finished_is_left_empty():

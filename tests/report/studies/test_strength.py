@@ -4,8 +4,8 @@ import io
 import pytest
 
 from hypermnesia.analyses.strength import strength, strengths
-from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.methods import base_of
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 from hypermnesia.report.charts.chart import specification, svg
 from hypermnesia.report.studies.sheet import as_csv
 from hypermnesia.report.studies.strength import strength_chart, strength_sheet

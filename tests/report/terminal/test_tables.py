@@ -18,7 +18,7 @@ def printed(tasks: int, found: dict | None = None, **console) -> str:
         seed=0,
         directory="runs/somewhere",
         tasks=[str(task) for task in range(tasks)],
-        measure=ACCURACY,
+        metric=ACCURACY,
         matrix=matrix,
         average=0.95,
         **{

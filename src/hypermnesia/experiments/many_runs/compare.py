@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
 from hypermnesia.experiments.many_runs.methods import Base, Method
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
 from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.problems import ACCURACY, Measure
+from hypermnesia.problems import ACCURACY, Metric
 
 # What the comparison reads of a run's summary, besides what the run measured.
 _FIGURES = ("forgetting", "iterations", "learning_seconds", "memory_bytes", "num_weights")
@@ -30,7 +30,7 @@ class MethodFigures:
         settings: All that differed from that.
         tuned: Whether its settings were chosen for these tasks: they are those of a preset, or there are none.
         summaries: Of its finished runs, one for each seed.
-        measure: What the runs measured.
+        metric: What the runs measured.
     """
 
     method: Method
@@ -38,19 +38,19 @@ class MethodFigures:
     settings: tuple[str, ...]
     tuned: bool
     summaries: tuple[Mapping[str, Any], ...]
-    measure: Measure = ACCURACY
+    metric: Metric = ACCURACY
 
     @property
     def average(self) -> Spread | None:
         """Average accuracy after the last task, in percent, or error; None if no run finished, as for all others."""
-        measure = self.measure
-        return spread.spread([measure.factor * summary[f"average_{measure.name}"] for summary in self.summaries])
+        metric = self.metric
+        return spread.spread([metric.factor * summary[f"average_{metric.name}"] for summary in self.summaries])
 
     @property
     def forgetting(self) -> Spread | None:
         """How far tasks have fallen from their best, in percentage points for accuracy; None for a single task too."""
         return spread.spread(
-            [self.measure.factor * s["forgetting"] for s in self.summaries if s["forgetting"] is not None]
+            [self.metric.factor * s["forgetting"] for s in self.summaries if s["forgetting"] is not None]
         )
 
     @property
@@ -85,8 +85,8 @@ class MethodFigures:
         return np.array([[row[: i + 1].mean() for i, row in enumerate(matrix)] for matrix in self._matrices()])
 
     def _matrices(self) -> list[Float64[np.ndarray, "tasks tasks"]]:
-        measure = self.measure
-        return [measure.factor * np.array(summary[measure.name], dtype=np.float64) for summary in self.summaries]
+        metric = self.metric
+        return [metric.factor * np.array(summary[metric.name], dtype=np.float64) for summary in self.summaries]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +106,9 @@ class MethodComparison:
     left_out: tuple[str, ...] = ()
 
     @property
-    def measure(self) -> Measure:
+    def metric(self) -> Metric:
         """What all runs measured."""
-        return self.base.experiment.problem.measure
+        return self.base.experiment.problem.metric
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -132,8 +132,8 @@ def plan(base: Base, methods: Sequence[Method], seeds: int = 1) -> list[PlannedR
         >>> [run.name for run in plan(base_of("split-digits"), [METHODS["hnet"], METHODS["ewc"]])]
         ['hnet-seed0', 'ewc-seed0']
     """
-    scenarios, measure = (base.experiment.scenario,), base.experiment.problem.measure.name
-    figures = (measure, f"average_{measure}", *_FIGURES)
+    scenarios, metric = (base.experiment.scenario,), base.experiment.problem.metric.name
+    figures = (metric, f"average_{metric}", *_FIGURES)
     runs = [
         PlannedRun(method.name, *base.settings(method), scenarios, seed, figures)
         for seed in range(seeds)
@@ -168,9 +168,9 @@ def compare(
         left_out: Why others are not there, a sentence for each.
     """
     finished = sorted((each for each in outcomes if each.summary), key=lambda outcome: outcome.run.seed)
-    figures, measure = [], base.experiment.problem.measure
+    figures, metric = [], base.experiment.problem.metric
     for method in methods:
         summaries = tuple(outcome.summary for outcome in finished if outcome.run.group == method.name)
         tuned = not method.tunable or base.preset(method) is not None
-        figures.append(MethodFigures(method, *base.settings(method), tuned, summaries, measure))
+        figures.append(MethodFigures(method, *base.settings(method), tuned, summaries, metric))
     return MethodComparison(base, seeds, tuple(figures), tuple(left_out))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.many_runs.reproduce import changes
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment, HypernetworkMethod, load
@@ -213,8 +213,7 @@ def choose(names: Sequence[str], scenario: Scenario) -> list[Method]:
     for name in names:
         if name not in METHODS:
             raise ConfigurationError(
-                f"--methods: there is no method '{name}'.{sources.did_you_mean(name, METHODS)} "
-                f"Methods: {', '.join(METHODS)}."
+                f"--methods: there is no method '{name}'.{did_you_mean(name, METHODS)} Methods: {', '.join(METHODS)}."
             )
         if scenario not in METHODS[name].scenarios:
             raise ConfigurationError(f"--methods: {why_not(METHODS[name], scenario)}; leave it out.")

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings import sources
-from hypermnesia.experiments.settings.sources import did_you_mean
-from hypermnesia.experiments.settings.validation import sentences
+from hypermnesia.settings import Settings, checked
 
 # Keys become parts of the names of files and directories.
 Key = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -24,11 +23,7 @@ class Accuracy(NamedTuple):
     sem: Annotated[float, Field(ge=0, le=100)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Reproduction(_Section):
+class Reproduction(Settings):
     """One of our runs, and the cells it answers for."""
 
     method: Key
@@ -53,7 +48,7 @@ class Reproduction(_Section):
         return "_".join([self.benchmark, self.method, *(self.scenarios or ())])
 
 
-class PublishedTable(_Section):
+class PublishedTable(Settings):
     """Accuracies as published, for each benchmark, scenario and method, and the runs of ours to set beside them.
 
     Example:
@@ -122,15 +117,11 @@ def load(source: str) -> PublishedTable:
             f"There is no table '{source}'.{did_you_mean(source, names)} Tables: {', '.join(names)}; "
             "a file of your own must end in .yaml."
         )
-    try:
-        table = PublishedTable.model_validate(values)
-    except ValidationError as error:
-        wrong = sentences(error, PublishedTable)
-    else:
-        table = table.model_copy(update={"runs": tuple(_runs(table))})
-        wrong = list(_contradictions(table))
-    if wrong:
-        raise ConfigurationError("\n".join([f"{source} is no table of accuracies.", *wrong]))
+    complaint = f"{source} is no table of accuracies."
+    table = checked(PublishedTable, values, complaint)
+    table = table.model_copy(update={"runs": tuple(_runs(table))})
+    if wrong := list(_contradictions(table)):
+        raise ConfigurationError("\n".join([complaint, *wrong]))
     return table
 
 

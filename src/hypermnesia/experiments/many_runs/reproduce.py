@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.batch import Outcome, PlannedRun, check
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
 from hypermnesia.experiments.many_runs.published import Accuracy, PublishedTable
 from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE

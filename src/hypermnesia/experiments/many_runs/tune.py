@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import BaseModel
 
-from hypermnesia.errors import ConfigurationError, DivergenceError
-from hypermnesia.evaluation import measure
+from hypermnesia.errors import ConfigurationError, DivergenceError, did_you_mean
+from hypermnesia.evaluation import score
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
-from hypermnesia.experiments.settings.config import Experiment, validated
-from hypermnesia.search import Searched
+from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.files import write_atomically
 from hypermnesia.seeds import Seeds
+from hypermnesia.settings import SearchRange, checked
 from hypermnesia.tasks import Task
-from hypermnesia.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     import optuna
@@ -63,12 +63,12 @@ class Search:
         for place in self.only:
             if place not in declared:
                 raise ConfigurationError(
-                    f"--only: '{place}' is not searched.{sources.did_you_mean(place, declared)} Searched here:"
+                    f"--only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
                     f" {', '.join(declared)}."
                 )
 
     @property
-    def space(self) -> dict[str, Searched]:
+    def space(self) -> dict[str, SearchRange]:
         """Where each setting is looked for."""
         return {p: s for p, s in search_space(self.experiment).items() if not self.only or p in self.only}
 
@@ -90,7 +90,7 @@ class Trial:
     state: str
 
 
-def search_space(experiment: Experiment) -> dict[str, Searched]:
+def search_space(experiment: Experiment) -> dict[str, SearchRange]:
     """What can be tuned: every number of learner and training whose annotation says where to look.
 
     Example:
@@ -133,7 +133,7 @@ def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambd
             _watch(search, study, workers, told)
     finally:
         # Also of a search that was stopped.
-        sign = search.experiment.problem.measure.sign
+        sign = search.experiment.problem.metric.sign
         trials = sorted(
             map(_trial, study.get_trials()),
             key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
@@ -143,13 +143,13 @@ def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambd
     return trials
 
 
-def _searched(section: BaseModel, place: str) -> Iterator[tuple[str, Searched]]:
+def _searched(section: BaseModel, place: str) -> Iterator[tuple[str, SearchRange]]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from _searched(value, f"{place}.{name}")
         elif isinstance(value, float | int):
-            yield from ((f"{place}.{name}", found) for found in field.metadata if isinstance(found, Searched))
+            yield from ((f"{place}.{name}", found) for found in field.metadata if isinstance(found, SearchRange))
 
 
 def _study(search: Search) -> optuna.Study:
@@ -164,7 +164,7 @@ def _study(search: Search) -> optuna.Study:
     study = optuna.create_study(
         storage=f"sqlite:///{search.directory / STUDY}",
         study_name="tune",
-        direction="maximize" if search.experiment.problem.measure.more_is_better else "minimize",
+        direction="maximize" if search.experiment.problem.metric.more_is_better else "minimize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
     )
@@ -257,8 +257,8 @@ def _average(search: Search, tasks: Sequence[Task], told: Callable[[Trial], None
         with _diverged_is_pruned():
             learner.learn(task)
         scenario = experiment.scenario
-        found = [measure(learner, each.test, i, [scenario]) for i, each in enumerate(tasks[: number + 1]) if each.test]
-        average = sum(measurement.value[scenario] for measurement in found) / len(found)
+        found = [score(learner, each.test, i, [scenario]) for i, each in enumerate(tasks[: number + 1]) if each.test]
+        average = sum(each.value[scenario] for each in found) / len(found)
         trial.report(average, number)
         if number + 1 < len(tasks) and trial.should_prune():
             raise optuna.TrialPruned
@@ -289,13 +289,13 @@ def _without_test(search: Search) -> list[Task]:
 
 def _with_settings(experiment: Experiment, settings: Mapping[str, float]) -> Experiment:
     assignments = [f"{place}={value!r}" for place, value in settings.items()]
-    return validated(sources.override(experiment.model_dump(mode="json"), assignments), experiment.name)
+    return checked(Experiment, sources.override(experiment.model_dump(mode="json"), assignments), experiment.name)
 
 
 def _tuned(experiment: Experiment, best: Trial) -> Experiment:
     """The experiment with the settings of its best trial, under a name and a description of its own."""
     places = ", ".join(best.settings)
-    reached = experiment.problem.measure.show(best.average or 0.0)
+    reached = experiment.problem.metric.show(best.average or 0.0)
     described = f"{experiment.name}, {places} tuned: {reached} on validation data"
     own = {"name": f"{experiment.name}-tuned", "description": described}
     return _with_settings(experiment, best.settings).model_copy(update=own)

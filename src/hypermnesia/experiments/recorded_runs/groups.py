@@ -17,7 +17,7 @@ from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, Timing
 from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.experiments.settings.sources import flatten
-from hypermnesia.problems import Measure
+from hypermnesia.problems import Metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Group:
         return self.counted[0].tasks
 
     @property
-    def measure(self) -> Measure:
+    def metric(self) -> Metric:
         """What tasks were measured by: accuracy or error."""
-        return self.counted[0].measure
+        return self.counted[0].metric
 
     @property
     def matrices(self) -> Float64[np.ndarray, "seeds learned tasks"]:
@@ -73,12 +73,12 @@ class Group:
     @property
     def forgetting(self) -> Spread | None:
         """How far tasks have fallen from their best; None for a single task, too."""
-        return self._over_seeds(forgetting, self.measure.sign)
+        return self._over_seeds(forgetting, self.metric.sign)
 
     @property
     def backward_transfer(self) -> Spread | None:
         """What learning later tasks did to earlier ones; None for a single task, too."""
-        return self._over_seeds(backward_transfer, self.measure.sign)
+        return self._over_seeds(backward_transfer, self.metric.sign)
 
     @property
     def inferred(self) -> Int[np.ndarray, "tasks tasks"] | None:

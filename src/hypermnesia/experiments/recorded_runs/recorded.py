@@ -16,9 +16,10 @@ from jaxtyping import Float64, Int
 
 from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError
 from hypermnesia.experiments.settings import sources
-from hypermnesia.experiments.settings.config import Experiment, validated
+from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY, ERROR, Measure
+from hypermnesia.problems import ACCURACY, ERROR, Metric
+from hypermnesia.settings import checked
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class RecordedRun:
         experiment: The same as this version understands it; None if it does not.
         environments: Versions and device, one entry each time the run was started or resumed.
         tasks: Names of all tasks, learned or not; empty before the first one is learned.
-        measure: What tasks were measured by: accuracy or error.
+        metric: What tasks were measured by: accuracy or error.
         matrix: Test accuracies in [0, 1], or errors, row = after task i, column = task j; NaN = not measured.
         inferred: Of each task's test inputs (row), how many were taken for which task; None where no task is inferred.
         steps: Measurements while learning, in order.
@@ -66,7 +67,7 @@ class RecordedRun:
     experiment: Experiment | None
     environments: Sequence[Mapping[str, Any]]
     tasks: tuple[str, ...]
-    measure: Measure
+    metric: Metric
     matrix: Float64[np.ndarray, "learned tasks"]
     inferred: Int[np.ndarray, "known known"] | None
     steps: Sequence[Mapping[str, float]]
@@ -151,15 +152,15 @@ def read(path: Path) -> RecordedRun:
 
     finished = directory.summary.exists()
     summary = part(directory.summary, _summary, None, needed=False)
-    measure = ERROR if directory.matrix(ERROR).exists() else ACCURACY
+    metric = ERROR if directory.matrix(ERROR).exists() else ACCURACY
     nothing: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
     reading = _whole_matrix if finished else read_matrix
-    tasks, matrix = part(directory.matrix(measure), lambda file: reading(file, measure), nothing, needed=finished)
+    tasks, matrix = part(directory.matrix(metric), lambda file: reading(file, metric), nothing, needed=finished)
     no_settings: dict[str, Any] = {}
     settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
     experiment = None
     try:
-        experiment = validated(dict(settings), str(directory.config)) if settings else None
+        experiment = checked(Experiment, settings, f"{directory.config} cannot be run.") if settings else None
     except ConfigurationError as error:
         reasons = " ".join(str(error).splitlines()[1:])
         problems.append(f"{directory.config} is of another version: {reasons} Its settings are shown as they stand.")
@@ -169,7 +170,7 @@ def read(path: Path) -> RecordedRun:
         experiment=experiment,
         environments=part(directory.environment, _objects, [], needed=True),
         tasks=tasks,
-        measure=measure,
+        metric=metric,
         matrix=matrix,
         inferred=part(directory.task_inference, _counts, None, needed=False),
         steps=part(directory.metrics, _steps, [], needed=finished),
@@ -180,7 +181,7 @@ def read(path: Path) -> RecordedRun:
     )
 
 
-def read_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], Float64[np.ndarray, "learned tasks"]]:
+def read_matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], Float64[np.ndarray, "learned tasks"]]:
     """Names of all tasks, and what was measured after each one learned so far; NaN = not measured.
 
     Raises:
@@ -190,11 +191,11 @@ def read_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], Float64[
     tasks, rows = _rows(file)
     matrix = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
     matrix = matrix.reshape(len(rows), len(tasks))
-    largest = 1 if measure is ACCURACY else np.finfo(np.float64).max
+    largest = 1 if metric is ACCURACY else np.finfo(np.float64).max
     if len(rows) > len(tasks) or (matrix < 0).any() or (matrix > largest).any():
         raise ValueError(f"it must hold a row for each learned task, of numbers from 0 to {largest:g}")
     if np.isnan(np.diagonal(matrix)).any():
-        raise ValueError(f"the {measure.name} on a new task is not there")
+        raise ValueError(f"the {metric.name} on a new task is not there")
     return tasks, matrix
 
 
@@ -256,10 +257,10 @@ def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     return tuple(head[1:]), [row[1:] for row in rows]
 
 
-def _whole_matrix(file: Path, measure: Measure) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, matrix = read_matrix(file, measure)
+def _whole_matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], np.ndarray]:
+    tasks, matrix = read_matrix(file, metric)
     if len(matrix) < len(tasks) or np.isnan(matrix[-1]).any():
-        raise ValueError(f"the run is finished, but the {measure.name} after the last task is not there")
+        raise ValueError(f"the run is finished, but the {metric.name} after the last task is not there")
     return tasks, matrix
 
 

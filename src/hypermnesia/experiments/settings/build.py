@@ -14,7 +14,7 @@ from hypermnesia.data import load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import config
 from hypermnesia.experiments.settings.config import Experiment, SplitTasks
-from hypermnesia.learners.plain import PlainLearner
+from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Polynomial, Task, permuted, polynomials, split
@@ -103,7 +103,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.Con
             f"tasks.kind={experiment.tasks.kind} asks for numbers, but learner.method={experiment.learner.method} only"
             " learns classes."
         )
-    if issubclass(kind, PlainLearner):
+    if issubclass(kind, StandardNetworkLearner):
         options["scenario"] = experiment.scenario
     learner = kind(build_network(experiment, tasks), **options)
     learner.problem = experiment.problem

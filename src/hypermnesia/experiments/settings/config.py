@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings import sources
-from hypermnesia.experiments.settings.validation import sentences
 from hypermnesia.learners import (
     EWCSettings,
     ExperienceReplaySettings,
@@ -23,6 +22,7 @@ from hypermnesia.networks import ActivationName
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay.settings import HardReplaySettings, ReplaySettings
+from hypermnesia.settings import Settings, checked
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.training.settings import TrainingSettings
 
@@ -47,17 +47,13 @@ APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
 """What two runs of the same settings may differ in."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DataSettings(_Section):
+class DataSettings(Settings):
     """Where examples come from."""
 
     name: Literal["digits", "mnist", "fashion-mnist"]
 
 
-class SplitTasks(_Section):
+class SplitTasks(Settings):
     """A task is a few of the classes; see `hypermnesia.tasks.split`."""
 
     kind: Literal["split"]
@@ -69,7 +65,7 @@ class SplitTasks(_Section):
     validation: Validation = 0
 
 
-class PermutedTasks(_Section):
+class PermutedTasks(Settings):
     """A task is all classes under a permutation of the pixels; see `hypermnesia.tasks.permuted`."""
 
     kind: Literal["permuted"]
@@ -79,7 +75,7 @@ class PermutedTasks(_Section):
     validation: Validation = 0
 
 
-class PolynomialSettings(_Section):
+class PolynomialSettings(Settings):
     """A polynomial on an interval; see `hypermnesia.tasks.Polynomial`."""
 
     coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
@@ -96,7 +92,7 @@ class PolynomialSettings(_Section):
         return self
 
 
-class PolynomialTasks(_Section):
+class PolynomialTasks(Settings):
     """A task is to predict a polynomial of one variable; see `hypermnesia.tasks.polynomials`. Needs no data."""
 
     kind: Literal["polynomials"]
@@ -109,7 +105,7 @@ class PolynomialTasks(_Section):
     """Further examples to choose settings by."""
 
 
-class MLPSettings(_Section):
+class MLPSettings(Settings):
     """The target network: a multilayer perceptron, see `hypermnesia.networks.mlp`."""
 
     kind: Literal["mlp"]
@@ -138,26 +134,26 @@ class LikelihoodMethod(HypernetworkSettings):
     likelihood: LikelihoodSettings = LikelihoodSettings()
 
 
-class ReplayMethod(_Section):
+class ReplayMethod(Settings):
     """The learner `hypermnesia.ReplayLearner` and its settings."""
 
     method: Literal["replay"]
     replay: ReplaySettings = ReplaySettings()
 
 
-class FineTuningMethod(_Section):
+class FineTuningMethod(Settings):
     """The learner `hypermnesia.FineTuningLearner`."""
 
     method: Literal["fine-tuning"]
 
 
-class JointMethod(_Section):
+class JointMethod(Settings):
     """The learner `hypermnesia.JointLearner`."""
 
     method: Literal["joint"]
 
 
-class FromScratchMethod(_Section):
+class FromScratchMethod(Settings):
     """The learner `hypermnesia.FromScratchLearner`."""
 
     method: Literal["from-scratch"]
@@ -225,7 +221,7 @@ Learner = Annotated[
 ]
 
 
-class EvaluationSettings(_Section):
+class EvaluationSettings(Settings):
     """Which test accuracies are measured."""
 
     tasks: Literal["all", "diagonal-and-last-row"] = "all"
@@ -236,7 +232,7 @@ class EvaluationSettings(_Section):
     without being trained again."""
 
 
-class RecordingSettings(_Section):
+class RecordingSettings(Settings):
     """How often a run writes something down, and what it keeps."""
 
     log_every: Count = 100
@@ -248,7 +244,7 @@ class RecordingSettings(_Section):
     how `hypermnesia analyze weights` sees drift. Each takes as much room as learner.safetensors."""
 
 
-class Experiment(_Section):
+class Experiment(Settings):
     """Everything that determines a run.
 
     Example:
@@ -321,7 +317,7 @@ def load(source: str, overrides: Iterable[str] = ()) -> Experiment:
     if own := _of_scenario(by_scenario, values.get("scenario", "task"), source):
         # What is said on the command line goes before what the file says.
         values = sources.override(sources.override(values, own), overrides)
-    return validated(values, source)
+    return checked(Experiment, values, f"{source} cannot be run.")
 
 
 def _of_scenario(by_scenario: Any, scenario: Any, source: str) -> list[str]:
@@ -333,15 +329,6 @@ def _of_scenario(by_scenario: Any, scenario: Any, source: str) -> list[str]:
     if strangers := [name for name in by_scenario if name not in SCENARIOS]:
         raise ConfigurationError(
             f"{source}: by_scenario knows {', '.join(SCENARIOS)}, not '{strangers[0]}'."
-            f"{sources.did_you_mean(str(strangers[0]), SCENARIOS)}"
+            f"{did_you_mean(str(strangers[0]), SCENARIOS)}"
         )
     return [f"{place}={json.dumps(value)}" for place, value in by_scenario.get(scenario, {}).items()]
-
-
-def validated(values: dict[str, Any], source: str) -> Experiment:
-    """The experiment these settings describe; `source` says in an error where they came from."""
-    try:
-        return Experiment.model_validate(values)
-    except ValidationError as error:
-        wrong = "\n".join(sentences(error, Experiment))
-        raise ConfigurationError(f"{source} cannot be run.\n{wrong}") from error

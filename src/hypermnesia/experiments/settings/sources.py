@@ -5,7 +5,6 @@ Everything here is plain dictionaries; what they mean is `hypermnesia.experiment
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -14,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, did_you_mean
 
 DEFAULT_PRESET = "split-digits"
 
@@ -64,17 +63,6 @@ def dump(values: Mapping[str, Any]) -> str:
           hidden: [400, 400]
     """
     return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-
-
-def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
-    """A question to put after an error, or nothing where no allowed word is near.
-
-    Example:
-        >>> did_you_mean("iteration", ["iterations", "epochs"])
-        " Did you mean 'iterations'?"
-    """
-    near = difflib.get_close_matches(wrong, list(allowed), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def presets() -> dict[str, str]:

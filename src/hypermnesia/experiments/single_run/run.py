@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hypermnesia.errors import CheckpointError, DivergenceError
-from hypermnesia.evaluation import Measurement, measure
+from hypermnesia.errors import CheckpointError
+from hypermnesia.evaluation import Score, score
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment
@@ -24,6 +23,7 @@ from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Scenario, Task
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
@@ -81,7 +81,7 @@ class _Run:
     ) -> None:
         self.experiment, self.tasks, self.learner = experiment, tasks, learner
         self.directory, self.observer, self.stop = directory, observer, stop
-        self.measure = tasks[0].problem.measure
+        self.metric = tasks[0].problem.metric
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned
@@ -156,12 +156,7 @@ class _Run:
             self._save()
 
     def _record_step(self, task: int, progress: Progress) -> None:
-        scalars = {name: float(value) for name, value in progress.scalars.items()}
-        if not all(map(math.isfinite, scalars.values())):
-            raise DivergenceError(
-                f"the loss is not a finite number after {progress.iteration} iterations of the task: lower "
-                "training.learning_rate, or clip gradients (training.clip_norm=1)"
-            )
+        scalars = check_finite(progress.scalars, progress.iteration)
         self.records.add(kind="step", step=self.step, task=task, iteration=progress.iteration, **scalars)
         for name, value in scalars.items():
             self.tensorboard.add(f"learning/{name}", value, self.step)
@@ -174,9 +169,9 @@ class _Run:
         asked = range(after + 1) if every else [after]
         scenario = self.experiment.scenario
         scenarios = self.learner.scenarios if last and self.experiment.evaluation.every_scenario else (scenario,)
-        measured = {task: self._measure(after, task, scenarios) for task in asked}
+        measured = {task: self._score(after, task, scenarios) for task in asked}
         for task, splits in measured.items():
-            values = {f"{split}_{self.measure.name}": found.value[scenario] for split, found in splits.items()}
+            values = {f"{split}_{self.metric.name}": found.value[scenario] for split, found in splits.items()}
             self.records.add(kind="evaluation", step=self.step, after=after, task=task, **values)
             for name, value in values.items():
                 self.tensorboard.add(f"{name}/{task:03d}", value, self.step)
@@ -194,14 +189,14 @@ class _Run:
         self._write_tables()
         self.observer.evaluated(after, row)
 
-    def _measure(self, after: int, task: int, scenarios: Sequence[Scenario]) -> dict[str, Measurement]:
+    def _score(self, after: int, task: int, scenarios: Sequence[Scenario]) -> dict[str, Score]:
         if self.stop():
             self._save()
             raise RunStopped
         self.observer.evaluating(after, task)
         splits = {"test": self.tasks[task].test, "validation": self.tasks[task].validation}
         return {
-            name: measure(self.learner, examples, task, scenarios)
+            name: score(self.learner, examples, task, scenarios)
             for name, examples in splits.items()
             if examples is not None
         }
@@ -243,7 +238,7 @@ class _Run:
         self.clock = now
 
     def _write_tables(self) -> None:
-        self.directory.write_matrix(self.state.matrix(), self.state.tasks, self.measure)
+        self.directory.write_matrix(self.state.matrix(), self.state.tasks, self.metric)
         if self.state.inferred is not None:
             self.directory.write_task_inference(self.state.inferred, self.state.tasks)
         state = self.state
@@ -264,7 +259,7 @@ class _Run:
         summary = summarize(
             self.experiment,
             self.state,
-            self.measure,
+            self.metric,
             directory=str(self.directory.path),
             chance=np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
             compression=self.learner.compression,

@@ -17,14 +17,16 @@ from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
-from hypermnesia.experiments.settings.config import Experiment, validated
-from hypermnesia.problems import ACCURACY, ERROR, Measure
-from hypermnesia.training.checkpoint import read, write, write_atomically
+from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.files import write_atomically
+from hypermnesia.problems import ACCURACY, ERROR, Metric
+from hypermnesia.settings import checked
+from hypermnesia.training.checkpoint import read_state, write_state
 
 _NEEDED = {"config.yaml", "environment.json"}
 _ALL = _NEEDED | {
     "metrics.jsonl",
-    *(f"{measure.name}.{kind}" for measure in (ACCURACY, ERROR) for kind in ("csv", "png")),
+    *(f"{metric.name}.{kind}" for metric in (ACCURACY, ERROR) for kind in ("csv", "png")),
     "task_inference.csv",
     "task_inference.png",
     "replay.safetensors",
@@ -105,7 +107,7 @@ class RunDirectory:
         """
         if not self.is_run():
             raise ConfigurationError(f"{self.path} holds no run to resume.")
-        return validated(sources.read(str(self.config)), str(self.config))
+        return checked(Experiment, sources.read(str(self.config)), f"{self.config} cannot be run.")
 
     def check(self, experiment: Experiment, *, resume: bool, overwrite: bool) -> None:
         """Refuse what would lose or mix up anybody's files; changes nothing.
@@ -200,17 +202,17 @@ class RunDirectory:
         except ValueError as error:
             raise ConfigurationError(f"{self.environment} is damaged: it must hold a JSON list.") from error
 
-    def write_matrix(self, matrix: np.ndarray, tasks: Sequence[str], measure: Measure) -> None:
+    def write_matrix(self, matrix: np.ndarray, tasks: Sequence[str], metric: Metric) -> None:
         """Write accuracy.csv, or error.csv.
 
         Args:
             matrix: Test accuracies in [0, 1], or errors, `[learned, tasks]`; NaN (not measured) becomes an empty cell.
             tasks: The tasks' names.
-            measure: Which of them.
+            metric: Which of them.
         """
         cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
         _write_csv(
-            self.matrix(measure),
+            self.matrix(metric),
             [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
         )
 
@@ -221,13 +223,13 @@ class RunDirectory:
 
     def write_replay(self, early: Sequence[Tensor], late: Sequence[Tensor]) -> None:
         """Write replay.safetensors: inputs of each task so far, as they were right after it and as they are now."""
-        write(self.replay, {"early": list(early), "late": list(late)})
+        write_state(self.replay, {"early": list(early), "late": list(late)})
 
     def read_replay(self) -> tuple[list[Tensor], list[Tensor]] | None:
         """What :meth:`write_replay` wrote: early and late inputs of each task; None if the learner replays none."""
         if not self.replay.exists():
             return None
-        saved = read(self.replay)
+        saved = read_state(self.replay)
         return saved["early"], saved["late"]
 
     def write_timing(self, rows: Sequence[tuple[str, int, float, float]]) -> None:
@@ -235,13 +237,13 @@ class RunDirectory:
         head = ["task", "iterations", "learning_seconds", "evaluation_seconds"]
         _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
 
-    def matrix(self, measure: Measure) -> Path:
+    def matrix(self, metric: Metric) -> Path:
         """What :meth:`write_matrix` writes."""
-        return self.path / f"{measure.name}.csv"
+        return self.path / f"{metric.name}.csv"
 
-    def matrix_picture(self, measure: Measure) -> Path:
+    def matrix_picture(self, metric: Metric) -> Path:
         """A picture of it."""
-        return self.path / f"{measure.name}.png"
+        return self.path / f"{metric.name}.png"
 
     def write_picture(self, path: Path, png: bytes) -> None:
         """Write one of the pictures."""

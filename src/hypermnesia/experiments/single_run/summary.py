@@ -18,7 +18,7 @@ from hypermnesia.evaluation import (
 )
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.state import RunState
-from hypermnesia.problems import Measure
+from hypermnesia.problems import Metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Summary:
         seed: Of the run.
         directory: Where its files are.
         tasks: Names.
-        measure: What the tasks were measured by: accuracy or error.
+        metric: What the tasks were measured by: accuracy or error.
         matrix: Row = after task i, column = task j; NaN = not measured.
         scenario: What was known and asked.
         average: After the last task.
@@ -53,7 +53,7 @@ class Summary:
     seed: int
     directory: str
     tasks: list[str]
-    measure: Measure
+    metric: Metric
     matrix: Float64[np.ndarray, "tasks tasks"]
     scenario: str
     average: float
@@ -72,20 +72,21 @@ class Summary:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values, called after the measure; what was not measured or is not defined is None.
+        """JSON values, called after the metric; what was not measured or is not defined is None.
 
         `accuracy` (or `error`) is the matrix, `average_accuracy` what is left after the last task, `scenario_accuracy`
         that by scenario, and `learning_accuracy` what was reached right after each task.
         """
-        measure = self.measure.name
+        metric = self.metric.name
         names = {
-            "matrix": measure,
-            "average": f"average_{measure}",
-            "averages": f"scenario_{measure}",
-            "learning_average": f"learning_{measure}",
+            "metric": "measure",
+            "matrix": metric,
+            "average": f"average_{metric}",
+            "averages": f"scenario_{metric}",
+            "learning_average": f"learning_{metric}",
         }
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        values["measure"] = measure
+        values["metric"] = metric
         values["matrix"] = [[None if np.isnan(value) else float(value) for value in row] for row in self.matrix]
         return {names.get(name, name): value for name, value in values.items()}
 
@@ -93,7 +94,7 @@ class Summary:
 def summarize(
     experiment: Experiment,
     state: RunState,
-    measure: Measure,
+    metric: Metric,
     *,
     directory: str,
     chance: Float64[np.ndarray, "tasks"],
@@ -105,20 +106,20 @@ def summarize(
     Args:
         experiment: What was run.
         state: After the last task.
-        measure: What it measured.
+        metric: What it measured.
         directory: Of the run.
         chance: Accuracy of guessing, for each task.
         compression: Of the learner after the last task.
         num_weights: Likewise.
     """
     matrix = state.matrix()
-    merit = measure.sign * matrix
+    merit = metric.sign * matrix
     return Summary(
         name=experiment.name,
         seed=experiment.seed,
         directory=directory,
         tasks=state.tasks,
-        measure=measure,
+        metric=metric,
         matrix=matrix,
         scenario=experiment.scenario,
         average=average_accuracy(matrix),

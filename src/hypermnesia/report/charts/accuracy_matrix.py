@@ -6,20 +6,20 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.problems import ACCURACY, Measure
+from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.charts.heat_map import heat_map
 from hypermnesia.report.charts.retention import retention_chart
 
 
-def matrix_chart(matrix: Float64[np.ndarray, "learned tasks"], measure: Measure) -> altair.LayerChart:
+def matrix_chart(matrix: Float64[np.ndarray, "learned tasks"], metric: Metric) -> altair.LayerChart:
     """Test accuracies after each task: a heat map. What became of each task, if only that was measured, or errors were.
 
     Args:
         matrix: Row = after task i, column = task j; NaN = not measured.
-        measure: What it holds. Colors of errors would tell little: they may differ by orders of magnitude.
+        metric: What it holds. Colors of errors would tell little: they may differ by orders of magnitude.
     """
-    whole = measure is ACCURACY and is_whole(matrix)
-    return heat_map_of_accuracy(matrix) if whole else retention_chart(matrix[None], measure)
+    whole = metric is ACCURACY and is_whole(matrix)
+    return heat_map_of_accuracy(matrix) if whole else retention_chart(matrix[None], metric)
 
 
 def heat_map_of_accuracy(matrix: Float64[np.ndarray, "learned tasks"]) -> altair.LayerChart:

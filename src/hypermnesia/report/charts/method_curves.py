@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from hypermnesia.experiments.many_runs.compare import MethodComparison
 from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.problems import ACCURACY, Measure
+from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.charts.chart import COLORS
 from hypermnesia.report.charts.task_axis import task_axis
 
@@ -59,39 +59,39 @@ def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | N
     experiment = comparison.base.experiment
     seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
     title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
-    left = first_task_chart(curves, comparison.measure).properties(title="the first task", width=330)
-    right = average_chart(curves, comparison.measure).properties(title="all tasks so far, averaged", width=330)
+    left = first_task_chart(curves, comparison.metric).properties(title="the first task", width=330)
+    right = average_chart(curves, comparison.metric).properties(title="all tasks so far, averaged", width=330)
     return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
 
 
-def first_task_chart(curves: Sequence[Curves], measure: Measure) -> altair.LayerChart:
+def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
     """What is left of the first task."""
-    return _chart(curves, [each.first_task for each in curves], measure)
+    return _chart(curves, [each.first_task for each in curves], metric)
 
 
-def average_chart(curves: Sequence[Curves], measure: Measure) -> altair.LayerChart:
+def average_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
     """What is left of all tasks so far."""
-    return _chart(curves, [each.average for each in curves], measure)
+    return _chart(curves, [each.average for each in curves], metric)
 
 
 def _chart(
-    curves: Sequence[Curves], percents: Sequence[Float64[np.ndarray, "_seeds _tasks"]], measure: Measure
+    curves: Sequence[Curves], percents: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
 ) -> altair.LayerChart:
     labels = [each.label for each in curves]
     tasks = max(percent.shape[1] for percent in percents)
     rows = [
         row
         for place, label, percent in zip(np.linspace(0, 1, len(labels)), labels, percents, strict=True)
-        for row in _rows(label, percent, place, measure)
+        for row in _rows(label, percent, place, metric)
     ]
-    ranked = sorted(curves, key=lambda each: -measure.sign * np.nan_to_num(each.average[:, -1]).mean())
+    ranked = sorted(curves, key=lambda each: -metric.sign * np.nan_to_num(each.average[:, -1]).mean())
     legend = altair.Legend(values=[each.label for each in ranked], symbolSize=90, symbolOpacity=1)
     colors = altair.Scale(domain=labels)
     lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
     shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
     base = altair.Chart(altair.InlineData(rows)).encode(
         x=task_axis("x", "tasks learned", tasks),
-        y=altair.Y("mean:Q", title=measure.label, scale=altair.Scale(zero=False, nice=True)),
+        y=altair.Y("mean:Q", title=metric.label, scale=altair.Scale(zero=False, nice=True)),
         color=altair.Color("method:N", title=None, scale=colors, legend=legend),
     )
     line = base.mark_line(tooltip=None).encode(
@@ -103,7 +103,7 @@ def _chart(
         tooltip=[
             altair.Tooltip("method:N"),
             altair.Tooltip("tasks:Q", title="tasks learned"),
-            altair.Tooltip("text:N", title=measure.label),
+            altair.Tooltip("text:N", title=metric.label),
         ],
     )
     bands = (
@@ -114,14 +114,12 @@ def _chart(
     return altair.LayerChart(layer=layers, width=520, height=280)
 
 
-def _rows(
-    label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, measure: Measure
-) -> list[dict[str, Any]]:
+def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, metric: Metric) -> list[dict[str, Any]]:
     """The points of a method, whose place among the others is from 0 to 1."""
     measured = np.flatnonzero(~np.isnan(shown).any(axis=0))
     mean, sem = spread.curve(shown[:, measured])
     errors = np.zeros_like(mean) if sem is None else sem
-    low, high = np.clip([mean - errors, mean + errors], 0, 100 if measure is ACCURACY else None)
+    low, high = np.clip([mean - errors, mean + errors], 0, 100 if metric is ACCURACY else None)
     return [
         {
             "method": label,
@@ -132,7 +130,7 @@ def _rows(
             "mean": round(float(mean[i]), 4),
             "low": None if sem is None else round(float(low[i]), 4),
             "high": None if sem is None else round(float(high[i]), 4),
-            "text": f"{mean[i]:.{measure.decimals}f}" + ("" if sem is None else f" ± {sem[i]:.{measure.decimals}f}"),
+            "text": f"{mean[i]:.{metric.decimals}f}" + ("" if sem is None else f" ± {sem[i]:.{metric.decimals}f}"),
         }
         for i, task in enumerate(measured)
     ]

@@ -7,30 +7,30 @@ from collections.abc import Mapping
 import altair
 
 from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.problems import Measure
-from hypermnesia.report.measure import in_units, text
+from hypermnesia.problems import Metric
+from hypermnesia.report.metric import in_units, text
 
 _ROW = 22  # pixels
 
 
 def ranking_chart(
-    figures: Mapping[str, Spread], measure: Measure, label: str, *, descending: bool = True
+    figures: Mapping[str, Spread], metric: Metric, label: str, *, descending: bool = True
 ) -> altair.LayerChart:
     """A point for each mean over seeds, and a bar of one standard error to either side.
 
     Args:
         figures: By what they are of.
-        measure: In whose units they are shown.
+        metric: In whose units they are shown.
         label: What they are, at the axis.
         descending: Whether the largest is the best.
     """
     rows = [
         {
             "of": name,
-            "mean": in_units(spread.mean, measure),
-            "low": in_units(spread.mean - (spread.sem or 0), measure),
-            "high": in_units(spread.mean + (spread.sem or 0), measure),
-            "text": text(spread, measure),
+            "mean": in_units(spread.mean, metric),
+            "low": in_units(spread.mean - (spread.sem or 0), metric),
+            "high": in_units(spread.mean + (spread.sem or 0), metric),
+            "text": text(spread, metric),
         }
         for name, spread in figures.items()
     ]

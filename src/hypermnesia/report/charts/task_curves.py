@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.problems import Measure
+from hypermnesia.problems import Metric
 from hypermnesia.report.charts.chart import COLORS, GRADUAL
 from hypermnesia.report.charts.task_axis import task_axis
-from hypermnesia.report.measure import in_units, text
+from hypermnesia.report.metric import in_units, text
 
 _MOST_POINTS = 20
 
 
 def task_curves_chart(
-    matrices: Float64[np.ndarray, "seeds learned tasks"], measure: Measure, names: Sequence[str]
+    matrices: Float64[np.ndarray, "seeds learned tasks"], metric: Metric, names: Sequence[str]
 ) -> altair.LayerChart:
     """Accuracy or error on each task after it and after each further one: a line a task.
 
@@ -27,7 +27,7 @@ def task_curves_chart(
 
     Args:
         matrices: Row = after task i, column = task j; NaN = not measured.
-        measure: What they are.
+        metric: What they are.
         names: Of the tasks.
     """
     learned = matrices.shape[1]
@@ -37,13 +37,13 @@ def task_curves_chart(
         fields=["task"],
         bind=altair.binding_select(options=[None, *tasks], labels=["all", *tasks], name="Task "),
     )
-    rows = [_row(matrices[:, number:, number], number, task, measure) for number, task in enumerate(tasks)]
+    rows = [_row(matrices[:, number:, number], number, task, metric) for number, task in enumerate(tasks)]
     base = (
         altair.Chart(altair.InlineData(rows))
         .transform_flatten(["after", "value", "low", "high", "text"])
         .encode(
             x=task_axis("after", "tasks learned", learned),
-            y=altair.Y("value:Q", title=measure.label, scale=altair.Scale(zero=False)),
+            y=altair.Y("value:Q", title=metric.label, scale=altair.Scale(zero=False)),
             color=_color(learned),
         )
     )
@@ -58,7 +58,7 @@ def task_curves_chart(
             tooltip=[
                 altair.Tooltip("task:N"),
                 altair.Tooltip("after:Q", title="after tasks"),
-                altair.Tooltip("text:N", title=measure.label),
+                altair.Tooltip("text:N", title=metric.label),
             ],
         )
         .add_params(chosen)
@@ -74,7 +74,7 @@ def task_curves_chart(
     return altair.LayerChart(layer=layers, width=520, height=280)
 
 
-def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, measure: Measure) -> dict[str, object]:
+def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, metric: Metric) -> dict[str, object]:
     """A curve as one entry; flattened on the page."""
     measured = np.flatnonzero(~np.isnan(values).any(axis=0))
     mean, sem = spread.curve(values[:, measured])
@@ -84,10 +84,10 @@ def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, mea
         "task": task,
         "number": number + 1,
         "after": (measured + number + 1).tolist(),
-        "value": [in_units(value, measure) for value in mean],
-        "low": [in_units(value, measure) for value in mean - errors],
-        "high": [in_units(value, measure) for value in mean + errors],
-        "text": [text(spread.Spread(*each), measure) for each in spreads],
+        "value": [in_units(value, metric) for value in mean],
+        "low": [in_units(value, metric) for value in mean - errors],
+        "high": [in_units(value, metric) for value in mean + errors],
+        "text": [text(spread.Spread(*each), metric) for each in spreads],
     }
 
 

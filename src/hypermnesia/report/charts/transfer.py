@@ -10,7 +10,7 @@ from hypermnesia.analyses.transfer import LearnedFromFew, Transfer
 
 _WIDTH, _HEIGHT = 460, 300
 _APART = 0.06  # lines that agree stand side by side
-_HOW = {"adapted": "embedding alone, hypernetwork frozen", "from_scratch": "plain network, from scratch"}
+_HOW = {"adapted": "embedding alone, hypernetwork frozen", "from_scratch": "standard network, from scratch"}
 
 
 def transfer_chart(result: Transfer) -> altair.TopLevelMixin:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypermnesia.files import write_atomically
 from hypermnesia.report.charts.chart import pdf, svg
 from hypermnesia.report.page.section import Figure
-from hypermnesia.training.checkpoint import write_atomically
 
 
 def write_figures(directory: Path, figures: Sequence[Figure]) -> list[Path]:

@@ -16,9 +16,9 @@ from hypermnesia.report.studies.study_title import seeds_of, title_of
 _LOOKS = {
     "hypernetwork, right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},
     "hypernetwork, after all tasks": {"color": COLORS[0], "dash": [1, 0], "shape": "circle"},
-    "a plain network for each task, all together as large": {"color": COLORS[1], "dash": [1, 0], "shape": "square"},
+    "a standard network for each task, all together as large": {"color": COLORS[1], "dash": [1, 0], "shape": "square"},
 }
-_RIGHT_AFTER, _AT_END, _PLAIN = _LOOKS
+_RIGHT_AFTER, _AT_END, _STANDARD = _LOOKS
 
 
 def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
@@ -43,7 +43,7 @@ def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
 def compression_sheet(study: CompressionStudy) -> Sheet:
     """The figures of a study, one row for each size."""
     head = ["asked for", "ratio", "weights", "right after (%)", "at the end (%)"]
-    head += ["plain: hidden", "plain: weights", "plain (%)", "seeds"]
+    head += ["standard: hidden", "standard: weights", "standard (%)", "seeds"]
     return Sheet(
         name="compression",
         title=f"Compression: {title_of(study.sizes.base, study.seeds)}",
@@ -59,7 +59,7 @@ def _points(study: CompressionStudy) -> Iterator[Point]:
         for series, runs, accuracy in (
             (_AT_END, found.hypernetwork, found.hypernetwork.at_end),
             (_RIGHT_AFTER, found.hypernetwork, found.hypernetwork.right_after),
-            (_PLAIN, found.plain, found.plain and found.plain.at_end),
+            (_STANDARD, found.standard, found.standard and found.standard.at_end),
         ):
             if runs and runs.num_weights and accuracy:
                 told = {"asked": f"{found.size.ratio:g}", "weights": f"{runs.num_weights:,}"}
@@ -72,7 +72,7 @@ def _subtitle(study: CompressionStudy) -> list[str]:
         f"{sizes.num_tasks} tasks; target network {_widths(sizes.base.experiment.network.hidden)} with "
         f"{sizes.target_weights:,} weights. Hypernetworks differ in the size of their chunks."
     ]
-    if any(found.plain for found in study.found):
+    if any(found.standard for found in study.found):
         lines.append(
             f"Plain: hidden layers scaled until all {sizes.num_tasks} networks together have the hypernetwork's number "
             "of weights, or the nearest to it."
@@ -87,16 +87,16 @@ def _subtitle(study: CompressionStudy) -> list[str]:
 
 
 def _row(study: CompressionStudy, found: SizedFound) -> list[str]:
-    ours, plain = found.hypernetwork, found.plain
+    ours, standard = found.hypernetwork, found.standard
     return [
         f"{found.size.ratio:g}",
         *_size(study, ours),
         spread_text(ours.right_after),
         spread_text(ours.at_end),
-        _widths(found.size.plain_hidden),
-        _size(study, plain)[1] if plain else "",
-        spread_text(plain.at_end) if plain else "",
-        seeds_of([ours, *([plain] if plain else [])], study.seeds),
+        _widths(found.size.standard_hidden),
+        _size(study, standard)[1] if standard else "",
+        spread_text(standard.at_end) if standard else "",
+        seeds_of([ours, *([standard] if standard else [])], study.seeds),
     ]
 
 
@@ -106,7 +106,7 @@ def _size(study: CompressionStudy, found: Found) -> tuple[str, str]:
 
 
 def _figures(study: CompressionStudy, found: SizedFound) -> dict[str, str | float | None]:
-    ours, plain, nothing = found.hypernetwork, found.plain or Found(()), (None, None)
+    ours, standard, nothing = found.hypernetwork, found.standard or Found(()), (None, None)
     return {
         "ratio_asked": found.size.ratio,
         "ratio": study.ratio(ours.num_weights) if ours.num_weights else None,
@@ -114,11 +114,11 @@ def _figures(study: CompressionStudy, found: SizedFound) -> dict[str, str | floa
         **dict(zip(("right_after_percent", "right_after_sem"), ours.right_after or nothing, strict=True)),
         **dict(zip(("at_end_percent", "at_end_sem"), ours.at_end or nothing, strict=True)),
         "seeds": len(ours.summaries),
-        "plain_hidden": _widths(found.size.plain_hidden),
-        "plain_ratio": study.ratio(plain.num_weights) if plain.num_weights else None,
-        "plain_num_weights": plain.num_weights,
-        **dict(zip(("plain_percent", "plain_sem"), plain.at_end or nothing, strict=True)),
-        "plain_seeds": len(plain.summaries),
+        "standard_hidden": _widths(found.size.standard_hidden),
+        "plain_ratio": study.ratio(standard.num_weights) if standard.num_weights else None,
+        "plain_num_weights": standard.num_weights,
+        **dict(zip(("plain_percent", "plain_sem"), standard.at_end or nothing, strict=True)),
+        "plain_seeds": len(standard.summaries),
         "target_num_weights": study.sizes.target_weights,
     }
 

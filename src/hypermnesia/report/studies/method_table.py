@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
+from hypermnesia.files import write_formats
 from hypermnesia.problems import ACCURACY
-from hypermnesia.report.files import write_files
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.studies.sheet import spread_text
 from hypermnesia.report.terminal.wide_table import print_table
@@ -49,7 +49,7 @@ def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
     contents = {"md": markdown(comparison).encode(), "csv": as_csv(comparison).encode()}
     if chart := method_curves_chart(comparison):
         contents |= {"png": png(chart), "svg": svg(chart)}
-    return write_files(directory, "comparison", contents)
+    return write_formats(directory, "comparison", contents)
 
 
 def markdown(comparison: MethodComparison) -> str:
@@ -66,7 +66,7 @@ def markdown(comparison: MethodComparison) -> str:
 
 def as_csv(comparison: MethodComparison) -> str:
     """One line for each method; unrounded, empty where there is nothing."""
-    name, unit = comparison.measure.name, "_percent" if comparison.measure is ACCURACY else ""
+    name, unit = comparison.metric.name, "_percent" if comparison.metric is ACCURACY else ""
     measured = f"{name}{unit}"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -94,7 +94,7 @@ def as_csv(comparison: MethodComparison) -> str:
 def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
     """The texts of a method's row, below its heads."""
     number, wanted = len(figures.summaries), comparison.seeds
-    decimals = comparison.measure.decimals
+    decimals = comparison.metric.decimals
     return [
         spread_text(figures.average, decimals),
         spread_text(figures.forgetting, decimals),
@@ -107,15 +107,15 @@ def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
 
 
 def _heads(comparison: MethodComparison) -> list[str]:
-    unit = comparison.measure.unit.strip()
+    unit = comparison.metric.unit.strip()
     behind = f"\n({unit})" if unit else "\n"
-    return [f"{comparison.measure.name}{behind}", f"forgetting{behind}", *_HEADS]
+    return [f"{comparison.metric.name}{behind}", f"forgetting{behind}", *_HEADS]
 
 
 def _notes(comparison: MethodComparison) -> list[str]:
     experiment = comparison.base.experiment
     notes = [
-        f"Test {comparison.measure.name} after the last task, averaged over all tasks,"
+        f"Test {comparison.metric.name} after the last task, averaged over all tasks,"
         f" {experiment.scenario}-incremental; "
         f"forgetting: how far tasks have fallen from their best; mean ± standard error over seeds.",
         "Time: of learning, what is done at the end of a task included. Memory: all that is kept for the next task, "

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hypermnesia.experiments.many_runs.published import Accuracy
 from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
-from hypermnesia.report.files import write_files
+from hypermnesia.files import write_formats
 from hypermnesia.report.markdown import escaped, markdown_table
 
 BELOW = "↓"
@@ -44,7 +44,7 @@ def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
         OSError: A file could not be written; what was there before remains.
     """
     texts = {"md": markdown(comparison), "tex": latex(comparison), "csv": long_csv(comparison)}
-    return write_files(directory, comparison.table.name, {ending: text.encode() for ending, text in texts.items()})
+    return write_formats(directory, comparison.table.name, {ending: text.encode() for ending, text in texts.items()})
 
 
 def markdown(comparison: Comparison) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.report.files import write_files
+from hypermnesia.files import write_formats
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.terminal.wide_table import print_table
 
@@ -67,7 +67,7 @@ def write_sheet(directory: Path, sheet: Sheet, chart: altair.TopLevelMixin | Non
     contents = {"md": markdown(sheet, drawn=chart is not None).encode(), "csv": as_csv(sheet).encode()}
     if chart is not None:
         contents |= {"svg": svg(chart), "png": png(chart)}
-    return write_files(directory, sheet.name, contents)
+    return write_formats(directory, sheet.name, contents)
 
 
 def markdown(sheet: Sheet, *, drawn: bool) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from hypermnesia.problems import Measure
+from hypermnesia.problems import Metric
 from hypermnesia.training.monitor import Progress
 
 
@@ -20,14 +20,14 @@ class ProgressDisplay:
     Args:
         console: Where to. Whether it is a terminal decides.
         tasks: Names of the tasks.
-        measure: What they are measured by.
+        metric: What they are measured by.
         quiet: Show nothing but notes.
     """
 
     _BAR_SECONDS, _LINE_SECONDS = 0.2, 30.0
 
-    def __init__(self, console: Console, tasks: Sequence[str], measure: Measure, *, quiet: bool = False) -> None:
-        self._console, self._tasks, self._measure, self._quiet = console, tasks, measure, quiet
+    def __init__(self, console: Console, tasks: Sequence[str], metric: Metric, *, quiet: bool = False) -> None:
+        self._console, self._tasks, self._metric, self._quiet = console, tasks, metric, quiet
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -67,8 +67,8 @@ class ProgressDisplay:
             return
         self._shown = now
         # Reading the scalars waits for the device, hence not at every step.
-        loss, value = (float(progress.scalars[name]) for name in ("loss", self._measure.name))
-        self._figures = f"loss {loss:.4f}  {self._measure.name} {self._measure.show(value)}"
+        loss, value = (float(progress.scalars[name]) for name in ("loss", self._metric.name))
+        self._figures = f"loss {loss:.4f}  {self._metric.name} {self._metric.show(value)}"
         self._bars.update(self._bar, completed=progress.iteration, figures=self._figures)
         if not last and not self._console.is_terminal:
             self.note(f"{self._label(task)}: iteration {progress.iteration}/{progress.iterations}  {self._figures}")
@@ -87,8 +87,8 @@ class ProgressDisplay:
             line += f"{self._figures}  {time.perf_counter() - self._started:.1f} s  "
             self._bars.remove_task(self._bar)
         measured = [value for value in row if value is not None]
-        show = self._measure.show
-        line += f"test {self._measure.name} {show(measured[-1])}"
+        show = self._metric.show
+        line += f"test {self._metric.name} {show(measured[-1])}"
         if len(measured) > 1:
             line += f", over {len(measured)} tasks {show(sum(measured) / len(measured))}"
         self.note(line)

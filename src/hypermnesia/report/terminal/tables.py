@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hypermnesia.experiments.single_run.summary import Summary
-from hypermnesia.problems import ACCURACY, Measure
+from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.units import duration
 
 # cividis, as in charts, at 0, 10, … 100 %; importing a library for it would take longer than printing everything else.
@@ -25,7 +25,7 @@ _GROUPS = 10
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the accuracy matrix, or what fits of it, and the figures that follow from it."""
     fits = _LABEL + _CELL * len(summary.tasks) <= console.width
-    console.print(summary.measure.label, style="bold")
+    console.print(summary.metric.label, style="bold")
     console.print(_matrix(summary) if fits else _groups(summary))
     for name, value in _figures(summary):
         console.print(f"{name:<22}{value}", markup=False, highlight=False, soft_wrap=True)
@@ -38,7 +38,7 @@ def _matrix(summary: Summary) -> Table:
     for task in range(len(summary.tasks)):
         table.add_column(f"{task + 1} ", justify="right", width=_CELL)
     for after, row in enumerate(summary.matrix):
-        table.add_row(str(after + 1), *(_cell(value, summary.measure) for value in row))
+        table.add_row(str(after + 1), *(_cell(value, summary.metric) for value in row))
     return table
 
 
@@ -49,26 +49,26 @@ def _groups(summary: Summary) -> Table:
     for heading in ("right after", "worst", "at the end", "worst"):
         table.add_column(heading, justify="right", width=13)
     learned, final = np.diagonal(summary.matrix), summary.matrix[-1]
-    worst = np.min if summary.measure.more_is_better else np.max
+    worst = np.min if summary.metric.more_is_better else np.max
     for group in np.array_split(np.arange(len(final)), min(_GROUPS, len(final))):
         means = [f(values[group]) for values in (learned, final) for f in (np.mean, worst)]
         name = f"{group[0] + 1} to {group[-1] + 1}" if len(group) > 1 else str(group[0] + 1)
-        table.add_row(name, *(_cell(float(value), summary.measure) for value in means))
+        table.add_row(name, *(_cell(float(value), summary.metric) for value in means))
     return table
 
 
-def _cell(value: float, measure: Measure) -> Text:
+def _cell(value: float, metric: Metric) -> Text:
     if np.isnan(value):
         return Text("")
-    if measure is not ACCURACY:
-        return Text(f"{value:{_CELL - 1}.{measure.decimals}f} ")
+    if metric is not ACCURACY:
+        return Text(f"{value:{_CELL - 1}.{metric.decimals}f} ")
     style = f"{'black' if value > 0.55 else 'white'} on {_COLORS[round(value * 10)]}"
     return Text(f"{100 * value:6.2f} ", style=style)
 
 
 def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
-    show = summary.measure.show
-    yield f"average {summary.measure.name}", show(summary.average)
+    show = summary.metric.show
+    yield f"average {summary.metric.name}", show(summary.average)
     if len(summary.averages) > 1:
         yield from ((f"  {name}-incremental", show(value)) for name, value in summary.averages.items())
     if summary.task_inference_accuracy is not None:

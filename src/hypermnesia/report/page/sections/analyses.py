@@ -57,7 +57,7 @@ _ANALYSES = {
         transfer.Transfer,
         transfer_chart,
         "A new task from few examples",
-        "Test accuracy on each next task, learned by its embedding alone, beside a plain network from scratch.",
+        "Test accuracy on each next task, learned by its embedding alone, beside a standard network from scratch.",
     ),
     generated_weights.NAME: _Analysis(
         generated_weights.GeneratedWeights,

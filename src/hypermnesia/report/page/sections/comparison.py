@@ -8,10 +8,10 @@ import numpy as np
 
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.problems import Measure
+from hypermnesia.problems import Metric
 from hypermnesia.report.charts.method_curves import Curves, average_chart, first_task_chart
 from hypermnesia.report.charts.ranking import ranking_chart
-from hypermnesia.report.measure import difference, labels, text
+from hypermnesia.report.metric import difference, labels, text
 from hypermnesia.report.page.section import Block, Figure, Section, Table
 from hypermnesia.report.units import duration, number, size
 
@@ -26,24 +26,24 @@ def comparison(groups: Sequence[Group]) -> Section | None:
 
 
 def _table(groups: Sequence[Group]) -> Table:
-    measures = [group.measure for group in groups]
+    metrics = [group.metric for group in groups]
     head = [
         *(
             "runs",
-            labels(measures),
-            difference("forgetting", measures),
+            labels(metrics),
+            difference("forgetting", metrics),
             "compression",
             "memory kept",
             "time per step (ms)",
         ),
         *("time of a run", "seeds"),
     ]
-    ranked = sorted(groups, key=lambda group: -group.measure.sign * group.average.mean if group.average else 0)
+    ranked = sorted(groups, key=lambda group: -group.metric.sign * group.average.mean if group.average else 0)
     rows = [
         [
             group.label if group.finished else f"{group.label}, not finished",
-            text(group.average, group.measure),
-            text(group.forgetting, group.measure),
+            text(group.average, group.metric),
+            text(group.forgetting, group.metric),
             number(group.figure("compression"), ".3f"),
             size(group.memory_bytes[-1] if group.memory_bytes else None),
             number(group.milliseconds_per_step, ".2f"),
@@ -65,42 +65,42 @@ def _rankings(groups: Sequence[Group]) -> list[Block]:
     groups = [group for group in groups if group.finished]
     if not groups:
         return []
-    measure = groups[0].measure
-    averages = {group.label: found for group in groups if group.measure is measure and (found := group.average)}
-    forgotten = {group.label: found for group in groups if group.measure is measure and (found := group.forgetting)}
-    label = difference("forgetting", [measure])
+    metric = groups[0].metric
+    averages = {group.label: found for group in groups if group.metric is metric and (found := group.average)}
+    forgotten = {group.label: found for group in groups if group.metric is metric and (found := group.forgetting)}
+    label = difference("forgetting", [metric])
     return [
         *_ranking(
-            f"ranking-{measure.name}",
-            f"Average {measure.name}",
+            f"ranking-{metric.name}",
+            f"Average {metric.name}",
             averages,
-            measure,
-            measure.label,
-            descending=measure.more_is_better,
+            metric,
+            metric.label,
+            descending=metric.more_is_better,
         ),
-        *_ranking("ranking-forgetting", "Forgetting", forgotten, measure, label, descending=False),
+        *_ranking("ranking-forgetting", "Forgetting", forgotten, metric, label, descending=False),
     ]
 
 
 def _ranking(
-    name: str, title: str, found: Mapping[str, Spread], measure: Measure, label: str, *, descending: bool
+    name: str, title: str, found: Mapping[str, Spread], metric: Metric, label: str, *, descending: bool
 ) -> list[Block]:
     if not found:
         return []
     best = sorted(found, key=lambda group: found[group].mean, reverse=descending)[0]
-    told = f"{title} of each; the best is {best} with {text(found[best], measure)}."
-    return [Figure(name, title, ranking_chart(found, measure, label, descending=descending), told)]
+    told = f"{title} of each; the best is {best} with {text(found[best], metric)}."
+    return [Figure(name, title, ranking_chart(found, metric, label, descending=descending), told)]
 
 
 def _curves(groups: Sequence[Group]) -> list[Block]:
     known = [group for group in groups if group.matrices.size]
     if not known:
         return []
-    measure = known[0].measure
-    curves = [_curve(group) for group in known if group.measure is measure][:_MOST_CURVES]
+    metric = known[0].metric
+    curves = [_curve(group) for group in known if group.metric is metric][:_MOST_CURVES]
     note = f"The first {_MOST_CURVES} of {len(groups)}." if len(groups) > _MOST_CURVES else ""
-    told = f"{measure.label} after each task, a line for each group of runs"
-    first, average = first_task_chart(curves, measure), average_chart(curves, measure)
+    told = f"{metric.label} after each task, a line for each group of runs"
+    first, average = first_task_chart(curves, metric), average_chart(curves, metric)
     return [
         Figure("curves-first-task", "The first task, as tasks go by", first, f"{told}: on the first task.", note),
         Figure("curves-average", "All tasks so far, averaged", average, f"{told}: over all tasks so far.", note),
@@ -108,6 +108,6 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
 
 
 def _curve(group: Group) -> Curves:
-    shown = group.measure.factor * group.matrices
+    shown = group.metric.factor * group.matrices
     averages = [shown[:, after, : after + 1].mean(axis=1) for after in range(shown.shape[1])]
     return Curves(group.label, shown[:, :, 0], np.stack(averages, axis=1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.retention import retention_chart
-from hypermnesia.report.measure import in_units
+from hypermnesia.report.metric import in_units
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
 
@@ -19,15 +19,13 @@ def forgetting(groups: Sequence[Group]) -> Section | None:
 
 
 def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
-    matrices, measure = group.matrices, group.measure
+    matrices, metric = group.matrices, group.metric
     if not matrices.size or np.isnan(matrices[:, -1, : matrices.shape[1]]).any():
         return []
-    lost = measure.sign * (np.diagonal(matrices, axis1=1, axis2=2) - matrices[:, -1, : matrices.shape[1]]).mean(axis=0)
+    lost = metric.sign * (np.diagonal(matrices, axis1=1, axis2=2) - matrices[:, -1, : matrices.shape[1]]).mean(axis=0)
     worst = int(lost.argmax())
-    told = f"{measure.label} on each task right after learning it and after the last task learned."
+    told = f"{metric.label} on each task right after learning it and after the last task learned."
     if len(lost) > 1:
-        told += (
-            f" The largest loss is that on task {worst + 1}, {group.tasks[worst]}: {in_units(lost[worst], measure)}."
-        )
-    chart = retention_chart(matrices, measure, group.tasks)
+        told += f" The largest loss is that on task {worst + 1}, {group.tasks[worst]}: {in_units(lost[worst], metric)}."
+    chart = retention_chart(matrices, metric, group.tasks)
     return [Figure(figure_name("forgetting", group, groups), "Right after learning, and now", chart, told)]

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
-from hypermnesia.report.measure import difference, labels, text
+from hypermnesia.report.metric import difference, labels, text
 from hypermnesia.report.page.section import Section, Table
 from hypermnesia.report.units import duration
 
 
 def runs(groups: Sequence[Group]) -> Section:
     """A row for each, unfinished ones included."""
-    measures = [group.measure for group in groups]
-    head = ["directory", "seed", "state", f"average {labels(measures)}", difference("forgetting", measures), "time"]
+    metrics = [group.metric for group in groups]
+    head = ["directory", "seed", "state", f"average {labels(metrics)}", difference("forgetting", metrics), "time"]
     return Section("Runs", [Table("Every run by itself", head, [_row(run) for group in groups for run in group.runs])])
 
 
 def _row(run: RecordedRun) -> list[str]:
     alone = Group("", (run,))
-    figures = [text(alone.average, run.measure), text(alone.forgetting, run.measure), duration(alone.seconds)]
+    figures = [text(alone.average, run.metric), text(alone.forgetting, run.metric), duration(alone.seconds)]
     return [str(run.path), "" if run.seed is None else str(run.seed), run.progress, *figures]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypermnesia.experiments.recorded_runs.deviations import deviations
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.report.measure import difference, text
+from hypermnesia.report.metric import difference, text
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
 from hypermnesia.report.units import duration, number, plain
 
@@ -57,9 +57,9 @@ def _extent(group: Group) -> str:
 def _facts(group: Group) -> list[tuple[str, str]]:
     found = group.task_inference_accuracy
     return [
-        (f"average {group.measure.label}", text(group.average, group.measure)),
-        (difference("forgetting", [group.measure]), text(group.forgetting, group.measure)),
-        (difference("backward transfer", [group.measure]), text(group.backward_transfer, group.measure)),
+        (f"average {group.metric.label}", text(group.average, group.metric)),
+        (difference("forgetting", [group.metric]), text(group.forgetting, group.metric)),
+        (difference("backward transfer", [group.metric]), text(group.backward_transfer, group.metric)),
         ("task inferred (%)", "" if found is None else f"{100 * found:.2f}"),
         ("compression ratio", number(group.figure("compression"), ".3f")),
         ("time of a run", duration(group.seconds)),

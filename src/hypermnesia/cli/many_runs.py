@@ -1,0 +1,137 @@
+"""Many runs: those of a published table, of a comparison, of a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hypermnesia.cli.common import INTERRUPTED, Changes, Data, Jobs, NumSeeds, Preset, exit_with, made, tell, words
+from hypermnesia.cli.processes import carry_out, end
+
+
+def reproduce(
+    table: Annotated[str, typer.Argument(metavar="TABLE | FILE.yaml", help="Which published table, as table-1.")],
+    settings: Changes = None,
+    only: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
+    ] = "",
+    methods: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet-ent,hnet-r. [default: all]")
+    ] = "",
+    seeds: NumSeeds = 1,
+    jobs: Jobs = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
+    ] = None,
+) -> None:
+    """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
+
+    Writes Markdown, LaTeX and CSV. Finished runs are reused and interrupted ones continued, so give the same command
+    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy. If settings
+    are changed, the tables say so.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.many_runs.published import load, select
+    from hypermnesia.experiments.many_runs.reproduce import changes, compare, plan
+    from hypermnesia.report.studies.published_table import print_comparison, write_comparison
+
+    part = select(load(table), words(only), words(methods))
+    runs = plan(part, seeds, settings or [])
+    changed = changes(settings or [])
+    directory = made(out or Path("runs") / part.name)
+    console = Console()
+    if changed:
+        tell(console, f"Not the published settings: {' '.join(changed)}")
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
+    comparison = compare(part, outcomes, changed)
+    print_comparison(console, comparison)
+    tell(console, f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
+    end(outcomes, received)
+
+
+def compare(
+    preset: Preset,
+    settings: Changes = None,
+    methods: Annotated[
+        str,
+        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+    ] = "",
+    seeds: NumSeeds = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of the table and the run directories. [default: runs/compare-PRESET, -SCENARIO if another]",
+        ),
+    ] = None,
+) -> None:
+    """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
+
+    Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
+    command again after Ctrl-C.
+
+    Methods: hnet, hnet-unprotected, hnet-ewc, hnet-si, hnet-tir, hnet-r, hnet-likelihood, fine-tuning, joint,
+    from-scratch, ewc, online-ewc, si, lwf, dgr, dgr-distill, er.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.many_runs.compare import compare, plan
+    from hypermnesia.experiments.many_runs.methods import base_of, choose, left_out
+    from hypermnesia.report.studies.method_table import print_methods, write_methods
+
+    base = base_of(preset, settings or [])
+    chosen = choose(words(methods), base.experiment.scenario)
+    without = [] if words(methods) else left_out(base.experiment.scenario)
+    runs = plan(base, chosen, seeds)
+    directory = made(out or Path("runs") / f"compare-{base.name}")
+    console = Console()
+    outcomes, received = carry_out(console, runs, directory, jobs, data)
+    comparison = compare(base, chosen, outcomes, seeds, without)
+    print_methods(console, comparison)
+    tell(console, f"written to {', '.join(map(str, write_methods(directory, comparison)))}")
+    end(outcomes, received)
+
+
+def tune(
+    preset: Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment, as split-digits.")],
+    settings: Changes = None,
+    only: Annotated[
+        str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
+    ] = "",
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
+    ] = None,
+) -> None:
+    """Look for the best settings of an experiment on validation data; the test data play no part.
+
+    Writes tuned.yaml, ready for `hypermnesia run`. Ended trials are kept, so give the same command again after Ctrl-C,
+    or a larger --trials for more.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.many_runs.tune import TUNED, Search
+    from hypermnesia.experiments.many_runs.tune import tune as search_for
+    from hypermnesia.experiments.settings.config import load
+    from hypermnesia.report.terminal.trials import print_trials, trial_line
+
+    experiment = load(preset, settings or [])
+    directory = made(out or Path("runs") / f"tune-{experiment.name}")
+    metric = experiment.problem.metric
+    search = Search(experiment, directory, trials, data, tuple(words(only)))
+    console = Console()
+    try:
+        found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, metric)))
+    except KeyboardInterrupt:
+        exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
+    print_trials(console, found, metric)
+    if (directory / TUNED).is_file():
+        tell(console, f"the best settings are in {directory / TUNED}: hypermnesia run {directory / TUNED}")

@@ -1,0 +1,80 @@
+"""How well a learner answers, in each scenario, and which tasks it takes inputs for."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.base import ContinualLearner
+from hypermnesia.tasks.examples import Examples
+from hypermnesia.tasks.scenario import Scenario
+
+# Inputs asked at a time: so many that the networks of all tasks are generated once for a test set of usual size.
+_MOST_INPUTS, _MOST_NUMBERS = 10_000, 2**25
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What asking a learner about the examples of one task showed.
+
+    Attributes:
+        value: By scenario, the mean over examples of what the problem is measured by: the fraction answered correctly,
+            from 0 to 1, or the mean squared error.
+        inferred: How many inputs were taken to belong to each task; None where the learner was told, or infers none.
+    """
+
+    value: dict[Scenario, float]
+    inferred: list[int] | None
+
+
+def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: Sequence[Scenario] = ("task",)) -> Score:
+    """Ask a learner about all examples of a task.
+
+    In the task-incremental scenario it is told the task. In the others it is not: then its label counts in the
+    domain-incremental scenario, label and inferred task together in the class-incremental one.
+
+    Args:
+        learner: Any learner that has seen the task.
+        examples: What to ask.
+        task: The task's number, in the order of learning.
+        scenarios: Which to ask in.
+
+    Raises:
+        ConfigurationError: The learner does not answer in one of them.
+    """
+    if strangers := [scenario for scenario in scenarios if scenario not in learner.scenarios]:
+        raise ConfigurationError(
+            f"this learner does not answer in the {strangers[0]}-incremental scenario, only in: "
+            f"{', '.join(learner.scenarios)}"
+        )
+    sums: dict[Scenario, float] = dict.fromkeys(scenarios, 0.0)
+    counts: Tensor | None = None
+    known = learner.num_tasks + (learner.in_progress is not None)
+    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
+    for inputs, targets in examples.in_order(batch_size):
+        targets = targets.to(learner.device)
+        if "task" in sums:
+            sums["task"] += _merit(learner, learner.predict(inputs, task).outputs, targets)
+        if sums.keys() == {"task"}:
+            continue
+        prediction = learner.predict(inputs)
+        if "domain" in sums:
+            sums["domain"] += _merit(learner, prediction.outputs, targets)
+        if prediction.task is not None:
+            found = torch.bincount(prediction.task, minlength=known)
+            counts = found if counts is None else counts + found
+            if "class" in sums:
+                right = prediction.task == task
+                sums["class"] += _merit(learner, prediction.outputs[right], targets[right])
+    value = {scenario: total / len(examples) for scenario, total in sums.items()}
+    return Score(value, None if counts is None else counts.tolist())
+
+
+def _merit(learner: ContinualLearner, outputs: Tensor, targets: Tensor) -> float:
+    """Summed over inputs, in double precision: an exact count where it counts."""
+    return float(learner.problem.merit(outputs, targets).double().sum())

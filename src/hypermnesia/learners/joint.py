@@ -1,0 +1,113 @@
+"""Joint training: the upper bound of continual learning, with the data of all tasks at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.problems import BOTH, REGRESSION, Problem
+from hypermnesia.standard import StandardNetwork
+from hypermnesia.standard.objective import IMPOSSIBLE
+from hypermnesia.tasks.examples import Examples
+from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.union import UnionExamples
+from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
+
+
+class JointLearner(StandardNetworkLearner):
+    """One standard network that learns, with each task, the data of all tasks so far together; the upper bound.
+
+    It needs the data of all tasks, and keeps references to them. A saved or checkpointed one comes without: give them
+    back with :meth:`recall` before it learns on. Its arguments are those of :class:`StandardNetworkLearner`.
+
+    Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
+
+    Example:
+        >>> learner = JointLearner(nn.Linear(2, 1), training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> learner.num_tasks
+        1
+    """
+
+    problems = BOTH
+    _tasks: tuple[Task, ...] = ()
+
+    def recall(self, tasks: Sequence[Task]) -> None:
+        """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
+        self._tasks = tuple(tasks)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of weights, and of all examples as float32, a label being one number."""
+        examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._tasks)
+        return super().memory_bytes + 4 * examples
+
+    def _check(self, task: Task) -> None:
+        super()._check(task)
+        self._check_recalled()
+        task.train.take(torch.tensor([0]))  # refuses where examples cannot be taken by number
+
+    def _check_recalled(self) -> None:
+        if len(self._tasks) != self.num_tasks:
+            raise ConfigurationError(
+                f"joint training needs the data of all {self.num_tasks} tasks learned before, and a saved learner comes"
+                " without them: give them back first, learner.recall(tasks)"
+            )
+
+    def _examples(self, task: Task) -> Examples:
+        self._check_recalled()
+        outputs = self._standard.outputs
+        places = [outputs.of_task(number) for number in range(self.num_tasks + 1)]
+        return UnionExamples([each.train for each in (*self._tasks, task)], places, len(outputs))
+
+    def _objective(self) -> Objective:
+        return _UnionObjective(self._standard, self.training, self.problem)
+
+    def _end_task(self, task: Task) -> None:
+        super()._end_task(task)
+        self._tasks = (*self._tasks, task)
+
+
+class _UnionObjective(Objective):
+    """The loss on examples of any task, whose labels are as `UnionExamples` has them."""
+
+    def __init__(self, standard: StandardNetwork, training: TrainingSettings, problem: Problem) -> None:
+        network, outputs = standard.network, standard.outputs
+        network.train()
+        self._parameters = list(network.parameters())
+        self._network = torch.compile(network) if training.compile else network
+        self._precision = training.precision
+        self._problem = problem
+        # For each output, which others its task chooses between.
+        competing = torch.zeros(len(outputs), len(outputs), dtype=torch.bool)
+        for task in range(len(outputs.classes)):
+            competing[outputs.of_task(task), outputs.competing(task)] = True
+        self._competing = competing.to(standard.device)
+
+    def parameters(self) -> list[nn.Parameter]:
+        return self._parameters
+
+    def prepare(self, iteration: int) -> None:
+        """Nothing is left to chance."""
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        with forward_precision(self._precision, inputs.device):
+            outputs = self._network(inputs).float()
+        if self._problem is REGRESSION:
+            # Where nothing is asked, the answer is right whatever it is.
+            asked = ~labels.isnan()
+            error = torch.where(asked, outputs - labels.nan_to_num().to(outputs.dtype), 0.0)
+            loss = error.square().sum() / asked.sum()
+            merit = loss.detach()
+        else:
+            outputs = torch.where(self._competing[labels], outputs, IMPOSSIBLE)
+            loss, merit = self._problem.loss(outputs, labels), self._problem.merit(outputs, labels).mean()
+        loss.backward()
+        return {"loss": loss.detach(), self._problem.metric.name: merit}

@@ -1,0 +1,80 @@
+"""Learning without forgetting: on the current task's inputs, the network's old answers are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.settings import SearchRange, Settings
+from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective
+from hypermnesia.training.trainer import Objective
+
+
+class LwFSettings(Settings):
+    """How strongly old answers are kept.
+
+    Example:
+        >>> LwFSettings().weight
+        'equal'
+    """
+
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(0.5, 5.0)] = 2.0
+    """Of the old answers."""
+    weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
+    """Share of old answers in the loss; `equal` gives every task so far the same."""
+
+
+class LwFLearner(StandardNetworkLearner):
+    """A standard network that keeps, on the inputs of the current task, the answers it gave before (LwF).
+
+    Where each task has outputs of its own, an input of the current task stands for each past task in turns.
+
+    Source: Li and Hoiem, Learning without forgetting, ECCV 2016; weighted as by van de Ven and Tolias, 2019.
+
+    Args:
+        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        scenario: What will be known and asked.
+        training: How each task is optimized: settings, or their fields as a dict.
+        seed: Root of everything random in this learner.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        settings: Fields of :class:`LwFSettings`.
+
+    Raises:
+        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+
+    Example:
+        >>> from torch import nn
+        >>> learner = LwFLearner(nn.Linear(2, 1), training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> learner.num_tasks
+        1
+    """
+
+    Settings = LwFSettings
+    settings: LwFSettings
+
+    def _objective(self) -> Objective:
+        weight, temperature = self.settings.weight, self.settings.temperature
+        past = _CurrentInputs(self._standard, temperature) if self.num_tasks else None
+        return StandardObjective(self._standard, self.training, past=past, weight=weight, temperature=temperature)
+
+
+class _CurrentInputs(Past):
+    """The current task's inputs, taken for what the network took them for before."""
+
+    def __init__(self, standard: StandardNetwork, temperature: float) -> None:
+        self._targets = SoftTargets(standard, temperature)
+        self._num_tasks = standard.num_tasks
+        self._first = torch.zeros((), dtype=torch.int64, device=standard.device)
+
+    def prepare(self, iteration: int) -> None:
+        """Start with another task in every step, so that small batches leave none out."""
+        self._first.fill_(iteration % self._num_tasks)
+
+    def batch(self, current: Tensor) -> PastBatch:
+        tasks = (self._first + torch.arange(len(current), device=current.device)) % self._num_tasks
+        return PastBatch(current, self._targets(current, tasks), tasks)

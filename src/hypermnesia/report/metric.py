@@ -1,0 +1,56 @@
+"""What is measured of a task, as charts and tables show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypermnesia.experiments.recorded_runs.spread import Spread
+from hypermnesia.problems import Metric
+
+
+def in_units(value: float, metric: Metric) -> float:
+    """For a chart: enough digits, and no more.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY
+        >>> in_units(0.97541, ACCURACY)
+        97.541
+    """
+    return round(metric.factor * value, metric.decimals + 2)
+
+
+def text(spread: Spread | None, metric: Metric) -> str:
+    """For a table, empty where there is nothing.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY
+        >>> text(Spread(0.9754, 0.002), ACCURACY), text(Spread(0.9754, None), ACCURACY)
+        ('97.54 ± 0.20', '97.54')
+    """
+    if spread is None:
+        return ""
+    mean = f"{metric.factor * spread.mean:.{metric.decimals}f}"
+    return mean + ("" if spread.sem is None else f" ± {metric.factor * spread.sem:.{metric.decimals}f}")
+
+
+def difference(what: str, metrics: Iterable[Metric]) -> str:
+    """The label of a difference of measured values, with their unit.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> difference("forgetting", [ACCURACY]), difference("forgetting", [ERROR])
+        ('forgetting (%)', 'forgetting')
+    """
+    units = {metric.unit.strip() for metric in metrics} - {""}
+    return f"{what} ({', '.join(units)})" if units else what
+
+
+def labels(metrics: Iterable[Metric]) -> str:
+    """Of a column that holds all of these.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> labels([ACCURACY, ERROR, ACCURACY])
+        'test accuracy (%) or mean squared error on test data'
+    """
+    return " or ".join(dict.fromkeys(metric.label for metric in metrics))

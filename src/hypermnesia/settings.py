@@ -1,0 +1,146 @@
+"""Settings: what all classes of them have in common, and what is wrong with given ones, as sentences."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from hypermnesia.errors import ConfigurationError, did_you_mean
+
+SettingsKind = TypeVar("SettingsKind", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base class of all settings: immutable, and without room for unknown fields.
+
+    Example:
+        >>> class Training(Settings):
+        ...     iterations: int = 100
+        >>> checked(Training, {"iteration": 3})
+        Traceback (most recent call last):
+        hypermnesia.errors.ConfigurationError: iteration: unknown setting. Did you mean 'iterations'? Allowed here: \
+iterations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchRange:
+    """Search range of a setting, declared in its annotation; `hypermnesia tune` looks there.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        log: Whether all orders of magnitude count alike.
+
+    Example:
+        >>> from typing import Annotated
+        >>> Beta = Annotated[float, SearchRange(1e-4, 1.0, log=True)]
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+
+def checked(
+    kind: type[SettingsKind], values: SettingsKind | Mapping[str, Any] | None, complaint: str = ""
+) -> SettingsKind:
+    """Validate settings.
+
+    Args:
+        kind: The class of settings wanted.
+        values: Such settings, which are returned as they are, or their fields; None for the defaults.
+        complaint: First line of the error, in front of what is wrong in detail.
+
+    Raises:
+        ConfigurationError: A field is unknown, of the wrong type or out of range; one sentence for each.
+    """
+    if isinstance(values, kind):
+        return values
+    try:
+        return kind.model_validate(dict(values or {}))
+    except ValidationError as error:
+        wrong = [_sentence(details, kind) for details in error.errors(include_url=False)]
+        raise ConfigurationError("\n".join([complaint, *wrong] if complaint else wrong)) from error
+
+
+def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
+    place, section = _place(details["loc"], model)
+    where = f"{'.'.join(place)}: " if place else ""
+    given = details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            keys = [key for key in section.model_fields if key not in place[:-1]]
+            return f"{where}unknown setting.{did_you_mean(place[-1], keys)} Allowed here: {', '.join(keys) or 'none'}."
+        case "missing":
+            return f"{where}missing."
+        case "union_tag_not_found":
+            return f"{'.'.join([*place, _tag(details)])}: missing."
+        case "union_tag_invalid":
+            allowed = re.findall(r"'([^']*)'", details["ctx"]["expected_tags"])
+            return _choice(f"{'.'.join([*place, _tag(details)])}: ", details["ctx"]["tag"], allowed)
+        case "literal_error" if isinstance(given, str):
+            return _choice(where, given, re.findall(r"'([^']*)'", details["ctx"]["expected"]))
+        case "value_error":
+            return f"{where}{details['ctx']['error']}."
+        case "model_type" | "model_attributes_type":
+            return f"{where}must be a section with keys and values, not {given!r}."
+        case _:
+            return f"{where}{_without_repetition(details['msg'])}, not {given!r}."
+
+
+def _choice(where: str, given: str, allowed: list[str]) -> str:
+    return f"{where}'{given}' is not allowed.{did_you_mean(given, allowed)} Allowed: {', '.join(allowed)}."
+
+
+def _tag(details: ErrorDetails) -> str:
+    return str(details["ctx"]["discriminator"]).strip("'")
+
+
+def _without_repetition(message: str) -> str:
+    message = message.replace("Input should", "should").replace("String should", "should")
+    # "should be a valid integer, unable to parse string as an integer" says the same thing twice.
+    return re.sub(r"^(should be a valid \w+), unable to parse.*", r"\1", message)
+
+
+def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
+    """The keys a user would write to get there, and the section that holds the last of them.
+
+    Pydantic's own location also names the chosen alternative of a section, as in `tasks.split.num_tasks`.
+    """
+    place: list[str] = []
+    section, sections, alternatives = model, [model], False
+    for key in loc:
+        if alternatives and not sections and isinstance(key, str):
+            continue  # what pydantic calls one of several simple types, as in `chunk_size.constrained-int`
+        chosen = [alternative for alternative in sections if len(sections) > 1 and key in _tags(alternative)]
+        if chosen:
+            sections = chosen
+            continue
+        place.append(str(key))
+        if sections:
+            section = sections[0]
+        field = section.model_fields.get(str(key)) if sections else None
+        sections = list(_models(field.annotation)) if field else []
+        alternatives = field is not None and get_origin(field.annotation) in (Union, UnionType)
+    return place, section
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    literals = (field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal)
+    return {tag for literal in literals for tag in get_args(literal)}

@@ -1,0 +1,142 @@
+"""A network of its own weights that gets outputs as tasks arrive."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hypermnesia.errors import CheckpointError
+from hypermnesia.networks.growing import GrowingClassifier
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.scenario import Outputs, Scenario
+from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.settings import TrainingSettings
+
+
+class StandardNetwork:
+    """A network with one growing head for all tasks, and the same as it was before the task that is being learned.
+
+    Args:
+        module: Ends in a linear layer, which becomes the head. Copied; stays on its device.
+        scenario: Decides which outputs a task has.
+        training: Precision of the forward pass.
+        seeds: Where new outputs draw from.
+
+    Attributes:
+        network: As it is.
+        before: As it was before the task that is being learned; None between tasks.
+        outputs: Which outputs stand for which classes.
+
+    Example:
+        >>> standard = StandardNetwork(nn.Linear(4, 2), "class", TrainingSettings(), Seeds(0))
+        >>> standard.begin_task(3)
+        >>> standard.logits(torch.zeros(5, 4)).shape
+        torch.Size([5, 3])
+    """
+
+    def __init__(self, module: nn.Module, scenario: Scenario, training: TrainingSettings, seeds: Seeds) -> None:
+        self.network = GrowingClassifier(module)
+        self.before: GrowingClassifier | None = None
+        self.outputs = Outputs(scenario)
+        self._training = training
+        self._seeds = seeds
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return next(self.network.parameters()).device
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks learned completely."""
+        return len(self.outputs.classes) - (self.before is not None)
+
+    @property
+    def num_weights(self) -> int:
+        """Numbers trained and kept."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Its parameters by name, without those that are frozen."""
+        return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def logits(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+        """Of all outputs, for use."""
+        return self._answer(self.network, inputs)
+
+    @torch.no_grad()
+    def logits_before(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+        """Of the outputs there were before the task that is being learned."""
+        assert self.before is not None
+        return self._answer(self.before, inputs)
+
+    def begin_task(self, classes: int) -> None:
+        """Make room for a task of so many classes, or numbers to be predicted."""
+        self.before = copy.deepcopy(self.network)
+        self.outputs = self.outputs.and_task(classes)
+        generator = self._seeds.child("head", self.num_tasks).generator()
+        self.network.grow(len(self.outputs) - self.network.num_outputs, generator)
+
+    def end_task(self) -> None:
+        """Keep what was learned."""
+        self.before = None
+
+    def abandon_task(self) -> None:
+        """Go back to before the task was begun."""
+        assert self.before is not None
+        self.network, self.before = self.before, None
+        self.outputs = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
+
+    def state(self) -> dict[str, Any]:
+        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
+        return {
+            "classes": list(self.outputs.classes),
+            "network": dict(self.network.state_dict()),
+            "before": None if self.before is None else dict(self.before.state_dict()),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave, in place of what is here.
+
+        Raises:
+            CheckpointError: It comes from a module of another architecture.
+        """
+        self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
+        self.before = None
+        if state["before"] is not None:
+            past = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
+            self.before = _resized(self.network, len(past), state["before"])
+        self.network = _resized(self.network, len(self.outputs), state["network"])
+
+    def _answer(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        was_training = network.training
+        network.eval()
+        try:
+            with forward_precision(self._training.precision, inputs.device):
+                logits: Tensor = network(inputs)
+        finally:
+            network.train(was_training)
+        return logits.float()
+
+
+def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tensor]) -> GrowingClassifier:
+    """A copy with so many outputs, and this state."""
+    network = copy.deepcopy(network)
+    network.shrink(network.num_outputs)
+    network.grow(num_outputs, torch.Generator())
+    own = network.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        here, there = (list(tensors[name].shape) if name in tensors else "missing" for tensors in (own, state))
+        if here != there:
+            raise CheckpointError(
+                f"the module does not fit the saved learner: '{name.removeprefix('module.')}' is {here} here and"
+                f" {there} there; give a module of the same architecture"
+            )
+    network.load_state_dict(state)
+    return network

@@ -1,0 +1,174 @@
+"""What a standard network learns: the current task, inputs of the past, and not to move where that would hurt."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from hypermnesia.problems import CLASSIFICATION, Problem
+from hypermnesia.regularizers import Penalty
+from hypermnesia.standard.network import StandardNetwork
+from hypermnesia.tasks.scenario import Outputs
+from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
+
+# Instead of -∞, which times a target of 0 would be no number.
+IMPOSSIBLE = -1e9
+
+
+class PastBatch(NamedTuple):
+    """Inputs that stand for past tasks in a step.
+
+    Attributes:
+        inputs: `[past, ...]`.
+        targets: What they should be taken for, probabilities of all outputs, `[past, outputs]`.
+        tasks: Which task each stands for, `[past]`.
+    """
+
+    inputs: Float[Tensor, "past *shape"]
+    targets: Float[Tensor, "past outputs"]
+    tasks: Int64[Tensor, " past"]
+
+
+class Past(ABC):
+    """Where inputs that stand for past tasks come from."""
+
+    @abstractmethod
+    def prepare(self, iteration: int) -> None:
+        """Make the random choices of a step, in storage that stays the same; outside of what a graph captures."""
+
+    @abstractmethod
+    def batch(self, current: Tensor) -> PastBatch:
+        """Of the step that was prepared, in which `current` are the inputs of the current task."""
+
+
+class StandardObjective(Objective):
+    """(1 − w) · loss on the current task + w · T² · cross-entropy on the past + a penalty.
+
+    The loss is cross-entropy or, where numbers are predicted, the mean squared error. The cross-entropy on the past is
+    with probabilities that were taken at temperature T (distillation, Hinton et al., Distilling the knowledge in a
+    neural network, 2015).
+
+    Args:
+        standard: The network; its newest task is the one to learn.
+        training: Precision and compilation.
+        problem: What the task asks.
+        past: Inputs of past tasks; None for none. Only where classes are asked.
+        weight: w, the share of the past in the loss; `equal` gives every task so far the same.
+        temperature: T, of the targets of the past.
+        penalty: Added to the loss; None for none.
+    """
+
+    def __init__(
+        self,
+        standard: StandardNetwork,
+        training: TrainingSettings,
+        problem: Problem = CLASSIFICATION,
+        *,
+        past: Past | None = None,
+        weight: float | Literal["equal"] = "equal",
+        temperature: float = 1.0,
+        penalty: Penalty | None = None,
+    ) -> None:
+        network, outputs = standard.network, standard.outputs
+        network.train()
+        self._parameters = dict(network.named_parameters())
+        self._network = torch.compile(network) if training.compile else network
+        self._precision = training.precision
+        self._problem = problem
+        self._past, self._penalty = past, penalty
+        task = len(outputs.classes) - 1
+        self._weight = task / (task + 1) if weight == "equal" else weight
+        self._temperature = temperature
+        self._current = outputs.competing(task) if problem is CLASSIFICATION else outputs.of_task(task)
+        # Labels count within the task; the loss wants them within the competing outputs.
+        self._shift = outputs.of_task(task).start - self._current.start
+        self._competing = _among(outputs, outputs.competing).to(standard.device)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The network's."""
+        return list(self._parameters.values())
+
+    def prepare(self, iteration: int) -> None:
+        """Let the past make its choices."""
+        if self._past is not None:
+            self._past.prepare(iteration)
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add the gradient of the loss to `.grad`; returns its parts."""
+        past = None if self._past is None else self._past.batch(inputs)
+        labels = labels + self._shift
+        with forward_precision(self._precision, inputs.device):
+            logits = self._network(inputs if past is None else torch.cat([inputs, past.inputs])).float()
+        current = logits[: len(inputs), self._current]
+        loss = task_loss = self._problem.loss(current, labels)
+        scalars = {self._problem.metric.name: self._problem.merit(current, labels).mean(), "task_loss": task_loss}
+        if past is not None:
+            answers = torch.where(self._competing[past.tasks], logits[len(inputs) :], IMPOSSIBLE) / self._temperature
+            scalars["replay_loss"] = self._temperature**2 * functional.cross_entropy(answers, past.targets)
+            loss = (1 - self._weight) * task_loss + self._weight * scalars["replay_loss"]
+        loss.backward()
+        if self._penalty is not None:
+            scalars["penalty"] = self._penalty.accumulate_gradients(self._parameters)
+            loss = loss + scalars["penalty"]
+        return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}
+
+
+class SoftTargets:
+    """What the network before the current task takes inputs of past tasks for: probabilities of all outputs.
+
+    It knows nothing for or against classes that came since: their logit is zero, as in the code of von Oswald et al.
+    (2020). Minus infinity would teach that inputs of the past are none of them, which costs accuracy. But the logit of
+    a single class was never taught, so that one is certain.
+
+    Args:
+        standard: A network amid a task.
+        temperature: Of the softmax.
+    """
+
+    def __init__(self, standard: StandardNetwork, temperature: float) -> None:
+        self._standard = standard
+        self._temperature = temperature
+        self._competing = _among(standard.outputs, standard.outputs.competing).to(standard.device)
+
+    def __call__(self, inputs: Tensor, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
+        """For inputs `[past, ...]`, and which task each stands for."""
+        logits = self._standard.logits_before(inputs)
+        old = logits.shape[1]
+        new = self._competing.shape[1] - old
+        logits = functional.pad(logits, (0, new), value=0.0 if old > 1 else IMPOSSIBLE)
+        return (torch.where(self._competing[tasks], logits, IMPOSSIBLE) / self._temperature).softmax(1)
+
+
+def likeliest_outputs(
+    standard: StandardNetwork, inputs: Tensor, tasks: Int64[Tensor, " past"], *, surely: bool = True
+) -> Int64[Tensor, " past"]:
+    """The likeliest output, in the eyes of the network before the current task.
+
+    Args:
+        standard: A network amid a task.
+        inputs: `[past, ...]`.
+        tasks: Which past task each stands for.
+        surely: Whether each belongs to its task, so that only the task's own outputs come into question; else those
+            that an input of the task chooses between.
+    """
+    logits = standard.logits_before(inputs)
+    choose = standard.outputs.of_task if surely else standard.outputs.competing
+    allowed = _among(standard.outputs, choose)[:, : logits.shape[1]].to(tasks.device)
+    return torch.where(allowed[tasks], logits, IMPOSSIBLE).argmax(1)
+
+
+def _among(outputs: Outputs, choose: Callable[[int], slice]) -> Bool[Tensor, "tasks outputs"]:
+    """For each task, which outputs `choose` names."""
+    mask = torch.zeros(len(outputs.classes), len(outputs), dtype=torch.bool)
+    for task in range(len(mask)):
+        mask[task, choose(task)] = True
+    return mask

@@ -1,0 +1,87 @@
+"""Permuted tasks: the same images, their pixels in another order for each task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hypermnesia.data import ImageDataset, load
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.examples import TensorExamples
+from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.validation_split import set_aside
+
+
+def permuted(
+    dataset: ImageDataset | str,
+    num_tasks: int = 10,
+    *,
+    padding: int = 0,
+    validation: int | float = 0,
+    seed: int = 0,
+    directory: Path | str | None = None,
+) -> list[Task]:
+    """Tasks of all classes, each with a random order of the pixels of its own; the first keeps them in place.
+
+    All tasks share one copy of the images. The order of a task depends on `seed` and its number, not on how
+    many tasks there are.
+
+    Args:
+        dataset: The images, or their name for `hypermnesia.data.load`. Tasks stay on the device they are on.
+        num_tasks: Any number from 1.
+        padding: Pixels of 0 put around every image beforehand; they are permuted with the others.
+        validation: How many training examples each task sets aside, or, between 0 and 1, which fraction. Each
+            task draws its own.
+        seed: The root of all chance in here.
+        directory: Where to find the files of a dataset given by its name.
+
+    Raises:
+        ConfigurationError: A number is out of range, or there are not enough examples to set aside.
+        DataError: The files are not in order.
+
+    Source: I. Goodfellow et al., *An empirical investigation of catastrophic forgetting in gradient-based
+    neural networks*, 2013.
+
+    Example:
+        >>> tasks = permuted("digits", num_tasks=3, padding=1)
+        >>> [task.train.input_shape for task in tasks]
+        [(1, 10, 10), (1, 10, 10), (1, 10, 10)]
+    """
+    if num_tasks < 1:
+        raise ConfigurationError(f"num_tasks={num_tasks} is not possible: there must be at least 1.")
+    if padding < 0:
+        raise ConfigurationError(f"padding={padding} is not possible: give the number of pixels, 0 or more.")
+    images = load(dataset, directory) if isinstance(dataset, str) else dataset
+    train_images = functional.pad(images.train_images, [padding] * 4)
+    test_images = functional.pad(images.test_images, [padding] * 4)
+    seeds = Seeds(seed)
+
+    def task(number: int) -> Task:
+        order = _pixel_order(train_images[0], number, seeds)
+
+        def of_train(rows: Tensor | None) -> TensorExamples:
+            return TensorExamples(train_images, images.train_labels, rows=rows, permutation=order)
+
+        everything = torch.arange(len(train_images), device=train_images.device)
+        train, held_out = set_aside(everything, validation, seeds.child("validation", number))
+        return Task(
+            name=f"{images.name}, permutation {number}",
+            train=of_train(None if held_out is None else train),
+            test=TensorExamples(test_images, images.test_labels, permutation=order),
+            validation=None if held_out is None else of_train(held_out),
+            classes=images.class_names,
+        )
+
+    return [task(number) for number in range(num_tasks)]
+
+
+def _pixel_order(image: Tensor, number: int, seeds: Seeds) -> Tensor | None:
+    """Where task `number` takes each pixel from; None for the first task, which keeps them in place."""
+    if number == 0:
+        return None
+    generator = seeds.child("permutation", number).generator()
+    return torch.randperm(image.numel(), generator=generator).to(image.device)

@@ -1,0 +1,90 @@
+"""Split tasks: each task tells apart a few of the classes of one dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from hypermnesia.data import ImageDataset, load
+from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.examples import TensorExamples
+from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.validation_split import set_aside
+
+
+def split(
+    dataset: ImageDataset | str,
+    classes_per_task: int = 2,
+    *,
+    num_tasks: int | None = None,
+    shuffle_classes: bool = False,
+    validation: int | float = 0,
+    seed: int = 0,
+    directory: Path | str | None = None,
+) -> list[Task]:
+    """The classes of a dataset, dealt out to tasks in order.
+
+    Args:
+        dataset: The images, or their name for `hypermnesia.data.load`. Tasks stay on the device they are on.
+        classes_per_task: How many classes each task tells apart.
+        num_tasks: None: as many as the classes suffice for; classes left over are not used.
+        shuffle_classes: Deal them out in an order drawn from `seed` rather than from 0 upwards.
+        validation: How many training examples each task sets aside, or, between 0 and 1, which fraction.
+        seed: The root of all chance in here.
+        directory: Where to find the files of a dataset given by its name.
+
+    Raises:
+        ConfigurationError: There are not enough classes, or examples to set aside.
+        DataError: A task would be without examples, or the files are not in order.
+
+    Source: F. Zenke, B. Poole, S. Ganguli, *Continual learning through synaptic intelligence*, 2017.
+
+    Example:
+        >>> [task.classes for task in split("digits", classes_per_task=4)]
+        [('0', '1', '2', '3'), ('4', '5', '6', '7')]
+    """
+    images = load(dataset, directory) if isinstance(dataset, str) else dataset
+    total = images.num_classes
+    if not 1 <= classes_per_task <= total:
+        raise ConfigurationError(
+            f"classes_per_task={classes_per_task} is not possible: {images.name} has {total} classes, so it "
+            f"must lie in 1 to {total}."
+        )
+    most = total // classes_per_task
+    if num_tasks is None:
+        num_tasks = most
+    if not 1 <= num_tasks <= most:
+        raise ConfigurationError(
+            f"num_tasks={num_tasks} with classes_per_task={classes_per_task} is not possible: the {total} "
+            f"classes of {images.name} suffice for 1 to {most} such tasks."
+        )
+
+    seeds = Seeds(seed)
+    order = torch.arange(total)
+    if shuffle_classes:
+        order = torch.randperm(total, generator=seeds.child("class order").generator())
+    groups = torch.split(order, classes_per_task)[:num_tasks]
+    return [_task(images, group, validation, seeds.child("validation", t)) for t, group in enumerate(groups)]
+
+
+def _task(images: ImageDataset, group: torch.Tensor, validation: int | float, seeds: Seeds) -> Task:
+    names = tuple(images.class_names[label] for label in group.tolist())
+    classes = group.to(images.train_labels.device)
+
+    def of_train(rows: torch.Tensor) -> TensorExamples:
+        return TensorExamples(images.train_images, images.train_labels, rows=rows, classes=classes)
+
+    train, test = (torch.isin(labels, classes).nonzero()[:, 0] for labels in (images.train_labels, images.test_labels))
+    name = f"{images.name} {'/'.join(names)}"
+    if not len(train) or not len(test):
+        raise DataError(f"Task {name!r}: there are {len(train)} training and {len(test)} test images of its classes.")
+    train, held_out = set_aside(train, validation, seeds)
+    return Task(
+        name=name,
+        train=of_train(train),
+        test=TensorExamples(images.test_images, images.test_labels, rows=test, classes=classes),
+        validation=None if held_out is None else of_train(held_out),
+        classes=names,
+    )

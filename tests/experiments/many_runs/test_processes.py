@@ -1,0 +1,206 @@
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, carry_out, check
+from hypermnesia.experiments.settings import config
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+
+NEW = PlannedRun("new", "split-digits", ("learner.beta=1",), ("task", "class"), 0)
+OTHER = PlannedRun("other", "split-digits", (), ("class",), 0)
+FOUND = {"task": 0.9, "domain": 0.5, "class": 0.25}
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """Write the directory of a finished run by hand."""
+
+    def write(run, **summary) -> Path:
+        path = tmp_path / run.name
+        experiment = config.load(run.preset, [*run.settings, f"seed={run.seed}"])
+        RunDirectory(path).open(experiment, {}, resume=False)
+        (path / "summary.json").write_text(json.dumps({"measure": "accuracy", "scenario_accuracy": FOUND} | summary))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a script in the place of the command line. It finds its arguments in `words`, its directory in `out`."""
+
+    def write(script: str) -> None:
+        head = [
+            f"#!{sys.executable}",
+            "import json, os, pathlib, signal, sys, time",
+            "words = sys.argv[sys.argv.index('run') + 1 :]",
+            "out = pathlib.Path(words[words.index('--out') + 1])",
+            "out.mkdir(exist_ok=True)",
+            "def end(accuracy, **more):",
+            "    found = {'measure': 'accuracy', 'scenario_accuracy': accuracy} | more",
+            "    (out / 'summary.json').write_text(json.dumps(found))",
+        ]
+        path = tmp_path / "program"
+        path.write_text("\n".join([*head, script]))
+        path.chmod(0o755)
+        monkeypatch.setattr(processes.sys, "executable", str(path))
+
+    return write
+
+
+def test_settings_that_cannot_be_run_are_refused_and_the_run_is_named():
+    check([NEW, OTHER])
+    wrong = dataclasses.replace(OTHER, settings=("learner.betta=1",))
+    with pytest.raises(
+        ConfigurationError, match=r"^other: split-digits cannot be run.\nlearner.betta: unknown setting"
+    ):
+        check([NEW, wrong])
+
+
+def test_what_is_run_is_the_command_line(program, tmp_path):
+    program("(out / 'words').write_text(json.dumps(words)); end({'task': 1, 'class': 0.5})")
+    lines = []
+    (outcome,) = carry_out([NEW], tmp_path, data=Path("d"), started=lines.append, ended=lines.append)
+    assert lines == [NEW, outcome]
+    assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5})
+    path = tmp_path / NEW.name
+    assert json.loads((path / "words").read_text()) == [
+        *("split-digits", "learner.beta=1", "--seed", "0", "--out", str(path), "--resume", "--quiet", "--data", "d"),
+    ]
+
+
+def test_a_finished_run_is_reused(finished, program, tmp_path):
+    program("sys.exit('carried out')")
+    finished(NEW)
+    lines = []
+    outcomes = carry_out([NEW], tmp_path, ended=lines.append)
+    assert outcomes == lines == [Outcome(NEW, "reused", summary={"measure": "accuracy", "scenario_accuracy": FOUND})]
+    assert outcomes[0].averages == {"task": 0.9, "class": 0.25}
+
+
+def test_a_finished_run_of_other_settings_is_a_failure(finished, program, tmp_path):
+    program("sys.exit('carried out')")
+    finished(dataclasses.replace(NEW, settings=(*NEW.settings, "training.iterations=3")))
+    (outcome,) = carry_out([NEW], tmp_path)
+    assert outcome.state == "failed"
+    assert "cannot be resumed with other settings: training.iterations is 400, was 3" in outcome.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"measure": "accuracy", "scenario_accuracy": null}',
+        '{"measure": "accuracy", "scenario_accuracy": {"task": 1}}',
+    ],
+)
+def test_a_run_without_the_accuracies_is_carried_out(finished, program, tmp_path, text):
+    (finished(NEW) / "summary.json").write_text(text)
+    program("end({'task': 0.5, 'class': 0.5})")
+    assert carry_out([NEW], tmp_path)[0].state == "finished"
+
+
+@pytest.mark.parametrize(
+    "script, message",
+    [
+        ("pass", "summary.json gives no averages by scenario"),
+        ("end({'task': 1})", "summary.json gives no average for class, only for task"),
+        ("end({})", "summary.json gives no average for task, class, only for none"),
+        ("end({'task': 1, 'class': None})", "summary.json gives no average for class"),
+    ],
+)
+def test_a_run_that_does_not_say_what_it_was_asked_for_has_failed(program, tmp_path, script, message):
+    program(script)
+    (outcome,) = carry_out([NEW], tmp_path)
+    assert outcome.state == "failed"
+    assert message in outcome.message
+
+
+def test_a_finished_run_that_lacks_a_figure_is_carried_out_again(finished, program, tmp_path):
+    wanting = dataclasses.replace(NEW, figures=("num_weights", "forgetting"))
+    finished(wanting, num_weights=3)
+    program("end({'task': 1, 'class': 1}, num_weights=4)")
+    (outcome,) = carry_out([wanting], tmp_path)
+    assert (outcome.state, outcome.summary) == ("failed", {})
+    assert outcome.message.endswith("summary.json gives no forgetting")
+    finished(wanting, num_weights=3, forgetting=None)
+    (outcome,) = carry_out([wanting], tmp_path)
+    assert (outcome.state, outcome.summary["num_weights"]) == ("reused", 3)
+
+
+def test_a_failed_run_tells_why_and_takes_no_other_along(program, tmp_path):
+    program("if 'new' in out.name: sys.exit('\\n'.join(map(str, range(9))))\nend({'class': 0.5})")
+    new, other = carry_out([NEW, OTHER], tmp_path)
+    assert (new.state, new.message) == ("failed", "exit code 1\n4\n5\n6\n7\n8")
+    assert other.state == "finished"
+
+
+def test_a_killed_run_has_failed(program, tmp_path):
+    program("os.kill(os.getpid(), signal.SIGKILL)")
+    assert carry_out([NEW], tmp_path)[0].message == "ended by SIGKILL"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_so_many_runs_at_a_time(program, tmp_path, jobs):
+    program(
+        "mine = out.with_name(f'at-work-{os.getpid()}')\n"
+        "mine.touch(); time.sleep(0.3)\n"
+        "count = len(list(out.parent.glob('at-work-*')))\n"
+        "time.sleep(0.2); mine.unlink()\n"
+        "end({'task': count, 'class': count})"
+    )
+    runs = [dataclasses.replace(run, seed=seed) for seed in range(2) for run in (NEW, OTHER)]
+    outcomes = carry_out(runs, tmp_path, jobs=jobs)
+    assert len(outcomes) == 4
+    assert max(outcome.averages["class"] for outcome in outcomes) == jobs
+
+
+def test_runs_at_the_same_time_share_the_processor(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    program("threads = int(os.environ.get('OMP_NUM_THREADS', 0)); end({'task': threads, 'class': threads})")
+
+    def threads(jobs: int) -> float:
+        return carry_out([NEW], tmp_path, jobs=jobs)[0].averages["task"]
+
+    assert threads(jobs=1) == 0
+    (tmp_path / NEW.name / "summary.json").unlink()
+    assert threads(jobs=3) == 2
+    (tmp_path / NEW.name / "summary.json").unlink()
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert threads(jobs=3) == 7
+
+
+def test_asked_to_stop_it_asks_the_runs_and_starts_no_more(program, tmp_path):
+    program(
+        "def stop(*_): (out / 'saved').touch(); sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, stop); (out / 'ready').touch(); time.sleep(60)"
+    )
+    ready = tmp_path / NEW.name / "ready"
+    outcomes = carry_out([NEW, OTHER], tmp_path, stop=ready.exists)
+    assert [(outcome.run, outcome.state) for outcome in outcomes] == [(NEW, "interrupted")]
+    assert (tmp_path / NEW.name / "saved").exists()
+
+
+def test_no_run_outlives_an_error(program, tmp_path):
+    program("(out / 'pid').write_text(str(os.getpid())); (out / 'ready').touch(); time.sleep(60)")
+
+    def stop() -> bool:
+        if (tmp_path / NEW.name / "ready").exists():
+            raise KeyboardInterrupt
+        return False
+
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        carry_out([NEW, OTHER], tmp_path, stop=stop)
+    assert time.perf_counter() - start < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / NEW.name / "pid").read_text()), 0)
