@@ -303,7 +303,7 @@ def test_wrong_settings_are_explained(kind, settings, message, module):
 
 
 def test_wrong_settings_of_all_are_explained(baseline, module, unchecked):
-    with pytest.raises(ConfigurationError, match="iteration: unknown setting. Did you mean 'iterations'"):
+    with pytest.raises(ConfigurationError, match=r"iteration: unknown setting\. Did you mean 'iterations'"):
         baseline(module(), iteration=3)
     with pytest.raises(ConfigurationError, match=r"no nn\.Linear that could grow"):
         baseline(nn.Sequential(nn.Conv1d(1, 2, 3))).learn((torch.rand(2, 1, 5), torch.tensor([0, 1])))

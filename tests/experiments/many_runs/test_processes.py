@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.many_runs import processes
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, carry_out, check
 from hypermnesia.experiments.settings import config
 from hypermnesia.experiments.single_run.rundir import RunDirectory
