@@ -37,9 +37,9 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
     classifier = ReplayClassifier(standard, experiment.learner.replay, experiment.training, Seeds(0))
     # Past tasks are as chance began them: nothing takes longer once they are learned.
     for _ in range(past_tasks):
-        classifier.begin_task(workload.task.train.input_shape, workload.outputs)
+        classifier.begin_task(workload.outputs, workload.task.train.input_shape)
         classifier.end_task()
-    classifier.begin_task(workload.task.train.input_shape, workload.outputs)
+    classifier.begin_task(workload.outputs, workload.task.train.input_shape)
     of_classifier, of_replay_model = classifier.objectives()
     trainer = Trainer(of_replay_model, workload.task.train, workload.training(ENDLESS), Seeds(0), workload.device)
     # Made beforehand: the replay model's part has the making of batches in it, as the whole has, once.

@@ -90,7 +90,7 @@ def record(directory: Path, spelling: str) -> None:
         for preset, (benchmark, method) in PRESETS.items():
             if "mnist" in preset:
                 continue
-            for scenario in SCENARIOS[:2] if "toy" in preset else SCENARIOS:
+            for scenario in _scenarios(preset):
                 name = [benchmark, "--method", method] if new else [preset]
                 _call(work, "run", *name, f"scenario={scenario}", "--out", f"run-{preset}-{scenario}", "-q")
         for scenario in SCENARIOS:
@@ -102,6 +102,12 @@ def record(directory: Path, spelling: str) -> None:
         _call(work, "tune", "split-digits", "training.iterations=20", "--trials", "8", "--out", "tune")
         _call(work, "analyze", "toy-regression", "training.iterations=50", "--out", "analyze")
         _keep(work, directory)
+
+
+def _scenarios(preset: str) -> tuple[str, ...]:
+    if preset == "toy-regression":
+        return ("task",)
+    return SCENARIOS[:2] if "toy" in preset else SCENARIOS
 
 
 def _call(work: Path, *arguments: str) -> None:
@@ -134,7 +140,7 @@ def _resolved(new: bool) -> dict[str, object]:
         from hypermnesia.experiments.settings.config import load
     found = {}
     for preset, (benchmark, method) in PRESETS.items():
-        for scenario in ("its own", *(SCENARIOS[:2] if "toy" in preset else SCENARIOS)):
+        for scenario in ("its own", *_scenarios(preset)):
             if new:
                 changes = {} if scenario == "its own" else {"scenario": scenario}
                 experiment = load_experiment(benchmark, changes, method=method)

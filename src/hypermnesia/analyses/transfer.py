@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from hypermnesia.analyses.parts import Parts
 from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation import score
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment, FromScratchMethod
-from hypermnesia.learners import ContinualLearner, HypernetworkLearner
+from hypermnesia.learners import ContinualLearner, HypernetworkLearner, score
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
 

@@ -8,15 +8,12 @@ from hypermnesia.evaluation.metrics import (
     learning_accuracy,
     task_inference_accuracy,
 )
-from hypermnesia.evaluation.scoring import Score, score
 
 __all__ = [
-    "Score",
     "average_accuracy",
     "backward_transfer",
     "forgetting",
     "forward_transfer",
     "learning_accuracy",
-    "score",
     "task_inference_accuracy",
 ]

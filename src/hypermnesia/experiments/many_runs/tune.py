@@ -18,11 +18,11 @@ import torch
 from pydantic import BaseModel
 
 from hypermnesia.errors import ConfigurationError, DivergenceError, did_you_mean
-from hypermnesia.evaluation import score
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
+from hypermnesia.learners import score
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import SearchRange, checked
 from hypermnesia.tasks import Task

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hypermnesia.errors import CheckpointError
-from hypermnesia.evaluation import Score, score
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment
@@ -19,7 +18,7 @@ from hypermnesia.experiments.single_run.state import RunState
 from hypermnesia.experiments.single_run.summary import Summary, summarize
 from hypermnesia.experiments.single_run.tensorboard import TensorBoard
 from hypermnesia.experiments.single_run.threads import threads
-from hypermnesia.learners import ContinualLearner
+from hypermnesia.learners import ContinualLearner, Score, score
 from hypermnesia.tasks import Scenario, Task
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.monitor import Progress

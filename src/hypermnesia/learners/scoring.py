@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
+
+if TYPE_CHECKING:
+    from hypermnesia.learners.base import ContinualLearner
 
 # Inputs asked at a time: so many that the networks of all tasks are generated once for a test set of usual size.
 _MOST_INPUTS, _MOST_NUMBERS = 10_000, 2**25

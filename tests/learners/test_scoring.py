@@ -1,10 +1,10 @@
 """What counts as right in each scenario, asked of a learner whose answers are written in the inputs."""
 
+import hypermnesia.evaluation.scoring
 import pytest
 import torch
 from torch.nn.functional import one_hot
 
-import hypermnesia.evaluation.scoring
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import Score, score
 from hypermnesia.learners import ContinualLearner, Prediction
