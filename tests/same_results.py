@@ -135,7 +135,7 @@ def _keep(work: Path, directory: Path) -> None:
 def _resolved(new: bool) -> dict[str, object]:
     """Every preset in every scenario as data, without what it is called."""
     if new:
-        from hypermnesia.experiments.settings.config import load_experiment
+        from hypermnesia.experiments.settings.benchmark import load_experiment
     else:
         from hypermnesia.experiments.settings.config import load
     found = {}
