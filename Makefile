@@ -9,24 +9,29 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test test-slow check format bench clean
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 demo: $(INSTALLED) ## Learn split digits, the default experiment: a minute on a laptop
 	$(BIN)/hypermnesia run --out runs/demo --overwrite
+
+# One thread a process: tests are many and small, and as many processes as cores run them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto
+
+test: check ## What a change must pass while working: lint, types, import directions, doctests, every quick test
+	$(PYTEST) -m "not slow"
 
 # The report's page is tried in Chromium. Where that is not installed these tests are left out, but never in CI.
 BROWSER := $(and $(shell command -v chromium || command -v chromium-browser || command -v google-chrome),\
 	$(shell command -v chromedriver))
 
-# One thread a process: tests are many and small, and as many processes as cores run them.
-test: check ## Everything: lint, types, import directions, doctests, tests, the wheel in an empty environment
+test-slow: $(INSTALLED) ## The rest: killed runs, many runs at once, a browser, the wheel in an empty environment
 ifneq ($(or $(BROWSER),$(CI)),)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto
+	$(PYTEST) -m slow tests
 else
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto -m "not browser"
+	$(PYTEST) -m "slow and not browser" tests
 	@echo "Left out: the tests in a browser, for which chromium and chromedriver must be installed."
 endif
 

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hypermnesia import cli
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 
 TINY = [
     *("split-digits", "tasks.num_tasks=2", "network.hidden=[16]", "learner.chunk_size=300", "recording.log_every=1"),
@@ -29,14 +31,29 @@ def call(capsys, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="session")
 def start():
-    """Start the command line in a process of its own, on one thread so that tests do not slow each other down."""
+    """Start the command line, or other code, in a process of its own.
 
-    def go(*arguments: object, **options) -> subprocess.Popen:
+    On one thread, so that tests do not slow each other down.
+    """
+
+    def go(*arguments: object, code: str | None = None, **options) -> subprocess.Popen:
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        command = [sys.executable, "-m", "hypermnesia", *map(str, arguments)]
+        how = ["-m", "hypermnesia"] if code is None else ["-c", code]
+        command = [sys.executable, *how, *map(str, arguments)]
         return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **options)
 
     return go
+
+
+def signal_when_a_task_is_written_down(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """Let a run in this process get a signal as soon as its first task is learned and evaluated."""
+    write = RunDirectory.write_timing
+
+    def write_and_raise(directory: RunDirectory, *arguments: object) -> None:
+        write(directory, *arguments)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(RunDirectory, "write_timing", write_and_raise)
 
 
 @pytest.fixture
@@ -57,7 +74,7 @@ def uninterrupted(start, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("uninterrupted") / "run"
     settings = ["training.iterations=150", "recording.checkpoint_every=0"]
     process = start("run", *TINY, *settings, "--out", path)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     (path.parent / "stdout").write_text(stdout)
     return path

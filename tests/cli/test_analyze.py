@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from hypermnesia.analyses import results
 from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, embedding_plane
 from hypermnesia.analyses.generated_weights import GeneratedWeights
 from hypermnesia.analyses.interpolation import AccuracyAlongLine
+from hypermnesia.analyses.parts import Parts
 from hypermnesia.analyses.transfer import Transfer
 from hypermnesia.experiments.recorded_runs.finished import open_run
 from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
@@ -162,37 +162,79 @@ def test_what_is_kept_after_each_task_is_measured_as_drift(call, run):
     assert tooltips(generated_weights_chart(result)) == 5
 
 
-def wait_until(process, reached) -> None:
-    while not reached():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.002)
-
-
 def parts(run: Path) -> int:
     """How many rows of the plane are written down."""
     file = run / "analyses" / "embedding-plane.parts.json"
     return len(json.loads(file.read_text())["parts"]) if file.exists() else 0
 
 
-def test_a_plane_that_was_stopped_and_killed_is_finished_the_same(start, run, tmp_path):
-    arguments = ["embedding-plane", "--resolution", "61"]
-    whole = embedding_plane(open_run(Path(shutil.copytree(run, tmp_path / "whole"))), 61, 1000)
+@pytest.fixture
+def whole(run, tmp_path) -> AccuracyOverPlane:
+    """The plane of an analysis that nothing interrupts."""
+    return embedding_plane(open_run(Path(shutil.copytree(run, tmp_path / "whole"))), 5, 1000)
 
-    process = start("analyze", *arguments, run)
-    wait_until(process, lambda: parts(run) > 3)
+
+STOPPED = "Stopped; what was computed is kept. The same command goes on.\n"
+
+
+def test_a_plane_that_was_stopped_is_finished_the_same(call, run, whole, monkeypatch):
+    get = Parts.get
+
+    def get_four(kept: Parts, name: str, *arguments):
+        if parts(run) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return get(kept, name, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Parts, "get", get_four)
+        code, _, err = call("analyze", "embedding-plane", "--resolution", 5, run)
+    assert (code, err, parts(run)) == (130, STOPPED, 4)
+    assert not (run / "analyses" / "embedding-plane.json").exists()
+    assert call("analyze", "embedding-plane", "--resolution", 5, run)[0] == 0
+    assert found(run, "embedding-plane", AccuracyOverPlane) == whole
+
+
+PAUSING = """
+import signal, sys
+from hypermnesia import cli
+from hypermnesia.analyses.parts import Parts
+
+get, asked = Parts.get, []
+
+def get_and_pause(self, name, compute, *arguments):
+    value = get(self, name, compute, *arguments)
+    asked.append(name)
+    if len(asked) == int(sys.argv[1]):
+        print("paused", flush=True)
+        signal.pause()
+    return value
+
+Parts.get = get_and_pause
+cli.main(sys.argv[2:])
+"""
+"""The command line, which waits for a signal once it has got so many parts of an analysis."""
+
+
+@pytest.mark.slow
+def test_a_plane_that_was_stopped_and_killed_is_finished_the_same(start, run, whole):
+    arguments = ["analyze", "embedding-plane", "--resolution", "5", run]
+
+    def paused(after: int):
+        process = start(after, *arguments, code=PAUSING)
+        assert "paused\n" in iter(process.stdout.readline, ""), process.communicate()[1]
+        return process
+
+    process = paused(after=4)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "Stopped; what was computed is kept. The same command goes on.\n"
-    stopped = parts(run)
-    assert 3 < stopped < 3 * 61
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err, parts(run)) == (130, STOPPED, 4)
 
-    process = start("analyze", *arguments, run)
-    wait_until(process, lambda: parts(run) > stopped)
+    process = paused(after=7)
     process.kill()
     process.communicate()
+    assert parts(run) == 7
     assert not (run / "analyses" / "embedding-plane.json").exists()
-    assert embedding_plane(open_run(run), 61, 1000) == whole
+    assert embedding_plane(open_run(run), 5, 1000) == whole
 
 
 def test_a_run_that_was_analyzed_can_be_resumed_and_replaced(call, run):

@@ -9,7 +9,10 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing import event_accumulator
+
+pytestmark = pytest.mark.slow
 
 
 def measurements(path: Path) -> dict[str, bytes]:
@@ -59,7 +62,7 @@ def test_a_run_killed_at_any_moment_is_resumed_to_the_same_measurements(start, l
     kill_while_a_checkpoint_is_written(start(*longer, "--resume"), run / "checkpoint")
 
     process = start(*longer, "--resume")
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     assert "Resumed after" in stdout
     assert measurements(run) == measurements(uninterrupted), f"killed at {early} and {late} of {total} bytes"
@@ -113,7 +116,7 @@ def test_ctrl_c_and_termination_save_and_tell_how_to_go_on(start, longer, uninte
     process = start(*longer, stdout=theirs)
     wait_until(process, lambda: size(metrics) > total // 4)
     process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=300)[1]
     screen = os.read(ours, 1 << 16).decode()
     os.close(ours), os.close(theirs)
     assert process.returncode == 130
@@ -125,11 +128,11 @@ def test_ctrl_c_and_termination_save_and_tell_how_to_go_on(start, longer, uninte
     process = start(*again)
     wait_until(process, lambda: size(metrics) > total // 2)
     process.terminate()
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     assert process.returncode == 143
 
     process = start(*again)
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=300)[1]
     assert process.returncode == 0, stderr
     assert measurements(tmp_path / "run") == measurements(uninterrupted)
 
@@ -142,13 +145,13 @@ def test_a_file_that_cannot_be_written_ends_with_1_and_loses_nothing(start, long
 
     settings = ["recording.checkpoint_every=1000"]
     process = start(*longer, *settings, preexec_fn=limit)
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=300)[1]
     assert process.returncode == 1, stderr
     assert "Writing failed: " in stderr
     assert "Traceback" not in stderr
 
     process = start(*shlex.split(stderr.partition("go on with: hypermnesia ")[2]))
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=300)[1]
     assert process.returncode == 0, stderr
     ours, whole = measurements(tmp_path / "run"), measurements(uninterrupted)
     assert [ours[name] for name in ("metrics.jsonl", "accuracy.csv")] == [

@@ -19,6 +19,7 @@ def test_a_run_measures_errors(call, tmp_path):
     assert summary["forgetting"] >= -summary["backward_transfer"] - 1e-12
 
 
+@pytest.mark.slow
 def test_methods_are_compared_and_tuned_by_their_errors(call, tmp_path):
     small = ["training.iterations=10", "device=cpu"]
     code, out, _ = call(

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hypermnesia.analyses.results import to_json
 from hypermnesia.problems import ERROR
 from tests.analyzed import RESULTS, write_analyses
-from tests.cli.conftest import TINY
+from tests.cli.conftest import TINY, signal_when_a_task_is_written_down
 from tests.report.scene import rows
 from tests.runs import triangle, write_run
 
@@ -165,14 +165,10 @@ def test_an_unfinished_run_is_shown_as_far_as_it_is(report, tmp_path, learned, s
     assert ("Accuracy" in headings(page)) == bool(learned)
 
 
-def test_a_run_that_has_just_been_stopped_is_shown(call, report, longer, start, tmp_path):
-    process = start(*longer)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "timing.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+def test_a_run_that_has_just_been_stopped_is_shown(call, report, tiny, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        signal_when_a_task_is_written_down(patched, signal.SIGINT)
+        assert call(*tiny)[0] == 130
     code, page, err = report(tmp_path / "run")
     assert (code, err) == (0, "")
     assert "This run is not finished: 1 of 2 tasks." in page.text
@@ -351,13 +347,41 @@ def test_a_hundred_tasks_make_a_small_page(report, tmp_path):
     assert len(page.charts) > 5
 
 
-def test_watching_follows_a_run_until_interrupted(start, tmp_path):
+def test_watching_follows_a_run_until_interrupted(call, tmp_path, monkeypatch):
+    run, page = write_run(tmp_path / "run", learned=1), tmp_path / "page.html"
+    whole, shown = write_run(tmp_path / "whole"), []
+
+    def instead_of_waiting(_: float) -> None:
+        shown.append(page.read_text())
+        if len(shown) == 1:
+            replace_files(run, whole)
+        else:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("hypermnesia.report.page.watching.time.sleep", instead_of_waiting)
+    code, out, err = call("report", run, "-o", page, "--watch")
+    assert (code, err) == (0, "")
+    for text, said in zip(shown, ("not finished: 1 of 3 tasks", "Seed 0."), strict=True):
+        assert said in text and "location.reload" in text
+    assert out.splitlines()[-1] == f"No longer watching; {page} shows the runs as they are now."
+    assert "location.reload" not in page.read_text()
+
+
+def replace_files(run: Path, by: Path) -> None:
+    """Each of them at once and whole, as a run does."""
+    for file in by.iterdir():
+        shutil.copy(file, run / f"{file.name}.new")
+        (run / f"{file.name}.new").replace(run / file.name)
+
+
+@pytest.mark.slow
+def test_watching_in_a_process_of_its_own_follows_a_run_until_interrupted(start, tmp_path):
     run, page = write_run(tmp_path / "run", learned=1), tmp_path / "page.html"
     process = start("report", run, "-o", page, "--watch")
 
     def shows(text: str) -> bool:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline and process.poll() is None:
             if page.exists() and text in page.read_text():
                 return True
             time.sleep(0.05)
@@ -367,13 +391,11 @@ def test_watching_follows_a_run_until_interrupted(start, tmp_path):
         assert shows("not finished: 1 of 3 tasks")
         assert "location.reload" in page.read_text()
         for further in (write_run(tmp_path / "two", learned=2), write_run(tmp_path / "whole")):
-            for file in further.iterdir():
-                shutil.copy(file, run / f"{file.name}.new")
-                (run / f"{file.name}.new").replace(run / file.name)
+            replace_files(run, further)
             assert shows("not finished: 2 of 3 tasks" if further.name == "two" else "Seed 0.")
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[-1] == f"No longer watching; {page} shows the runs as they are now."
     assert "location.reload" not in page.read_text()

@@ -20,6 +20,7 @@ def lines(path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.open()))
 
 
+@pytest.mark.slow
 def test_compression_sets_hypernetworks_beside_plain_networks_of_their_size(call, tmp_path):
     small = [*SMALL, "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     arguments = ["analyze", "compression", "split-digits", *small, "--ratios", "0.01,1", "--jobs", 2]
@@ -56,6 +57,7 @@ def test_compression_sets_hypernetworks_beside_plain_networks_of_their_size(call
     assert {name: (out_dir / f"compression.{name}").read_bytes() for name in whole} == whole
 
 
+@pytest.mark.slow
 def test_strength_sets_both_regularizers_side_by_side(call, tmp_path):
     out_dir = tmp_path / "runs" / "strength-split-digits"
     (out_dir / "online-ewc-1e+06-seed0").mkdir(parents=True)
@@ -132,6 +134,7 @@ def test_where_nobody_says_the_task_there_is_no_plain_network(call, tmp_path, mo
     assert re.findall(r"group='(\S+)'", out) == ["hnet-1", "hnet-2"]
 
 
+@pytest.mark.slow
 def test_toy_regression_draws_what_each_method_remembers(call, tmp_path):
     arguments = ["analyze", "toy-regression", "toy-regression", "training.iterations=20", "device=cpu", "--jobs", 2]
     code, out, err = call(*arguments)

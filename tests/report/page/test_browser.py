@@ -15,7 +15,7 @@ from hypermnesia.report.page.build import Report, page
 from tests.analyzed import write_analyses
 from tests.runs import triangle, write_run
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -78,7 +78,7 @@ class Opened:
         return self.browser.execute_script(f"return {script}", *arguments)
 
     def wait(self, condition: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not self.ask(condition):
             assert time.monotonic() < deadline, condition
             time.sleep(0.02)
