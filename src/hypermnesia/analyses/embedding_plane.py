@@ -15,8 +15,7 @@ import torch
 from hypermnesia.analyses.parts import Parts
 from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation.embedding_plane import EmbeddingPlane, plane_of, share_near, square_around
-from hypermnesia.evaluation.embedding_space import accuracy_at
+from hypermnesia.evaluation.embeddings import EmbeddingPlane, accuracy_at, plane_of, share_near, square_around
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.seeds import Seeds
 

@@ -8,7 +8,7 @@ import torch
 
 from hypermnesia.analyses.results import Advanced
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation.embedding_space import accuracy_at, line
+from hypermnesia.evaluation.embeddings import accuracy_at, line
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 
 NAME = "interpolation"

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation import statistics
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method, base_of
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
-from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.experiments.settings.build import build_tasks, load_learner
 from hypermnesia.experiments.settings.config import PolynomialTasks, load
 from hypermnesia.experiments.single_run.rundir import RunDirectory
@@ -68,12 +68,12 @@ class Remembered:
     @property
     def error_of_each(self) -> list[Spread | None]:
         """On each function, over seeds."""
-        return [spread.spread(list(column)) for column in zip(*self.errors, strict=True)]
+        return [statistics.spread(list(column)) for column in zip(*self.errors, strict=True)]
 
     @property
     def average(self) -> Spread | None:
         """Over functions."""
-        return spread.spread([sum(row) / len(row) for row in self.errors])
+        return statistics.spread([sum(row) / len(row) for row in self.errors])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation import statistics
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.methods import Base
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
-from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import CLASSIFICATION
 
 _FIGURES = ("average_accuracy", "learning_accuracy", "num_weights")
@@ -49,12 +49,12 @@ class Found:
     @property
     def at_end(self) -> Spread | None:
         """Average accuracy after the last task, in percent; None if no run finished, as for all others."""
-        return spread.spread([100 * summary["average_accuracy"] for summary in self.summaries])
+        return statistics.spread([100 * summary["average_accuracy"] for summary in self.summaries])
 
     @property
     def right_after(self) -> Spread | None:
         """Accuracy on each task right after it was learned, averaged, in percent."""
-        return spread.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
+        return statistics.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
 
     @property
     def num_weights(self) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import Metric
 
 
@@ -17,20 +16,6 @@ def in_units(value: float, metric: Metric) -> float:
         97.541
     """
     return round(metric.factor * value, metric.decimals + 2)
-
-
-def text(spread: Spread | None, metric: Metric) -> str:
-    """For a table, empty where there is nothing.
-
-    Example:
-        >>> from hypermnesia.problems import ACCURACY
-        >>> text(Spread(0.9754, 0.002), ACCURACY), text(Spread(0.9754, None), ACCURACY)
-        ('97.54 ± 0.20', '97.54')
-    """
-    if spread is None:
-        return ""
-    mean = f"{metric.factor * spread.mean:.{metric.decimals}f}"
-    return mean + ("" if spread.sem is None else f" ± {metric.factor * spread.sem:.{metric.decimals}f}")
 
 
 def difference(what: str, metrics: Iterable[Metric]) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from hypermnesia.experiments.recorded_runs.spread import Spread
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.charts.ranking import ranking_chart
 from tests.report.scene import cut, overlaps, scene

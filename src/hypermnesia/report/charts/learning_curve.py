@@ -8,7 +8,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.evaluation.statistics import curve
 
 _MOST_BOUNDARIES = 30
 
@@ -27,7 +27,7 @@ def learning_curve_chart(
         name: What it is; at the axis.
         boundaries: Steps at which a task ended and the next began; drawn unless there are too many.
     """
-    mean, sem = spread.curve(values)
+    mean, sem = curve(values)
     errors = np.zeros_like(mean) if sem is None else sem
     digits = 5
     row = {

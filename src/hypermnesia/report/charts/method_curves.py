@@ -10,8 +10,8 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
+from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.experiments.many_runs.compare import MethodComparison
-from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.charts.chart import COLORS
 from hypermnesia.report.charts.task_axis import task_axis
@@ -117,7 +117,7 @@ def _chart(
 def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, metric: Metric) -> list[dict[str, Any]]:
     """The points of a method, whose place among the others is from 0 to 1."""
     measured = np.flatnonzero(~np.isnan(shown).any(axis=0))
-    mean, sem = spread.curve(shown[:, measured])
+    mean, sem = curve(shown[:, measured])
     errors = np.zeros_like(mean) if sem is None else sem
     low, high = np.clip([mean - errors, mean + errors], 0, 100 if metric is ACCURACY else None)
     return [
@@ -130,7 +130,7 @@ def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, m
             "mean": round(float(mean[i]), 4),
             "low": None if sem is None else round(float(low[i]), 4),
             "high": None if sem is None else round(float(high[i]), 4),
-            "text": f"{mean[i]:.{metric.decimals}f}" + ("" if sem is None else f" ± {sem[i]:.{metric.decimals}f}"),
+            "text": show_spread(Spread(mean[i], None if sem is None else sem[i]), metric, in_units=True),
         }
         for i, task in enumerate(measured)
     ]

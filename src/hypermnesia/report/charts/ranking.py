@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import altair
 
-from hypermnesia.experiments.recorded_runs.spread import Spread
+from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.problems import Metric
-from hypermnesia.report.metric import in_units, text
+from hypermnesia.report.metric import in_units
 
 _ROW = 22  # pixels
 
@@ -27,12 +27,12 @@ def ranking_chart(
     rows = [
         {
             "of": name,
-            "mean": in_units(spread.mean, metric),
-            "low": in_units(spread.mean - (spread.sem or 0), metric),
-            "high": in_units(spread.mean + (spread.sem or 0), metric),
-            "text": text(spread, metric),
+            "mean": in_units(figure.mean, metric),
+            "low": in_units(figure.mean - (figure.sem or 0), metric),
+            "high": in_units(figure.mean + (figure.sem or 0), metric),
+            "text": show_spread(figure, metric),
         }
-        for name, spread in figures.items()
+        for name, figure in figures.items()
     ]
     order = sorted(figures, key=lambda name: figures[name].mean, reverse=descending)
     axis = altair.Axis(grid=True, labelLimit=240, domain=False, ticks=False)

@@ -9,10 +9,10 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.problems import Metric
 from hypermnesia.report.charts.task_axis import task_axis
-from hypermnesia.report.metric import in_units, text
+from hypermnesia.report.metric import in_units
 
 _WHEN = ["right after learning", "after the last task"]
 _APART = 0.12  # of both points of a task, which often agree, from the middle between them
@@ -60,7 +60,7 @@ def _ways(
     early: Float64[np.ndarray, "seeds tasks"], late: Float64[np.ndarray, "seeds tasks"], metric: Metric
 ) -> altair.Chart:
     """From the first point of each task to its second."""
-    means = zip(spread.curve(early)[0], spread.curve(late)[0], strict=True)
+    means = zip(curve(early)[0], curve(late)[0], strict=True)
     rows = [
         {
             "left": task - _APART,
@@ -83,7 +83,7 @@ def _points(
     end: int, values: Float64[np.ndarray, "seeds tasks"], metric: Metric, names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Those right after learning (0) or after the last task (1)."""
-    mean, sem = spread.curve(values)
+    mean, sem = curve(values)
     errors = np.zeros_like(mean) if sem is None else sem
     return [
         {
@@ -93,7 +93,7 @@ def _points(
             "value": in_units(mean[task], metric),
             "low": in_units(mean[task] - errors[task], metric),
             "high": in_units(mean[task] + errors[task], metric),
-            "text": text(spread.Spread(mean[task], None if sem is None else sem[task]), metric),
+            "text": show_spread(Spread(mean[task], None if sem is None else sem[task]), metric),
         }
         for task in range(len(mean))
     ]

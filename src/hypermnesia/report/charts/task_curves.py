@@ -8,11 +8,11 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.problems import Metric
 from hypermnesia.report.charts.chart import COLORS, GRADUAL
 from hypermnesia.report.charts.task_axis import task_axis
-from hypermnesia.report.metric import in_units, text
+from hypermnesia.report.metric import in_units
 
 _MOST_POINTS = 20
 
@@ -77,7 +77,7 @@ def task_curves_chart(
 def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, metric: Metric) -> dict[str, object]:
     """A curve as one entry; flattened on the page."""
     measured = np.flatnonzero(~np.isnan(values).any(axis=0))
-    mean, sem = spread.curve(values[:, measured])
+    mean, sem = curve(values[:, measured])
     errors = np.zeros_like(mean) if sem is None else sem
     spreads = zip(mean, [None] * len(mean) if sem is None else sem, strict=True)
     return {
@@ -87,7 +87,7 @@ def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, met
         "value": [in_units(value, metric) for value in mean],
         "low": [in_units(value, metric) for value in mean - errors],
         "high": [in_units(value, metric) for value in mean + errors],
-        "text": [text(spread.Spread(*each), metric) for each in spreads],
+        "text": [show_spread(Spread(*each), metric) for each in spreads],
     }
 
 

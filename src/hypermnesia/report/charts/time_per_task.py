@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair
 
-from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.recorded_runs.recorded import Timing
 from hypermnesia.report.charts.task_axis import labeled
 
@@ -23,7 +23,7 @@ def time_per_task_chart(timings: Sequence[Sequence[Timing]]) -> altair.Chart:
             "task": task + 1,
             "name": of_seeds[0].task,
             "what": what,
-            "seconds": round(spread.mean([getattr(timing, field) for timing in of_seeds]) or 0.0, 3),
+            "seconds": round(statistics.mean([getattr(timing, field) for timing in of_seeds]) or 0.0, 3),
         }
         for task, of_seeds in enumerate(zip(*timings, strict=True))
         for what, field in kinds.items()

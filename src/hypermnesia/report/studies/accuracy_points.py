@@ -7,7 +7,8 @@ from typing import Any
 
 import altair
 
-from hypermnesia.experiments.recorded_runs.spread import Spread
+from hypermnesia.evaluation.statistics import Spread, show_spread
+from hypermnesia.problems import ACCURACY
 
 Point = dict[str, Any]
 
@@ -22,9 +23,16 @@ def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
         told: What else its tooltip tells, by title.
     """
     error = accuracy.sem or 0.0
-    text = f"{accuracy.mean:.2f}" + (f" ± {accuracy.sem:.2f}" if accuracy.sem is not None else "")
     low, high = max(0.0, accuracy.mean - error), min(100.0, accuracy.mean + error)
-    return {"series": series, "x": x, "accuracy": accuracy.mean, "low": low, "high": high, "text": text, **told}
+    return {
+        "series": series,
+        "x": x,
+        "accuracy": accuracy.mean,
+        "low": low,
+        "high": high,
+        "text": show_spread(accuracy, ACCURACY, in_units=True),
+        **told,
+    }
 
 
 def curves(

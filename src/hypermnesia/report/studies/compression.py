@@ -8,9 +8,11 @@ import altair
 
 from hypermnesia.analyses.compression import CompressionStudy, SizedFound
 from hypermnesia.analyses.variants import Found
+from hypermnesia.evaluation.statistics import show_spread
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.charts.chart import COLORS
 from hypermnesia.report.studies.accuracy_points import Point, curves, point
-from hypermnesia.report.studies.sheet import Sheet, spread_text
+from hypermnesia.report.studies.sheet import Sheet
 from hypermnesia.report.studies.study_title import seeds_of, title_of
 
 _LOOKS = {
@@ -74,8 +76,8 @@ def _subtitle(study: CompressionStudy) -> list[str]:
     ]
     if any(found.standard for found in study.found):
         lines.append(
-            f"Plain: hidden layers scaled until all {sizes.num_tasks} networks together have the hypernetwork's number "
-            "of weights, or the nearest to it."
+            f"Standard networks: hidden layers scaled until all {sizes.num_tasks} together have the hypernetwork's "
+            "number of weights, or the nearest to it."
         )
     for_all = sizes.base.without_learner().changes
     of_ours = [text for text in sizes.base.changes if text not in for_all]
@@ -91,11 +93,11 @@ def _row(study: CompressionStudy, found: SizedFound) -> list[str]:
     return [
         f"{found.size.ratio:g}",
         *_size(study, ours),
-        spread_text(ours.right_after),
-        spread_text(ours.at_end),
+        show_spread(ours.right_after, ACCURACY, in_units=True),
+        show_spread(ours.at_end, ACCURACY, in_units=True),
         _widths(found.size.standard_hidden),
         _size(study, standard)[1] if standard else "",
-        spread_text(standard.at_end) if standard else "",
+        show_spread(standard.at_end, ACCURACY, in_units=True) if standard else "",
         seeds_of([ours, *([standard] if standard else [])], study.seeds),
     ]
 
@@ -114,7 +116,7 @@ def _figures(study: CompressionStudy, found: SizedFound) -> dict[str, str | floa
         **dict(zip(("right_after_percent", "right_after_sem"), ours.right_after or nothing, strict=True)),
         **dict(zip(("at_end_percent", "at_end_sem"), ours.at_end or nothing, strict=True)),
         "seeds": len(ours.summaries),
-        "standard_hidden": _widths(found.size.standard_hidden),
+        "plain_hidden": _widths(found.size.standard_hidden),
         "plain_ratio": study.ratio(standard.num_weights) if standard.num_weights else None,
         "plain_num_weights": standard.num_weights,
         **dict(zip(("plain_percent", "plain_sem"), standard.at_end or nothing, strict=True)),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
 from hypermnesia.files import write_formats
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.markdown import escaped, markdown_table
-from hypermnesia.report.studies.sheet import spread_text
 from hypermnesia.report.terminal.wide_table import print_table
 from hypermnesia.report.units import size
 
@@ -94,10 +94,9 @@ def as_csv(comparison: MethodComparison) -> str:
 def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:
     """The texts of a method's row, below its heads."""
     number, wanted = len(figures.summaries), comparison.seeds
-    decimals = comparison.metric.decimals
     return [
-        spread_text(figures.average, decimals),
-        spread_text(figures.forgetting, decimals),
+        show_spread(figures.average, comparison.metric, in_units=True),
+        show_spread(figures.forgetting, comparison.metric, in_units=True),
         "" if figures.milliseconds is None else f"{figures.milliseconds:.2f}",
         size(figures.memory),
         size(figures.memory_per_task),

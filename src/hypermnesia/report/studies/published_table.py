@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs.published import Accuracy
 from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
 from hypermnesia.files import write_formats
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.markdown import escaped, markdown_table
 
 BELOW = "↓"
@@ -147,15 +149,15 @@ def _rows(comparison: Comparison, methods: Sequence[str] | None = None) -> Itera
 
 def published_text(accuracy: Accuracy | None) -> str:
     """Mean and standard error; empty if it was not published."""
-    return f"{accuracy.mean:.2f} ± {accuracy.sem:.2f}" if accuracy else ""
+    return show_spread(accuracy and Spread(*accuracy), ACCURACY, in_units=True)
 
 
 def ours_text(cell: Cell) -> str:
     """Mean, standard error, number of seeds, and the mark where ours is below."""
     if cell.mean is None:
         return ""
-    spread = "" if cell.sem is None else f" ± {cell.sem:.2f}"
-    return f"{cell.mean:.2f}{spread} ({len(cell.ours)}){f' {BELOW}' if cell.below else ''}"
+    spread = show_spread(Spread(cell.mean, cell.sem), ACCURACY, in_units=True)
+    return f"{spread} ({len(cell.ours)}){f' {BELOW}' if cell.below else ''}"
 
 
 def _notes(comparison: Comparison) -> list[str]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.files import write_formats
 from hypermnesia.report.markdown import escaped, markdown_table
 from hypermnesia.report.terminal.wide_table import print_table
@@ -85,15 +84,3 @@ def as_csv(sheet: Sheet) -> str:
     writer.writeheader()
     writer.writerows(sheet.figures)
     return text.getvalue()
-
-
-def spread_text(figure: Spread | None, decimals: int = 2) -> str:
-    """Mean and standard error; empty for None.
-
-    Example:
-        >>> spread_text(Spread(97.504, 0.2)), spread_text(Spread(97.504, None))
-        ('97.50 ± 0.20', '97.50')
-    """
-    if figure is None:
-        return ""
-    return f"{figure.mean:.{decimals}f}" + ("" if figure.sem is None else f" ± {figure.sem:.{decimals}f}")

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import altair
 
 from hypermnesia.analyses.strength import StrengthCurve, StrengthStudy
+from hypermnesia.evaluation.statistics import show_spread
+from hypermnesia.problems import ACCURACY
 from hypermnesia.report.charts.chart import COLORS
 from hypermnesia.report.studies.accuracy_points import Point, curves, point
-from hypermnesia.report.studies.sheet import Sheet, spread_text
+from hypermnesia.report.studies.sheet import Sheet
 from hypermnesia.report.studies.study_title import seeds_of, title_of
 
 _LOOKS = {
@@ -42,7 +44,10 @@ def strength_sheet(study: StrengthStudy) -> Sheet:
     for curve in study.curves:
         regularizer, nothing = curve.strengths.regularizer, (None, None)
         for strength, found in curve.found.items():
-            accuracies = [spread_text(found.right_after), spread_text(found.at_end)]
+            accuracies = [
+                show_spread(found.right_after, ACCURACY, in_units=True),
+                show_spread(found.at_end, ACCURACY, in_units=True),
+            ]
             name = f"{regularizer.method.label}, {regularizer.symbol} = {strength:g}"
             rows.append([name, *accuracies, seeds_of([found], study.seeds)])
             figures.append(

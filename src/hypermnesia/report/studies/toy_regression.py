@@ -8,8 +8,10 @@ from typing import Any
 import altair
 
 from hypermnesia.analyses.toy_regression import Curve, Remembered, ToyRegression
+from hypermnesia.evaluation.statistics import show_spread
+from hypermnesia.problems import ERROR
 from hypermnesia.report.charts.chart import COLORS
-from hypermnesia.report.studies.sheet import Sheet, spread_text
+from hypermnesia.report.studies.sheet import Sheet
 
 _TRUTH, _ANSWER = "the function", "what is answered"
 _COLUMNS, _WIDTH, _HEIGHT = 3, 230, 150
@@ -40,7 +42,7 @@ def toy_regression_sheet(result: ToyRegression) -> Sheet:
     for each in result.remembered:
         spreads = [*(each.error_of_each or [None] * len(result.functions)), each.average]
         told = "told" if each.scenario == "task" else "from the input"
-        rows.append([each.method.label, told, *(spread_text(s, _DECIMALS) for s in spreads), f"{len(each.errors)}"])
+        rows.append([each.method.label, told, *(show_spread(s, ERROR) for s in spreads), f"{len(each.errors)}"])
         names = [*(f"error_{number}" for number in numbers), "average_error"]
         figures.append(
             {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.charts.accuracy_matrix import heat_map_of_accuracy, is_whole
 from hypermnesia.report.charts.task_curves import task_curves_chart
-from hypermnesia.report.metric import text
 from hypermnesia.report.page.names import figure_name
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
 
@@ -35,7 +35,7 @@ def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
         figure_name("accuracy-matrix", group, groups),
         "Test accuracy on each task after each task",
         heat_map_of_accuracy(matrices.mean(axis=0)),
-        f"{metric.label} on every task (column) after learning each task (row); {text(group.average, metric)} on "
-        "average after the last.",
+        f"{metric.label} on every task (column) after learning each task (row); "
+        f"{show_spread(group.average, metric)} on average after the last.",
     )
     return [matrix, curves]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import Metric
 from hypermnesia.report.charts.method_curves import Curves, average_chart, first_task_chart
 from hypermnesia.report.charts.ranking import ranking_chart
-from hypermnesia.report.metric import difference, labels, text
+from hypermnesia.report.metric import difference, labels
 from hypermnesia.report.page.section import Block, Figure, Section, Table
 from hypermnesia.report.units import duration, number, size
 
@@ -42,8 +42,8 @@ def _table(groups: Sequence[Group]) -> Table:
     rows = [
         [
             group.label if group.finished else f"{group.label}, not finished",
-            text(group.average, group.metric),
-            text(group.forgetting, group.metric),
+            show_spread(group.average, group.metric),
+            show_spread(group.forgetting, group.metric),
             number(group.figure("compression"), ".3f"),
             size(group.memory_bytes[-1] if group.memory_bytes else None),
             number(group.milliseconds_per_step, ".2f"),
@@ -88,7 +88,7 @@ def _ranking(
     if not found:
         return []
     best = sorted(found, key=lambda group: found[group].mean, reverse=descending)[0]
-    told = f"{title} of each; the best is {best} with {text(found[best], metric)}."
+    told = f"{title} of each; the best is {best} with {show_spread(found[best], metric)}."
     return [Figure(name, title, ranking_chart(found, metric, label, descending=descending), told)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.memory_per_task import memory_per_task_chart
 from hypermnesia.report.charts.time_per_task import time_per_task_chart
@@ -52,4 +52,4 @@ def _step(group: Group) -> str:
 
 
 def _of_a_task(group: Group) -> float | None:
-    return spread.mean([task.learning_seconds for timing in group.timings for task in timing])
+    return statistics.mean([task.learning_seconds for timing in group.timings for task in timing])

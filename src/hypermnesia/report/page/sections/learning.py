@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hypermnesia.evaluation.thinning import thinned
+from hypermnesia.evaluation.statistics import thinned
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.report.charts.learning_curve import learning_curve_chart
 from hypermnesia.report.page.names import figure_name

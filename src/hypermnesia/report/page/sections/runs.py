@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
-from hypermnesia.report.metric import difference, labels, text
+from hypermnesia.report.metric import difference, labels
 from hypermnesia.report.page.section import Section, Table
 from hypermnesia.report.units import duration
 
@@ -20,5 +21,9 @@ def runs(groups: Sequence[Group]) -> Section:
 
 def _row(run: RecordedRun) -> list[str]:
     alone = Group("", (run,))
-    figures = [text(alone.average, run.metric), text(alone.forgetting, run.metric), duration(alone.seconds)]
+    figures = [
+        show_spread(alone.average, run.metric),
+        show_spread(alone.forgetting, run.metric),
+        duration(alone.seconds),
+    ]
     return [str(run.path), "" if run.seed is None else str(run.seed), run.progress, *figures]

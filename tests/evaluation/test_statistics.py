@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypermnesia.evaluation.thinning import thinned
+from hypermnesia.evaluation.statistics import thinned
 
 
 @given(points=st.integers(1, 60), most=st.integers(1, 20))
