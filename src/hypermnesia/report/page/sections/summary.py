@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.deviations import deviations
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.report.metric import difference
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
-from hypermnesia.report.units import duration, number, plain
+from hypermnesia.report.text import difference, duration, number, plain
 
 _NAMED = 8
 
