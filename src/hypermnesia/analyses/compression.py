@@ -11,16 +11,40 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hypermnesia.analyses.variants import Found, Variant, check_classes, found
+import altair
+
+from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
+from hypermnesia.analyses.sheet import Sheet
+from hypermnesia.analyses.variants import (
+    Found,
+    Point,
+    Variant,
+    check_classes,
+    collect,
+    curves,
+    plan_runs,
+    point,
+    seeds_of,
+    title_of,
+)
+from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.methods import METHODS, Base, why_not
 from hypermnesia.experiments.many_runs.processes import Outcome
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import load
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.networks.sizes import widths_of_size
+from hypermnesia.problems import ACCURACY
 
 _HYPERNETWORK, _STANDARD = METHODS["hnet"], METHODS["from-scratch"]
+_LOOKS = {
+    "hypernetwork, right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},
+    "hypernetwork, after all tasks": {"color": COLORS[0], "dash": [1, 0], "shape": "circle"},
+    "a standard network for each task, all together as large": {"color": COLORS[1], "dash": [1, 0], "shape": "square"},
+}
+_RIGHT_AFTER, _AT_END, _BESIDE = _LOOKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +148,9 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
     check_classes(base)
     for assignment in base.overrides:
         if assignment.partition("=")[0] in ("learner.compression", "learner.chunk_size"):
-            raise ConfigurationError(f"'{assignment}': the size differs from run to run; choose with --ratios.")
+            raise ConfigurationError(
+                f"'{assignment}': the size differs from run to run; leave it out and choose ratios."
+            )
     if not base.experiment.network.hidden:
         raise ConfigurationError("network.hidden=[]: there is no hidden layer that could be made smaller or larger.")
     tasks = build_tasks(base.experiment, data)
@@ -148,8 +174,26 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
             left_out.append(f"no {len(tasks)} standard networks together have as few weights as {ratio:g} asks for")
         made.append(Size(ratio, variant, _standard(base, ratio, hidden) if hidden else None, hidden or ()))
     if not made:
-        raise ConfigurationError(f"--ratios: {'; '.join(left_out)}.")
+        raise ConfigurationError(f"ratios: {'; '.join(left_out)}.")
     return Sizes(base, target_weights, len(tasks), tuple(made), tuple(left_out))
+
+
+def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None = None) -> PlannedStudy:
+    """Runs of the study: of all sizes, seed by seed.
+
+    Args:
+        base: Experiment of the hypernetwork.
+        ratios: Wanted hypernetwork weights, embeddings included, per target weight.
+        seeds: Number of seeds, which count from 0.
+        data: Directory of the data; None looks at the usual places.
+
+    Raises:
+        ConfigurationError: As :func:`sizes`.
+        DataError: Data are missing or damaged.
+    """
+    chosen = sizes(base, ratios, data)
+    runs = plan_runs(chosen.variants, base.experiment.scenario, seeds)
+    return PlannedStudy(runs, lambda outcomes, directory: compression(chosen, outcomes, seeds), chosen.left_out)
 
 
 def compression(sizes: Sizes, outcomes: Sequence[Outcome], seeds: int = 1) -> CompressionStudy:
@@ -161,7 +205,11 @@ def compression(sizes: Sizes, outcomes: Sequence[Outcome], seeds: int = 1) -> Co
         seeds: How many were asked for.
     """
     rows = [
-        SizedFound(size, found(size.hypernetwork, outcomes), found(size.standard, outcomes) if size.standard else None)
+        SizedFound(
+            size,
+            collect(size.hypernetwork, outcomes),
+            collect(size.standard, outcomes) if size.standard else None,
+        )
         for size in sizes.sizes
     ]
     return CompressionStudy(sizes, seeds, tuple(rows))
@@ -177,3 +225,142 @@ def _hypernetwork(base: Base, ratio: float) -> Variant:
 def _standard(base: Base, ratio: float, hidden: Sequence[int]) -> Variant:
     preset, settings = base.without_learner().settings(_STANDARD)
     return Variant(f"from-scratch-{ratio:g}", preset, (*settings, f"network.hidden={list(hidden)}"))
+
+
+def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
+    """Average accuracy against weights per weight of the target network; None if no run has finished."""
+    points = list(_points(study))
+    if not points:
+        return None
+    looks = {name: look for name, look in _LOOKS.items() if any(each["series"] == name for each in points)}
+    x = altair.X("x:Q", title="weights, all tasks together / weights of the target network")
+    x = x.scale(type="log", nice=False, padding=12).axis(format="~g", labelOverlap="greedy", grid=True)
+    y = altair.Y("accuracy:Q", title="average test accuracy (%)").scale(zero=False)
+    drawn = curves(points, looks, x, y, {"asked:N": "ratio asked for", "x:Q": "measured", "weights:N": "weights"})
+    title = altair.TitleParams(title_of(study.sizes.base, study.seeds), subtitle=_subtitle(study))
+    one = altair.Chart(altair.InlineData([{"x": 1, "text": "one target network"}]))
+    rule = one.mark_rule(strokeDash=[2, 3], color="#777777").encode(x="x:Q")
+    name = one.mark_text(baseline="bottom", dy=-3, color="#777777").encode(x="x:Q", y=altair.value(0), text="text:N")
+    ratios = [each["x"] for each in points]
+    layers = [rule, name, drawn] if min(ratios) <= 1 <= max(ratios) else [drawn]
+    return altair.LayerChart(layer=layers, width=520, height=300, title=title)
+
+
+def compression_sheet(study: CompressionStudy) -> Sheet:
+    """The figures of a study, one row for each size."""
+    head = ["asked for", "ratio", "weights", "right after (%)", "at the end (%)"]
+    head += ["standard: hidden", "standard: weights", "standard (%)", "seeds"]
+    return Sheet(
+        name="compression",
+        title=f"Compression: {title_of(study.sizes.base, study.seeds)}",
+        head=head,
+        rows=[_row(study, found) for found in study.found],
+        notes=_notes(study),
+        figures=[_figures(study, found) for found in study.found],
+    )
+
+
+def _points(study: CompressionStudy) -> Iterator[Point]:
+    for found in study.found:
+        for series, runs, accuracy in (
+            (_AT_END, found.hypernetwork, found.hypernetwork.at_end),
+            (_RIGHT_AFTER, found.hypernetwork, found.hypernetwork.right_after),
+            (_BESIDE, found.standard, found.standard and found.standard.at_end),
+        ):
+            if runs and runs.num_weights and accuracy:
+                told = {"asked": f"{found.size.ratio:g}", "weights": f"{runs.num_weights:,}"}
+                yield point(series, study.ratio(runs.num_weights), accuracy, **told)
+
+
+def _subtitle(study: CompressionStudy) -> list[str]:
+    sizes = study.sizes
+    lines = [
+        f"{sizes.num_tasks} tasks; target network {_widths(sizes.base.experiment.network.hidden)} with "
+        f"{sizes.target_weights:,} weights. Hypernetworks differ in the size of their chunks."
+    ]
+    if any(found.standard for found in study.found):
+        lines.append(
+            f"Standard networks: hidden layers scaled until all {sizes.num_tasks} together have the hypernetwork's "
+            "number of weights, or the nearest to it."
+        )
+    for_all = sizes.base.without_learner().changes
+    of_ours = [text for text in sizes.base.changes if text not in for_all]
+    if for_all:
+        lines.append(f"All ran with {' '.join(for_all)}.")
+    if of_ours:
+        lines.append(f"Hypernetworks ran with {' '.join(of_ours)}.")
+    return lines
+
+
+def _row(study: CompressionStudy, found: SizedFound) -> list[str]:
+    ours, standard = found.hypernetwork, found.standard
+    return [
+        f"{found.size.ratio:g}",
+        *_size(study, ours),
+        show_spread(ours.right_after, ACCURACY, in_units=True),
+        show_spread(ours.at_end, ACCURACY, in_units=True),
+        _widths(found.size.standard_hidden),
+        _size(study, standard)[1] if standard else "",
+        show_spread(standard.at_end, ACCURACY, in_units=True) if standard else "",
+        seeds_of([ours, *([standard] if standard else [])], study.seeds),
+    ]
+
+
+def _size(study: CompressionStudy, found: Found) -> tuple[str, str]:
+    weights = found.num_weights
+    return (f"{study.ratio(weights):.4g}", f"{weights:,}") if weights else ("", "")
+
+
+def _figures(study: CompressionStudy, found: SizedFound) -> dict[str, str | float | None]:
+    ours, standard, nothing = found.hypernetwork, found.standard or Found(()), (None, None)
+    return {
+        "ratio_asked": found.size.ratio,
+        "ratio": study.ratio(ours.num_weights) if ours.num_weights else None,
+        "num_weights": ours.num_weights,
+        **dict(zip(("right_after_percent", "right_after_sem"), ours.right_after or nothing, strict=True)),
+        **dict(zip(("at_end_percent", "at_end_sem"), ours.at_end or nothing, strict=True)),
+        "seeds": len(ours.summaries),
+        "plain_hidden": _widths(found.size.standard_hidden),
+        "plain_ratio": study.ratio(standard.num_weights) if standard.num_weights else None,
+        "plain_num_weights": standard.num_weights,
+        **dict(zip(("plain_percent", "plain_sem"), standard.at_end or nothing, strict=True)),
+        "plain_seeds": len(standard.summaries),
+        "target_num_weights": study.sizes.target_weights,
+    }
+
+
+def _notes(study: CompressionStudy) -> list[str]:
+    notes = [
+        "Ratio: trainable weights, embeddings of all tasks included, per weight of the target network. Accuracy: on "
+        "test data, averaged over tasks; right after each was learned, and after the last. Mean ± standard error.",
+        *_subtitle(study),
+    ]
+    if study.sizes.left_out:
+        notes.append(f"Left out: {'; '.join(study.sizes.left_out)}.")
+    return notes
+
+
+def _widths(hidden: tuple[int, ...]) -> str:
+    return "-".join(map(str, hidden))
+
+
+STUDY = Study(
+    name="compression",
+    help="""Accuracy against the size of the hypernetwork.
+
+    From far smaller than the target network to larger; beside it a standard network for each task, so small that all
+    of them together have as many weights. Writes Markdown, CSV and a picture. Settings of the learner are for the
+    hypernetwork alone. Finished runs are reused and interrupted ones continued, so give the same command again
+    after Ctrl-C.
+    """,
+    plan=plan,
+    chart=compression_chart,
+    sheet=compression_sheet,
+    directory="compression",
+    options=(
+        Option(
+            *("ratios", "positive numbers", "0.02,0.05,0.1,0.25,0.5,1,2", "N,N"),
+            "Hypernetwork weights, embeddings included, per target weight.",
+        ),
+    ),
+)

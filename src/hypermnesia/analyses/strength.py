@@ -8,13 +8,38 @@ learning, 2019).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from hypermnesia.analyses.variants import Found, Variant, check_classes, found
+import altair
+
+from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
+from hypermnesia.analyses.sheet import Sheet
+from hypermnesia.analyses.variants import (
+    Found,
+    Point,
+    Variant,
+    check_classes,
+    collect,
+    curves,
+    plan_runs,
+    point,
+    seeds_of,
+    title_of,
+)
+from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method
 from hypermnesia.experiments.many_runs.processes import Outcome
 from hypermnesia.experiments.settings.config import load
+from hypermnesia.problems import ACCURACY
+
+_LOOKS = {
+    "right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},
+    "after all tasks": {"color": COLORS[0], "dash": [1, 0], "shape": "circle"},
+}
+_RIGHT_AFTER, _AT_END = _LOOKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,18 +50,18 @@ class Regularizer:
         method: Which.
         symbol: Of the strength.
         place: Of it among the settings.
-        option: By which people choose its values.
+        argument: Argument of the study that holds its values.
     """
 
     method: Method
     symbol: str
     place: str
-    option: str
+    argument: str
 
 
 REGULARIZERS = (
-    Regularizer(METHODS["hnet"], "β", "learner.beta", "--betas"),
-    Regularizer(METHODS["online-ewc"], "λ", "learner.strength", "--lambdas"),
+    Regularizer(METHODS["hnet"], "β", "learner.beta", "betas"),
+    Regularizer(METHODS["online-ewc"], "λ", "learner.strength", "lambdas"),
 )
 """Those that are set side by side."""
 
@@ -111,9 +136,31 @@ def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> l
         for regularizer in REGULARIZERS:
             if assignment.partition("=")[0] == regularizer.place:
                 raise ConfigurationError(
-                    f"'{assignment}': the strength differs from run to run; choose with {regularizer.option}."
+                    f"'{assignment}': the strength differs from run to run; leave it out and choose "
+                    f"{regularizer.argument}."
                 )
     return [_strengths(base, each, values) for each, values in zip(REGULARIZERS, (betas, lambdas), strict=True)]
+
+
+def plan(
+    base: Base, betas: Sequence[float], lambdas: Sequence[float], seeds: int = 1, data: Path | None = None
+) -> PlannedStudy:
+    """Runs of the study: of both regularizers at all strengths, seed by seed.
+
+    Args:
+        base: Experiment to compare them on.
+        betas: Strengths of the output regularizer, above 0.
+        lambdas: Strengths of online EWC, above 0.
+        seeds: Number of seeds, which count from 0.
+        data: Not needed for planning.
+
+    Raises:
+        ConfigurationError: As :func:`strengths`.
+    """
+    chosen = strengths(base, betas, lambdas)
+    variants = [variant for each in chosen for variant in each.variants.values()]
+    runs = plan_runs(variants, base.experiment.scenario, seeds)
+    return PlannedStudy(runs, lambda outcomes, directory: strength(base, chosen, outcomes, seeds))
 
 
 def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcome], seeds: int = 1) -> StrengthStudy:
@@ -126,7 +173,7 @@ def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcom
         seeds: How many were asked for.
     """
     curves = [
-        StrengthCurve(each, {value: found(variant, outcomes) for value, variant in each.variants.items()})
+        StrengthCurve(each, {value: collect(variant, outcomes) for value, variant in each.variants.items()})
         for each in planned
     ]
     return StrengthStudy(base, seeds, tuple(curves))
@@ -143,3 +190,129 @@ def _strengths(base: Base, regularizer: Regularizer, values: Sequence[float]) ->
         for text in (f"{value:g}" for value in sorted(values))
     }
     return Strengths(regularizer, own, variants)
+
+
+def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
+    """Average accuracy against strength, a panel for each regularizer on one axis; None if no run has finished."""
+    panels = {number: points for number, curve in enumerate(study.curves) if (points := list(_points(curve)))}
+    if not panels:
+        return None
+    lows, highs = ([each[key] for points in panels.values() for each in points] for key in ("low", "high"))
+    scale = altair.Scale(domain=[min(lows), max(highs)], nice=True, zero=False)
+    left = altair.Y("accuracy:Q", title="average test accuracy (%)", scale=scale)
+    right = altair.Y("accuracy:Q", title=None, scale=scale, axis=altair.Axis(labels=False))
+    drawn = [
+        _panel(study.curves[number], points, left if place == 0 else right)
+        for place, (number, points) in enumerate(panels.items())
+    ]
+    title = altair.TitleParams(title_of(study.base, study.seeds), subtitle=_changes(study) or altair.Undefined)
+    return altair.hconcat(*drawn, spacing=24).properties(title=title)
+
+
+def strength_sheet(study: StrengthStudy) -> Sheet:
+    """The figures of a study, one row for each strength."""
+    rows, figures = [], []
+    for curve in study.curves:
+        regularizer, nothing = curve.strengths.regularizer, (None, None)
+        for strength, found in curve.found.items():
+            accuracies = [
+                show_spread(found.right_after, ACCURACY, in_units=True),
+                show_spread(found.at_end, ACCURACY, in_units=True),
+            ]
+            name = f"{regularizer.method.label}, {regularizer.symbol} = {strength:g}"
+            rows.append([name, *accuracies, seeds_of([found], study.seeds)])
+            figures.append(
+                {
+                    "method": regularizer.method.name,
+                    "setting": regularizer.place,
+                    "strength": strength,
+                    **dict(zip(("right_after_percent", "right_after_sem"), found.right_after or nothing, strict=True)),
+                    **dict(zip(("at_end_percent", "at_end_sem"), found.at_end or nothing, strict=True)),
+                    "seeds": len(found.summaries),
+                }
+            )
+    return Sheet(
+        name="strength",
+        title=f"Strength: {title_of(study.base, study.seeds)}",
+        head=["strength", "right after (%)", "at the end (%)", "seeds"],
+        rows=rows,
+        notes=_notes(study),
+        figures=figures,
+    )
+
+
+def _points(curve: StrengthCurve) -> Iterator[Point]:
+    for strength, found in curve.found.items():
+        for series, accuracy in ((_AT_END, found.at_end), (_RIGHT_AFTER, found.right_after)):
+            if accuracy:
+                yield point(series, strength, accuracy)
+
+
+def _panel(curve: StrengthCurve, points: list[Point], y: altair.Y) -> altair.LayerChart:
+    regularizer = curve.strengths.regularizer
+    ends = [f({each["x"] for each in points}) for f in (min, max)]
+    x = altair.X("x:Q", title=f"{regularizer.symbol} of {regularizer.method.label}").scale(
+        type="log", domain=[ends[0] / 1.8, ends[1] * 1.8], nice=False
+    )
+    x = x.axis(
+        values=[10.0**power for power in range(-30, 31)],
+        labelExpr="replace(format(datum.value, '.0e'), '+', '')",
+        labelOverlap="parity",
+        labelSeparation=4,
+    )
+    layers: list[altair.Chart | altair.LayerChart] = [curves(points, _LOOKS, x, y, {"x:Q": regularizer.symbol})]
+    own = curve.strengths.own
+    if own and ends[0] <= own <= ends[1]:
+        mark = altair.Chart(altair.InlineData([{"x": own, "text": "preset"}]))
+        rule = mark.mark_rule(strokeDash=[2, 3], color="#777777").encode(
+            x="x:Q", tooltip=[altair.Tooltip("x:Q", title=f"{regularizer.symbol} of the preset")]
+        )
+        text = mark.mark_text(baseline="bottom", dy=-3, color="#777777").encode(
+            x="x:Q", y=altair.value(0), text="text:N"
+        )
+        layers = [rule, text, *layers]
+    return altair.LayerChart(layer=layers, width=300, height=260)
+
+
+def _changes(study: StrengthStudy) -> list[str]:
+    return [f"All ran with {' '.join(study.base.changes)}."] if study.base.changes else []
+
+
+def _notes(study: StrengthStudy) -> list[str]:
+    notes = [
+        "Accuracy on test data, averaged over tasks: right after each was learned, and after the last. Mean ± standard "
+        "error.",
+        *_changes(study),
+    ]
+    for curve in study.curves:
+        near, label = curve.near_best(), curve.strengths.regularizer.method.label
+        if near:
+            notes.append(
+                f"{label}: {len(near)} of {len(curve.found)} strengths come within one point of its best at the end: "
+                f"{', '.join(f'{strength:g}' for strength in near)}."
+            )
+    return notes
+
+
+STUDY = Study(
+    name="strength",
+    help="""Accuracy against β, and that of online EWC against λ.
+
+    Shows how much it matters to choose the strength of either. Writes Markdown, CSV and a picture. Finished runs
+    are reused and interrupted ones continued, so give the same command again after Ctrl-C.
+    """,
+    plan=plan,
+    chart=strength_chart,
+    sheet=strength_sheet,
+    directory="strength",
+    options=(
+        Option(
+            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"),
+            "Strengths of the output regularizer.",
+        ),
+        Option(
+            *("lambdas", "positive numbers", "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10", "N,N"),
+            "Strengths of online EWC.",
+        ),
+    ),
+)

@@ -1,4 +1,4 @@
-"""Variants of an experiment, whose accuracies a study compares: which runs they take, and what these found."""
+"""Variants of an experiment, whose accuracies a study compares: their runs, what these found, and how it is drawn."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import altair
+
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation import statistics
+from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs.methods import Base
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
-from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.problems import CLASSIFICATION
+from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
 _FIGURES = ("average_accuracy", "learning_accuracy", "num_weights")
+Point = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +52,12 @@ class Found:
     @property
     def at_end(self) -> Spread | None:
         """Average accuracy after the last task, in percent; None if no run finished, as for all others."""
-        return spread.spread([100 * summary["average_accuracy"] for summary in self.summaries])
+        return statistics.spread([100 * summary["average_accuracy"] for summary in self.summaries])
 
     @property
     def right_after(self) -> Spread | None:
         """Accuracy on each task right after it was learned, averaged, in percent."""
-        return spread.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
+        return statistics.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
 
     @property
     def num_weights(self) -> int | None:
@@ -72,7 +75,7 @@ def check_classes(base: Base) -> None:
         raise ConfigurationError(f"{base.source} asks for numbers; accuracies are of classes, as in split-digits.")
 
 
-def plan(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[PlannedRun]:
+def plan_runs(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[PlannedRun]:
     """The runs that variants take, seed by seed.
 
     Args:
@@ -84,7 +87,8 @@ def plan(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[Pla
         ConfigurationError: Settings that cannot be run.
 
     Example:
-        >>> [run.name for run in plan([Variant("small", "split-digits", ("network.hidden=[8]",))], "task", seeds=2)]
+        >>> small = Variant("small", "split-digits", ("network.hidden=[8]",))
+        >>> [run.name for run in plan_runs([small], "task", seeds=2)]
         ['small-seed0', 'small-seed1']
     """
     runs = [
@@ -96,10 +100,88 @@ def plan(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[Pla
     return runs
 
 
-def found(variant: Variant, outcomes: Sequence[Outcome]) -> Found:
+def collect(variant: Variant, outcomes: Sequence[Outcome]) -> Found:
     """What the runs of a variant found; those that did not finish are passed over."""
     finished = sorted(
         (outcome for outcome in outcomes if outcome.run.group == variant.name and outcome.summary),
         key=lambda outcome: outcome.run.seed,
     )
     return Found(tuple(outcome.summary for outcome in finished))
+
+
+def title_of(base: Base, seeds: int) -> str:
+    """Experiment, scenario and number of seeds."""
+    number = f"{seeds} seeds" if seeds > 1 else "one seed"
+    return f"{base.experiment.name}, {base.experiment.scenario}-incremental, {number}"
+
+
+def seeds_of(found: Sequence[Found], wanted: int) -> str:
+    """How many seeds there are of what has the fewest, and how many were asked for, if more.
+
+    Example:
+        >>> seeds_of([Found(({}, {})), Found(({},))], wanted=2)
+        '1 of 2'
+    """
+    number = min(len(each.summaries) for each in found)
+    return f"{number}" if number == wanted else f"{number} of {wanted}"
+
+
+def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
+    """A point of a curve.
+
+    Args:
+        series: The curve it belongs to.
+        x: Where it is, above 0.
+        accuracy: In percent.
+        told: What else its tooltip tells, by title.
+    """
+    error = accuracy.sem or 0.0
+    low, high = max(0.0, accuracy.mean - error), min(100.0, accuracy.mean + error)
+    return {
+        "series": series,
+        "x": x,
+        "accuracy": accuracy.mean,
+        "low": low,
+        "high": high,
+        "text": show_spread(accuracy, ACCURACY, in_units=True),
+        **told,
+    }
+
+
+def curves(
+    points: Sequence[Point],
+    looks: Mapping[str, Mapping[str, Any]],
+    x: altair.X,
+    y: altair.Y,
+    told: Mapping[str, str],
+) -> altair.LayerChart:
+    """A line for each series, a mark for each point, and one standard error to either side where there is one.
+
+    Args:
+        points: Made by :func:`point`.
+        looks: Of each series, in the order of the legend: `color`, `dash` and `shape`.
+        x: The axis of the field `x`.
+        y: The axis of the field `accuracy`.
+        told: Titles of what tooltips tell, by field.
+    """
+    scales = {
+        key: altair.Scale(domain=list(looks), range=[look[key] for look in looks.values()])
+        for key in ("color", "dash", "shape")
+    }
+    legend = altair.Legend(title=None, orient="top", columns=1, labelLimit=0, symbolSize=70, symbolStrokeWidth=0)
+    color = altair.Color("series:N", scale=scales["color"], legend=legend)
+    base = altair.Chart(altair.InlineData(list(points))).encode(x=x, color=color)
+    lines = base.mark_line(strokeWidth=1.8).encode(
+        y=y, strokeDash=altair.StrokeDash("series:N", scale=scales["dash"], legend=legend)
+    )
+    errors = base.mark_rule(strokeWidth=1.2).encode(y=altair.Y("low:Q"), y2="high:Q")
+    marks = base.mark_point(size=60, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
+        y=y,
+        shape=altair.Shape("series:N", scale=scales["shape"], legend=legend),
+        tooltip=[
+            altair.Tooltip("series:N", title="series"),
+            *(altair.Tooltip(field, title=title) for field, title in told.items()),
+            altair.Tooltip("text:N", title="test accuracy (%)"),
+        ],
+    )
+    return altair.LayerChart(layer=[errors, lines, marks])

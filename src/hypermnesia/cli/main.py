@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import analyze, analyze_studies, many_runs, report, runs
+from hypermnesia.cli import analyze, many_runs, report, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
@@ -30,13 +30,6 @@ for _command in (
     report.report,
 ):
     app.command()(_command)
-for _analysis in (
-    analyze_studies.long_sequence,
-    analyze_studies.compression,
-    analyze_studies.strength,
-    analyze_studies.toy_regression,
-):
-    analyze.app.command()(_analysis)
 app.add_typer(analyze.app, name="analyze")
 
 

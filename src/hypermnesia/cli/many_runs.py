@@ -37,7 +37,7 @@ def reproduce(
 
     from hypermnesia.experiments.many_runs.published import load, select
     from hypermnesia.experiments.many_runs.reproduce import changes, compare, plan
-    from hypermnesia.report.studies.published_table import print_comparison, write_comparison
+    from hypermnesia.report.published_table import print_comparison, write_comparison
 
     part = select(load(table), words(only), words(methods))
     runs = plan(part, seeds, settings or [])
@@ -83,7 +83,7 @@ def compare(
 
     from hypermnesia.experiments.many_runs.compare import compare, plan
     from hypermnesia.experiments.many_runs.methods import base_of, choose, left_out
-    from hypermnesia.report.studies.method_table import print_methods, write_methods
+    from hypermnesia.report.method_table import print_methods, write_methods
 
     base = base_of(preset, settings or [])
     chosen = choose(words(methods), base.experiment.scenario)
@@ -121,7 +121,7 @@ def tune(
     from hypermnesia.experiments.many_runs.tune import TUNED, Search
     from hypermnesia.experiments.many_runs.tune import tune as search_for
     from hypermnesia.experiments.settings.config import load
-    from hypermnesia.report.terminal.trials import print_trials, trial_line
+    from hypermnesia.report.many_runs import print_trials, trial_line
 
     experiment = load(preset, settings or [])
     directory = made(out or Path("runs") / f"tune-{experiment.name}")

@@ -42,9 +42,8 @@ def run(
     from hypermnesia.experiments.single_run.run import run as carry_out
     from hypermnesia.experiments.single_run.rundir import RunDirectory
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.run_pictures import draw_pictures
-    from hypermnesia.report.terminal.progress import ProgressDisplay
-    from hypermnesia.report.terminal.tables import print_summary
+    from hypermnesia.report.progress import ProgressDisplay
+    from hypermnesia.report.summary import draw_pictures, print_summary
 
     source, changes = divide(settings or [])
     changes += [f"{key}={value}" for key, value in (("seed", seed), ("device", device)) if value is not None]

@@ -15,7 +15,7 @@ from hypermnesia.experiments.settings.sources import parse
 from hypermnesia.experiments.single_run.run import RunStopped
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.networks import mlp
-from hypermnesia.report.run_pictures import draw_pictures
+from hypermnesia.report.summary import draw_pictures
 
 
 def measurements(path):

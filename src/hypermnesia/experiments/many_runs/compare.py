@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation import statistics
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.methods import Base, Method
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
-from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.problems import ACCURACY, Metric
 
 # What the comparison reads of a run's summary, besides what the run measured.
@@ -44,35 +44,35 @@ class MethodFigures:
     def average(self) -> Spread | None:
         """Average accuracy after the last task, in percent, or error; None if no run finished, as for all others."""
         metric = self.metric
-        return spread.spread([metric.factor * summary[f"average_{metric.name}"] for summary in self.summaries])
+        return statistics.spread([metric.factor * summary[f"average_{metric.name}"] for summary in self.summaries])
 
     @property
     def forgetting(self) -> Spread | None:
         """How far tasks have fallen from their best, in percentage points for accuracy; None for a single task too."""
-        return spread.spread(
+        return statistics.spread(
             [self.metric.factor * s["forgetting"] for s in self.summaries if s["forgetting"] is not None]
         )
 
     @property
     def milliseconds(self) -> float | None:
         """Of learning, for each optimizer step; what a method does at the end of a task counts too."""
-        return spread.mean([1000 * s["learning_seconds"] / s["iterations"] for s in self.summaries])
+        return statistics.mean([1000 * s["learning_seconds"] / s["iterations"] for s in self.summaries])
 
     @property
     def memory(self) -> float | None:
         """Bytes that are kept after the last task."""
-        return spread.mean([float(s["memory_bytes"][-1]) for s in self.summaries if s["memory_bytes"]])
+        return statistics.mean([float(s["memory_bytes"][-1]) for s in self.summaries if s["memory_bytes"]])
 
     @property
     def memory_per_task(self) -> float | None:
         """Bytes by which that grows with each further task; None for a single task too."""
         kept = [s["memory_bytes"] for s in self.summaries if len(s["memory_bytes"]) > 1]
-        return spread.mean([(each[-1] - each[0]) / (len(each) - 1) for each in kept])
+        return statistics.mean([(each[-1] - each[0]) / (len(each) - 1) for each in kept])
 
     @property
     def num_weights(self) -> float | None:
         """Weights trained and kept, those of all tasks included."""
-        return spread.mean([float(summary["num_weights"]) for summary in self.summaries])
+        return statistics.mean([float(summary["num_weights"]) for summary in self.summaries])
 
     @property
     def first_task(self) -> Float64[np.ndarray, "seeds tasks"]:

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
 from hypermnesia.experiments.many_runs.published import Accuracy, PublishedTable
-from hypermnesia.experiments.recorded_runs import spread
 from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE
 
 
@@ -35,12 +35,12 @@ class Cell:
     @property
     def mean(self) -> float | None:
         """Over our seeds; None without any."""
-        return spread.mean(self.ours)
+        return statistics.mean(self.ours)
 
     @property
     def sem(self) -> float | None:
         """Standard error of our mean; None for fewer than two seeds."""
-        return spread.sem(self.ours)
+        return statistics.sem(self.ours)
 
     @property
     def below(self) -> bool | None:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int
 
-from hypermnesia.evaluation import average_accuracy, backward_transfer, forgetting, task_inference_accuracy
-from hypermnesia.experiments.recorded_runs import spread
+from hypermnesia.evaluation import average_accuracy, backward_transfer, forgetting, statistics, task_inference_accuracy
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, Timing
-from hypermnesia.experiments.recorded_runs.spread import Spread
 from hypermnesia.experiments.settings.sources import flatten
 from hypermnesia.problems import Metric
 
@@ -100,13 +99,13 @@ class Group:
     @property
     def learning_seconds(self) -> float | None:
         """Spent on learning, a run."""
-        return spread.mean([sum(task.learning_seconds for task in timing) for timing in self.timings])
+        return statistics.mean([sum(task.learning_seconds for task in timing) for timing in self.timings])
 
     @property
     def seconds(self) -> float | None:
         """Spent on learning and testing, a run."""
         both = [sum(task.learning_seconds + task.evaluation_seconds for task in timing) for timing in self.timings]
-        return spread.mean(both)
+        return statistics.mean(both)
 
     @property
     def milliseconds_per_step(self) -> float | None:
@@ -124,12 +123,12 @@ class Group:
     def figure(self, name: str) -> float | None:
         """A figure that only summaries have, as `compression` or `num_weights`."""
         found = [run.summary[name] for run in self.counted if run.summary and run.summary.get(name) is not None]
-        return spread.mean([float(value) for value in found])
+        return statistics.mean([float(value) for value in found])
 
     def _over_seeds(self, metric: Callable[[Any], float | None], sign: int) -> Spread | None:
         matrices = [sign * run.matrix[:, : run.learned] for run in self.counted if run.learned]
         values = [metric(matrix) for matrix in matrices if not np.isnan(matrix[-1]).any()]
-        return spread.spread([value for value in values if value is not None])
+        return statistics.spread([value for value in values if value is not None])
 
 
 def group(runs: Sequence[RecordedRun]) -> tuple[list[Group], list[str]]:

@@ -1,0 +1,135 @@
+"""A picture of several methods: what is left of the first task, and of all tasks so far, as tasks go by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import altair
+import numpy as np
+from jaxtyping import Float64
+
+from hypermnesia.charts.chart import COLORS, task_axis
+from hypermnesia.evaluation.statistics import Spread, curve, show_spread
+from hypermnesia.experiments.many_runs.compare import MethodComparison
+from hypermnesia.problems import ACCURACY, Metric
+
+# Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
+_LINES = ([1, 0], [6, 3], [1, 3])
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "cross"),
+    *("triangle-down", "triangle-right", "triangle-left", "stroke", "arrow"),
+)
+_MOST_POINTS = 20
+# Methods often agree exactly, so that the points of a task stand side by side, over so much of the way to the next.
+_APART = 0.36
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Accuracy in percent, or error, of one method or group of runs after each task; NaN = not measured.
+
+    Args:
+        label: In the legend.
+        first_task: On the first task.
+        average: Over all tasks so far.
+    """
+
+    label: str
+    first_task: Float64[np.ndarray, "seeds tasks"]
+    average: Float64[np.ndarray, "seeds tasks"]
+
+
+def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | None:
+    """Accuracy of the first task and average accuracy over the tasks so far, after each task.
+
+    Lines are means over seeds, bands one standard error to either side. The legend names the methods from the best at
+    the end to the worst. None if no run has finished.
+
+    Args:
+        comparison: Of any number of methods; those without a finished run are left out.
+    """
+    curves = [
+        Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
+    ]
+    if not curves:
+        return None
+    experiment = comparison.base.experiment
+    seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
+    title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
+    left = first_task_chart(curves, comparison.metric).properties(title="the first task", width=330)
+    right = average_chart(curves, comparison.metric).properties(title="all tasks so far, averaged", width=330)
+    return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
+
+
+def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
+    """What is left of the first task."""
+    return _chart(curves, [each.first_task for each in curves], metric)
+
+
+def average_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
+    """What is left of all tasks so far."""
+    return _chart(curves, [each.average for each in curves], metric)
+
+
+def _chart(
+    curves: Sequence[Curves], percents: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
+) -> altair.LayerChart:
+    labels = [each.label for each in curves]
+    tasks = max(percent.shape[1] for percent in percents)
+    rows = [
+        row
+        for place, label, percent in zip(np.linspace(0, 1, len(labels)), labels, percents, strict=True)
+        for row in _rows(label, percent, place, metric)
+    ]
+    ranked = sorted(curves, key=lambda each: -metric.sign * np.nan_to_num(each.average[:, -1]).mean())
+    legend = altair.Legend(values=[each.label for each in ranked], symbolSize=90, symbolOpacity=1)
+    colors = altair.Scale(domain=labels)
+    lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
+    shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        x=task_axis("x", "tasks learned", tasks),
+        y=altair.Y("mean:Q", title=metric.label, scale=altair.Scale(zero=False, nice=True)),
+        color=altair.Color("method:N", title=None, scale=colors, legend=legend),
+    )
+    line = base.mark_line(tooltip=None).encode(
+        strokeDash=altair.StrokeDash("method:N", title=None, scale=lines, legend=legend),
+        strokeWidth=altair.StrokeWidth("width:Q", scale=None),
+    )
+    points = base.mark_point(filled=True, size=60 if tasks <= _MOST_POINTS else 12, opacity=1).encode(
+        shape=altair.Shape("method:N", title=None, scale=shapes, legend=legend),
+        tooltip=[
+            altair.Tooltip("method:N"),
+            altair.Tooltip("tasks:Q", title="tasks learned"),
+            altair.Tooltip("text:N", title=metric.label),
+        ],
+    )
+    bands = (
+        base.transform_filter("datum.low !== null").mark_area(opacity=0.2, tooltip=None).encode(y="low:Q", y2="high:Q")
+    )
+    several = any(len(percent) > 1 for percent in percents)
+    layers = [bands, line, points] if several else [line, points]
+    return altair.LayerChart(layer=layers, width=520, height=280)
+
+
+def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, metric: Metric) -> list[dict[str, Any]]:
+    """The points of a method, whose place among the others is from 0 to 1."""
+    measured = np.flatnonzero(~np.isnan(shown).any(axis=0))
+    mean, sem = curve(shown[:, measured])
+    errors = np.zeros_like(mean) if sem is None else sem
+    low, high = np.clip([mean - errors, mean + errors], 0, 100 if metric is ACCURACY else None)
+    return [
+        {
+            "method": label,
+            "tasks": int(task) + 1,
+            "x": round(int(task) + 1 + _APART * (place - 0.5), 4),
+            # Each line is thinner than the one below it, which so remains visible.
+            "width": round(3.2 - 1.6 * place, 2),
+            "mean": round(float(mean[i]), 4),
+            "low": None if sem is None else round(float(low[i]), 4),
+            "high": None if sem is None else round(float(high[i]), 4),
+            "text": show_spread(Spread(mean[i], None if sem is None else sem[i]), metric, in_units=True),
+        }
+        for i, task in enumerate(measured)
+    ]
