@@ -10,7 +10,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Method:
     """What an experiment, a comparison or a table calls by one name.
 

@@ -63,7 +63,7 @@ class Search:
         for place in self.only:
             if place not in declared:
                 raise ConfigurationError(
-                    f"--only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
+                    f"only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
                     f" {', '.join(declared)}."
                 )
 
@@ -94,8 +94,8 @@ def search_space(experiment: Experiment) -> dict[str, SearchRange]:
     """What can be tuned: every number of learner and training whose annotation says where to look.
 
     Example:
-        >>> from hypermnesia.experiments.settings.config import load
-        >>> list(search_space(load("split-digits")))
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> list(search_space(load_experiment("split-digits")))
         ['learner.beta', 'training.learning_rate']
     """
     sections = {"learner": experiment.learner, "training": experiment.training}
@@ -171,7 +171,7 @@ def _study(search: Search) -> optuna.Study:
     searched = json.dumps([search.experiment.model_dump(mode="json"), sorted(search.space)], sort_keys=True)
     if study.user_attrs.setdefault("searched", searched) != searched:
         raise ConfigurationError(
-            f"{search.directory} holds the search of another experiment: choose another --out, or remove it."
+            f"{search.directory} holds the search of another experiment: choose another directory (out), or remove it."
         )
     study.set_user_attr("searched", searched)
     own = {place: _value(search.experiment, place) for place in search.space}
@@ -288,8 +288,8 @@ def _without_test(search: Search) -> list[Task]:
 
 
 def _with_settings(experiment: Experiment, settings: Mapping[str, float]) -> Experiment:
-    assignments = [f"{place}={value!r}" for place, value in settings.items()]
-    return checked(Experiment, sources.override(experiment.model_dump(mode="json"), assignments), experiment.name)
+    values = sources.override(experiment.model_dump(mode="json"), settings)
+    return checked(Experiment, values, f"{experiment.name} cannot be run.")
 
 
 def _tuned(experiment: Experiment, best: Trial) -> Experiment:

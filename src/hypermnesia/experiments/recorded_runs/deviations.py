@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS, load
+from hypermnesia.experiments.settings.benchmark import load_experiment
+from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS
 from hypermnesia.experiments.settings.sources import flatten
 
 
@@ -19,16 +20,18 @@ def deviations(settings: Mapping[str, Any]) -> dict[str, Any]:
         settings: All of a run's, by their full names.
 
     Example:
-        >>> deviations({"name": "split-digits", "training.iterations": 5, "seed": 3})
+        >>> deviations({"name": "split-digits-si", "learner.method": "si", "training.iterations": 5, "seed": 3})
         {'training.iterations': 5}
     """
-    name, scenario = str(settings.get("name")), settings.get("scenario", "task")
+    name, method = str(settings.get("name")), str(settings.get("learner.method"))
     if name.endswith((".yaml", ".yml")):
         return {}
     try:
-        preset = flatten(load(name, [f"scenario={scenario}"]).model_dump(mode="json"))
+        scenario = {"scenario": settings.get("scenario", "task")}
+        experiment = load_experiment(name.removesuffix(f"-{method}"), scenario, method)
     except ConfigurationError:
         return {}
+    preset = flatten(experiment.model_dump(mode="json"))
     passed_over = APART_FROM_SETTINGS | {"scenario"}
     return {
         key: value
