@@ -1,4 +1,4 @@
-"""The examples of several tasks as those of one."""
+"""The examples of several tasks, combined into one set for one network."""
 
 from __future__ import annotations
 
