@@ -25,10 +25,10 @@ class PublishedFile:
     """One IDX file as its authors published it.
 
     Args:
-        name: Without `.gz`.
-        shape: The sizes its header must announce.
-        content_sha256: Of the decompressed content. Checked wherever the file comes from; None where unknown.
-        gzip_sha256: Of the compressed file as published. Checked for downloads only, since whoever compresses
+        name: Name of the file without `.gz`.
+        shape: Shape of the array, which the file's header must announce.
+        content_sha256: SHA-256 of the decompressed content, checked wherever the file comes from; None where unknown.
+        gzip_sha256: SHA-256 of the compressed file as published. Checked for downloads only, since whoever compresses
             the same content again gets other bytes.
     """
 
@@ -38,7 +38,7 @@ class PublishedFile:
     gzip_sha256: str | None = None
 
     def read(self, path: Path) -> UInt8[Tensor, "..."]:
-        """The array in the file at `path`, gzipped or not, if it has the right shape and content."""
+        """Read the array in the file at `path`, gzipped or not, and check its shape and content."""
         content = idx.read_bytes(path)
         array = idx.parse(content, path)
         if tuple(array.shape) != self.shape:
@@ -59,7 +59,7 @@ class PublishedFile:
         return array
 
     def read_download(self, path: Path) -> UInt8[Tensor, "..."]:
-        """As `read`, for a file as it came from a mirror, its compressed form checked too."""
+        """Read a file as it came from a mirror: as `read`, with its compressed form checked too."""
         array = self.read(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if self.gzip_sha256 not in (None, digest):
@@ -74,12 +74,12 @@ class IdxDataset:
     """A dataset published as four IDX files: gray images and labels, for training and for testing.
 
     Args:
-        name: Also of the folder its files are looked for in.
-        train_images: Shape `(n, height, width)`.
-        train_labels: Shape `(n,)`.
-        test_images: Shape `(m, height, width)`.
-        test_labels: Shape `(m,)`.
-        class_names: In the order of the labels.
+        name: Name of the dataset, and of the folder in which its files are looked for.
+        train_images: File of the training images, an array `[n, height, width]`.
+        train_labels: File of their labels, `[n]`.
+        test_images: File of the test images, `[m, height, width]`.
+        test_labels: File of their labels, `[m]`.
+        class_names: Names of the classes, in the order of their labels.
         mirrors: Addresses of folders that hold the four files gzipped, the best first; each ends in a slash.
     """
 
@@ -95,10 +95,10 @@ class IdxDataset:
         """Read the four files, from `directory` or else from the download cache.
 
         Args:
-            directory: Holds the files, gzipped or not, itself or in a folder called like the dataset; nothing
-                is ever downloaded into it. None: the environment variable `HYPERMNESIA_DATA`; if that is not
-                set either, the files are downloaded on first use.
-            cache: Where downloads are kept; None: the user's cache folder.
+            directory: Directory that holds the files, gzipped or not, itself or in a folder called like the dataset;
+                nothing is ever downloaded into it. None for that in the environment variable `HYPERMNESIA_DATA`; if
+                that is not set either, the files are downloaded on first use.
+            cache: Folder that keeps downloads; None for the user's cache folder.
 
         Raises:
             DataError: A file is missing, unreachable, damaged, or not what was published.
@@ -210,6 +210,6 @@ FASHION_MNIST = IdxDataset(
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     ),
 )
-"""Articles of clothing: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747. What is published are checksums of
-the gzipped files, so downloads are checked by those. Local files are checked for structure, counts and labels
-only, and that they are not MNIST's, whose names they share."""
+"""Articles of clothing: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747. Downloads are checked by the published
+checksums, which are those of the gzipped files. Local files are checked for structure, counts and labels only, and
+that they are not MNIST's, whose names they share."""

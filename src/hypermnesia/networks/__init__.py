@@ -1,4 +1,4 @@
-"""Target networks that ship with the package, and what standard classifiers are made of."""
+"""Networks that ship with the package: perceptron, variational autoencoder, classifier with a growing head."""
 
 from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
 from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder

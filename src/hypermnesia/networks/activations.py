@@ -1,4 +1,4 @@
-"""The activation functions that settings may name."""
+"""The activation functions that settings can name."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The multilayer perceptron of the published experiments."""
+"""The multilayer perceptron that the published experiments use."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:
-    """A fully connected network that flattens whatever shape its input has.
+    """Make a fully connected network that flattens whatever shape its input has.
 
-    Weights start Xavier-uniform, biases at zero, drawn from torch's default generator.
+    Weights start Xavier-uniform, drawn from torch's default generator, and biases at zero.
 
     Args:
-        inputs: Numbers in one flattened input.
+        inputs: Number of elements of one input.
         hidden: Width of each hidden layer; empty for a linear map.
-        outputs: Width of the last layer, which has no activation.
-        activation: Between all layers.
+        outputs: Width of the last layer, which has no activation function.
+        activation: Activation function between all layers.
 
     Example:
         >>> import torch

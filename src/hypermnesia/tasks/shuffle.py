@@ -14,18 +14,18 @@ from hypermnesia.seeds import Seeds
 def shuffled_batches(
     length: int, batch_size: int, seeds: Seeds, start: int = 0, device: torch.device | str = "cpu"
 ) -> Iterator[Int64[Tensor, " batch"]]:
-    """Endless batches of indices, epoch after epoch, each epoch a new permutation of all of them.
+    """Return endless batches of indices, epoch after epoch, each epoch a new permutation of all of them.
 
-    Nothing is dropped: where an epoch ends inside a batch, the next one fills it. So all batches have the
-    same size, `min(batch_size, length)`, and batch `k` depends on the arguments and `k` only: a run can
-    continue at any `start` without going through what came before.
+    Nothing is dropped: where an epoch ends inside a batch, the next one fills it. So all batches have the same size,
+    `min(batch_size, length)`, and batch `k` depends on the arguments and `k` only: a run can continue at any `start`
+    without going through earlier batches.
 
     Args:
-        length: How many examples there are.
-        batch_size: How many of them a batch holds at most.
-        seeds: Where the permutations come from.
-        start: The number of the first batch wanted.
-        device: Where the indices are to be; they are moved once an epoch.
+        length: Number of examples.
+        batch_size: Largest number of examples in a batch.
+        seeds: Seeds of the permutations.
+        start: Number of the first batch wanted.
+        device: Device of the indices; they are moved once an epoch.
 
     Example:
         >>> batches = shuffled_batches(5, 3, Seeds(0))
