@@ -12,7 +12,6 @@ import torch
 from hypermnesia.experiments.settings.config import load
 from tests.cli.conftest import signal_when_a_task_is_written_down
 
-
 HELP = """
 import sys
 from hypermnesia import cli
