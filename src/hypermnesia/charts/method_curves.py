@@ -12,7 +12,6 @@ from jaxtyping import Float64
 
 from hypermnesia.charts.chart import COLORS, task_axis
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
-from hypermnesia.experiments.many_runs.compare import MethodComparison
 from hypermnesia.problems import ACCURACY, Metric
 
 # Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
@@ -39,28 +38,6 @@ class Curves:
     label: str
     first_task: Float64[np.ndarray, "seeds tasks"]
     average: Float64[np.ndarray, "seeds tasks"]
-
-
-def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | None:
-    """Accuracy of the first task and average accuracy over the tasks so far, after each task.
-
-    Lines are means over seeds, bands one standard error to either side. The legend names the methods from the best at
-    the end to the worst. None if no run has finished.
-
-    Args:
-        comparison: Of any number of methods; those without a finished run are left out.
-    """
-    curves = [
-        Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
-    ]
-    if not curves:
-        return None
-    experiment = comparison.base.experiment
-    seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
-    title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
-    left = first_task_chart(curves, comparison.metric).properties(title="the first task", width=330)
-    right = average_chart(curves, comparison.metric).properties(title="all tasks so far, averaged", width=330)
-    return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
 
 
 def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:

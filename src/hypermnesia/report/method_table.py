@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from pathlib import Path
 
+import altair
 from rich.console import Console
 
-from hypermnesia.analyses.sheet import escaped, markdown_table, print_table
+from hypermnesia.analyses.sheet import Sheet, as_csv, escaped, markdown_table, print_sheet
+from hypermnesia.charts.chart import png, svg
+from hypermnesia.charts.method_curves import Curves, average_chart, first_task_chart
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
 from hypermnesia.files import write_formats
@@ -22,72 +23,103 @@ _HEADS = ("time per\nstep (ms)", "memory\nkept", "memory per\nfurther task", "tr
 
 def print_methods(console: Console, comparison: MethodComparison) -> None:
     """Print the table; where it is too wide, as several with some of the figures each."""
-    rows = [[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods]
-    print_table(console, ["method\n", *_heads(comparison)], rows)
-    for note in _notes(comparison):
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    print_sheet(console, method_sheet(comparison))
 
 
 def write_methods(directory: Path, comparison: MethodComparison) -> list[Path]:
     """Write `comparison.md` and `comparison.csv`, and of what is measured `comparison.png` and `comparison.svg`.
 
     Args:
-        directory: Must exist.
-        comparison: What to write.
+        directory: Directory, which must exist.
+        comparison: Comparison to write.
 
     Returns:
-        Their paths.
+        Paths of the files.
 
     Raises:
         OSError: A file could not be written; what was there before remains.
     """
-    # Both take their time.
-    from hypermnesia.charts.chart import png, svg
-    from hypermnesia.charts.method_curves import method_curves_chart
-
-    contents = {"md": markdown(comparison).encode(), "csv": as_csv(comparison).encode()}
+    contents = {"md": markdown(comparison).encode(), "csv": as_csv(method_sheet(comparison)).encode()}
     if chart := method_curves_chart(comparison):
         contents |= {"png": png(chart), "svg": svg(chart)}
     return write_formats(directory, "comparison", contents)
 
 
 def markdown(comparison: MethodComparison) -> str:
-    """The table as Markdown under a heading, the picture and the notes below."""
-    head = ["method", *(head.replace("\n", " ").strip() for head in _heads(comparison))]
-    rows = [[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods]
-    experiment = comparison.base.experiment
-    title = escaped(f"# {experiment.name}, {experiment.scenario}-incremental")
-    notes = [escaped(note) + "  " for note in _notes(comparison)]
+    """Table as Markdown under a heading, the picture and the notes below."""
+    sheet = method_sheet(comparison)
+    head = [text.replace("\n", " ").strip() for text in sheet.head]
+    notes = [escaped(note) + "  " for note in sheet.notes]
     picture = ["![Tasks going by](comparison.svg)", ""]
     drawn = any(figures.summaries for figures in comparison.methods)
-    return "\n".join([title, "", *markdown_table(head, rows), "", *(picture if drawn else []), *notes, ""])
+    lines = [
+        escaped(f"# {sheet.title}"),
+        "",
+        *markdown_table(head, sheet.rows),
+        "",
+        *(picture if drawn else []),
+        *notes,
+    ]
+    return "\n".join([*lines, ""])
 
 
-def as_csv(comparison: MethodComparison) -> str:
-    """One line for each method; unrounded, empty where there is nothing."""
-    name, unit = comparison.metric.name, "_percent" if comparison.metric is ACCURACY else ""
-    measured = f"{name}{unit}"
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [
-            *("method", "label", "scenario", measured, f"{name}_sem", f"forgetting{unit}"),
-            *("forgetting_sem", "milliseconds_per_step", "memory_bytes", "memory_bytes_per_further_task"),
-            *("num_weights", "seeds", "preset", "settings"),
-        ]
+def method_sheet(comparison: MethodComparison) -> Sheet:
+    """Figures of a comparison, one row for each method."""
+    experiment = comparison.base.experiment
+    return Sheet(
+        name="comparison",
+        title=f"{experiment.name}, {experiment.scenario}-incremental",
+        head=["method\n", *_heads(comparison)],
+        rows=[[figures.method.label, *_cells(comparison, figures)] for figures in comparison.methods],
+        notes=_notes(comparison),
+        figures=[_figures(comparison, figures) for figures in comparison.methods],
     )
-    for figures in comparison.methods:
-        method, nothing = figures.method, (None, None)
-        writer.writerow(
-            [
-                *(method.name, method.label, comparison.base.experiment.scenario),
-                *(figures.average or nothing),
-                *(figures.forgetting or nothing),
-                *(figures.milliseconds, figures.memory, figures.memory_per_task, figures.num_weights),
-                *(len(figures.summaries), figures.preset, shlex.join(figures.settings)),
-            ]
-        )
-    return text.getvalue()
+
+
+def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | None:
+    """Accuracy of the first task and average accuracy over the tasks so far, after each task.
+
+    Lines are means over seeds, bands one standard error to either side. The legend names the methods from the best at
+    the end to the worst. None if no run has finished.
+
+    Args:
+        comparison: Of any number of methods; those without a finished run are left out.
+    """
+    curves = [
+        Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
+    ]
+    if not curves:
+        return None
+    experiment = comparison.base.experiment
+    seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
+    title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
+    left = first_task_chart(curves, comparison.metric).properties(title="the first task", width=330)
+    right = average_chart(curves, comparison.metric).properties(title="all tasks so far, averaged", width=330)
+    return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
+
+
+def _figures(comparison: MethodComparison, figures: MethodFigures) -> dict[str, str | float | None]:
+    """What the CSV file has of a method."""
+    name, unit = comparison.metric.name, "_percent" if comparison.metric is ACCURACY else ""
+    (average, average_sem), (forgetting, forgetting_sem) = (
+        spread or (None, None) for spread in (figures.average, figures.forgetting)
+    )
+    return {
+        "method": figures.method.name,
+        "label": figures.method.label,
+        "scenario": comparison.base.experiment.scenario,
+        f"{name}{unit}": average,
+        f"{name}_sem": average_sem,
+        f"forgetting{unit}": forgetting,
+        "forgetting_sem": forgetting_sem,
+        "milliseconds_per_step": figures.milliseconds,
+        "memory_bytes": figures.memory,
+        "memory_bytes_per_further_task": figures.memory_per_task,
+        "num_weights": figures.num_weights,
+        "seeds": len(figures.summaries),
+        "preset": figures.preset,
+        "settings": shlex.join(figures.settings),
+    }
 
 
 def _cells(comparison: MethodComparison, figures: MethodFigures) -> list[str]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
-from hypermnesia.analyses.sheet import escaped, markdown_table
+from hypermnesia.analyses.sheet import escaped, in_parts, markdown_table
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs.published import Accuracy
 from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
@@ -29,7 +28,7 @@ _LATEX = str.maketrans(
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the table; where it is too wide, as several with some of the methods each."""
-    for table in _fitting(console, comparison):
+    for table in in_parts(console, comparison.table.methods, lambda methods: _table(comparison, methods)):
         console.print(table)
     for note in _notes(comparison):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
@@ -99,19 +98,6 @@ def long_csv(comparison: Comparison) -> str:
             changed = " ".join(comparison.changes) if cell.ours else ""
             writer.writerow([benchmark, scenario, method, *figures, changed])
     return text.getvalue()
-
-
-def _fitting(console: Console, comparison: Comparison) -> Iterator[Table]:
-    """The table in as few parts as fit on the console."""
-    unbounded = console.options.update(max_width=10_000)
-    methods: list[str] = []
-    for method in comparison.table.methods:
-        wider = _table(comparison, [*methods, method])
-        if methods and Measurement.get(console, unbounded, wider).maximum > console.width:
-            yield _table(comparison, methods)
-            methods = []
-        methods.append(method)
-    yield _table(comparison, methods)
 
 
 def _table(comparison: Comparison, methods: Sequence[str]) -> Table:
