@@ -6,9 +6,9 @@ import pytest
 from PIL import Image, ImageColor
 
 from hypermnesia.charts.chart import png, specification, svg
-from hypermnesia.charts.method_curves import method_curves_chart
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
 from hypermnesia.experiments.many_runs.methods import METHODS, base_of
+from hypermnesia.report.method_table import method_curves_chart
 from tests.scene import cut, overlaps, rows, scene
 
 

@@ -5,9 +5,10 @@ import shlex
 import pytest
 from rich.console import Console
 
+from hypermnesia.analyses.sheet import as_csv
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
 from hypermnesia.experiments.many_runs.methods import METHODS, base_of
-from hypermnesia.report.method_table import as_csv, markdown, print_methods, write_methods
+from hypermnesia.report.method_table import markdown, method_sheet, print_methods, write_methods
 
 SUMMARY = {
     "measure": "accuracy",
@@ -87,7 +88,7 @@ def test_markdown_has_a_row_for_each_method():
 
 
 def test_csv_holds_every_figure_and_how_to_run_it():
-    hnet, si, ewc = csv.DictReader(io.StringIO(as_csv(comparison())))
+    hnet, si, ewc = csv.DictReader(io.StringIO(as_csv(method_sheet(comparison()))))
     assert (hnet["method"], hnet["label"], hnet["scenario"], hnet["seeds"]) == ("hnet", "HNET", "class", "2")
     numbers = {
         "accuracy_percent": 85,
@@ -123,7 +124,7 @@ def test_files_are_the_table_and_the_picture(tmp_path):
     assert [path.name for path in paths] == [f"comparison.{ending}" for ending in ("md", "csv", "png", "svg")]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert paths[0].read_text("utf-8") == markdown(comparison())
-    assert paths[1].read_text("utf-8") == as_csv(comparison())
+    assert paths[1].read_text("utf-8") == as_csv(method_sheet(comparison()))
     assert paths[2].read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in paths[3].read_bytes()
 

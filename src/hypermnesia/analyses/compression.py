@@ -14,31 +14,20 @@ from pathlib import Path
 import altair
 
 from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
-from hypermnesia.analyses.sheet import Sheet
-from hypermnesia.analyses.variants import (
-    Found,
-    Point,
-    Variant,
-    check_classes,
-    collect,
-    curves,
-    plan_runs,
-    point,
-    seeds_of,
-    title_of,
-)
+from hypermnesia.analyses.sheet import Sheet, figures_of
+from hypermnesia.analyses.variants import Point, changes_of, check_classes, curves, point, seeds_of, title_of
 from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
-from hypermnesia.experiments.many_runs.methods import METHODS, Base, why_not
-from hypermnesia.experiments.many_runs.processes import Outcome
+from hypermnesia.experiments.many_runs.base import Base
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
-from hypermnesia.experiments.settings.config import load
-from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.learners import METHODS, HypernetworkLearner
 from hypermnesia.networks.sizes import widths_of_size
 from hypermnesia.problems import ACCURACY
 
-_HYPERNETWORK, _STANDARD = METHODS["hnet"], METHODS["from-scratch"]
+_STANDARD = METHODS["from-scratch"]
 _LOOKS = {
     "hypernetwork, right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},
     "hypernetwork, after all tasks": {"color": COLORS[0], "dash": [1, 0], "shape": "circle"},
@@ -60,8 +49,8 @@ class Size:
     """
 
     ratio: float
-    hypernetwork: Variant
-    standard: Variant | None = None
+    hypernetwork: PlannedRun
+    standard: PlannedRun | None = None
     standard_hidden: tuple[int, ...] = ()
 
 
@@ -84,8 +73,8 @@ class Sizes:
     left_out: tuple[str, ...]
 
     @property
-    def variants(self) -> Iterator[Variant]:
-        """All experiments that have to be run."""
+    def runs(self) -> Iterator[PlannedRun]:
+        """All experiments that have to be run, each with one seed."""
         for size in self.sizes:
             yield size.hypernetwork
             if size.standard:
@@ -103,8 +92,8 @@ class SizedFound:
     """
 
     size: Size
-    hypernetwork: Found
-    standard: Found | None
+    hypernetwork: Group
+    standard: Group | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +110,7 @@ class CompressionStudy:
     seeds: int
     found: tuple[SizedFound, ...]
 
-    def ratio(self, weights: int) -> float:
+    def ratio(self, weights: float) -> float:
         """So many weights per weight of the target network."""
         return weights / self.sizes.target_weights
 
@@ -140,29 +129,26 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
         DataError: Missing or damaged data.
 
     Example:
-        >>> from hypermnesia.experiments.many_runs.methods import base_of
+        >>> from hypermnesia.experiments.many_runs.base import base_of
         >>> (size,) = sizes(base_of("split-digits"), [0.5]).sizes
-        >>> size.hypernetwork.settings, size.standard_hidden
-        (('learner.chunk_size=null', 'learner.compression=0.5'), (46, 46))
+        >>> size.hypernetwork.experiment.learner.compression, size.standard_hidden
+        (0.5, (46, 46))
     """
     check_classes(base)
-    for assignment in base.overrides:
-        if assignment.partition("=")[0] in ("learner.compression", "learner.chunk_size"):
-            raise ConfigurationError(
-                f"'{assignment}': the size differs from run to run; leave it out and choose ratios."
-            )
+    for place in ("learner.compression", "learner.chunk_size"):
+        if place in base.changes:
+            raise ConfigurationError(f"{place}: the size differs from run to run; leave it out and choose ratios.")
     if not base.experiment.network.hidden:
         raise ConfigurationError("network.hidden=[]: there is no hidden layer that could be made smaller or larger.")
     tasks = build_tasks(base.experiment, data)
     inputs, classes = math.prod(tasks[0].train.input_shape), [task.num_outputs or 1 for task in tasks]
     made: list[Size] = []
-    left_out = [] if base.experiment.scenario in _STANDARD.scenarios else [why_not(_STANDARD, base.experiment.scenario)]
+    left_out = [] if base.scenario in _STANDARD.scenarios else [_STANDARD.why_not(base.scenario)]
     with_standard, target_weights = not left_out, 0
     for ratio in sorted({float(f"{ratio:g}") for ratio in ratios}):
-        variant = _hypernetwork(base, ratio)
-        experiment = load(variant.preset, variant.settings)
+        run = _hypernetwork(base, ratio)
         try:
-            learner = build_learner(experiment, tasks)
+            learner = build_learner(run.experiment, tasks)
         except ConfigurationError as error:
             left_out.append(str(error))
             continue
@@ -172,7 +158,7 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
         hidden = widths_of_size(inputs, base.experiment.network.hidden, classes, weights) if with_standard else None
         if with_standard and hidden is None:
             left_out.append(f"no {len(tasks)} standard networks together have as few weights as {ratio:g} asks for")
-        made.append(Size(ratio, variant, _standard(base, ratio, hidden) if hidden else None, hidden or ()))
+        made.append(Size(ratio, run, _standard(base, ratio, hidden) if hidden else None, hidden or ()))
     if not made:
         raise ConfigurationError(f"ratios: {'; '.join(left_out)}.")
     return Sizes(base, target_weights, len(tasks), tuple(made), tuple(left_out))
@@ -192,7 +178,7 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
         DataError: Data are missing or damaged.
     """
     chosen = sizes(base, ratios, data)
-    runs = plan_runs(chosen.variants, base.experiment.scenario, seeds)
+    runs = over_seeds(list(chosen.runs), seeds)
     return PlannedStudy(runs, lambda outcomes, directory: compression(chosen, outcomes, seeds), chosen.left_out)
 
 
@@ -207,24 +193,23 @@ def compression(sizes: Sizes, outcomes: Sequence[Outcome], seeds: int = 1) -> Co
     rows = [
         SizedFound(
             size,
-            collect(size.hypernetwork, outcomes),
-            collect(size.standard, outcomes) if size.standard else None,
+            grouped(size.hypernetwork.group, outcomes),
+            grouped(size.standard.group, outcomes) if size.standard else None,
         )
         for size in sizes.sizes
     ]
     return CompressionStudy(sizes, seeds, tuple(rows))
 
 
-def _hypernetwork(base: Base, ratio: float) -> Variant:
-    preset, settings = base.settings(_HYPERNETWORK)
-    # A preset has a chunk size of its own, and both together are refused.
-    own = ("learner.chunk_size=null", f"learner.compression={ratio:g}")
-    return Variant(f"hnet-{ratio:g}", preset, (*settings, *own))
+def _hypernetwork(base: Base, ratio: float) -> PlannedRun:
+    # A benchmark has a chunk size of its own, and both together are refused.
+    own = {"learner.chunk_size": None, "learner.compression": ratio}
+    return PlannedRun(f"hnet-{ratio:g}", base.experiment_of("hnet", own), (base.scenario,))
 
 
-def _standard(base: Base, ratio: float, hidden: Sequence[int]) -> Variant:
-    preset, settings = base.without_learner().settings(_STANDARD)
-    return Variant(f"from-scratch-{ratio:g}", preset, (*settings, f"network.hidden={list(hidden)}"))
+def _standard(base: Base, ratio: float, hidden: Sequence[int]) -> PlannedRun:
+    experiment = base.without_learner().experiment_of("from-scratch", {"network.hidden": list(hidden)})
+    return PlannedRun(f"from-scratch-{ratio:g}", experiment, (base.scenario,))
 
 
 def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
@@ -263,13 +248,14 @@ def compression_sheet(study: CompressionStudy) -> Sheet:
 def _points(study: CompressionStudy) -> Iterator[Point]:
     for found in study.found:
         for series, runs, accuracy in (
-            (_AT_END, found.hypernetwork, found.hypernetwork.at_end),
+            (_AT_END, found.hypernetwork, found.hypernetwork.average),
             (_RIGHT_AFTER, found.hypernetwork, found.hypernetwork.right_after),
-            (_BESIDE, found.standard, found.standard and found.standard.at_end),
+            (_BESIDE, found.standard, found.standard and found.standard.average),
         ):
-            if runs and runs.num_weights and accuracy:
-                told = {"asked": f"{found.size.ratio:g}", "weights": f"{runs.num_weights:,}"}
-                yield point(series, study.ratio(runs.num_weights), accuracy, **told)
+            weights = runs and runs.figure("num_weights")
+            if weights and accuracy:
+                told = {"asked": f"{found.size.ratio:g}", "weights": f"{weights:,.0f}"}
+                yield point(series, study.ratio(weights), accuracy, **told)
 
 
 def _subtitle(study: CompressionStudy) -> list[str]:
@@ -283,10 +269,9 @@ def _subtitle(study: CompressionStudy) -> list[str]:
             f"Standard networks: hidden layers scaled until all {sizes.num_tasks} together have the hypernetwork's "
             "number of weights, or the nearest to it."
         )
-    for_all = sizes.base.without_learner().changes
-    of_ours = [text for text in sizes.base.changes if text not in for_all]
-    if for_all:
-        lines.append(f"All ran with {' '.join(for_all)}.")
+    for_all = sizes.base.without_learner()
+    of_ours = [text for text in sizes.base.changed if text not in for_all.changed]
+    lines += changes_of(for_all)
     if of_ours:
         lines.append(f"Hypernetworks ran with {' '.join(of_ours)}.")
     return lines
@@ -297,34 +282,35 @@ def _row(study: CompressionStudy, found: SizedFound) -> list[str]:
     return [
         f"{found.size.ratio:g}",
         *_size(study, ours),
-        show_spread(ours.right_after, ACCURACY, in_units=True),
-        show_spread(ours.at_end, ACCURACY, in_units=True),
+        show_spread(ours.right_after, ACCURACY),
+        show_spread(ours.average, ACCURACY),
         _widths(found.size.standard_hidden),
         _size(study, standard)[1] if standard else "",
-        show_spread(standard.at_end, ACCURACY, in_units=True) if standard else "",
+        show_spread(standard.average, ACCURACY) if standard else "",
         seeds_of([ours, *([standard] if standard else [])], study.seeds),
     ]
 
 
-def _size(study: CompressionStudy, found: Found) -> tuple[str, str]:
-    weights = found.num_weights
-    return (f"{study.ratio(weights):.4g}", f"{weights:,}") if weights else ("", "")
+def _size(study: CompressionStudy, found: Group) -> tuple[str, str]:
+    weights = found.figure("num_weights")
+    return (f"{study.ratio(weights):.4g}", f"{weights:,.0f}") if weights else ("", "")
 
 
 def _figures(study: CompressionStudy, found: SizedFound) -> dict[str, str | float | None]:
-    ours, standard, nothing = found.hypernetwork, found.standard or Found(()), (None, None)
+    ours, standard = found.hypernetwork, found.standard or Group("")
+    weights, of_standard = (group.figure("num_weights") for group in (ours, standard))
     return {
         "ratio_asked": found.size.ratio,
-        "ratio": study.ratio(ours.num_weights) if ours.num_weights else None,
-        "num_weights": ours.num_weights,
-        **dict(zip(("right_after_percent", "right_after_sem"), ours.right_after or nothing, strict=True)),
-        **dict(zip(("at_end_percent", "at_end_sem"), ours.at_end or nothing, strict=True)),
-        "seeds": len(ours.summaries),
-        "plain_hidden": _widths(found.size.standard_hidden),
-        "plain_ratio": study.ratio(standard.num_weights) if standard.num_weights else None,
-        "plain_num_weights": standard.num_weights,
-        **dict(zip(("plain_percent", "plain_sem"), standard.at_end or nothing, strict=True)),
-        "plain_seeds": len(standard.summaries),
+        "ratio": study.ratio(weights) if weights else None,
+        "num_weights": weights,
+        **figures_of("right_after", ours.right_after, ACCURACY),
+        **figures_of("at_end", ours.average, ACCURACY),
+        "seeds": ours.seeds,
+        "standard_hidden": _widths(found.size.standard_hidden),
+        "standard_ratio": study.ratio(of_standard) if of_standard else None,
+        "standard_num_weights": of_standard,
+        **figures_of("standard", standard.average, ACCURACY),
+        "standard_seeds": standard.seeds,
         "target_num_weights": study.sizes.target_weights,
     }
 

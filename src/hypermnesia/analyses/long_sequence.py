@@ -8,20 +8,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import altair
 import numpy as np
 
 from hypermnesia.analyses.analysis import Analysis
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.recorded_runs.recorded import read_matrix, read_timing
+from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY, CLASSIFICATION
-
-T = TypeVar("T")
+from hypermnesia.problems import CLASSIFICATION
 
 NAME = "long-sequence"
 _SMOOTHED_FROM = 20  # tasks
@@ -95,39 +92,24 @@ def long_sequence(directory: RunDirectory) -> LongSequence:
     Raises:
         ConfigurationError: There is no run, no task is learned yet, or a file is damaged.
     """
-    if not directory.is_run():
-        raise ConfigurationError(f"{directory.path} holds no run; name a directory that `hypermnesia run` made.")
     experiment = directory.read_experiment()
     if experiment.problem is not CLASSIFICATION:
-        raise ConfigurationError(f"{directory.path}: its tasks ask for numbers; accuracies are of classes.")
-    none_yet = f"{directory.path}: no task has been learned yet; wait until one is."
-    if not directory.matrix(ACCURACY).exists():
-        raise ConfigurationError(none_yet)
-    names, matrix = _read(directory.matrix(ACCURACY), lambda file: read_matrix(file, ACCURACY))
-    milliseconds = _read(directory.timing, _milliseconds)
+        raise ConfigurationError(f"{directory.path}: its tasks are regressions; accuracies are of classes.")
+    run = read_run(directory.path, history=False)
+    if run.problems:
+        raise ConfigurationError(" ".join(run.problems))
     # The tables are written one after the other, so a run that goes on may have a row more in one.
-    learned = min(len(matrix), len(milliseconds))
+    learned = min(run.learned, len(run.timing))
     if not learned:
-        raise ConfigurationError(none_yet)
+        raise ConfigurationError(f"{directory.path}: no task has been learned yet; wait until one is.")
     return LongSequence(
         title=f"{experiment.name}, {experiment.scenario}-incremental, seed {experiment.seed}",
-        tasks=names[:learned],
-        planned=len(names),
-        right_after=tuple(np.diagonal(matrix)[:learned].tolist()),
-        at_end=tuple(None if math.isnan(value) else value for value in matrix[learned - 1, :learned].tolist()),
-        milliseconds=milliseconds[:learned],
+        tasks=run.tasks[:learned],
+        planned=len(run.tasks),
+        right_after=tuple(np.diagonal(run.matrix)[:learned].tolist()),
+        at_end=tuple(None if math.isnan(value) else value for value in run.matrix[learned - 1, :learned].tolist()),
+        milliseconds=tuple(1000 * task.learning_seconds / task.iterations for task in run.timing[:learned]),
     )
-
-
-def _read(file: Path, reading: Callable[[Path], T]) -> T:
-    try:
-        return reading(file)
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ConfigurationError(f"{file} is damaged or missing: {error}.") from error
-
-
-def _milliseconds(file: Path) -> tuple[float, ...]:
-    return tuple(1000 * task.learning_seconds / task.iterations for task in read_timing(file))
 
 
 def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:

@@ -1,37 +1,41 @@
-"""Figures of a study: on a terminal, as Markdown and as CSV, with their picture."""
+"""Tables of figures: on a terminal, as Markdown and as CSV, with their picture."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
+import altair
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from hypermnesia.charts.chart import png, svg
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.files import write_formats
+from hypermnesia.problems import Metric
 
-if TYPE_CHECKING:
-    import altair
+Column = TypeVar("Column")
+
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_|<"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """What is said about a study beside its picture.
+    """Table of figures with a title and notes.
 
     Args:
-        name: Of its files.
-        title: On top.
-        head: Of each column; the first one names the row.
-        rows: Texts, a cell for each column.
+        name: Name of its files.
+        title: Title on top.
+        head: Texts at the head of the columns; the first column names the rows.
+        rows: Texts of the cells.
         notes: Sentences below.
-        figures: The same unrounded, a line for each row; None where there is nothing. All have the same keys.
+        figures: Unrounded figures of each row, all with the same keys; None where there is nothing.
     """
 
     name: str
@@ -40,6 +44,18 @@ class Sheet:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str]
     figures: Sequence[Mapping[str, str | float | None]]
+
+
+def figures_of(name: str, figure: Spread | None, metric: Metric) -> dict[str, float | None]:
+    """Unrounded mean and standard error in the metric's unit, by the names of their columns.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY
+        >>> figures_of("accuracy", Spread(0.75, None), ACCURACY)
+        {'accuracy_percent': 75.0, 'accuracy_sem': None}
+    """
+    mean, sem = (None if value is None else metric.factor * value for value in figure or (None, None))
+    return {f"{name}_percent" if metric.unit else name: mean, f"{name}_sem": sem}
 
 
 def print_sheet(console: Console, sheet: Sheet) -> None:
@@ -53,18 +69,16 @@ def write_sheet(directory: Path, sheet: Sheet, chart: altair.TopLevelMixin | Non
     """Write NAME.md and NAME.csv, and of the chart NAME.svg and NAME.png.
 
     Args:
-        directory: Must exist.
-        sheet: What to write.
-        chart: Its picture; None where nothing has been measured yet.
+        directory: Directory, which must exist.
+        sheet: Table to write.
+        chart: Its chart; None where nothing has been measured yet.
 
     Returns:
-        Their paths.
+        Paths of the files.
 
     Raises:
         OSError: A file could not be written; what was there before remains.
     """
-    from hypermnesia.charts.chart import png, svg
-
     contents = {"md": markdown(sheet, drawn=chart is not None).encode(), "csv": as_csv(sheet).encode()}
     if chart is not None:
         contents |= {"svg": svg(chart), "png": png(chart)}
@@ -72,7 +86,7 @@ def write_sheet(directory: Path, sheet: Sheet, chart: altair.TopLevelMixin | Non
 
 
 def markdown(sheet: Sheet, *, drawn: bool) -> str:
-    """Title, picture where there is one, table and notes."""
+    """Sheet as Markdown: title, picture where there is one, table and notes."""
     picture = [f"![{sheet.title}]({sheet.name}.svg)", ""] if drawn else []
     table = markdown_table(sheet.head, sheet.rows)
     notes = [escaped(note) + "  " for note in sheet.notes]
@@ -80,7 +94,7 @@ def markdown(sheet: Sheet, *, drawn: bool) -> str:
 
 
 def as_csv(sheet: Sheet) -> str:
-    """One line for each row; empty where there is nothing."""
+    """Unrounded figures as CSV, a line for each row; empty where there is nothing."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(sheet.figures[0]) if sheet.figures else [], lineterminator="\n")
     writer.writeheader()
@@ -89,7 +103,7 @@ def as_csv(sheet: Sheet) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""The text, so that Markdown shows it as it is.
+    r"""Text that Markdown shows as it is.
 
     Example:
         >>> print(escaped("num_tasks=2"))
@@ -99,12 +113,12 @@ def escaped(text: str) -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> list[str]:
-    """The lines of a table.
+    """Lines of a table in Markdown.
 
     Args:
-        head: Of each column.
-        rows: Of texts, shown as they are.
-        names: Columns at the left that hold names; those of figures, right of them, are set flush right.
+        head: Texts at the head of the columns.
+        rows: Texts of the cells, shown as they are.
+        names: Number of columns at the left that hold names; columns of figures, right of them, are set flush right.
 
     Example:
         >>> markdown_table(["method", "accuracy"], [["ER", "97.50"]])
@@ -118,25 +132,33 @@ def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[s
     """Print a table; where it is too wide, as several with some of the columns each, named by the first column.
 
     Args:
-        console: Where to.
-        head: Of each column.
-        rows: Texts, a cell for each column.
+        console: Console to print on.
+        head: Texts at the head of the columns.
+        rows: Texts of the cells.
     """
-    for columns in _fitting(console, head, rows):
-        console.print(_table(head, rows, columns))
+    for part in in_parts(console, range(1, len(head)), lambda columns: _table(head, rows, columns)):
+        console.print(part)
 
 
-def _fitting(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[list[int]]:
-    """The columns after the first in as few parts as fit on the console."""
+def in_parts(
+    console: Console, columns: Iterable[Column], table: Callable[[Sequence[Column]], Table]
+) -> Iterator[Table]:
+    """Tables of some columns each, as few as fit on the console.
+
+    Args:
+        console: Console whose width counts.
+        columns: Columns that are to be shown.
+        table: Function from some of them to their table.
+    """
     unbounded = console.options.update(max_width=10_000)
-    columns: list[int] = []
-    for column in range(1, len(head)):
-        wider = _table(head, rows, [*columns, column])
-        if columns and Measurement.get(console, unbounded, wider).maximum > console.width:
-            yield columns
-            columns = []
-        columns.append(column)
-    yield columns
+    chosen: list[Column] = []
+    for column in columns:
+        wider = table([*chosen, column])
+        if chosen and Measurement.get(console, unbounded, wider).maximum > console.width:
+            yield table(chosen)
+            chosen = []
+        chosen.append(column)
+    yield table(chosen)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:

@@ -14,25 +14,15 @@ from pathlib import Path
 import altair
 
 from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
-from hypermnesia.analyses.sheet import Sheet
-from hypermnesia.analyses.variants import (
-    Found,
-    Point,
-    Variant,
-    check_classes,
-    collect,
-    curves,
-    plan_runs,
-    point,
-    seeds_of,
-    title_of,
-)
+from hypermnesia.analyses.sheet import Sheet, figures_of
+from hypermnesia.analyses.variants import Point, changes_of, check_classes, curves, point, seeds_of, title_of
 from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
-from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method
-from hypermnesia.experiments.many_runs.processes import Outcome
-from hypermnesia.experiments.settings.config import load
+from hypermnesia.experiments.many_runs.base import Base
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.learners import METHODS, Method
 from hypermnesia.problems import ACCURACY
 
 _LOOKS = {
@@ -72,13 +62,13 @@ class Strengths:
 
     Args:
         regularizer: Which.
-        own: The strength in the preset for these tasks; None if there is no such preset.
-        variants: By strength, from the smallest.
+        own: Strength that the benchmark has for the method; None if it has none.
+        runs: Run of each strength, from the smallest; seeds come later.
     """
 
     regularizer: Regularizer
     own: float | None
-    variants: dict[float, Variant]
+    runs: dict[float, PlannedRun]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +81,11 @@ class StrengthCurve:
     """
 
     strengths: Strengths
-    found: dict[float, Found]
+    found: dict[float, Group]
 
     def near_best(self, points: float = 1.0) -> list[float]:
         """The strengths whose accuracy at the end is within so many percentage points of the best."""
-        at_end = {strength: each.at_end.mean for strength, each in self.found.items() if each.at_end}
+        at_end = {strength: 100 * each.average.mean for strength, each in self.found.items() if each.average}
         return [strength for strength, accuracy in at_end.items() if accuracy >= max(at_end.values()) - points]
 
 
@@ -126,19 +116,18 @@ def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> l
         ConfigurationError: A setting is for this study to decide.
 
     Example:
-        >>> from hypermnesia.experiments.many_runs.methods import base_of
+        >>> from hypermnesia.experiments.many_runs.base import base_of
         >>> ours, ewc = strengths(base_of("split-mnist"), betas=[0.1], lambdas=[10.0, 1000.0])
-        >>> ours.own, [variant.name for variant in ewc.variants.values()]
+        >>> ours.own, [run.group for run in ewc.runs.values()]
         (0.01, ['online-ewc-10', 'online-ewc-1000'])
     """
     check_classes(base)
-    for assignment in base.overrides:
-        for regularizer in REGULARIZERS:
-            if assignment.partition("=")[0] == regularizer.place:
-                raise ConfigurationError(
-                    f"'{assignment}': the strength differs from run to run; leave it out and choose "
-                    f"{regularizer.argument}."
-                )
+    for regularizer in REGULARIZERS:
+        if regularizer.place in base.changes:
+            raise ConfigurationError(
+                f"{regularizer.place}: the strength differs from run to run; leave it out and choose "
+                f"{regularizer.argument}."
+            )
     return [_strengths(base, each, values) for each, values in zip(REGULARIZERS, (betas, lambdas), strict=True)]
 
 
@@ -158,8 +147,7 @@ def plan(
         ConfigurationError: As :func:`strengths`.
     """
     chosen = strengths(base, betas, lambdas)
-    variants = [variant for each in chosen for variant in each.variants.values()]
-    runs = plan_runs(variants, base.experiment.scenario, seeds)
+    runs = over_seeds([run for each in chosen for run in each.runs.values()], seeds)
     return PlannedStudy(runs, lambda outcomes, directory: strength(base, chosen, outcomes, seeds))
 
 
@@ -173,23 +161,21 @@ def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcom
         seeds: How many were asked for.
     """
     curves = [
-        StrengthCurve(each, {value: collect(variant, outcomes) for value, variant in each.variants.items()})
+        StrengthCurve(each, {value: grouped(run.group, outcomes) for value, run in each.runs.items()})
         for each in planned
     ]
     return StrengthStudy(base, seeds, tuple(curves))
 
 
 def _strengths(base: Base, regularizer: Regularizer, values: Sequence[float]) -> Strengths:
-    method, place = regularizer.method, regularizer.place
-    preset, settings = base.settings(method)
-    own = None
-    if base.preset(method):
-        own = float(getattr(load(preset, settings).learner, place.partition(".")[2]))
-    variants = {
-        float(text): Variant(f"{method.name}-{text}", preset, (*settings, f"{place}={text}"))
+    method, place = regularizer.method.name, regularizer.place
+    tuned = method in base.benchmark.methods
+    own = float(getattr(base.experiment_of(method).learner, place.partition(".")[2])) if tuned else None
+    runs = {
+        float(text): PlannedRun(f"{method}-{text}", base.experiment_of(method, {place: float(text)}), (base.scenario,))
         for text in (f"{value:g}" for value in sorted(values))
     }
-    return Strengths(regularizer, own, variants)
+    return Strengths(regularizer, own, runs)
 
 
 def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
@@ -205,7 +191,7 @@ def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
         _panel(study.curves[number], points, left if place == 0 else right)
         for place, (number, points) in enumerate(panels.items())
     ]
-    title = altair.TitleParams(title_of(study.base, study.seeds), subtitle=_changes(study) or altair.Undefined)
+    title = altair.TitleParams(title_of(study.base, study.seeds), subtitle=changes_of(study.base) or altair.Undefined)
     return altair.hconcat(*drawn, spacing=24).properties(title=title)
 
 
@@ -213,12 +199,9 @@ def strength_sheet(study: StrengthStudy) -> Sheet:
     """The figures of a study, one row for each strength."""
     rows, figures = [], []
     for curve in study.curves:
-        regularizer, nothing = curve.strengths.regularizer, (None, None)
+        regularizer = curve.strengths.regularizer
         for strength, found in curve.found.items():
-            accuracies = [
-                show_spread(found.right_after, ACCURACY, in_units=True),
-                show_spread(found.at_end, ACCURACY, in_units=True),
-            ]
+            accuracies = [show_spread(found.right_after, ACCURACY), show_spread(found.average, ACCURACY)]
             name = f"{regularizer.method.label}, {regularizer.symbol} = {strength:g}"
             rows.append([name, *accuracies, seeds_of([found], study.seeds)])
             figures.append(
@@ -226,9 +209,9 @@ def strength_sheet(study: StrengthStudy) -> Sheet:
                     "method": regularizer.method.name,
                     "setting": regularizer.place,
                     "strength": strength,
-                    **dict(zip(("right_after_percent", "right_after_sem"), found.right_after or nothing, strict=True)),
-                    **dict(zip(("at_end_percent", "at_end_sem"), found.at_end or nothing, strict=True)),
-                    "seeds": len(found.summaries),
+                    **figures_of("right_after", found.right_after, ACCURACY),
+                    **figures_of("at_end", found.average, ACCURACY),
+                    "seeds": found.seeds,
                 }
             )
     return Sheet(
@@ -243,7 +226,7 @@ def strength_sheet(study: StrengthStudy) -> Sheet:
 
 def _points(curve: StrengthCurve) -> Iterator[Point]:
     for strength, found in curve.found.items():
-        for series, accuracy in ((_AT_END, found.at_end), (_RIGHT_AFTER, found.right_after)):
+        for series, accuracy in ((_AT_END, found.average), (_RIGHT_AFTER, found.right_after)):
             if accuracy:
                 yield point(series, strength, accuracy)
 
@@ -274,15 +257,11 @@ def _panel(curve: StrengthCurve, points: list[Point], y: altair.Y) -> altair.Lay
     return altair.LayerChart(layer=layers, width=300, height=260)
 
 
-def _changes(study: StrengthStudy) -> list[str]:
-    return [f"All ran with {' '.join(study.base.changes)}."] if study.base.changes else []
-
-
 def _notes(study: StrengthStudy) -> list[str]:
     notes = [
         "Accuracy on test data, averaged over tasks: right after each was learned, and after the last. Mean ± standard "
         "error.",
-        *_changes(study),
+        *changes_of(study.base),
     ]
     for curve in study.curves:
         near, label = curve.near_best(), curve.strengths.regularizer.method.label

@@ -11,16 +11,19 @@ import altair
 import torch
 
 from hypermnesia.analyses.analysis import PlannedStudy, Study
-from hypermnesia.analyses.sheet import Sheet
+from hypermnesia.analyses.sheet import Sheet, figures_of
+from hypermnesia.analyses.variants import changes_of
 from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation import statistics
 from hypermnesia.evaluation.statistics import Spread, show_spread
-from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method, base_of
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
+from hypermnesia.experiments.many_runs.base import Base
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.experiments.settings.build import build_tasks, load_learner
-from hypermnesia.experiments.settings.config import PolynomialTasks, load
+from hypermnesia.experiments.settings.config import PolynomialTasks
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.learners import METHODS, Method
 from hypermnesia.problems import ERROR
 from hypermnesia.tasks import Polynomial, Scenario
 
@@ -65,24 +68,14 @@ class Remembered:
     Attributes:
         method: Which.
         scenario: `task` where it is told which function is asked.
-        errors: Mean squared error on each function, one row for each finished seed.
+        runs: Its finished runs.
         curves: What it answers, of the first finished seed; empty if there is none.
     """
 
     method: Method
     scenario: Scenario
-    errors: tuple[tuple[float, ...], ...]
+    runs: Group
     curves: tuple[Curve, ...]
-
-    @property
-    def error_of_each(self) -> list[Spread | None]:
-        """On each function, over seeds."""
-        return [statistics.spread(list(column)) for column in zip(*self.errors, strict=True)]
-
-    @property
-    def average(self) -> Spread | None:
-        """Over functions."""
-        return statistics.spread([sum(row) / len(row) for row in self.errors])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +97,7 @@ class ToyRegression:
     @property
     def published(self) -> tuple[float, ...] | None:
         """Errors that were published for the hypernetwork in this setting; None in any other."""
-        return PUBLISHED if self.base.source == PRESET and not self.base.changes else None
+        return PUBLISHED if self.base.source == PRESET and not self.base.changed else None
 
 
 def plan(base: Base, seeds: int = 1, data: Path | None = None) -> PlannedStudy:
@@ -119,29 +112,27 @@ def plan(base: Base, seeds: int = 1, data: Path | None = None) -> PlannedStudy:
         ConfigurationError: Its tasks are others, or settings cannot be run with one of the methods.
 
     Example:
+        >>> from hypermnesia.experiments.many_runs.base import base_of
         >>> [run.name for run in plan(base_of("toy-regression")).runs][:2]
         ['hnet-seed0', 'hnet-likelihood-seed0']
     """
     if not isinstance(base.experiment.tasks, PolynomialTasks):
         raise ConfigurationError(f"{base.source} has no functions to learn (tasks.kind=polynomials), as {PRESET} has.")
-    if any(text.partition("=")[0] == "scenario" for text in base.overrides):
+    if "scenario" in base.changes:
         raise ConfigurationError("scenario differs from method to method here; leave it out.")
     runs = [
-        PlannedRun(name, *_in_scenario(base, scenario).settings(METHODS[name]), (scenario,), seed, ("error",))
-        for seed in range(seeds)
+        PlannedRun(name, base.experiment_of(name, {"scenario": scenario}), (scenario,))
         for name, scenario in COMPARED.items()
     ]
-    check(runs)
-    return PlannedStudy(runs, lambda outcomes, directory: collect(base, outcomes, directory, seeds))
+    return PlannedStudy(over_seeds(runs, seeds), lambda outcomes, directory: collect(base, outcomes, seeds))
 
 
-def collect(base: Base, outcomes: Sequence[Outcome], directory: Path, seeds: int = 1) -> ToyRegression:
+def collect(base: Base, outcomes: Sequence[Outcome], seeds: int = 1) -> ToyRegression:
     """What the runs found; those that did not finish are passed over.
 
     Args:
         base: That the runs were planned from.
         outcomes: Of the runs.
-        directory: Below which theirs are.
         seeds: How many were asked for.
 
     Raises:
@@ -152,15 +143,10 @@ def collect(base: Base, outcomes: Sequence[Outcome], directory: Path, seeds: int
     true = tuple(_curve(x, function(x)) for x, function in zip(points, functions, strict=True))
     found = []
     for name, scenario in COMPARED.items():
-        finished = [outcome for outcome in outcomes if outcome.run.group == name and outcome.summary]
-        errors = tuple(tuple(outcome.summary["error"][-1]) for outcome in finished)
-        curves = _answers(finished[0], directory, points) if finished else ()
-        found.append(Remembered(METHODS[name], scenario, errors, curves))
+        runs = grouped(name, outcomes)
+        curves = _answers(runs.runs[0], points) if runs.runs else ()
+        found.append(Remembered(METHODS[name], scenario, runs, curves))
     return ToyRegression(base, seeds, true, tuple(found))
-
-
-def _in_scenario(base: Base, scenario: Scenario) -> Base:
-    return base_of(base.source, [*base.overrides, f"scenario={scenario}"])
 
 
 def _functions(base: Base) -> list[Polynomial]:
@@ -169,11 +155,10 @@ def _functions(base: Base) -> list[Polynomial]:
     return [Polynomial(**function.model_dump()) for function in tasks.functions]
 
 
-def _answers(outcome: Outcome, directory: Path, points: Sequence[torch.Tensor]) -> tuple[Curve, ...]:
-    run = outcome.run
-    experiment = load(run.preset, [*run.settings, f"seed={run.seed}"])
-    path = RunDirectory(directory / run.name).learner
-    learner = load_learner(experiment, build_tasks(experiment), path)
+def _answers(run: RecordedRun, points: Sequence[torch.Tensor]) -> tuple[Curve, ...]:
+    experiment = run.experiment
+    assert experiment is not None
+    learner = load_learner(experiment, build_tasks(experiment), RunDirectory(run.path).learner)
     told = experiment.scenario == "task"
     return tuple(
         _curve(x, learner.predict(x, number if told else None).values.cpu()) for number, x in enumerate(points)
@@ -206,24 +191,23 @@ def toy_regression_sheet(result: ToyRegression) -> Sheet:
     numbers = range(1, len(result.functions) + 1)
     rows, figures = [], []
     for each in result.remembered:
-        spreads = [*(each.error_of_each or [None] * len(result.functions)), each.average]
+        nothing: list[Spread | None] = [None] * len(result.functions)
+        spreads = [*(each.runs.final or nothing), each.runs.average]
         told = "told" if each.scenario == "task" else "from the input"
-        rows.append([each.method.label, told, *(show_spread(s, ERROR) for s in spreads), f"{len(each.errors)}"])
+        rows.append([each.method.label, told, *(show_spread(s, ERROR) for s in spreads), f"{each.runs.seeds}"])
         names = [*(f"error_{number}" for number in numbers), "average_error"]
         figures.append(
             {
                 "method": each.method.name,
                 "scenario": each.scenario,
-                **{name: s.mean if s else None for name, s in zip(names, spreads, strict=True)},
-                **{f"{name}_sem": s.sem if s else None for name, s in zip(names, spreads, strict=True)},
-                "seeds": float(len(each.errors)),
+                **{k: v for name, s in zip(names, spreads, strict=True) for k, v in figures_of(name, s, ERROR).items()},
+                "seeds": each.runs.seeds,
             }
         )
     if result.published:
         errors = [f"{error:.{_DECIMALS}f}" for error in result.published]
         average = sum(result.published) / len(result.published)
         rows.append(["HNET, published", "told", *errors, f"{average:.{_DECIMALS}f}", ""])
-    changed = [f"All ran with {' '.join(result.base.changes)}."] if result.base.changes else []
     return Sheet(
         name="toy-regression",
         title=f"{result.base.experiment.name}: what is left of each function",
@@ -232,7 +216,7 @@ def toy_regression_sheet(result: ToyRegression) -> Sheet:
         notes=[
             "Mean squared error on noiseless test data after the last function, mean ± standard error over seeds. "
             "Function: whether the method is told which one is asked, or has to see it from the input.",
-            *changed,
+            *changes_of(result.base),
         ],
         figures=figures,
     )
@@ -264,7 +248,7 @@ def _panel(each: Remembered, result: ToyRegression) -> altair.LayerChart:
             ],
         )
     )
-    error = sum(each.errors[0]) / len(each.errors[0])
+    error = float(each.runs.runs[0].matrix[-1].mean())
     told = "" if each.scenario == "task" else ", from the input alone"
     title = altair.TitleParams([f"{each.method.label}{told}", f"({error:.{_DECIMALS}f})"], fontSize=12)
     return altair.LayerChart(layer=[lines], title=title, width=_WIDTH, height=_HEIGHT)

@@ -16,7 +16,7 @@ from hypermnesia.analyses.files import Parts
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
-from hypermnesia.experiments.settings.config import Experiment, FromScratchMethod
+from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import ContinualLearner, HypernetworkLearner, score
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
@@ -117,8 +117,8 @@ def _adapted(run: FinishedRun, learned: int, count: int) -> float:
 
 def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
     """Accuracy on a task of a standard network that never learned another."""
-    method = {"learner": FromScratchMethod(method="from-scratch"), "scenario": "task"}
-    learner = build_learner(_experiment(run, task).model_copy(update=method), run.tasks)
+    values = {**_experiment(run, task).model_dump(), "learner": {"method": "from-scratch"}, "scenario": "task"}
+    learner = build_learner(Experiment.model_validate(values), run.tasks)
     learner.learn(_few(run, task, count))
     return _accuracy(learner, run.tasks[task], 0)
 

@@ -1,112 +1,29 @@
-"""Variants of an experiment, whose accuracies a study compares: their runs, what these found, and how it is drawn."""
+"""What studies of many runs share: accuracies of variants of an experiment, and how they are told and drawn."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation import statistics
 from hypermnesia.evaluation.statistics import Spread, show_spread
-from hypermnesia.experiments.many_runs.methods import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
+from hypermnesia.experiments.many_runs.base import Base
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
-_FIGURES = ("average_accuracy", "learning_accuracy", "num_weights")
 Point = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Variant:
-    """An experiment, up to the seed.
-
-    Args:
-        name: Of its run directories, `-seedN` left out.
-        preset: Preset or file that it is run from.
-        settings: All that differ from that.
-    """
-
-    name: str
-    preset: str
-    settings: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What the runs of a variant found.
-
-    Args:
-        summaries: Of its finished runs, by seed.
-
-    Example:
-        >>> found = Found(({"average_accuracy": 0.9, "learning_accuracy": 0.975, "num_weights": 9},))
-        >>> found.at_end, found.right_after
-        (Spread(mean=90.0, sem=None), Spread(mean=97.5, sem=None))
-    """
-
-    summaries: tuple[Mapping[str, Any], ...]
-
-    @property
-    def at_end(self) -> Spread | None:
-        """Average accuracy after the last task, in percent; None if no run finished, as for all others."""
-        return statistics.spread([100 * summary["average_accuracy"] for summary in self.summaries])
-
-    @property
-    def right_after(self) -> Spread | None:
-        """Accuracy on each task right after it was learned, averaged, in percent."""
-        return statistics.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
-
-    @property
-    def num_weights(self) -> int | None:
-        """Weights trained and kept, those of all tasks included."""
-        return self.summaries[0]["num_weights"] if self.summaries else None
-
-
 def check_classes(base: Base) -> None:
-    """Refuse an experiment that asks for numbers: what is compared are accuracies.
+    """Refuse a regression: what is compared are accuracies.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: The experiment is one.
     """
     if base.experiment.problem is not CLASSIFICATION:
-        raise ConfigurationError(f"{base.source} asks for numbers; accuracies are of classes, as in split-digits.")
-
-
-def plan_runs(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[PlannedRun]:
-    """The runs that variants take, seed by seed.
-
-    Args:
-        variants: Each with a name of its own.
-        scenario: In which their accuracy is wanted.
-        seeds: How many; they count from 0.
-
-    Raises:
-        ConfigurationError: Settings that cannot be run.
-
-    Example:
-        >>> small = Variant("small", "split-digits", ("network.hidden=[8]",))
-        >>> [run.name for run in plan_runs([small], "task", seeds=2)]
-        ['small-seed0', 'small-seed1']
-    """
-    runs = [
-        PlannedRun(variant.name, variant.preset, variant.settings, (scenario,), seed, _FIGURES)
-        for seed in range(seeds)
-        for variant in variants
-    ]
-    check(runs)
-    return runs
-
-
-def collect(variant: Variant, outcomes: Sequence[Outcome]) -> Found:
-    """What the runs of a variant found; those that did not finish are passed over."""
-    finished = sorted(
-        (outcome for outcome in outcomes if outcome.run.group == variant.name and outcome.summary),
-        key=lambda outcome: outcome.run.seed,
-    )
-    return Found(tuple(outcome.summary for outcome in finished))
+        raise ConfigurationError(f"{base.source} is a regression; accuracies are of classes, as in split-digits.")
 
 
 def title_of(base: Base, seeds: int) -> str:
@@ -115,15 +32,20 @@ def title_of(base: Base, seeds: int) -> str:
     return f"{base.experiment.name}, {base.experiment.scenario}-incremental, {number}"
 
 
-def seeds_of(found: Sequence[Found], wanted: int) -> str:
-    """How many seeds there are of what has the fewest, and how many were asked for, if more.
+def seeds_of(found: Sequence[Group], wanted: int) -> str:
+    """Number of seeds of the group that has the fewest, and how many were asked for, if more.
 
     Example:
-        >>> seeds_of([Found(({}, {})), Found(({},))], wanted=2)
-        '1 of 2'
+        >>> seeds_of([Group("small")], wanted=2)
+        '0 of 2'
     """
-    number = min(len(each.summaries) for each in found)
+    number = min(each.seeds for each in found)
     return f"{number}" if number == wanted else f"{number} of {wanted}"
+
+
+def changes_of(base: Base) -> list[str]:
+    """A sentence about the user's changes, if there are any."""
+    return [f"All ran with {' '.join(base.changed)}."] if base.changed else []
 
 
 def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
@@ -132,18 +54,18 @@ def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
     Args:
         series: The curve it belongs to.
         x: Where it is, above 0.
-        accuracy: In percent.
+        accuracy: Mean over seeds in [0, 1], and its standard error.
         told: What else its tooltip tells, by title.
     """
-    error = accuracy.sem or 0.0
-    low, high = max(0.0, accuracy.mean - error), min(100.0, accuracy.mean + error)
+    mean, error = 100 * accuracy.mean, 100 * (accuracy.sem or 0.0)
+    low, high = max(0.0, mean - error), min(100.0, mean + error)
     return {
         "series": series,
         "x": x,
-        "accuracy": accuracy.mean,
+        "accuracy": mean,
         "low": low,
         "high": high,
-        "text": show_spread(accuracy, ACCURACY, in_units=True),
+        "text": show_spread(accuracy, ACCURACY),
         **told,
     }
 

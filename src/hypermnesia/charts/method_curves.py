@@ -10,9 +10,9 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, task_axis
+from hypermnesia.charts.chart import COLORS, in_units, task_axis
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
-from hypermnesia.experiments.many_runs.compare import MethodComparison
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY, Metric
 
 # Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
@@ -28,7 +28,7 @@ _APART = 0.36
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """Accuracy in percent, or error, of one method or group of runs after each task; NaN = not measured.
+    """Accuracy in [0, 1], or error, of one method or group of runs after each task; NaN = not measured.
 
     Args:
         label: In the legend.
@@ -41,26 +41,9 @@ class Curves:
     average: Float64[np.ndarray, "seeds tasks"]
 
 
-def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | None:
-    """Accuracy of the first task and average accuracy over the tasks so far, after each task.
-
-    Lines are means over seeds, bands one standard error to either side. The legend names the methods from the best at
-    the end to the worst. None if no run has finished.
-
-    Args:
-        comparison: Of any number of methods; those without a finished run are left out.
-    """
-    curves = [
-        Curves(each.method.label, each.first_task, each.average_so_far) for each in comparison.methods if each.summaries
-    ]
-    if not curves:
-        return None
-    experiment = comparison.base.experiment
-    seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
-    title = f"{experiment.name}, {experiment.scenario}-incremental, {seeds}"
-    left = first_task_chart(curves, comparison.metric).properties(title="the first task", width=330)
-    right = average_chart(curves, comparison.metric).properties(title="all tasks so far, averaged", width=330)
-    return altair.HConcatChart(hconcat=[left, right], title=title, resolve=altair.Resolve(scale={"y": "shared"}))
+def curves_of(label: str, group: Group) -> Curves:
+    """Curves of a group of runs."""
+    return Curves(label, group.first_task, group.average_so_far)
 
 
 def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
@@ -74,14 +57,14 @@ def average_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart
 
 
 def _chart(
-    curves: Sequence[Curves], percents: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
+    curves: Sequence[Curves], values: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
 ) -> altair.LayerChart:
     labels = [each.label for each in curves]
-    tasks = max(percent.shape[1] for percent in percents)
+    tasks = max(each_values.shape[1] for each_values in values)
     rows = [
         row
-        for place, label, percent in zip(np.linspace(0, 1, len(labels)), labels, percents, strict=True)
-        for row in _rows(label, percent, place, metric)
+        for place, label, each_values in zip(np.linspace(0, 1, len(labels)), labels, values, strict=True)
+        for row in _rows(label, each_values, place, metric)
     ]
     ranked = sorted(curves, key=lambda each: -metric.sign * np.nan_to_num(each.average[:, -1]).mean())
     legend = altair.Legend(values=[each.label for each in ranked], symbolSize=90, symbolOpacity=1)
@@ -108,7 +91,7 @@ def _chart(
     bands = (
         base.transform_filter("datum.low !== null").mark_area(opacity=0.2, tooltip=None).encode(y="low:Q", y2="high:Q")
     )
-    several = any(len(percent) > 1 for percent in percents)
+    several = any(len(each_values) > 1 for each_values in values)
     layers = [bands, line, points] if several else [line, points]
     return altair.LayerChart(layer=layers, width=520, height=280)
 
@@ -118,7 +101,7 @@ def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, m
     measured = np.flatnonzero(~np.isnan(shown).any(axis=0))
     mean, sem = curve(shown[:, measured])
     errors = np.zeros_like(mean) if sem is None else sem
-    low, high = np.clip([mean - errors, mean + errors], 0, 100 if metric is ACCURACY else None)
+    low, high = np.clip([mean - errors, mean + errors], 0, 1 if metric is ACCURACY else None)
     return [
         {
             "method": label,
@@ -126,10 +109,10 @@ def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, m
             "x": round(int(task) + 1 + _APART * (place - 0.5), 4),
             # Each line is thinner than the one below it, which so remains visible.
             "width": round(3.2 - 1.6 * place, 2),
-            "mean": round(float(mean[i]), 4),
-            "low": None if sem is None else round(float(low[i]), 4),
-            "high": None if sem is None else round(float(high[i]), 4),
-            "text": show_spread(Spread(mean[i], None if sem is None else sem[i]), metric, in_units=True),
+            "mean": in_units(float(mean[i]), metric),
+            "low": None if sem is None else in_units(float(low[i]), metric),
+            "high": None if sem is None else in_units(float(high[i]), metric),
+            "text": show_spread(Spread(mean[i], None if sem is None else sem[i]), metric),
         }
         for i, task in enumerate(measured)
     ]

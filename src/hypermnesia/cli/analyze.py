@@ -120,9 +120,10 @@ def _of_study(study: Study) -> Callable[..., None]:
         from rich.console import Console
 
         from hypermnesia.analyses.sheet import print_sheet, write_sheet
-        from hypermnesia.experiments.many_runs.methods import base_of
+        from hypermnesia.experiments.many_runs.base import base_of
+        from hypermnesia.experiments.settings.sources import assignments
 
-        base = base_of(preset, settings or [])
+        base = base_of(preset, assignments(settings or []))
         planned = study.plan(base, **_values(study.options, options), seeds=seeds, data=data)
         directory = made(out or Path("runs") / f"{study.directory}-{base.name}")
         console = Console()

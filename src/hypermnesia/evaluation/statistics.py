@@ -50,23 +50,21 @@ def sem(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
-def show_spread(figure: Spread | None, metric: Metric, *, in_units: bool = False) -> str:
+def show_spread(figure: Spread | None, metric: Metric) -> str:
     """Mean and standard error as people read them, without the unit; an empty text for None.
 
     Args:
         figure: Figure over seeds.
         metric: Metric whose unit and decimals are shown.
-        in_units: Whether the figure is in the metric's unit already (accuracies in percent, not in [0, 1]).
 
     Example:
         >>> from hypermnesia.problems import ACCURACY
-        >>> show_spread(Spread(0.9754, 0.002), ACCURACY), show_spread(Spread(97.54, None), ACCURACY, in_units=True)
+        >>> show_spread(Spread(0.9754, 0.002), ACCURACY), show_spread(Spread(0.9754, None), ACCURACY)
         ('97.54 ± 0.20', '97.54')
     """
     if figure is None:
         return ""
-    factor = 1.0 if in_units else metric.factor
-    return " ± ".join(f"{factor * value:.{metric.decimals}f}" for value in figure if value is not None)
+    return " ± ".join(f"{metric.factor * value:.{metric.decimals}f}" for value in figure if value is not None)
 
 
 def curve(values: Float64[np.ndarray, "seeds points"]) -> tuple[Float64[np.ndarray, " points"], np.ndarray | None]:

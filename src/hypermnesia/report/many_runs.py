@@ -12,7 +12,7 @@ from rich.table import Table
 
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.tune import Trial
-from hypermnesia.problems import ACCURACY, ERROR, Metric
+from hypermnesia.problems import Metric
 
 _SHOWN = 10
 
@@ -23,16 +23,9 @@ def started(run: PlannedRun) -> str:
 
 
 def ended(outcome: Outcome) -> str:
-    """The line for a run that ended.
-
-    Example:
-        >>> run = PlannedRun("ewc", "split-mnist-ewc", (), ("task", "class"), 0)
-        >>> found = {"measure": "accuracy", "scenario_accuracy": {"task": 0.9973, "class": 0.695}}
-        >>> ended(Outcome(run, "finished", 83.4, found))
-        'ewc-seed0: finished in 0:01:23, task 99.73 %, class 69.50 %'
-    """
+    """The line for a run that ended: its averages, and how long it took."""
     took = f" in {datetime.timedelta(seconds=round(outcome.seconds))}" if outcome.seconds else ""
-    show = next((m.show for m in (ACCURACY, ERROR) if m.name == outcome.summary.get("measure")), str)
+    show = outcome.run.experiment.problem.metric.show
     found = "".join(f", {scenario} {show(value)}" for scenario, value in outcome.averages.items())
     return f"{outcome.run.name}: {outcome.state}{took}{found}"
 

@@ -9,12 +9,10 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
-from hypermnesia.analyses.sheet import escaped, markdown_table
-from hypermnesia.evaluation.statistics import Spread, show_spread
-from hypermnesia.experiments.many_runs.published import Accuracy
+from hypermnesia.analyses.sheet import escaped, figures_of, in_parts, markdown_table
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
 from hypermnesia.files import write_formats
 from hypermnesia.problems import ACCURACY
@@ -29,7 +27,7 @@ _LATEX = str.maketrans(
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the table; where it is too wide, as several with some of the methods each."""
-    for table in _fitting(console, comparison):
+    for table in in_parts(console, comparison.table.methods, lambda methods: _table(comparison, methods)):
         console.print(table)
     for note in _notes(comparison):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
@@ -95,23 +93,13 @@ def long_csv(comparison: Comparison) -> str:
         for method in comparison.table.methods:
             cell = comparison.cell(benchmark, scenario, method)
             below = None if cell.below is None else str(cell.below).lower()
-            figures = [*(cell.published or (None, None)), cell.mean, cell.sem, len(cell.ours), below]
-            changed = " ".join(comparison.changes) if cell.ours else ""
+            spreads = [
+                value for each in (cell.published, cell.ours) for value in figures_of("", each, ACCURACY).values()
+            ]
+            figures = [*spreads, cell.seeds, below]
+            changed = " ".join(comparison.changed) if cell.ours else ""
             writer.writerow([benchmark, scenario, method, *figures, changed])
     return text.getvalue()
-
-
-def _fitting(console: Console, comparison: Comparison) -> Iterator[Table]:
-    """The table in as few parts as fit on the console."""
-    unbounded = console.options.update(max_width=10_000)
-    methods: list[str] = []
-    for method in comparison.table.methods:
-        wider = _table(comparison, [*methods, method])
-        if methods and Measurement.get(console, unbounded, wider).maximum > console.width:
-            yield _table(comparison, methods)
-            methods = []
-        methods.append(method)
-    yield _table(comparison, methods)
 
 
 def _table(comparison: Comparison, methods: Sequence[str]) -> Table:
@@ -132,7 +120,7 @@ def _table(comparison: Comparison, methods: Sequence[str]) -> Table:
 
 def _columns(comparison: Comparison, methods: Sequence[str] | None = None) -> Iterator[tuple[str, list[str]]]:
     """Each method with the names of its columns."""
-    ours = "ours* (seeds)" if comparison.changes else "ours (seeds)"
+    ours = "ours* (seeds)" if comparison.changed else "ours (seeds)"
     for method in methods or comparison.table.methods:
         yield method, ["published", ours] if method in comparison.table.reproduced else ["published"]
 
@@ -143,21 +131,13 @@ def _rows(comparison: Comparison, methods: Sequence[str] | None = None) -> Itera
         texts: list[str] = []
         for method, columns in _columns(comparison, methods):
             cell = comparison.cell(benchmark, scenario, method)
-            texts += [published_text(cell.published), ours_text(cell)][: len(columns)]
+            texts += [show_spread(cell.published, ACCURACY), ours_text(cell)][: len(columns)]
         yield (benchmark, scenario), texts
-
-
-def published_text(accuracy: Accuracy | None) -> str:
-    """Mean and standard error; empty if it was not published."""
-    return show_spread(accuracy and Spread(*accuracy), ACCURACY, in_units=True)
 
 
 def ours_text(cell: Cell) -> str:
     """Mean, standard error, number of seeds, and the mark where ours is below."""
-    if cell.mean is None:
-        return ""
-    spread = show_spread(Spread(cell.mean, cell.sem), ACCURACY, in_units=True)
-    return f"{spread} ({len(cell.ours)}){f' {BELOW}' if cell.below else ''}"
+    return f"{show_spread(cell.ours, ACCURACY)} ({cell.seeds}){f' {BELOW}' if cell.below else ''}" if cell.ours else ""
 
 
 def _notes(comparison: Comparison) -> list[str]:
@@ -168,6 +148,6 @@ def _notes(comparison: Comparison) -> list[str]:
         f"{BELOW} ours is below the published by more than two standard errors of the difference "
         "(of one seed: the published spread is taken).",
     ]
-    if comparison.changes:
-        notes.append(f"* Not the published settings: ours ran with {' '.join(comparison.changes)}.")
+    if comparison.changed:
+        notes.append(f"* Not the published settings: ours ran with {' '.join(comparison.changed)}.")
     return notes

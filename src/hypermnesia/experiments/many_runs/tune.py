@@ -18,14 +18,14 @@ import torch
 from pydantic import BaseModel
 
 from hypermnesia.errors import ConfigurationError, DivergenceError, did_you_mean
+from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
-from hypermnesia.learners import score
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import SearchRange, checked
-from hypermnesia.tasks import Task
+from hypermnesia.tasks import Scenario, Task
 
 if TYPE_CHECKING:
     import optuna
@@ -244,25 +244,31 @@ def _threads(wanted: int | None, jobs: int) -> int | None:
 
 def _average(search: Search, tasks: Sequence[Task], told: Callable[[Trial], None], trial: optuna.Trial) -> float:
     """Learn all tasks with settings that the trial suggests; how well that does on validation data."""
-    import optuna
-
     suggested = {
         place: trial.suggest_float(place, where.low, where.high, log=where.log) for place, where in search.space.items()
     }
     told(Trial(trial.number, suggested, None, "running"))
     experiment = _with_settings(search.experiment, suggested)
-    learner = build_learner(experiment, tasks)
-    average = 0.0
-    for number, task in enumerate(tasks):
-        with _diverged_is_pruned():
-            learner.learn(task)
-        scenario = experiment.scenario
-        found = [score(learner, each.test, i, [scenario]) for i, each in enumerate(tasks[: number + 1]) if each.test]
-        average = sum(each.value[scenario] for each in found) / len(found)
-        trial.report(average, number)
-        if number + 1 < len(tasks) and trial.should_prune():
+    reporting = _Reporting(trial, experiment.scenario, len(tasks))
+    with _diverged_is_pruned():
+        learn_and_evaluate(build_learner(experiment, tasks), tasks, [experiment.scenario], reporting)
+    return reporting.average
+
+
+class _Reporting(Observer):
+    """Reports the average after each task, and gives a trial up that falls behind."""
+
+    def __init__(self, trial: optuna.Trial, scenario: Scenario, tasks: int) -> None:
+        self._trial, self._scenario, self._tasks = trial, scenario, tasks
+        self.average = 0.0
+
+    def evaluated(self, after: int, scores: Scores) -> None:
+        import optuna
+
+        self.average = sum(splits["test"].value[self._scenario] for splits in scores.values()) / len(scores)
+        self._trial.report(self.average, after)
+        if after + 1 < self._tasks and self._trial.should_prune():
             raise optuna.TrialPruned
-    return average
 
 
 @contextlib.contextmanager

@@ -224,7 +224,10 @@ def _timing(file: Path) -> list[Timing]:
     """
     seconds = ("learning_seconds", "evaluation_seconds")
     rows = csv.DictReader(_text(file))
-    return [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
+    timing = [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
+    if any(task.iterations < 1 for task in timing):
+        raise ValueError("every task must have iterations")
+    return timing
 
 
 def _is_run(path: Path) -> bool:

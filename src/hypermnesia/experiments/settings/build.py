@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,8 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
             f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
     options: dict[str, Any] = {"scenario": experiment.scenario} if method.learner.trained_for_scenario else {}
-    learner = method.learner(
+    make: Callable[..., ContinualLearner] = method.learner
+    learner = make(
         build_network(experiment, tasks),
         experiment.learner.model_dump(exclude={"method"}),
         training=experiment.training,

@@ -112,7 +112,7 @@ class LearnerSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, values: Any) -> Any:
-        own = METHODS.get(values.get("method")) if isinstance(values, Mapping) else None
+        own = METHODS.get(str(values.get("method"))) if isinstance(values, Mapping) else None
         return sources.merged(own.settings, values) if own else values
 
     @model_validator(mode="after")
@@ -129,10 +129,11 @@ class LearnerSettings(BaseModel):
 def _section(method: Method) -> type[LearnerSettings]:
     """The settings of a method's learner, with its name."""
     # In this order, so that the name comes first when they are written down.
-    bases = (method.learner.Settings, LearnerSettings)
+    bases: Any = (method.learner.Settings, LearnerSettings)
     name = "".join(map(str.capitalize, method.name.split("-")))
-    fields: Any = {"method": (Literal[method.name], ...)}  # type: ignore[valid-type]
-    return create_model(f"{name}Settings", __base__=bases, **fields)
+    fields: Any = {"method": (Literal[method.name], ...)}
+    made: Any = create_model(f"{name}Settings", __base__=bases, **fields)
+    return made  # type: ignore[no-any-return]
 
 
 if TYPE_CHECKING:

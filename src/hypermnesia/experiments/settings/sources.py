@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -181,6 +181,33 @@ def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) ->
     if not isinstance(inner, dict):
         raise ConfigurationError(f"{place}: there is nothing below '{first}', which is {inner!r}.")
     return {**values, first: _with(inner, rest, value, place)}
+
+
+def assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Values by place, from texts as people type them.
+
+    Args:
+        texts: Texts like `learner.beta=0.01`; what follows `=` is YAML.
+
+    Raises:
+        ConfigurationError: A text without `=`, or with broken YAML.
+
+    Example:
+        >>> assignments(["learner.beta=1e-2", "network.hidden=[8]"])
+        {'learner.beta': 0.01, 'network.hidden': [8]}
+    """
+    changes = {}
+    for text in texts:
+        place, equals, value = text.partition("=")
+        if not equals or not all(place.split(".")):
+            raise ConfigurationError(
+                f"'{text}' is not understood; a setting is changed by section.key=value, as in training.iterations=500."
+            )
+        try:
+            changes[place] = parse(value)
+        except yaml.YAMLError as error:
+            raise ConfigurationError(f"{place}: '{value}' is not valid YAML: {on_one_line(error)}.") from error
+    return changes
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import altair
-import numpy as np
 
 from hypermnesia.charts.chart import in_units
-from hypermnesia.charts.method_curves import Curves, average_chart, first_task_chart
+from hypermnesia.charts.method_curves import average_chart, curves_of, first_task_chart
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs import published as tables
-from hypermnesia.experiments.many_runs.answers import answers
 from hypermnesia.experiments.many_runs.published import PublishedTable
-from hypermnesia.experiments.many_runs.reproduce import Comparison
+from hypermnesia.experiments.many_runs.reproduce import Comparison, answers
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import Metric
+from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.page.section import Block, Figure, Section, Table, Text
-from hypermnesia.report.published_table import BELOW, ours_text, published_text
+from hypermnesia.report.published_table import BELOW, ours_text
 from hypermnesia.report.text import difference, duration, labels, number, size
 
 _MOST_CURVES = 21  # colors, lines and shapes tell so many apart
@@ -103,7 +101,7 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
     if not known:
         return []
     metric = known[0].metric
-    curves = [_curve(group) for group in known if group.metric is metric][:_MOST_CURVES]
+    curves = [curves_of(group.label, group) for group in known if group.metric is metric][:_MOST_CURVES]
     note = f"The first {_MOST_CURVES} of {len(groups)}." if len(groups) > _MOST_CURVES else ""
     told = f"{metric.label} after each task, a line for each group of runs"
     first, average = first_task_chart(curves, metric), average_chart(curves, metric)
@@ -111,12 +109,6 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
         Figure("curves-first-task", "The first task, as tasks go by", first, f"{told}: on the first task.", note),
         Figure("curves-average", "All tasks so far, averaged", average, f"{told}: over all tasks so far.", note),
     ]
-
-
-def _curve(group: Group) -> Curves:
-    shown = group.metric.factor * group.matrices
-    averages = [shown[:, after, : after + 1].mean(axis=1) for after in range(shown.shape[1])]
-    return Curves(group.label, shown[:, :, 0], np.stack(averages, axis=1))
 
 
 def ranking_chart(
@@ -154,8 +146,8 @@ def ranking_chart(
 
 def published(groups: Sequence[Group]) -> Section | None:
     """A row for each published accuracy that a run answers for."""
-    comparisons = [answers(tables.load(name), groups) for name in tables.tables()]
-    found = [comparison for comparison in comparisons if comparison.measured]
+    comparisons = [answers(tables.load_table(name), groups) for name in tables.tables()]
+    found = [comparison for comparison in comparisons if comparison.found]
     if not found:
         return None
     note = Text(
@@ -172,7 +164,7 @@ def _beside(comparison: Comparison) -> Table:
         for method, label in table.methods.items():
             cell = comparison.cell(benchmark, scenario, method)
             if cell.ours:
-                rows.append([f"{label}, {benchmark}", scenario, published_text(cell.published), ours_text(cell)])
+                rows.append([f"{label}, {benchmark}", scenario, show_spread(cell.published, ACCURACY), ours_text(cell)])
     caption = (
         f"Test accuracy (%) after the last task, mean ± standard error. Published, {table.seeds} seeds: {table.source}"
     )
