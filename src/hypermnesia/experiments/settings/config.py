@@ -132,8 +132,9 @@ def _section(method: Method) -> type[LearnerSettings]:
     bases: Any = (method.learner.Settings, LearnerSettings)
     name = "".join(map(str.capitalize, method.name.split("-")))
     fields: Any = {"method": (Literal[method.name], ...)}
-    made: Any = create_model(f"{name}Settings", __base__=bases, **fields)
-    return made  # type: ignore[no-any-return]
+    make: Any = create_model  # whose declared types allow one base only
+    made: type[LearnerSettings] = make(f"{name}Settings", __base__=bases, **fields)
+    return made
 
 
 if TYPE_CHECKING:
