@@ -1,4 +1,4 @@
-"""How much it matters to choose the strength: β of the output regularizer beside λ of online EWC.
+"""Accuracy against the strength of a regularizer: β of the output regularizer beside λ of online EWC.
 
 Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, whose appendix shows that β may differ by
 orders of magnitude. The published λ lie between 100 and 1e10 (van de Ven and Tolias, Three scenarios for continual
@@ -44,12 +44,12 @@ _RIGHT_AFTER, _AT_END = _LOOKS
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """A method and what its strength is called.
+    """Method with a regularizer, and the setting of its strength.
 
     Args:
-        method: Which.
-        symbol: Of the strength.
-        place: Of it among the settings.
+        method: Method.
+        symbol: Symbol of the strength.
+        place: Setting that holds the strength.
         argument: Argument of the study that holds its values.
     """
 
@@ -68,12 +68,12 @@ REGULARIZERS = (
 
 @dataclasses.dataclass(frozen=True)
 class Strengths:
-    """A regularizer at several strengths.
+    """Strengths of a regularizer that are compared.
 
     Args:
-        regularizer: Which.
-        own: The strength in the preset for these tasks; None if there is no such preset.
-        variants: By strength, from the smallest.
+        regularizer: Regularizer.
+        own: Strength in the preset for these tasks; None if there is no such preset.
+        variants: Experiments by strength, from the smallest.
     """
 
     regularizer: Regularizer
@@ -83,30 +83,30 @@ class Strengths:
 
 @dataclasses.dataclass(frozen=True)
 class StrengthCurve:
-    """What a regularizer's strengths found.
+    """Results of a regularizer by strength.
 
     Args:
-        strengths: Which.
-        found: By strength, from the smallest.
+        strengths: Strengths that were compared.
+        found: Results by strength, from the smallest.
     """
 
     strengths: Strengths
     found: dict[float, Found]
 
     def near_best(self, points: float = 1.0) -> list[float]:
-        """The strengths whose accuracy at the end is within so many percentage points of the best."""
+        """Strengths whose accuracy at the end is within `points` percentage points of the best."""
         at_end = {strength: each.at_end.mean for strength, each in self.found.items() if each.at_end}
         return [strength for strength, accuracy in at_end.items() if accuracy >= max(at_end.values()) - points]
 
 
 @dataclasses.dataclass(frozen=True)
 class StrengthStudy:
-    """Accuracy by strength.
+    """Results of the study: accuracy by strength.
 
     Args:
-        base: The experiment that both were compared on.
-        seeds: How many runs of each were asked for.
-        curves: One for each regularizer.
+        base: Experiment that both were compared on.
+        seeds: Number of runs of each that were asked for.
+        curves: Results of each regularizer.
     """
 
     base: Base
@@ -115,12 +115,12 @@ class StrengthStudy:
 
 
 def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> list[Strengths]:
-    """Both regularizers at these strengths.
+    """Vary the experiment by these strengths of both regularizers.
 
     Args:
-        base: The experiment to compare them on.
-        betas: Of the output regularizer, above 0.
-        lambdas: Of online EWC, above 0.
+        base: Experiment to compare them on.
+        betas: Strengths of the output regularizer, above 0.
+        lambdas: Strengths of online EWC, above 0.
 
     Raises:
         ConfigurationError: A setting is for this study to decide.
@@ -164,13 +164,13 @@ def plan(
 
 
 def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcome], seeds: int = 1) -> StrengthStudy:
-    """What the runs found.
+    """Collect the results of the runs.
 
     Args:
-        base: The experiment that they were planned from.
-        planned: Likewise.
-        outcomes: Runs that did not finish are passed over.
-        seeds: How many were asked for.
+        base: Experiment that the runs were planned from.
+        planned: Strengths that they were planned from.
+        outcomes: Outcomes of the runs; those that did not finish are passed over.
+        seeds: Number of seeds that were asked for.
     """
     curves = [
         StrengthCurve(each, {value: collect(variant, outcomes) for value, variant in each.variants.items()})
@@ -193,7 +193,7 @@ def _strengths(base: Base, regularizer: Regularizer, values: Sequence[float]) ->
 
 
 def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
-    """Average accuracy against strength, a panel for each regularizer on one axis; None if no run has finished."""
+    """Chart of average accuracy against strength, a panel for each regularizer; None if no run has finished."""
     panels = {number: points for number, curve in enumerate(study.curves) if (points := list(_points(curve)))}
     if not panels:
         return None
@@ -210,7 +210,7 @@ def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
 
 
 def strength_sheet(study: StrengthStudy) -> Sheet:
-    """The figures of a study, one row for each strength."""
+    """Table of a study, one row for each strength."""
     rows, figures = [], []
     for curve in study.curves:
         regularizer, nothing = curve.strengths.regularizer, (None, None)

@@ -1,4 +1,4 @@
-"""Functions of one variable learned one after another: what each method remembers of them, as curves to look at."""
+"""Functions of one variable, learned one after another, as each method remembers them."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ _DECIMALS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A function where it is asked.
+    """Curve of a function.
 
     Attributes:
-        x: Points in its interval.
-        y: Its values there.
+        x: Points in the interval of the function.
+        y: Values at these points.
     """
 
     x: list[float]
@@ -60,13 +60,13 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Remembered:
-    """What a method has left of the functions after the last one.
+    """Functions as a method remembers them after the last one.
 
     Attributes:
-        method: Which.
-        scenario: `task` where it is told which function is asked.
-        errors: Mean squared error on each function, one row for each finished seed.
-        curves: What it answers, of the first finished seed; empty if there is none.
+        method: Method.
+        scenario: Scenario; `task` where the method is told which function is asked.
+        errors: Mean squared errors on the functions, one row for each finished seed.
+        curves: Answers of the first finished seed; empty if there is none.
     """
 
     method: Method
@@ -76,24 +76,24 @@ class Remembered:
 
     @property
     def error_of_each(self) -> list[Spread | None]:
-        """On each function, over seeds."""
+        """Error on each function, over seeds."""
         return [statistics.spread(list(column)) for column in zip(*self.errors, strict=True)]
 
     @property
     def average(self) -> Spread | None:
-        """Over functions."""
+        """Error averaged over functions, over seeds."""
         return statistics.spread([sum(row) / len(row) for row in self.errors])
 
 
 @dataclasses.dataclass(frozen=True)
 class ToyRegression:
-    """Methods side by side.
+    """Results of the study: methods side by side.
 
     Attributes:
-        base: What was learned.
-        seeds: How many runs of each method were asked for.
-        functions: As they are.
-        remembered: Of each method.
+        base: Experiment with the functions.
+        seeds: Number of runs of each method that were asked for.
+        functions: Curves of the functions themselves.
+        remembered: Results of each method.
     """
 
     base: Base
@@ -136,13 +136,13 @@ def plan(base: Base, seeds: int = 1, data: Path | None = None) -> PlannedStudy:
 
 
 def collect(base: Base, outcomes: Sequence[Outcome], directory: Path, seeds: int = 1) -> ToyRegression:
-    """What the runs found; those that did not finish are passed over.
+    """Collect the results of the runs; those that did not finish are passed over.
 
     Args:
-        base: That the runs were planned from.
-        outcomes: Of the runs.
-        directory: Below which theirs are.
-        seeds: How many were asked for.
+        base: Experiment that the runs were planned from.
+        outcomes: Outcomes of the runs.
+        directory: Directory that holds the run directories.
+        seeds: Number of seeds that were asked for.
 
     Raises:
         CheckpointError: A learner is missing or damaged.
@@ -185,10 +185,10 @@ def _curve(x: torch.Tensor, y: torch.Tensor) -> Curve:
 
 
 def toy_regression_chart(result: ToyRegression) -> altair.VConcatChart | None:
-    """For each method what it answers, over the functions themselves; None if no run has finished.
+    """Chart of what each method answers, over the functions themselves; None if no run has finished.
 
     Args:
-        result: Of any number of functions of one variable.
+        result: Results for any number of functions of one variable.
     """
     panels = [_panel(each, result) for each in result.remembered if each.curves]
     if not panels:
@@ -202,7 +202,7 @@ def toy_regression_chart(result: ToyRegression) -> altair.VConcatChart | None:
 
 
 def toy_regression_sheet(result: ToyRegression) -> Sheet:
-    """Mean squared errors after the last function, one row for each method."""
+    """Table of mean squared errors after the last function, one row for each method."""
     numbers = range(1, len(result.functions) + 1)
     rows, figures = [], []
     for each in result.remembered:

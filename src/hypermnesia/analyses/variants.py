@@ -1,4 +1,4 @@
-"""Variants of an experiment, whose accuracies a study compares: their runs, what these found, and how it is drawn."""
+"""Variants of an experiment, whose accuracies a study compares: their runs, results and curves."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Point = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """An experiment, up to the seed.
+    """Variant of an experiment, up to the seed.
 
     Args:
-        name: Of its run directories, `-seedN` left out.
-        preset: Preset or file that it is run from.
-        settings: All that differ from that.
+        name: Name of its run directories, without `-seedN`.
+        preset: Preset or file to run.
+        settings: Settings that differ from that.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What the runs of a variant found.
+    """Results of the runs of a variant.
 
     Args:
-        summaries: Of its finished runs, by seed.
+        summaries: Summaries of its finished runs, by seed.
 
     Example:
         >>> found = Found(({"average_accuracy": 0.9, "learning_accuracy": 0.975, "num_weights": 9},))
@@ -56,35 +56,37 @@ class Found:
 
     @property
     def right_after(self) -> Spread | None:
-        """Accuracy on each task right after it was learned, averaged, in percent."""
+        """Average accuracy on each task right after it was learned, in percent."""
         return statistics.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
 
     @property
     def num_weights(self) -> int | None:
-        """Weights trained and kept, those of all tasks included."""
+        """Number of weights trained and kept, those of all tasks included."""
         return self.summaries[0]["num_weights"] if self.summaries else None
 
 
 def check_classes(base: Base) -> None:
-    """Refuse an experiment that asks for numbers: what is compared are accuracies.
+    """Refuse an experiment with regression tasks, as accuracies are compared.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: Its tasks are regression tasks.
     """
     if base.experiment.problem is not CLASSIFICATION:
-        raise ConfigurationError(f"{base.source} asks for numbers; accuracies are of classes, as in split-digits.")
+        raise ConfigurationError(
+            f"{base.source} has regression tasks; accuracies are of classification, as in split-digits."
+        )
 
 
 def plan_runs(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[PlannedRun]:
-    """The runs that variants take, seed by seed.
+    """Runs that variants take, seed by seed.
 
     Args:
-        variants: Each with a name of its own.
-        scenario: In which their accuracy is wanted.
-        seeds: How many; they count from 0.
+        variants: Variants, each with a name of its own.
+        scenario: Scenario in which their accuracy is wanted.
+        seeds: Number of seeds, which count from 0.
 
     Raises:
-        ConfigurationError: Settings that cannot be run.
+        ConfigurationError: Settings cannot be run.
 
     Example:
         >>> small = Variant("small", "split-digits", ("network.hidden=[8]",))
@@ -101,7 +103,7 @@ def plan_runs(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> lis
 
 
 def collect(variant: Variant, outcomes: Sequence[Outcome]) -> Found:
-    """What the runs of a variant found; those that did not finish are passed over."""
+    """Results of the runs of a variant; those that did not finish are passed over."""
     finished = sorted(
         (outcome for outcome in outcomes if outcome.run.group == variant.name and outcome.summary),
         key=lambda outcome: outcome.run.seed,
@@ -110,13 +112,13 @@ def collect(variant: Variant, outcomes: Sequence[Outcome]) -> Found:
 
 
 def title_of(base: Base, seeds: int) -> str:
-    """Experiment, scenario and number of seeds."""
+    """Title of a chart: experiment, scenario and number of seeds."""
     number = f"{seeds} seeds" if seeds > 1 else "one seed"
     return f"{base.experiment.name}, {base.experiment.scenario}-incremental, {number}"
 
 
 def seeds_of(found: Sequence[Found], wanted: int) -> str:
-    """How many seeds there are of what has the fewest, and how many were asked for, if more.
+    """Smallest number of finished seeds as text, with the number asked for if that is more.
 
     Example:
         >>> seeds_of([Found(({}, {})), Found(({},))], wanted=2)
@@ -127,13 +129,13 @@ def seeds_of(found: Sequence[Found], wanted: int) -> str:
 
 
 def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
-    """A point of a curve.
+    """Point of a curve.
 
     Args:
-        series: The curve it belongs to.
-        x: Where it is, above 0.
-        accuracy: In percent.
-        told: What else its tooltip tells, by title.
+        series: Name of the curve that it belongs to.
+        x: Position, above 0.
+        accuracy: Accuracy in percent.
+        told: Further texts of its tooltip, by field.
     """
     error = accuracy.sem or 0.0
     low, high = max(0.0, accuracy.mean - error), min(100.0, accuracy.mean + error)
@@ -155,14 +157,14 @@ def curves(
     y: altair.Y,
     told: Mapping[str, str],
 ) -> altair.LayerChart:
-    """A line for each series, a mark for each point, and one standard error to either side where there is one.
+    """Chart with a line for each series, a mark for each point, and one standard error to either side.
 
     Args:
-        points: Made by :func:`point`.
-        looks: Of each series, in the order of the legend: `color`, `dash` and `shape`.
-        x: The axis of the field `x`.
-        y: The axis of the field `accuracy`.
-        told: Titles of what tooltips tell, by field.
+        points: Points made by :func:`point`.
+        looks: `color`, `dash` and `shape` of each series, in the order of the legend.
+        x: Axis of the field `x`.
+        y: Axis of the field `accuracy`.
+        told: Titles of further texts in tooltips, by field.
     """
     scales = {
         key: altair.Scale(domain=list(looks), range=[look[key] for look in looks.values()])

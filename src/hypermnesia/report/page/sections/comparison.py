@@ -1,4 +1,4 @@
-"""Groups side by side: with each other, and with published results."""
+"""Sections that set groups of runs side by side: with each other, and with published results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROW = 22  # pixels
 
 
 def comparison(groups: Sequence[Group]) -> Section | None:
-    """Nothing for a single group."""
+    """Section with a table, rankings and curves of all groups; None for a single group."""
     if len(groups) < 2:
         return None
     return Section("Side by side", [_table(groups), *_rankings(groups), *_curves(groups)])
@@ -122,12 +122,12 @@ def _curve(group: Group) -> Curves:
 def ranking_chart(
     figures: Mapping[str, Spread], metric: Metric, label: str, *, descending: bool = True
 ) -> altair.LayerChart:
-    """A point for each mean over seeds, and a bar of one standard error to either side.
+    """Chart of figures, the best first: a point for each mean over seeds, a bar of one standard error to either side.
 
     Args:
-        figures: By what they are of.
-        metric: In whose units they are shown.
-        label: What they are, at the axis.
+        figures: Figures by what they are of.
+        metric: Metric in whose units they are shown.
+        label: Title of the axis.
         descending: Whether the largest is the best.
     """
     rows = [
@@ -153,7 +153,7 @@ def ranking_chart(
 
 
 def published(groups: Sequence[Group]) -> Section | None:
-    """A row for each published accuracy that a run answers for."""
+    """Section with a row for each published accuracy that has runs of ours beside it; None without any."""
     comparisons = [answers(tables.load(name), groups) for name in tables.tables()]
     found = [comparison for comparison in comparisons if comparison.measured]
     if not found:
