@@ -176,5 +176,5 @@ def test_studies_of_accuracies_need_classes(call, study):
     code, _, err = call("analyze", study, "toy-regression")
     assert (code, err) == (
         2,
-        "Error: toy-regression asks for numbers; accuracies are of classes, as in split-digits.\n",
+        "Error: toy-regression has regression tasks; accuracies are of classification, as in split-digits.\n",
     )

@@ -38,14 +38,14 @@ _RIGHT_AFTER, _AT_END, _BESIDE = _LOOKS
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """A hypernetwork, and standard networks with as many weights.
+    """Size of a hypernetwork, with standard networks of as many weights.
 
     Args:
-        ratio: Hypernetwork weights per target weight that were asked for.
-        hypernetwork: With this ratio, or the nearest below.
-        standard: A network for each task, whose hidden layers are scaled until all of them together have as many
-            weights as the hypernetwork, or nearly; None where there is none.
-        standard_hidden: Their widths.
+        ratio: Wanted hypernetwork weights per target weight.
+        hypernetwork: Hypernetwork with this ratio, or the nearest below.
+        standard: Standard network for each task, whose hidden layers are scaled until all of them together have as
+            many weights as the hypernetwork, or nearly; None where there is none.
+        standard_hidden: Widths of their hidden layers.
     """
 
     ratio: float
@@ -56,14 +56,14 @@ class Size:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """What is compared.
+    """Sizes that are compared.
 
     Args:
-        base: The experiment of the hypernetwork.
-        target_weights: Of the network that is generated.
-        num_tasks: That are learned.
-        sizes: From the smallest.
-        left_out: What cannot be there and why, a sentence for each.
+        base: Experiment of the hypernetwork.
+        target_weights: Number of weights of the target network.
+        num_tasks: Number of tasks.
+        sizes: Sizes, from the smallest.
+        left_out: Sentences that say what cannot be run and why.
     """
 
     base: Base
@@ -83,12 +83,12 @@ class Sizes:
 
 @dataclasses.dataclass(frozen=True)
 class SizedFound:
-    """What one size found.
+    """Results of one size.
 
     Args:
-        size: Which.
-        hypernetwork: Of it.
-        standard: Of the standard networks; None where there are none.
+        size: Size.
+        hypernetwork: Results of the hypernetwork.
+        standard: Results of the standard networks; None where there are none.
     """
 
     size: Size
@@ -98,12 +98,12 @@ class SizedFound:
 
 @dataclasses.dataclass(frozen=True)
 class CompressionStudy:
-    """Accuracy by size.
+    """Results of the study: accuracy by size.
 
     Args:
-        sizes: What was compared.
-        seeds: How many runs of each were asked for.
-        found: Of each size.
+        sizes: Sizes that were compared.
+        seeds: Number of runs of each that were asked for.
+        found: Results of each size.
     """
 
     sizes: Sizes
@@ -116,17 +116,17 @@ class CompressionStudy:
 
 
 def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Sizes:
-    """Hypernetworks of these compression ratios, and the standard networks beside them.
+    """Choose hypernetworks of these compression ratios, and the standard networks beside them.
 
     Args:
-        base: The experiment of the hypernetwork; its settings of the learner are not for the standard networks.
+        base: Experiment of the hypernetwork; its settings of the learner are not for the standard networks.
         ratios: Wanted hypernetwork weights, embeddings included, per target weight.
-        data: Where the data lie; None looks at the usual places.
+        data: Directory of the data; None looks at the usual places.
 
     Raises:
         ConfigurationError: None of the ratios can be met, the target has no hidden layer to scale, or a setting is
             for this study to decide.
-        DataError: Missing or damaged data.
+        DataError: Data are missing or damaged.
 
     Example:
         >>> from hypermnesia.experiments.many_runs.base import base_of
@@ -183,12 +183,12 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
 
 
 def compression(sizes: Sizes, outcomes: Sequence[Outcome], seeds: int = 1) -> CompressionStudy:
-    """What the runs found.
+    """Collect the results of the runs.
 
     Args:
-        sizes: What they were planned from.
-        outcomes: Runs that did not finish are passed over.
-        seeds: How many were asked for.
+        sizes: Sizes that the runs were planned from.
+        outcomes: Outcomes of the runs; those that did not finish are passed over.
+        seeds: Number of seeds that were asked for.
     """
     rows = [
         SizedFound(
@@ -213,7 +213,7 @@ def _standard(base: Base, ratio: float, hidden: Sequence[int]) -> PlannedRun:
 
 
 def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
-    """Average accuracy against weights per weight of the target network; None if no run has finished."""
+    """Chart of average accuracy against weights per weight of the target network; None if no run has finished."""
     points = list(_points(study))
     if not points:
         return None
@@ -232,7 +232,7 @@ def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
 
 
 def compression_sheet(study: CompressionStudy) -> Sheet:
-    """The figures of a study, one row for each size."""
+    """Table of a study, one row for each size."""
     head = ["asked for", "ratio", "weights", "right after (%)", "at the end (%)"]
     head += ["standard: hidden", "standard: weights", "standard (%)", "seeds"]
     return Sheet(

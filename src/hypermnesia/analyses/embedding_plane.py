@@ -34,14 +34,14 @@ _MOST_NUMBERED = 12  # learned embeddings with their numbers beside them
 
 @dataclasses.dataclass(frozen=True)
 class TaskOnPlane:
-    """One task's test accuracy over the plane.
+    """Test accuracy of one task over the plane.
 
     Attributes:
-        number: Of the task, from 1.
-        name: Of the task.
-        accuracy: From 0 to 1; a row for each y, a column for each x.
+        number: Number of the task, from 1.
+        name: Name of the task.
+        accuracy: Accuracies from 0 to 1; a row for each y, a column for each x.
         at_embedding: Accuracy on the same examples at the task's embedding itself.
-        remembered: Which part of the square has at most 0.01 less than that.
+        remembered: Part of the square in which the accuracy is at most 0.01 below that.
     """
 
     number: int
@@ -57,15 +57,15 @@ class AccuracyOverPlane:
 
     Attributes:
         run: Name of the experiment and seed, for people.
-        dimensions: Of an embedding.
-        explained: Which fraction of the learned embeddings' variance lies along each axis; None where an embedding has
-            no other dimensions.
-        x: Where along the first axis.
-        y: Where along the second axis.
+        dimensions: Number of dimensions of an embedding.
+        explained: Fraction of the learned embeddings' variance along each axis; None where an embedding has no other
+            dimensions.
+        x: Positions along the first axis.
+        y: Positions along the second axis.
         learned: x and y of every learned embedding. That of a task lies in the plane looked at; others may lie off it,
             and these are their projections.
-        examples: How many test examples of each task were asked, at most.
-        tasks: All of them, or as many as can be looked at, evenly spread.
+        examples: Largest number of test examples of a task that were asked.
+        tasks: Results of all tasks, or of twelve evenly chosen ones.
     """
 
     run: str
@@ -87,13 +87,13 @@ def embedding_plane(
     Every row of the grid is kept as soon as it is measured.
 
     Args:
-        run: What to look into.
-        resolution: Points in each direction.
-        examples: Test examples of each task to ask, drawn at random once.
-        advanced: Is told of every row.
+        run: Run to look into.
+        resolution: Number of points in each direction, at least 2.
+        examples: Number of test examples of each task to ask, drawn at random once.
+        advanced: Function that is told of every row.
 
     Raises:
-        ConfigurationError: There is no such plane, or nothing to see on it.
+        ConfigurationError: There is no such plane, or a number is too small.
     """
     if resolution < 2:
         raise ConfigurationError(f"resolution must be at least 2, not {resolution}.")
@@ -164,7 +164,7 @@ def _evenly_spread(number: int, most: int) -> list[int]:
 
 
 def embedding_plane_chart(result: AccuracyOverPlane) -> altair.ConcatChart:
-    """Accuracy as color, one panel for each task; learned embeddings are marked, that of the panel's task in orange."""
+    """Chart of the accuracy as color, a panel a task; learned embeddings are marked, that of the panel's in orange."""
     panels = [_panel(result, task) for task in result.tasks]
     shown = "" if len(panels) == len(result.learned) else f"; {len(panels)} of {len(result.learned)} tasks"
     return altair.concat(*panels, columns=min(3, math.ceil(math.sqrt(len(panels))))).properties(
@@ -185,7 +185,7 @@ def _meaning(result: AccuracyOverPlane) -> str:
 
 
 def embedding_plane_text(result: AccuracyOverPlane) -> Iterator[str]:
-    """A line for each task, below a head."""
+    """Lines for a terminal, one for each task below a head."""
     yield f"{'task':>4}  {'at its embedding':>16}  {f'within {100 * TOLERANCE:g} point of it':>20}"
     for task in result.tasks:
         yield f"{task.number:>4}  {100 * task.at_embedding:>14.2f} %  {100 * task.remembered:>7.1f} % of the plane"

@@ -1,4 +1,4 @@
-"""What is remembered where: weights of tasks beside each other, how far they drift, and what they are made of."""
+"""Weights that are generated for tasks: their distances, how far they drift, and the features they are made of."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _DRIFT_WIDTH, _DRIFT_HEIGHT = 170, 150
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """How far the weights generated for a task have moved since it was learned, relative to their size then.
+    """Drift of the weights generated for a task since it was learned, relative to their size then.
 
     Attributes:
-        task: Its number, from 1.
-        learned: Tasks learned by now.
-        total: Of all weights together.
-        layers: Of each layer.
+        task: Number of the task, from 1.
+        learned: Number of tasks learned by now.
+        total: Drift of all weights together.
+        layers: Drift of each layer.
     """
 
     task: int
@@ -50,12 +50,12 @@ class Drift:
 
 @dataclasses.dataclass(frozen=True)
 class Spectrum:
-    """The singular values of the features of all tasks and chunks.
+    """Singular values of the features of all tasks and chunks.
 
     Attributes:
-        singular_values: The largest first.
-        shares: For each task, its part of the energy in each direction.
-        dimensions: Directions that hold 99 % of the energy.
+        singular_values: Singular values, the largest first.
+        shares: Share of each task in the energy of each direction.
+        dimensions: Number of directions that hold 99 % of the energy.
     """
 
     singular_values: list[float]
@@ -65,15 +65,15 @@ class Spectrum:
 
 @dataclasses.dataclass(frozen=True)
 class GeneratedWeights:
-    """What the hypernetwork generates for its tasks.
+    """Weights that the hypernetwork generates for its tasks.
 
     Attributes:
         run: Name of the experiment and seed, for people.
-        tasks: Names.
-        layers: Of the target network, as its modules are called.
-        distances: Between the weights of each two tasks, relative: 0 for the same, √2 for orthogonal ones.
-        drift: Of each task after each later one; None where the run did not keep its learners.
-        spectrum: Of the features.
+        tasks: Names of the tasks.
+        layers: Names of the modules of the target network.
+        distances: Relative distances between the weights of each two tasks: 0 for the same, √2 for orthogonal ones.
+        drift: Drift of each task after each later one; None where the run did not keep its learners.
+        spectrum: Spectrum of the features.
     """
 
     run: str
@@ -85,11 +85,11 @@ class GeneratedWeights:
 
 
 def generated_weights(run: FinishedRun, advanced: Advanced = unheard) -> GeneratedWeights:
-    """Look at the weights of all tasks, and, where the run kept its learners, at how they got there.
+    """Compare the weights of all tasks and, where the run kept its learners, measure their drift.
 
     Args:
-        run: What to look into.
-        advanced: Is told of every kept learner.
+        run: Run to look into.
+        advanced: Function that is told of every kept learner.
 
     Raises:
         CheckpointError: A kept learner is missing or damaged.
@@ -122,7 +122,7 @@ def _drift(run: FinishedRun, advanced: Advanced) -> Iterator[Drift]:
 
 
 def generated_weights_chart(result: GeneratedWeights) -> altair.VConcatChart:
-    """Distances and spectrum side by side, drift below if there is any."""
+    """Charts of distances and spectrum side by side, and of drift below if there is any."""
     above = altair.hconcat(weight_distances_chart(result), feature_spectrum_chart(result), spacing=40)
     sheets: list[altair.HConcatChart | altair.FacetChart] = [above.resolve_scale(color="independent")]
     if result.drift is not None:
@@ -132,7 +132,7 @@ def generated_weights_chart(result: GeneratedWeights) -> altair.VConcatChart:
 
 
 def generated_weights_text(result: GeneratedWeights) -> Iterator[str]:
-    """The range of the distances, the dimensions used, and the largest drift."""
+    """Lines for a terminal: the range of the distances, the dimensions used, and the largest drift."""
     distances = np.array(result.distances)
     if len(distances) > 1:
         apart = distances[np.triu_indices(len(distances), k=1)]
@@ -150,7 +150,7 @@ def generated_weights_text(result: GeneratedWeights) -> Iterator[str]:
 
 
 def weight_distances_chart(result: GeneratedWeights) -> altair.LayerChart | altair.FacetChart:
-    """The distance of each two tasks as color, and as number where there is room."""
+    """Chart of the distance of each two tasks as color, and as number where there is room."""
     rows = [
         {"one": one, "other": other, "distance": distance, "names": f"{name}, {result.tasks[other - 1]}"}
         for one, (name, row) in enumerate(zip(result.tasks, result.distances, strict=True), start=1)
@@ -181,7 +181,7 @@ def weight_distances_chart(result: GeneratedWeights) -> altair.LayerChart | alta
 
 
 def feature_spectrum_chart(result: GeneratedWeights) -> altair.VConcatChart:
-    """Singular values on a logarithmic axis; below each, every task's share of the direction."""
+    """Chart of singular values on a logarithmic axis; below each, every task's share of the direction."""
     spectrum = result.spectrum
     values = spectrum.singular_values
     drawn = [number for number, value in enumerate(values) if value > _LEAST_SHOWN * values[0]]
@@ -223,11 +223,11 @@ def feature_spectrum_chart(result: GeneratedWeights) -> altair.VConcatChart:
 
 
 def weight_drift_chart(result: GeneratedWeights, drift: Sequence[Drift]) -> altair.FacetChart:
-    """A line for each task, a panel for all weights together and for each layer.
+    """Chart of drift: a line for each task, a panel for all weights together and for each layer.
 
     Args:
-        result: Has the names.
-        drift: Its own, that there is.
+        result: Result with the names of tasks and layers.
+        drift: Drift in that result.
     """
     panels = ["all weights", *(f"layer {number}" for number in range(1, len(result.layers) + 1))]
     rows = [

@@ -22,12 +22,12 @@ _WIDTH, _HEIGHT = 460, 260
 
 @dataclasses.dataclass(frozen=True)
 class TaskOnLine:
-    """One of the two tasks.
+    """Test accuracy of one of the two tasks along the line.
 
     Attributes:
-        number: Of the task, from 1.
-        name: Of the task.
-        accuracy: On all its test examples, from 0 to 1, at each position.
+        number: Number of the task, from 1.
+        name: Name of the task.
+        accuracy: Accuracy on all its test examples, from 0 to 1, at each position.
     """
 
     number: int
@@ -41,10 +41,10 @@ class AccuracyAlongLine:
 
     Attributes:
         run: Name of the experiment and seed, for people.
-        positions: 0 is the embedding of the first task, 1 that of the second.
-        distance: Between the two embeddings.
-        first: The task at 0.
-        second: The task at 1.
+        positions: Positions on the line; 0 is the embedding of the first task, 1 that of the second.
+        distance: Distance between the two embeddings.
+        first: Task at position 0.
+        second: Task at position 1.
     """
 
     run: str
@@ -60,9 +60,9 @@ def interpolation(
     """Measure the accuracies of two tasks along the line through their embeddings, half its length beyond either.
 
     Args:
-        run: What to look into.
+        run: Run to look into.
         between: Two tasks, counted from 1; None takes the first and the last.
-        advanced: Is told of each of the two.
+        advanced: Function that is told of each of the two.
 
     Raises:
         ConfigurationError: There are no two such tasks.
@@ -97,7 +97,7 @@ def _accuracies(run: FinishedRun, task: int, points: torch.Tensor) -> list[float
 
 
 def interpolation_chart(result: AccuracyAlongLine) -> altair.TopLevelMixin:
-    """Both accuracies as curves; dashed lines where the two embeddings are."""
+    """Chart of both accuracies as curves, with dashed lines where the two embeddings are."""
     tasks = (result.first, result.second)
     names = [f"task {task.number}: {task.name}" for task in tasks]
     rows = [
@@ -139,7 +139,7 @@ def interpolation_chart(result: AccuracyAlongLine) -> altair.TopLevelMixin:
 
 
 def interpolation_text(result: AccuracyAlongLine) -> Iterator[str]:
-    """Accuracies at both embeddings and half-way, a line for each task."""
+    """Lines for a terminal: accuracies at both embeddings and half-way, a line for each task."""
     first, second = result.first.number, result.second.number
     yield f"{'task':>4}  {f'at {first}':>9}  {'half-way':>9}  {f'at {second}':>9}"
     places = [int(np.abs(np.array(result.positions) - place).argmin()) for place in (0, 0.5, 1)]

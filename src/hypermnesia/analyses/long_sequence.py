@@ -1,4 +1,4 @@
-"""What a long sequence does: what is left of each task, and what a step costs as tasks become many.
+"""Long sequences of tasks: what is left of each task, and what a step costs as tasks become many.
 
 A run that is still going on, or was interrupted, is analyzed as far as it is.
 """
@@ -28,15 +28,15 @@ _TIME = "time of a step (ms)"
 
 @dataclasses.dataclass(frozen=True)
 class LongSequence:
-    """What was measured of each task that is learned and tested.
+    """Figures of each task that is learned and tested.
 
     Args:
-        title: What was run.
-        tasks: Their names.
-        planned: How many there will be.
-        right_after: Test accuracy in [0, 1] on each, right after it.
-        at_end: The same after the newest task; None where it was not measured.
-        milliseconds: Of an optimizer step; what a method does at the end of a task counts too.
+        title: Experiment, scenario and seed, for people.
+        tasks: Names of the tasks.
+        planned: Number of tasks that there will be.
+        right_after: Test accuracy in [0, 1] on each, right after learning it.
+        at_end: Test accuracy after the newest task; None where it was not measured.
+        milliseconds: Time of an optimizer step; what a method does at the end of a task counts too.
 
     Example:
         >>> run = LongSequence("a run", ("1", "2", "3"), 5, (0.9, 1.0, 1.0), (0.8, 0.9, 1.0), (5.0, 6.0, 6.5))
@@ -53,7 +53,7 @@ class LongSequence:
 
     @property
     def caption(self) -> str:
-        """What was run, and how many of its tasks."""
+        """Title and number of tasks."""
         number = len(self.tasks)
         return f"{self.title}, " + (
             f"{number} tasks" if number == self.planned else f"{number} of {self.planned} tasks so far"
@@ -61,33 +61,33 @@ class LongSequence:
 
     @property
     def window(self) -> int:
-        """Over how many tasks to average a curve: an odd number, about a tenth of them; 1 if they are few."""
+        """Number of tasks to average a curve over: odd, about a tenth of them; 1 if they are few."""
         number = len(self.tasks)
         return max(5, number // 10 | 1) if number >= _SMOOTHED_FROM else 1
 
     @property
     def early_milliseconds(self) -> float | None:
-        """Median of the tasks after the first, which has no past to protect, over a window; None without any."""
+        """Median time over a window of tasks after the first, which has no past to protect; None without any."""
         early = self.milliseconds[1 : 1 + self.window]
         return statistics.median(early) if early else None
 
     @property
     def late_milliseconds(self) -> float | None:
-        """Median of the newest tasks, over a window; None where there is a first one only."""
+        """Median time over a window of the newest tasks; None where there is a first one only."""
         return statistics.median(self.milliseconds[-self.window :]) if self.early_milliseconds else None
 
     @property
     def largest_loss(self) -> float | None:
-        """By how much the task that has lost the most is worse than right after it; None if it was not measured."""
+        """Largest loss of accuracy on a task since it was learned; None if it was not measured."""
         pairs = zip(self.right_after, self.at_end, strict=True)
         return max((before - after for before, after in pairs if after is not None), default=None)
 
 
 def long_sequence(directory: RunDirectory) -> LongSequence:
-    """What the directory of a run tells, whether it is finished or not.
+    """Read the figures of a run, whether it is finished or not.
 
     Args:
-        directory: Of the run; is only read.
+        directory: Directory of the run, which is only read.
 
     Raises:
         ConfigurationError: There is no run, no task is learned yet, or a file is damaged.
@@ -113,10 +113,10 @@ def long_sequence(directory: RunDirectory) -> LongSequence:
 
 
 def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:
-    """Accuracy of each task right after it and after the newest, above the time of a step in it.
+    """Chart of the accuracy on each task right after it and after the newest, above the time of a step.
 
     Args:
-        run: Points are tasks, lines moving averages; of fewer than twenty tasks, lines connect the points.
+        run: Figures. Points are tasks, lines moving averages; of fewer than twenty tasks, lines connect the points.
     """
     x = altair.X("task:Q", title="task", axis=altair.Axis(tickMinStep=1, format="d", grid=False))
     x = x.scale(domain=[0.5, len(run.tasks) + 0.5], nice=False)
@@ -174,7 +174,7 @@ def _at_end(run: LongSequence) -> str:
 
 
 def long_sequence_lines(run: LongSequence) -> Iterator[str]:
-    """Accuracies right after each task and at the end, and the time of a step."""
+    """Lines for a terminal: accuracies right after each task and at the end, and the time of a step."""
     yield run.caption
     yield f"right after learning  {_percent(run.right_after)}"
     measured = [value for value in run.at_end if value is not None]

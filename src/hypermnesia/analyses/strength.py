@@ -1,4 +1,4 @@
-"""How much it matters to choose the strength: β of the output regularizer beside λ of online EWC.
+"""Accuracy against the strength of a regularizer: β of the output regularizer beside λ of online EWC.
 
 Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, whose appendix shows that β may differ by
 orders of magnitude. The published λ lie between 100 and 1e10 (van de Ven and Tolias, Three scenarios for continual
@@ -34,12 +34,12 @@ _RIGHT_AFTER, _AT_END = _LOOKS
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """A method and what its strength is called.
+    """Method with a regularizer, and the setting of its strength.
 
     Args:
-        method: Which.
-        symbol: Of the strength.
-        place: Of it among the settings.
+        method: Method.
+        symbol: Symbol of the strength.
+        place: Setting that holds the strength.
         argument: Argument of the study that holds its values.
     """
 
@@ -58,7 +58,7 @@ REGULARIZERS = (
 
 @dataclasses.dataclass(frozen=True)
 class Strengths:
-    """A regularizer at several strengths.
+    """Strengths of a regularizer that are compared.
 
     Args:
         regularizer: Which.
@@ -73,11 +73,11 @@ class Strengths:
 
 @dataclasses.dataclass(frozen=True)
 class StrengthCurve:
-    """What a regularizer's strengths found.
+    """Results of a regularizer by strength.
 
     Args:
-        strengths: Which.
-        found: By strength, from the smallest.
+        strengths: Strengths that were compared.
+        found: Results by strength, from the smallest.
     """
 
     strengths: Strengths
@@ -91,12 +91,12 @@ class StrengthCurve:
 
 @dataclasses.dataclass(frozen=True)
 class StrengthStudy:
-    """Accuracy by strength.
+    """Results of the study: accuracy by strength.
 
     Args:
-        base: The experiment that both were compared on.
-        seeds: How many runs of each were asked for.
-        curves: One for each regularizer.
+        base: Experiment that both were compared on.
+        seeds: Number of runs of each that were asked for.
+        curves: Results of each regularizer.
     """
 
     base: Base
@@ -105,12 +105,12 @@ class StrengthStudy:
 
 
 def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> list[Strengths]:
-    """Both regularizers at these strengths.
+    """Vary the experiment by these strengths of both regularizers.
 
     Args:
-        base: The experiment to compare them on.
-        betas: Of the output regularizer, above 0.
-        lambdas: Of online EWC, above 0.
+        base: Experiment to compare them on.
+        betas: Strengths of the output regularizer, above 0.
+        lambdas: Strengths of online EWC, above 0.
 
     Raises:
         ConfigurationError: A setting is for this study to decide.
@@ -152,13 +152,13 @@ def plan(
 
 
 def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcome], seeds: int = 1) -> StrengthStudy:
-    """What the runs found.
+    """Collect the results of the runs.
 
     Args:
-        base: The experiment that they were planned from.
-        planned: Likewise.
-        outcomes: Runs that did not finish are passed over.
-        seeds: How many were asked for.
+        base: Experiment that the runs were planned from.
+        planned: Strengths that they were planned from.
+        outcomes: Outcomes of the runs; those that did not finish are passed over.
+        seeds: Number of seeds that were asked for.
     """
     curves = [
         StrengthCurve(each, {value: grouped(run.group, outcomes) for value, run in each.runs.items()})
@@ -179,7 +179,7 @@ def _strengths(base: Base, regularizer: Regularizer, values: Sequence[float]) ->
 
 
 def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
-    """Average accuracy against strength, a panel for each regularizer on one axis; None if no run has finished."""
+    """Chart of average accuracy against strength, a panel for each regularizer; None if no run has finished."""
     panels = {number: points for number, curve in enumerate(study.curves) if (points := list(_points(curve)))}
     if not panels:
         return None
@@ -196,7 +196,7 @@ def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
 
 
 def strength_sheet(study: StrengthStudy) -> Sheet:
-    """The figures of a study, one row for each strength."""
+    """Table of a study, one row for each strength."""
     rows, figures = [], []
     for curve in study.curves:
         regularizer = curve.strengths.regularizer

@@ -1,4 +1,4 @@
-"""Functions of one variable learned one after another: what each method remembers of them, as curves to look at."""
+"""Functions of one variable, learned one after another, as each method remembers them."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ _DECIMALS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A function where it is asked.
+    """Curve of a function.
 
     Attributes:
-        x: Points in its interval.
-        y: Its values there.
+        x: Points in the interval of the function.
+        y: Values at these points.
     """
 
     x: list[float]
@@ -63,7 +63,7 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Remembered:
-    """What a method has left of the functions after the last one.
+    """Functions as a method remembers them after the last one.
 
     Attributes:
         method: Which.
@@ -80,13 +80,13 @@ class Remembered:
 
 @dataclasses.dataclass(frozen=True)
 class ToyRegression:
-    """Methods side by side.
+    """Results of the study: methods side by side.
 
     Attributes:
-        base: What was learned.
-        seeds: How many runs of each method were asked for.
-        functions: As they are.
-        remembered: Of each method.
+        base: Experiment with the functions.
+        seeds: Number of runs of each method that were asked for.
+        functions: Curves of the functions themselves.
+        remembered: Results of each method.
     """
 
     base: Base
@@ -170,10 +170,10 @@ def _curve(x: torch.Tensor, y: torch.Tensor) -> Curve:
 
 
 def toy_regression_chart(result: ToyRegression) -> altair.VConcatChart | None:
-    """For each method what it answers, over the functions themselves; None if no run has finished.
+    """Chart of what each method answers, over the functions themselves; None if no run has finished.
 
     Args:
-        result: Of any number of functions of one variable.
+        result: Results for any number of functions of one variable.
     """
     panels = [_panel(each, result) for each in result.remembered if each.curves]
     if not panels:
@@ -187,7 +187,7 @@ def toy_regression_chart(result: ToyRegression) -> altair.VConcatChart | None:
 
 
 def toy_regression_sheet(result: ToyRegression) -> Sheet:
-    """Mean squared errors after the last function, one row for each method."""
+    """Table of mean squared errors after the last function, one row for each method."""
     numbers = range(1, len(result.functions) + 1)
     rows, figures = [], []
     for each in result.remembered:

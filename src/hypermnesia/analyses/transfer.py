@@ -1,4 +1,4 @@
-"""What a frozen hypernetwork is worth to a task it has never seen: its embedding alone is learned, from few examples.
+"""Transfer of a frozen hypernetwork to a new task, of which the embedding alone is learned, from few examples.
 
 The next task of the run's own sequence is learned by the hypernetwork as it was after 0, 1, 2, … tasks, and by the
 standard network from scratch: from the same examples, in as many iterations.
@@ -30,14 +30,14 @@ _HOW = {"adapted": "embedding alone, hypernetwork frozen", "from_scratch": "stan
 
 @dataclasses.dataclass(frozen=True)
 class LearnedFromFew:
-    """How well the next task is learned.
+    """Accuracy on the next task, learned from few examples.
 
     Attributes:
-        learned: Tasks that were learned before it; its own number, from 1, is one more.
-        name: Of the next task.
-        examples: Training examples of it that were used.
+        learned: Number of tasks learned before it; its own number, from 1, is one more.
+        name: Name of the next task.
+        examples: Number of its training examples that were used.
         adapted: Test accuracy, from 0 to 1, of the frozen hypernetwork with a new embedding.
-        from_scratch: That of the standard network.
+        from_scratch: Test accuracy of the standard network.
     """
 
     learned: int
@@ -49,13 +49,13 @@ class LearnedFromFew:
 
 @dataclasses.dataclass(frozen=True)
 class Transfer:
-    """How well each task is learned from few examples, by what was learned before it.
+    """Accuracy on each task, learned from few examples, by the number of tasks learned before it.
 
     Attributes:
         run: Name of the experiment and seed, for people.
-        iterations: Optimizer steps of each learning.
-        dimensions: Numbers in an embedding: all that is learned of a new task.
-        results: For each number of tasks learned before, and of examples.
+        iterations: Number of optimizer steps each time.
+        dimensions: Size of an embedding, which is all that is learned of a new task.
+        results: Accuracies for each number of tasks learned before and each number of examples.
     """
 
     run: str
@@ -70,9 +70,9 @@ def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: 
     Every accuracy is kept as soon as it is measured.
 
     Args:
-        run: What to look into; must keep its learners.
+        run: Run to look into, which must keep its learners.
         examples: Numbers of training examples; None takes 10, 100 and 1000, those that every task has.
-        advanced: Is told of every task learned.
+        advanced: Function that is told of every task learned.
 
     Raises:
         ConfigurationError: The run did not keep its learners, has a single task, or not that many examples.
@@ -147,7 +147,7 @@ def _accuracy(learner: ContinualLearner, task: Task, number: int) -> float:
 
 
 def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
-    """Accuracy on the next task by tasks learned before it: a color for each number of examples."""
+    """Chart of the accuracy on the next task by tasks learned before it, a color for each number of examples."""
     counts = _numbers_of_examples(result)
     rows = [
         {
@@ -203,7 +203,7 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
 
 
 def transfer_text(result: Transfer) -> Iterator[str]:
-    """Accuracies adapted and from scratch, a line for each number of tasks learned before."""
+    """Lines for a terminal: accuracies adapted and from scratch, a line for each number of tasks learned before."""
     counts = _numbers_of_examples(result)
     yield "accuracy on the next task (%): embedding alone / from scratch"
     yield f"{'tasks learned':>13}" + "".join(f"  {f'{count} examples':>15}" for count in counts)

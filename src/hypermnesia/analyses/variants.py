@@ -27,7 +27,7 @@ def check_classes(base: Base) -> None:
 
 
 def title_of(base: Base, seeds: int) -> str:
-    """Experiment, scenario and number of seeds."""
+    """Title of a chart: experiment, scenario and number of seeds."""
     number = f"{seeds} seeds" if seeds > 1 else "one seed"
     return f"{base.experiment.name}, {base.experiment.scenario}-incremental, {number}"
 
@@ -49,7 +49,7 @@ def changes_of(base: Base) -> list[str]:
 
 
 def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
-    """A point of a curve.
+    """Point of a curve.
 
     Args:
         series: The curve it belongs to.
@@ -77,14 +77,14 @@ def curves(
     y: altair.Y,
     told: Mapping[str, str],
 ) -> altair.LayerChart:
-    """A line for each series, a mark for each point, and one standard error to either side where there is one.
+    """Chart with a line for each series, a mark for each point, and one standard error to either side.
 
     Args:
-        points: Made by :func:`point`.
-        looks: Of each series, in the order of the legend: `color`, `dash` and `shape`.
-        x: The axis of the field `x`.
-        y: The axis of the field `accuracy`.
-        told: Titles of what tooltips tell, by field.
+        points: Points made by :func:`point`.
+        looks: `color`, `dash` and `shape` of each series, in the order of the legend.
+        x: Axis of the field `x`.
+        y: Axis of the field `accuracy`.
+        told: Titles of further texts in tooltips, by field.
     """
     scales = {
         key: altair.Scale(domain=list(looks), range=[look[key] for look in looks.values()])

@@ -1,4 +1,4 @@
-"""How all charts look, and a chart as a file.
+"""Style of all charts, axes that they share, and charts as files.
 
 A chart is defined once, in Vega-Lite, and serves everywhere: interactive on a page, and still in a paper.
 """
@@ -37,11 +37,11 @@ def style(
     """Vega-Lite's `config` with these colors.
 
     Args:
-        paper: Behind the chart.
-        ink: Of titles.
-        muted: Of labels, and of marks that only lead the eye.
-        line: Of axes and grids.
-        categories: In the order of their use.
+        paper: Color behind the chart.
+        ink: Color of titles.
+        muted: Color of labels, and of marks that only lead the eye.
+        line: Color of axes and grids.
+        categories: Colors of categories, in the order of their use.
 
     Example:
         >>> style(paper="white", ink="black", muted="gray", line="silver", categories=COLORS)["background"]
@@ -93,17 +93,17 @@ STYLE = style(paper="white", ink="#000000", muted="#333333", line="#999999", cat
 
 
 def titled(chart: altair.TopLevelMixin, title: str) -> altair.TopLevelMixin:
-    """The chart under a title, in as many lines as that needs."""
+    """Chart under a title that takes as many lines as it needs."""
     named: altair.TopLevelMixin = chart.properties(title=textwrap.wrap(title, 60))
     return named
 
 
 def specification(chart: altair.TopLevelMixin, style: dict[str, Any] = STYLE) -> dict[str, Any]:
-    """The chart in Vega-Lite, with its data inside.
+    """Description of a chart in Vega-Lite, with its data inside.
 
     Args:
-        chart: Without a `config` of its own.
-        style: Vega-Lite's `config`.
+        chart: Chart without a `config` of its own.
+        style: Vega-Lite's `config` to add.
 
     Example:
         >>> chart = altair.Chart(altair.InlineData([{"x": 1}])).mark_point().encode(x="x:Q")
@@ -116,27 +116,27 @@ def specification(chart: altair.TopLevelMixin, style: dict[str, Any] = STYLE) ->
 
 
 def svg(chart: altair.TopLevelMixin) -> bytes:
-    """The chart as the bytes of an SVG file."""
+    """Chart as the bytes of an SVG file."""
     return str(vl_convert.vegalite_to_svg(specification(chart))).encode()
 
 
 def pdf(chart: altair.TopLevelMixin) -> bytes:
-    """The chart as the bytes of a PDF file, its text still text."""
+    """Chart as the bytes of a PDF file, in which text stays text."""
     return bytes(vl_convert.vegalite_to_pdf(specification(chart)))
 
 
 def png(chart: altair.TopLevelMixin) -> bytes:
-    """The chart as the bytes of a PNG file, at twice the resolution of a screen."""
+    """Chart as the bytes of a PNG file, at twice the resolution of a screen."""
     return bytes(vl_convert.vegalite_to_png(specification(chart), scale=2))
 
 
 def task_axis(field: str, title: str, tasks: int) -> altair.X:
-    """Of numbers that are tasks, with room for half a task at both ends.
+    """Axis of tasks, counted from 1, with room for half a task at both ends.
 
     Args:
-        field: Of the data.
-        title: What the numbers are.
-        tasks: How many there are.
+        field: Field of the data that holds the numbers of tasks.
+        title: Title of the axis.
+        tasks: Number of tasks.
     """
     return altair.X(
         f"{field}:Q",
@@ -147,7 +147,7 @@ def task_axis(field: str, title: str, tasks: int) -> altair.X:
 
 
 def labeled(tasks: int) -> list[int]:
-    """The tasks that get a label: all of few, else the first and round numbers, so few that they fit on a phone.
+    """Tasks with a label on an axis: all of few, else the first and round numbers, so few that they fit on a phone.
 
     Example:
         >>> labeled(3), labeled(25)

@@ -18,13 +18,13 @@ _DARK_BELOW = 55  # percent: cividis is dark there
 
 
 def heat_map(percent: Float64[np.ndarray, "rows columns"], *, label: str, x: str, y: str) -> altair.LayerChart:
-    """A matrix of percentages, with a color bar beside it; rows and columns are counted from 1.
+    """Heat map of a matrix of percentages with a color bar; rows and columns are counted from 1.
 
     Args:
-        percent: From 0 to 100; NaN leaves a cell blank.
-        label: What the percentages are, at the color bar.
-        x: What the columns are.
-        y: What the rows are.
+        percent: Percentages from 0 to 100; NaN leaves a cell blank.
+        label: Title of the color bar.
+        x: Title of the columns.
+        y: Title of the rows.
     """
     rows, columns = percent.shape
     cells = (
@@ -69,18 +69,18 @@ def _axis(count: int) -> altair.Axis:
 
 
 def matrix_chart(matrix: Float64[np.ndarray, "learned tasks"], metric: Metric) -> altair.LayerChart:
-    """Test accuracies after each task: a heat map. What became of each task, if only that was measured, or errors were.
+    """Heat map of test accuracies, or the retention of each task if only that was measured or errors were.
 
     Args:
-        matrix: Row = after task i, column = task j; NaN = not measured.
-        metric: What it holds. Colors of errors would tell little: they may differ by orders of magnitude.
+        matrix: Accuracies or errors; row = after task i, column = task j; NaN = not measured.
+        metric: Metric of the values. Colors of errors would tell little: they may differ by orders of magnitude.
     """
     whole = metric is ACCURACY and is_whole(matrix)
     return heat_map_of_accuracy(matrix) if whole else retention_chart(matrix[None], metric)
 
 
 def heat_map_of_accuracy(matrix: Float64[np.ndarray, "learned tasks"]) -> altair.LayerChart:
-    """All test accuracies as colors; where rows are missing, blank."""
+    """Heat map of test accuracies; what was not measured is left blank."""
     return heat_map(100 * matrix, label=ACCURACY.label, x="tested on task", y="after learning task")
 
 
@@ -90,10 +90,10 @@ def is_whole(matrix: Float64[np.ndarray, "learned tasks"]) -> bool:
 
 
 def task_confusion_chart(counts: Int[np.ndarray, "tasks tasks"]) -> altair.LayerChart:
-    """How often each task was inferred for the inputs of each task: a heat map in percent of its row.
+    """Heat map of how often each task was inferred for the inputs of each task, in percent of its row.
 
     Args:
-        counts: Inputs; row = their task, column = the task inferred. A row without any is left blank.
+        counts: Numbers of inputs; row = their task, column = the inferred task. A row of zeros is left blank.
     """
     inputs = counts.sum(1, keepdims=True)
     percent = np.divide(100 * counts, inputs, out=np.full(counts.shape, np.nan), where=inputs > 0)

@@ -1,4 +1,4 @@
-"""A picture of several methods: what is left of the first task, and of all tasks so far, as tasks go by."""
+"""Charts of several methods: accuracy on the first task, and on all tasks so far, as tasks go by."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Curves:
     """Accuracy in [0, 1], or error, of one method or group of runs after each task; NaN = not measured.
 
     Args:
-        label: In the legend.
-        first_task: On the first task.
-        average: Over all tasks so far.
+        label: Name in the legend.
+        first_task: Accuracy on the first task.
+        average: Average accuracy over all tasks so far.
     """
 
     label: str
@@ -47,12 +47,12 @@ def curves_of(label: str, group: Group) -> Curves:
 
 
 def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
-    """What is left of the first task."""
+    """Chart of the accuracy on the first task after each task, a line for each of the curves."""
     return _chart(curves, [each.first_task for each in curves], metric)
 
 
 def average_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
-    """What is left of all tasks so far."""
+    """Chart of the average accuracy over all tasks so far, a line for each of the curves."""
     return _chart(curves, [each.average for each in curves], metric)
 
 

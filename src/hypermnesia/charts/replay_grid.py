@@ -1,4 +1,4 @@
-"""A picture of what is replayed of each task: then, and now."""
+"""Chart of samples replayed of each task: right after it was learned, and now."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def replay_chart(
         early: Images of each task, `[samples, ...]` with values in [0, 1]. An image is `[height, width]`,
             `[1, height, width]`, `[3, height, width]`, or a flat vector of a square one. All tasks have as many, of
             one shape.
-        late: The same for what the replay gives now.
-        names: Of the tasks.
+        late: Images that the replay gives now, likewise.
+        names: Names of the tasks.
 
     Raises:
-        ConfigurationError: If the images have another shape.
+        ConfigurationError: The images have another shape.
     """
     shown = np.linspace(0, len(names) - 1, min(len(names), _MOST_TASKS)).round().astype(int)
     heads = ["right after learning", f"now, after {len(names)} task{'s' if len(names) > 1 else ''}"]

@@ -1,4 +1,4 @@
-"""What became of each task: a picture of accuracy right after learning it and at the end."""
+"""Chart of the accuracy on each task right after learning it and at the end."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def retention_chart(
     Points are means over seeds, with bars of one standard error to either side.
 
     Args:
-        matrices: Row = after task i, column = task j; diagonal and last row must be there.
-        metric: What they are.
-        names: Of the tasks; None calls them by their number.
+        matrices: Accuracies or errors; row = after task i, column = task j; diagonal and last row must be there.
+        metric: Metric of the values.
+        names: Names of the tasks; None calls them by their number.
     """
     learned = matrices.shape[1]
     names = names or [f"task {number}" for number in range(1, learned + 1)]

@@ -1,4 +1,4 @@
-"""A run as it happens, on a terminal or in a log."""
+"""Progress of a run, on a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hypermnesia.training.monitor import Progress
 
 
 class ProgressDisplay:
-    """Shows a run as it happens: a bar for the task being learned on a terminal, plain lines anywhere else.
+    """Display of a run as it happens: a bar for the task being learned on a terminal, lines anywhere else.
 
     Args:
-        console: Where to. Whether it is a terminal decides.
+        console: Console to print on; whether it is a terminal decides.
         tasks: Names of the tasks.
-        metric: What they are measured by.
-        quiet: Show nothing but notes.
+        metric: Metric of the tasks.
+        quiet: Whether only notes are shown.
     """
 
     _BAR_SECONDS, _LINE_SECONDS = 0.2, 30.0
@@ -74,12 +74,12 @@ class ProgressDisplay:
             self.note(f"{self._label(task)}: iteration {progress.iteration}/{progress.iterations}  {self._figures}")
 
     def evaluating(self, after: int, task: int) -> None:
-        """Say so on the bar."""
+        """Name the task being tested on the bar."""
         if self._task == after and not self._quiet:
             self._bars.update(self._bar, figures=f"testing on task {task + 1}/{after + 1}")
 
     def evaluated(self, after: int, row: Sequence[float | None]) -> None:
-        """Leave one line for the finished task."""
+        """Print one line for the finished task."""
         if self._quiet:
             return
         line = f"{self._label(after)}: "

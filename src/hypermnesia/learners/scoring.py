@@ -1,4 +1,4 @@
-"""How well a learner answers, in each scenario, and which tasks it takes inputs for."""
+"""Test score of a learner in each scenario, and the tasks that it infers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ _MOST_INPUTS, _MOST_NUMBERS = 10_000, 2**25
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """What asking a learner about the examples of one task showed.
+    """Score of a learner on the examples of one task.
 
     Attributes:
-        value: By scenario, the mean over examples of what the problem is measured by: the fraction answered correctly,
-            from 0 to 1, or the mean squared error.
-        inferred: How many inputs were taken to belong to each task; None where the learner was told, or infers none.
+        value: Mean of the problem's metric over examples, by scenario: accuracy from 0 to 1, or mean squared error.
+        inferred: Number of inputs taken to belong to each task; None where the learner was told, or infers none.
     """
 
     value: dict[Scenario, float]
@@ -36,16 +35,16 @@ class Score:
 
 
 def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: Sequence[Scenario] = ("task",)) -> Score:
-    """Ask a learner about all examples of a task.
+    """Score a learner on all examples of a task.
 
     In the task-incremental scenario it is told the task. In the others it is not: then its label counts in the
     domain-incremental scenario, label and inferred task together in the class-incremental one.
 
     Args:
-        learner: Any learner that has seen the task.
-        examples: What to ask.
-        task: The task's number, in the order of learning.
-        scenarios: Which to ask in.
+        learner: Learner that has seen the task.
+        examples: Examples to score on.
+        task: Number of the task, in the order of learning, from 0.
+        scenarios: Scenarios to score in.
 
     Raises:
         ConfigurationError: The learner does not answer in one of them.

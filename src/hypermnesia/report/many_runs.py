@@ -18,7 +18,7 @@ _SHOWN = 10
 
 
 def started(run: PlannedRun) -> str:
-    """The line for a run that starts."""
+    """Line for a run that starts."""
     return f"{run.name}: started"
 
 
@@ -31,7 +31,7 @@ def ended(outcome: Outcome) -> str:
 
 
 def failures(outcomes: Sequence[Outcome]) -> str:
-    """How many runs failed, and the reason of each; empty if none did."""
+    """Text with the number of failed runs and the reason of each; empty if none failed."""
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if not failed:
         return ""
@@ -41,7 +41,7 @@ def failures(outcomes: Sequence[Outcome]) -> str:
 
 
 def trial_line(trial: Trial, metric: Metric) -> str:
-    """The line for a trial that ended.
+    """Line for a trial that ended.
 
     Example:
         >>> from hypermnesia.problems import ACCURACY
@@ -57,9 +57,9 @@ def print_trials(console: Console, trials: Sequence[Trial], metric: Metric) -> N
     """Print the best trials, and how many there were.
 
     Args:
-        console: Where to.
-        trials: The best first.
-        metric: What they were measured by.
+        console: Console to print on.
+        trials: Trials, the best first.
+        metric: Metric that they are ranked by.
     """
     complete = [trial for trial in trials if trial.average is not None]
     table = Table(box=box.SIMPLE)

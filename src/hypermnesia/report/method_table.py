@@ -1,4 +1,4 @@
-"""Methods side by side: on a terminal, as Markdown and as CSV."""
+"""Table of methods side by side, on a terminal, as Markdown and as CSV, and their chart."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def method_sheet(comparison: MethodComparison) -> Sheet:
 
 
 def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | None:
-    """Accuracy of the first task and average accuracy over the tasks so far, after each task.
+    """Chart of the accuracy on the first task and of the average accuracy over the tasks so far, after each task.
 
     Lines are means over seeds, bands one standard error to either side. The legend names the methods from the best at
     the end to the worst. None if no run has finished.
 
     Args:
-        comparison: Of any number of methods; those without a finished run are left out.
+        comparison: Comparison of any number of methods; those without a finished run are left out.
     """
     curves = [curves_of(method.label, group) for method, group in comparison.found.items() if group.runs]
     if not curves:

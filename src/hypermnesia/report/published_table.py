@@ -1,4 +1,4 @@
-"""A published table with our accuracies beside it: on a terminal, as Markdown, as LaTeX and as CSV."""
+"""Published table with our accuracies beside it: on a terminal, as Markdown, as LaTeX and as CSV."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
 
 def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
-    """Write `NAME.md`, `NAME.tex` and `NAME.csv`, NAME being the table's; returns their paths.
+    """Write `NAME.md`, `NAME.tex` and `NAME.csv`, named after the table; returns their paths.
 
     Args:
-        directory: Must exist.
-        comparison: What to write.
+        directory: Directory, which must exist.
+        comparison: Comparison to write.
 
     Raises:
         OSError: A file could not be written; what was there before remains.
@@ -48,7 +48,7 @@ def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table as Markdown, its notes below."""
+    """Table as Markdown, with its notes below."""
     head = ["benchmark", "scenario"]
     for method, columns in _columns(comparison):
         head += [f"{comparison.table.methods[method]} {column}" for column in columns]
@@ -57,7 +57,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def latex(comparison: Comparison) -> str:
-    """The table as a LaTeX `tabular`, to be included in a `table`; needs the package booktabs."""
+    """Table as a LaTeX `tabular`, to be included in a `table`; needs the package booktabs."""
     names, rules, heads, column = [], [], [], 3
     for method, columns in _columns(comparison):
         names.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{comparison.table.methods[method].translate(_LATEX)}}}")
@@ -84,7 +84,7 @@ def latex(comparison: Comparison) -> str:
 
 
 def long_csv(comparison: Comparison) -> str:
-    """One line for each benchmark, scenario and method; percent, unrounded, empty where there is nothing."""
+    """Unrounded percentages as CSV, a line for each benchmark, scenario and method; empty where there is nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["benchmark", "scenario", "method", "published", "published_sem", "ours", "ours_sem", "seeds", "below"]

@@ -1,4 +1,4 @@
-"""The end of a run: its figures as tables on a terminal, and its pictures in its directory."""
+"""Figures of a finished run as tables on a terminal, and its pictures in its directory."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def draw_pictures(directory: RunDirectory, summary: Summary) -> None:
-    """Draw what a run measured into its directory: accuracies, and where there are any, inferred tasks and replay."""
+    """Write pictures of a run into its directory: accuracies and, where there are any, inferred tasks and replay."""
     title = f"{summary.name}, {summary.scenario}-incremental, seed {summary.seed}"
     matrix = matrix_chart(summary.matrix, summary.metric)
     directory.write_picture(directory.matrix_picture(summary.metric), png(titled(matrix, title)))

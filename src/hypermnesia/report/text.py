@@ -9,7 +9,10 @@ from hypermnesia.problems import Metric
 
 
 def duration(seconds: float | int | None) -> str:
-    """Empty for None.
+    """Duration in hours, minutes and seconds; empty for None.
+
+    Args:
+        seconds: Duration in seconds.
 
     Example:
         >>> duration(3723), duration(83.4), duration(0.5), duration(None)
@@ -23,7 +26,10 @@ def duration(seconds: float | int | None) -> str:
 
 
 def size(number: float | int | None) -> str:
-    """Bytes; empty for None.
+    """Amount of memory in KiB or MiB; empty for None.
+
+    Args:
+        number: Number of bytes.
 
     Example:
         >>> size(2384), size(5 * 2**20)
@@ -36,7 +42,11 @@ def size(number: float | int | None) -> str:
 
 
 def number(value: float | int | None, form: str) -> str:
-    """In that format; empty for None.
+    """Number in a format; empty for None.
+
+    Args:
+        value: Number.
+        form: Format specification, as ".3f".
 
     Example:
         >>> number(0.97994, ".3f"), number(None, ".3f")
@@ -46,7 +56,7 @@ def number(value: float | int | None, form: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """The value of a setting.
+    """Value of a setting as text.
 
     Example:
         >>> plain(None), plain(True), plain([400, 400])
@@ -58,7 +68,7 @@ def plain(value: Any) -> str:
 
 
 def difference(what: str, metrics: Iterable[Metric]) -> str:
-    """The label of a difference of measured values, with their unit.
+    """Label of a difference of values of these metrics, with their unit.
 
     Example:
         >>> from hypermnesia.problems import ACCURACY, ERROR
@@ -70,7 +80,7 @@ def difference(what: str, metrics: Iterable[Metric]) -> str:
 
 
 def labels(metrics: Iterable[Metric]) -> str:
-    """Of a column that holds all of these.
+    """Label of a column that holds values of all these metrics.
 
     Example:
         >>> from hypermnesia.problems import ACCURACY, ERROR

@@ -53,11 +53,11 @@ PAGE_STYLE = style(
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What the page is made of.
+    """Contents of the page.
 
     Args:
-        groups: Of runs.
-        sections: That have something to show.
+        groups: Groups of runs.
+        sections: Sections that have something to show.
         problems: A sentence for each thing that could not be read.
     """
 
@@ -67,22 +67,22 @@ class Report:
 
     @classmethod
     def of(cls, groups: Sequence[Group], problems: Sequence[str]) -> Report:
-        """The report of these groups, whose reading met these problems."""
+        """Report of these groups, whose reading met these problems."""
         made = [section for make in SECTIONS if (section := make(groups))]
         further = [problem for section in made for problem in section.problems]
         return cls(groups, [section for section in made if section.blocks], [*problems, *further])
 
     @property
     def figures(self) -> list[Figure]:
-        """All of them, in the order of the page."""
+        """All figures, in the order of the page."""
         return [figure for section in self.sections for figure in figures(section.blocks)]
 
 
 def page(report: Report, *, watched: bool) -> str:
-    """The report as HTML.
+    """Report as HTML.
 
     Args:
-        report: What to show.
+        report: Report to show.
         watched: Whether the page loads itself again every few seconds.
     """
     template = _environment().get_template("page.html")
@@ -143,8 +143,8 @@ def write_figures(directory: Path, figures: Sequence[Figure]) -> list[Path]:
     """Write `NAME.svg` and `NAME.pdf` for each figure; returns their paths.
 
     Args:
-        directory: Must exist.
-        figures: Each with a name of its own.
+        directory: Directory, which must exist.
+        figures: Figures, each with a name of its own.
 
     Raises:
         OSError: A file could not be written; what was there before remains.

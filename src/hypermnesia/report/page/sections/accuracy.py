@@ -1,4 +1,4 @@
-"""Test accuracy on each task after each task, what became of it at the end, and which tasks were inferred."""
+"""Sections on what was tested: accuracy on each task after each task, forgetting, and the inferred tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_POINTS = 20
 
 
 def accuracy(groups: Sequence[Group]) -> Section | None:
-    """The accuracy matrix, and a curve for each task; nothing where only diagonal and last row were measured."""
+    """Section with accuracy matrix and a curve for each task; None where only diagonal and last row were measured."""
     title = " and ".join(dict.fromkeys(group.metric.name for group in groups)).capitalize()
     return of_each(title, [(group, _curves(group, groups)) for group in groups])
 
@@ -50,15 +50,15 @@ def _curves(group: Group, groups: Sequence[Group]) -> list[Block]:
 def task_curves_chart(
     matrices: Float64[np.ndarray, "seeds learned tasks"], metric: Metric, names: Sequence[str]
 ) -> altair.LayerChart:
-    """Accuracy or error on each task after it and after each further one: a line a task.
+    """Chart of the accuracy or error on each task after it and after each further one: a line a task.
 
     Choosing a task makes the others faint. Lines are means over seeds; while one is chosen, a band shows one standard
     error to either side.
 
     Args:
-        matrices: Row = after task i, column = task j; NaN = not measured.
-        metric: What they are.
-        names: Of the tasks.
+        matrices: Accuracies or errors; row = after task i, column = task j; NaN = not measured.
+        metric: Metric of the values.
+        names: Names of the tasks.
     """
     learned = matrices.shape[1]
     tasks = [f"{number}: {name}" for number, name in enumerate(names[:learned], start=1)]
@@ -134,7 +134,7 @@ def _color(tasks: int) -> altair.Color:
 
 
 def forgetting(groups: Sequence[Group]) -> Section | None:
-    """Accuracy right after learning against that at the end; nothing while the last row is not measured."""
+    """Section with accuracy right after learning beside that at the end; None while the last row is not measured."""
     return of_each("Forgetting", [(group, _retention(group, groups)) for group in groups])
 
 
@@ -152,7 +152,7 @@ def _retention(group: Group, groups: Sequence[Group]) -> list[Block]:
 
 
 def inference(groups: Sequence[Group]) -> Section | None:
-    """The confusion of tasks, where nobody says the task."""
+    """Section with the confusion of tasks, where the learner infers the task."""
     return of_each("Task inference", [(group, _confusion(group, groups)) for group in groups])
 
 

@@ -1,4 +1,4 @@
-"""What `hypermnesia analyze` found in the runs."""
+"""Section on the results of `hypermnesia analyze` that lie beside the runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypermnesia.report.page.section import Figure, Section, figure_name, of_eac
 
 
 def analyses(groups: Sequence[Group]) -> Section:
-    """A figure for each analysis of each run; a problem for each file that is damaged or unknown."""
+    """Section with a figure for each analysis of each run, and a problem for each file that is damaged or unknown."""
     problems: list[str] = []
     parts = [(group, list(_figures(group, groups, problems))) for group in groups]
     section = of_each("Analyses", parts) or Section("Analyses", [])

@@ -1,4 +1,4 @@
-"""Groups side by side: with each other, and with published results."""
+"""Sections that set groups of runs side by side: with each other, and with published results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROW = 22  # pixels
 
 
 def comparison(groups: Sequence[Group]) -> Section | None:
-    """Nothing for a single group."""
+    """Section with a table, rankings and curves of all groups; None for a single group."""
     if len(groups) < 2:
         return None
     return Section("Side by side", [_table(groups), *_rankings(groups), *_curves(groups)])
@@ -114,12 +114,12 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
 def ranking_chart(
     figures: Mapping[str, Spread], metric: Metric, label: str, *, descending: bool = True
 ) -> altair.LayerChart:
-    """A point for each mean over seeds, and a bar of one standard error to either side.
+    """Chart of figures, the best first: a point for each mean over seeds, a bar of one standard error to either side.
 
     Args:
-        figures: By what they are of.
-        metric: In whose units they are shown.
-        label: What they are, at the axis.
+        figures: Figures by what they are of.
+        metric: Metric in whose units they are shown.
+        label: Title of the axis.
         descending: Whether the largest is the best.
     """
     rows = [

@@ -1,4 +1,4 @@
-"""What it costs: time, memory, weights."""
+"""Section on cost: time, memory, weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEBIBYTE = 2**20
 
 
 def cost(groups: Sequence[Group]) -> Section | None:
-    """Time of each task, bytes kept, weights trained, compression."""
+    """Section with the time of each task, memory kept, weights trained and compression."""
     return of_each("Cost", [(group, _blocks(group, groups)) for group in groups])
 
 
@@ -59,10 +59,10 @@ def _of_a_task(group: Group) -> float | None:
 
 
 def time_per_task_chart(timings: Sequence[Sequence[Timing]]) -> altair.Chart:
-    """Seconds of learning and of testing each task, means over seeds, as bars on top of each other.
+    """Chart of the seconds of learning and of testing each task, means over seeds, as bars on top of each other.
 
     Args:
-        timings: Of each seed, task by task.
+        timings: Times of each seed, task by task.
     """
     kinds = {"learning": "learning_seconds", "testing": "evaluation_seconds"}
     rows = [
@@ -90,10 +90,10 @@ def time_per_task_chart(timings: Sequence[Sequence[Timing]]) -> altair.Chart:
 
 
 def memory_per_task_chart(kept: Sequence[float]) -> altair.LayerChart:
-    """Memory kept for the next task, after each one: weights, statistics, embeddings and data.
+    """Chart of the memory kept for the next task, after each one: weights, statistics, embeddings and data.
 
     Args:
-        kept: Bytes.
+        kept: Bytes kept after each task.
     """
     rows = [{"task": task, "mebibytes": round(size / _MEBIBYTE, 4)} for task, size in enumerate(kept, start=1)]
     base = altair.Chart(altair.InlineData(rows)).encode(

@@ -1,4 +1,4 @@
-"""How learning went, on the training batches, and what past tasks are remembered as."""
+"""Sections on learning: curves on the training batches, and what is replayed of past tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_BOUNDARIES = 30
 
 
 def learning(groups: Sequence[Group]) -> Section | None:
-    """Loss and accuracy of the training batches, and folded whatever else was recorded, as TensorBoard has it."""
+    """Section with loss and accuracy on the training batches and, folded, all other recorded curves."""
     return of_each("Learning", [(group, _curves(group, groups)) for group in groups])
 
 
@@ -61,12 +61,12 @@ def learning_curve_chart(
     name: str,
     boundaries: Sequence[int],
 ) -> altair.LayerChart:
-    """The mean over seeds as a line, with a band of one standard error to either side.
+    """Chart of a recorded quantity: mean over seeds as a line, with a band of one standard error to either side.
 
     Args:
         steps: Optimizer steps of all tasks together.
-        values: Of the quantity.
-        name: What it is; at the axis.
+        values: Values of the quantity.
+        name: Name of the quantity, at the axis.
         boundaries: Steps at which a task ended and the next began; drawn unless there are too many.
     """
     mean, sem = curve(values)
@@ -96,7 +96,7 @@ def learning_curve_chart(
 
 
 def replay(groups: Sequence[Group]) -> Section | None:
-    """Replayed inputs early beside late; those of the first seed, as each seed draws its own."""
+    """Section with replayed inputs, early beside late; of the first seed, as each seed draws its own."""
     return of_each("Replay", [(group, _samples(group, groups)) for group in groups])
 
 

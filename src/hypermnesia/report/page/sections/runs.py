@@ -1,4 +1,4 @@
-"""The runs one by one, their settings, and where they were carried out."""
+"""Sections on the runs one by one, on their settings, and on where they were carried out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MISSING = "—"
 
 
 def runs(groups: Sequence[Group]) -> Section:
-    """A row for each, unfinished ones included."""
+    """Section with a row for each run, unfinished ones included."""
     metrics = [group.metric for group in groups]
     head = ["directory", "seed", "state", f"average {labels(metrics)}", difference("forgetting", metrics), "time"]
     return Section("Runs", [Table("Every run by itself", head, [_row(run) for group in groups for run in group.runs])])
@@ -33,7 +33,7 @@ def _row(run: RecordedRun) -> list[str]:
 
 
 def settings(groups: Sequence[Group]) -> Section | None:
-    """All of them folded; the seeds stand with the runs."""
+    """Section with the settings that differ and, folded, all settings but the seeds, which stand with the runs."""
     known = [group for group in groups if group.settings]
     if not known:
         return None
@@ -65,7 +65,7 @@ def _setting(group: Group, key: str) -> str:
 
 
 def environment(groups: Sequence[Group]) -> Section | None:
-    """Of each run, and of each time it was resumed."""
+    """Section with versions, device and command of each run, for each time it was started or resumed."""
     return of_each("Environment", [(group, _versions(group)) for group in groups])
 
 

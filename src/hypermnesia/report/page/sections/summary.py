@@ -1,4 +1,4 @@
-"""What was run and what came out, in a few figures."""
+"""Section that sums up what was run and what came out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMED = 8
 
 
 def summary(groups: Sequence[Group]) -> Section | None:
-    """The figures of the group that is chosen."""
+    """Section with the main figures of the group that is chosen."""
     return of_each("Summary", [(group, _blocks(group)) for group in groups])
 
 
