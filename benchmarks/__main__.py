@@ -1,4 +1,4 @@
-"""Measures speed and memory and prints the tables: `python -m benchmarks --help`."""
+"""Measure speed and memory and print the tables: `python -m benchmarks --help`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.table import Table
 
 from benchmarks.contenders import CONTENDERS, hypnettorch_memory
 from benchmarks.inference import inference_times
@@ -34,18 +35,11 @@ from benchmarks.workload import Workload
 from hypermnesia.training import resolve_device
 from hypermnesia.training.allocator import keep_freed_memory
 
-MOST_PAST_TASKS = {"hypermnesia": 249, "hypnettorch": 249}
-MOST_PAST_TASKS_IN_A_QUICK_RUN = {"hypermnesia": 100, "hypnettorch": 9}
-INFERRED = [(10, 10_000), (100, 10_000)]
-"""Among how many tasks, for how many images, the task is inferred."""
-INFERRED_IN_A_QUICK_RUN = [(10, 2_000)]
-MEASUREMENTS = ("steps", "replay", "inference", "memory", "startup")
-
 
 def step_times(
     preset: str, device: torch.device, rounds: int, seconds: float, most: Mapping[str, int]
 ) -> dict[str, Sample]:
-    """Seconds per step of all contenders after each number of past tasks, all in the same rounds."""
+    """Seconds per step of all contenders after each number of past tasks, all measured in the same rounds."""
     workload = Workload(preset, device)
     batches = workload.batches()
     contenders: dict[str, Steps] = {
@@ -61,7 +55,7 @@ def step_times(
 
 
 def peak_memory(device: torch.device, rounds: int, most: Mapping[str, int]) -> dict[str, Sample]:
-    """Peak bytes in permuted-mnist-10's setting, each measured in a process of its own, in turns."""
+    """Peak memory in bytes with the settings of permuted-mnist-10, each in a process of its own, in turns."""
     preset = "permuted-mnist-10"
     enough = hypnettorch_memory(Workload(preset, device), 100) < _free_memory(device)
     measured = [("standard", 0), ("hypermnesia", 2), ("hypermnesia", 100), ("hypnettorch", 2)]
@@ -74,8 +68,9 @@ def peak_memory(device: torch.device, rounds: int, most: Mapping[str, int]) -> d
     return {name: Sample(tuple(bytes_)) for name, bytes_ in taken.items()}
 
 
-def environment(device: torch.device, options: argparse.Namespace) -> dict[str, str]:
-    """What one needs to know to repeat the measurement."""
+def environment(options: argparse.Namespace) -> dict[str, str]:
+    """Versions, device and rounds: what one needs to know to repeat the measurements."""
+    device: torch.device = options.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     versions = {package: metadata.version(package) for package in ("torch", "hypermnesia", "hypnettorch")}
     return {
@@ -102,53 +97,72 @@ def _free_memory(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def _steps(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    for preset in PRESETS:
+        samples = step_times(preset, options.device, options.rounds, options.seconds, options.most)
+        results.step_times[preset] = samples
+        yield step_time_table(preset, samples)
+
+
+def _replay(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    results.replay.update(replay_step_times(options.device, options.rounds, options.seconds))
+    yield replay_table(results.replay)
+
+
+def _inference(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    for num_tasks, images in options.inferred:
+        samples = inference_times(num_tasks, images, options.device, options.rounds, options.seconds)
+        results.inference[f"{num_tasks} tasks, {images:,} images"] = samples
+    yield inference_table(results.inference)
+
+
+def _memory(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    results.peak_memory.update(peak_memory(options.device, options.rounds, options.most))
+    yield memory_table(results.peak_memory)
+
+
+def _startup(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    results.startup.update(startup(options.rounds))
+    yield startup_table(results.startup)
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Results], Iterator[Table]]] = {
+    "steps": _steps,
+    "replay": _replay,
+    "inference": _inference,
+    "memory": _memory,
+    "startup": _startup,
+}
+"""Each measures as the options say, keeps what it found in the results, and gives tables as soon as they are there."""
+
+
 def main() -> None:
-    """Metric, print, and write what was asked for."""
+    """Measure what was asked for, print the tables, and write the figures to a file where one is named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds, fewer tasks and images")
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="what to measure")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N, mps or auto")
+    parser.add_argument("--device", type=resolve_device, default="cpu", help="cpu, cuda, cuda:N, mps or auto")
     parser.add_argument("--rounds", type=int, help="turns of every contender; 5, or 3 with --quick")
     parser.add_argument("--seconds", type=float, help="length of a turn; 0.5, or 0.2 with --quick")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every single measurement there")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.seconds = options.seconds or (0.2 if options.quick else 0.5)
-    device = resolve_device(options.device)
-    keep_freed_memory(device)  # A run does; here it serves all contenders alike.
-
-    most = MOST_PAST_TASKS_IN_A_QUICK_RUN if options.quick else MOST_PAST_TASKS
+    # Past tasks at most; among how many tasks, for how many images, the task is inferred.
+    options.most = {"hypermnesia": 100, "hypnettorch": 9} if options.quick else dict.fromkeys(CONTENDERS, 249)
+    options.inferred = [(10, 2_000)] if options.quick else [(10, 10_000), (100, 10_000)]
+    keep_freed_memory(options.device)  # A run does; here it serves all contenders alike.
 
     console = Console()
     if not console.is_terminal:
         console.width = 120  # Tables in a file should not be cut to a terminal's width.
-    results = Results(environment(device, options))
+    results = Results(environment(options))
     with console.status("") as status:
-        if "steps" in options.only:
-            for preset in PRESETS:
-                status.update(f"step times: {preset}")
-                samples = step_times(preset, device, options.rounds, options.seconds, most)
-                results.step_times[preset] = samples
-                console.print(step_time_table(preset, samples))
-        if "replay" in options.only:
-            status.update("step times: replay")
-            results.replay.update(replay_step_times(device, options.rounds, options.seconds))
-            console.print(replay_table(results.replay))
-        if "inference" in options.only:
-            for num_tasks, images in INFERRED_IN_A_QUICK_RUN if options.quick else INFERRED:
-                asked = f"{num_tasks} tasks, {images:,} images"
-                status.update(f"task inference: {asked}")
-                samples = inference_times(num_tasks, images, device, options.rounds, options.seconds)
-                results.inference[asked] = samples
-            console.print(inference_table(results.inference))
-        if "memory" in options.only:
-            status.update("peak memory")
-            results.peak_memory.update(peak_memory(device, options.rounds, most))
-            console.print(memory_table(results.peak_memory))
-        if "startup" in options.only:
-            status.update("start-up")
-            results.startup.update(startup(options.rounds))
-            console.print(startup_table(results.startup))
+        for name, measure in MEASUREMENTS.items():
+            if name in options.only:
+                status.update(name)
+                for table in measure(options, results):
+                    console.print(table)
     if (aims := aims_table(results)).row_count:
         console.print(aims)
     console.print(", ".join(f"{key} {value}" for key, value in results.environment.items()))

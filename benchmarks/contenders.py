@@ -1,4 +1,4 @@
-"""Who is measured: the standard target network, this package, and hypnettorch, each as it is used."""
+"""Contenders of the measurements: the standard target network, this package and hypnettorch, each as it is used."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from hypermnesia.training.step import GraphedStep
 
 
 def standard(workload: Workload, past_tasks: int) -> Steps:
-    """The target network trained directly, whatever came before; on CUDA as a graph, as here."""
+    """Steps of the target network alone, the same whatever came before; on CUDA as a graph, as in this package."""
     return trained_directly(workload.network(), workload, workload.batches())
 
 
 def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
-    """This package in the task after `past_tasks`, each of which was learned for one step."""
+    """Steps of this package in the task after `past_tasks`, each of which was learned for one step."""
     learner = learner_after(workload, past_tasks)
     return with_breaks(lambda monitor: learner.learn(workload.task, monitor=monitor))
 
 
 def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
-    """The field's library, version 0.0.4, in the task after `past_tasks`: stored targets and no lookahead."""
+    """Steps of hypnettorch 0.0.4 in the task after `past_tasks`, with stored targets and without lookahead."""
     target, hypernetwork = hypnettorch_networks(workload, past_tasks + 1)
     learned = [*hypernetwork.unconditional_params, hypernetwork.conditional_params[past_tasks]]
     optimizer = make_optimizer(learned, workload.experiment.training)
@@ -78,7 +78,7 @@ def trained_directly(network: nn.Module, workload: Workload, batches: Iterator[t
 
 
 def learner_after(workload: Workload, past_tasks: int) -> ContinualLearner:
-    """The preset's learner, which has learned `past_tasks` for one step each; the next one will not end."""
+    """The preset's learner after `past_tasks` of one step each; the task that it learns next will not end."""
     learner = build_learner(workload.experiment, [workload.task])
     learner.training = workload.training(1)
     for _ in range(past_tasks):
@@ -112,7 +112,7 @@ def hypnettorch_networks(workload: Workload, num_tasks: int) -> tuple[MLP, Chunk
 
 
 def with_breaks(learn: Callable[[Monitor], object]) -> Steps:
-    """Steps of something that is learned from one step to the last, and goes on where a monitor stopped it."""
+    """Steps of a learner, which are interrupted after each block and go on from there."""
 
     def steps(number: int) -> None:
         with contextlib.suppress(_EnoughError):
@@ -122,7 +122,7 @@ def with_breaks(learn: Callable[[Monitor], object]) -> Steps:
 
 
 def hypnettorch_memory(workload: Workload, past_tasks: int) -> int:
-    """About how many bytes :func:`hypnettorch` needs: five times the weights of a task, for each (measured)."""
+    """Bytes that :func:`hypnettorch` needs, roughly: as measured, five times the weights for each task."""
     weights = sum(parameter.numel() for parameter in workload.network().parameters())
     return 5 * past_tasks * weights * torch.finfo(torch.float32).bits // 8
 
@@ -132,7 +132,7 @@ CONTENDERS: dict[str, Callable[[Workload, int], Steps]] = {
     "hypermnesia": hypermnesia,
     "hypnettorch": hypnettorch,
 }
-"""Each takes a workload and a number of past tasks, and gives the steps of the next one."""
+"""Contenders by name: functions of a workload and a number of past tasks that return the steps of the next task."""
 
 
 class _EnoughError(Exception):

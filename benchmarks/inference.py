@@ -1,4 +1,4 @@
-"""Task inference by entropy: the networks of all tasks answer for every image, and the least unsure one is believed."""
+"""Time of task inference by entropy: every task's network answers for every image, and the least unsure one counts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _IMAGES_AT_A_TIME = 2000  # of 64 to 10,000 about the fastest
 def inference_times(
     num_tasks: int, images: int, device: torch.device, rounds: int, seconds: float
 ) -> dict[str, Sample]:
-    """Seconds to answer for all images where any of the tasks may be theirs, by contender, all in the same rounds."""
+    """Seconds to infer tasks and labels of all images, by contender, all measured in the same rounds."""
     workload = Workload(PRESET, device)
     contenders = {name: make(workload, num_tasks, workload.images(images)) for name, make in INFERENCE.items()}
     return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device))
 
 
 def forward_passes(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
-    """The limit: nothing but the forward passes, with weights that are there already.
+    """Forward passes alone, with weights that are already generated: the lower limit.
 
     One network stands for those of all tasks, so that memory does not grow with their number.
     """
@@ -43,7 +43,7 @@ def forward_passes(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
 
 
 def hypermnesia(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
-    """This package: `learner.predict(inputs)`."""
+    """Task inference of this package: `learner.predict(inputs)`."""
     learner = learner_after(workload, num_tasks)
 
     def answers(number: int) -> None:
@@ -54,7 +54,7 @@ def hypermnesia(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
 
 
 def hypnettorch(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
-    """The field's library, version 0.0.4: batches as large as in training, each task's weights generated once."""
+    """Task inference with hypnettorch 0.0.4, in batches as large as in training; weights are generated once a task."""
     target, hypernetwork = hypnettorch_networks(workload, num_tasks)
     batches = inputs.flatten(1).split(workload.experiment.training.batch_size)
 
@@ -69,7 +69,7 @@ def hypnettorch(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
 def least_unsure(
     target: Callable[..., Tensor], hypernetwork: Callable[..., Any], num_tasks: int, batches: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Label and task of each image: those of the task whose network's answer has the least entropy.
+    """Infer label and task of each image from the network whose answer has the least entropy.
 
     Args:
         target: Takes a batch and `weights`.
@@ -92,4 +92,4 @@ INFERENCE: dict[str, Callable[[Workload, int, Tensor], Steps]] = {
     "hypermnesia": hypermnesia,
     "hypnettorch": hypnettorch,
 }
-"""Each takes a workload, a number of tasks and images, and gives what answers for all of them as often as told."""
+"""Contenders by name: functions of a workload, a number of tasks and images that return the inference to be timed."""

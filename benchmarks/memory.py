@@ -1,4 +1,4 @@
-"""Peak memory of learning a task; each measurement in a process of its own, which this module is when run."""
+"""Peak memory of learning a task. Each measurement is a process of its own, which runs this module."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.workload import Workload
 
 SECONDS = 5.0
-"""How long a task is learned: the memory that the C library holds settles in the course of some steps."""
+"""Time for which a task is learned: the memory that the C library holds settles in the course of some steps."""
 
 
 def peak(preset: str, device: torch.device, contender: str, past_tasks: int) -> float:
-    """Most bytes held at once, on the device or, for the CPU, by the whole process."""
+    """Peak memory in bytes: of the device, or of the whole process where the device is the CPU."""
     command = [sys.executable, "-m", "benchmarks.memory", preset, str(device), contender, str(past_tasks)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -1,4 +1,4 @@
-"""A step of the replay learner beside its parts, each of them alone."""
+"""Time of a step of the learner with replay, and of each of its parts alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("classifier", "replay model", "drawing replay")
 
 
 def replay_step_times(device: torch.device, rounds: int, seconds: float) -> dict[str, Sample]:
-    """Seconds per step, of the whole and of its parts, all in the same rounds."""
+    """Seconds per step of the learner with replay and of each part of the step, all measured in the same rounds."""
     contenders = replay_steps(Workload(PRESET, device), PAST_TASKS)
     return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device), multiple=BATCHES_IN_A_BLOCK)
 

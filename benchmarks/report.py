@@ -1,11 +1,11 @@
-"""What the measurements say, as tables for people."""
+"""Tables of what was measured."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from rich.table import Table
 
@@ -17,22 +17,20 @@ from benchmarks.timing import Sample
 MS, MIB = 1e-3, 2**20
 NOT_MEASURED = "not measured"
 PRESETS = {"permuted-mnist-10": (0, 9, 99, 249), "split-mnist": (0, 4)}
-"""Which presets are measured, after how many past tasks."""
+"""Presets that are measured, and after how many past tasks."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """Everything `make bench` measures.
+    """Everything that `make bench` has measured; what was not measured is empty.
 
-    Args:
-        environment: Versions, device and options, for whoever wants to repeat it.
+    Attributes:
+        environment: Versions, device and options, to repeat the measurements.
         step_times: Seconds per step by preset, then by contender: `standard`, `batches`, or `hypermnesia 99`.
-        replay: Seconds per step of the replay learner: `whole`, and each of its parts.
-        inference: Seconds by what is asked, as in `10 tasks, 2,000 images`, then by contender.
+        replay: Seconds per step of the learner with replay: `whole`, and each of its parts.
+        inference: Seconds by what is inferred, as in `10 tasks, 2,000 images`, then by contender.
         peak_memory: Bytes by contender and past tasks, as in `hypermnesia 100`.
         startup: Seconds by process.
-
-    What was not measured is empty.
     """
 
     environment: dict[str, str]
@@ -44,19 +42,17 @@ class Results:
 
 
 def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
-    """A row for each number of past tasks."""
-    table = Table(title=f"Step time, ms: {preset}", title_justify="left")
-    table.add_column("past tasks", justify="right")
-    for column in ("standard", "ours", "hypnettorch", "ours : standard", "hypnettorch : ours"):
-        table.add_column(column, justify="right")
+    """Step times of a preset, a row for each number of past tasks."""
+    table = _table(
+        f"Step time, ms: {preset}",
+        ("past tasks", "standard", "ours", "hypnettorch", "ours : standard", "hypnettorch : ours"),
+    )
     standard = samples["standard"]
     for past in PRESETS[preset]:
         ours, theirs = samples.get(f"hypermnesia {past}"), samples.get(f"hypnettorch {past}")
         table.add_row(
             str(past),
-            standard.show(MS),
-            ours.show(MS) if ours else NOT_MEASURED,
-            theirs.show(MS) if theirs else NOT_MEASURED,
+            *_cells((standard, ours, theirs), MS),
             ours.per(standard).show(digits=2) if ours else "",
             theirs.per(ours).show() if ours and theirs else "",
         )
@@ -64,61 +60,63 @@ def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
 
 
 def replay_table(samples: Mapping[str, Sample]) -> Table:
-    """The whole step, its parts, and what they leave unexplained."""
-    table = Table(title=f"Step time, ms: {REPLAY_PRESET} after {PAST_TASKS} past tasks", title_justify="left")
-    for column in ("whole", *PARTS, "whole : sum of parts"):
-        table.add_column(column, justify="right")
+    """Time of a whole step with replay, of its parts, and the ratio of the whole to their sum."""
+    title = f"Step time, ms: {REPLAY_PRESET} after {PAST_TASKS} past tasks"
+    table = _table(title, ("whole", *PARTS, "whole : sum of parts"))
     whole, parts = samples["whole"], [samples[part] for part in PARTS]
     together = functools.reduce(operator.add, parts)
-    cells = [sample.show(MS, digits=2) for sample in (whole, *parts)]
-    table.add_row(*cells, whole.per(together).show(digits=2))
+    table.add_row(*_cells((whole, *parts), MS, 2), whole.per(together).show(digits=2))
     return table
 
 
 def inference_table(inference: Mapping[str, Mapping[str, Sample]]) -> Table:
-    """A row for each number of tasks."""
+    """Times of task inference, a row for each number of tasks."""
     title = f"Task inference by entropy, s: {INFERENCE_PRESET} (limit: the bare forward passes)"
-    table = Table(title=title, title_justify="left")
-    table.add_column("any of", no_wrap=True)
-    for column in ("limit", "ours", "hypnettorch", "ours : limit", "hypnettorch : ours"):
-        table.add_column(column, justify="right")
+    columns = ("limit", "ours", "hypnettorch", "ours : limit", "hypnettorch : ours")
+    table = _table(title, ("any of", *columns), left=("any of",))
     for asked, samples in inference.items():
         limit, ours, theirs = (samples[name] for name in ("forward passes", "hypermnesia", "hypnettorch"))
-        cells = [sample.show(digits=2) for sample in (limit, ours, theirs, ours.per(limit), theirs.per(ours))]
-        table.add_row(asked, *cells)
+        table.add_row(asked, *_cells((limit, ours, theirs, ours.per(limit), theirs.per(ours)), digits=2))
     return table
 
 
 def memory_table(samples: Mapping[str, Sample]) -> Table:
-    """A row for each number of past tasks."""
-    table = Table(title="Peak memory, MiB: permuted-mnist-10", title_justify="left")
-    for column in ("past tasks", "standard", "ours", "hypnettorch"):
-        table.add_column(column, justify="right")
+    """Peak memory, a row for each number of past tasks."""
+    table = _table("Peak memory, MiB: permuted-mnist-10", ("past tasks", "standard", "ours", "hypnettorch"))
     for past in (2, 100):
-        cells = (samples.get(name) for name in ("standard 0", f"hypermnesia {past}", f"hypnettorch {past}"))
-        table.add_row(str(past), *(cell.show(MIB, 0) if cell else NOT_MEASURED for cell in cells))
+        names = ("standard 0", f"hypermnesia {past}", f"hypnettorch {past}")
+        table.add_row(str(past), *_cells(map(samples.get, names), MIB, 0))
     return table
 
 
 def startup_table(samples: Mapping[str, Sample]) -> Table:
-    """The command's processes beside what they cannot do without."""
-    table = Table(title="Start-up, s", title_justify="left")
-    for column in ("ours", "wall time", "beside", "wall time"):
-        table.add_column(column, justify="right" if column == "wall time" else "left")
-    help_, run = samples["help"], samples["run"]
-    table.add_row("--help", help_.show(digits=2), "an empty Python program", samples["python"].show(digits=2))
-    table.add_row("a run of one step", run.show(digits=2), "import torch", samples["torch"].show(digits=2))
+    """Wall time of the command's processes beside that of processes they cannot do without."""
+    table = _table("Start-up, s", ("ours", "wall time", "beside", "wall time"), left=("ours", "beside"))
+    cells = {name: sample.show(digits=2) for name, sample in samples.items()}
+    table.add_row("--help", cells["help"], "an empty Python program", cells["python"])
+    table.add_row("a run of one step", cells["run"], "import torch", cells["torch"])
     return table
 
 
 def aims_table(results: Results) -> Table:
-    """What the project promises of itself, and whether it holds here: a row for each aim that was measured."""
-    table = Table(title="Aims", title_justify="left")
-    for column in ("", "aim", "measured", ""):
-        table.add_column(column, justify="right" if column in ("aim", "measured") else "left")
+    """What the project promises of itself and whether it holds here, a row for each aim that was measured."""
+    table = _table("Aims", ("", "aim", "measured", ""), left=("",))
     for what, aim, sample, holds in _aims(results):
         table.add_row(what, aim, sample.show(digits=2), "[green]holds[/]" if holds else "[red]missed[/]")
     return table
+
+
+def _table(title: str, columns: Iterable[str], left: Container[str] = ()) -> Table:
+    """An empty table, whose columns are figures but for those that are named."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right", no_wrap=column == "any of")
+    return table
+
+
+def _cells(samples: Iterable[Sample | None], unit: float = 1.0, digits: int = 1) -> Iterator[str]:
+    """Each sample as text, in a unit; None is one that was not measured."""
+    return (sample.show(unit, digits) if sample else NOT_MEASURED for sample in samples)
 
 
 _Aim = tuple[str, str, Sample, bool]

@@ -13,7 +13,7 @@ COMMAND = str(Path(sys.executable).with_name("hypermnesia"))
 
 
 def startup(rounds: int) -> dict[str, Sample]:
-    """Seconds of wall time of four processes: an empty one, `--help`, `import torch`, a run of one step."""
+    """Wall time in seconds of four processes: an empty one, `--help`, `import torch` and a run of one step."""
     with tempfile.TemporaryDirectory() as directory:
         run = [COMMAND, "run", "training.iterations=1", "tasks.num_tasks=1", "--device", "cpu", "--quiet"]
         return in_turns(

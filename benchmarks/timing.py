@@ -1,4 +1,4 @@
-"""Times of several contenders, measured in turns, so that what disturbs the machine disturbs them alike."""
+"""Time several contenders in turns, so that whatever else the machine does disturbs them alike."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 import torch
 
 Steps = Callable[[int], object]
-"""Takes as many steps as it is told."""
+"""Function that takes a number of steps."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One measured quantity, a number for each round: seconds per step, bytes, or ratios of them.
+    """Quantity that was measured once in each round: seconds per step, bytes, or ratios of them.
 
     Example:
         >>> slow, fast = Sample((0.5, 1.5, 1.0)), Sample((0.25, 0.5, 0.25))
@@ -29,25 +29,25 @@ class Sample:
 
     @property
     def median(self) -> float:
-        """The middle round."""
+        """Median of the rounds."""
         return statistics.median(self.rounds)
 
     def __add__(self, other: Sample) -> Sample:
-        """Both together, round by round."""
+        """Sum of both, round by round."""
         return Sample(tuple(mine + its for mine, its in zip(self.rounds, other.rounds, strict=True)))
 
     def per(self, other: Sample) -> Sample:
-        """How many times as much as the other, round by round."""
+        """Ratio to another sample, round by round."""
         return Sample(tuple(mine / its for mine, its in zip(self.rounds, other.rounds, strict=True)))
 
     def show(self, unit: float = 1.0, digits: int = 1) -> str:
-        """Median and range, in a unit."""
+        """Median and range in a unit, as text."""
         median, low, high = (f"{x / unit:,.{digits}f}" for x in (self.median, min(self.rounds), max(self.rounds)))
         return f"{median} ({low}–{high})"
 
 
 def waiting(device: torch.device) -> Callable[[], object]:
-    """What returns when the device has done all it was given."""
+    """Function that waits until the device has done all it was given."""
     match device.type:
         case "cuda":
             return lambda: torch.cuda.synchronize(device)
@@ -64,15 +64,15 @@ def in_turns(
     wait: Callable[[], object] = lambda: None,
     multiple: int = 1,
 ) -> dict[str, Sample]:
-    """Let the contenders work in turns, a block of steps each, round after round.
+    """Time contenders in turns, a block of steps each, round after round.
 
     Args:
-        contenders: What each does.
-        rounds: How often each has its turn.
-        seconds: Length of a block; it has at least one step, however long that takes.
-        wait: Returns when the device has done all it was given.
-        multiple: Steps are only taken in multiples of it, from the first one on: where some work is done once for so
-            many steps, each block then has its share.
+        contenders: Steps of each, by name.
+        rounds: Turns of each contender.
+        seconds: Length of a block, which has at least one step however long that takes.
+        wait: Waits until the device has done all it was given.
+        multiple: Number of steps of which every block is a multiple: where some work is done once for so many steps,
+            each block then has its share.
 
     Returns:
         Seconds per step of each contender.

@@ -1,4 +1,4 @@
-"""What is trained: the networks and settings of a preset, on random images of the size of its data."""
+"""Networks and settings of a preset, with random images of the size of its data to train on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypermnesia.tasks import Task, permuted, split
 from hypermnesia.training import TrainingSettings
 
 ENDLESS = 10**9
-"""Iterations that no measurement comes to the end of."""
+"""Number of iterations that no measurement reaches."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,29 +59,29 @@ class Workload:
 
     @property
     def inputs(self) -> int:
-        """Numbers in one image, padding included."""
+        """Number of values in one image, padding included."""
         return torch.Size(self.task.train.input_shape).numel()
 
     @property
     def outputs(self) -> int:
-        """Classes of a task."""
+        """Number of classes of a task."""
         return len(self.task.classes or ())
 
     def training(self, iterations: int) -> TrainingSettings:
-        """The preset's settings, for tasks of so many iterations."""
+        """The preset's settings of training, with another number of iterations."""
         return self.experiment.training.model_copy(update={"iterations": iterations})
 
     def batches(self, times: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless batches, made as in a run, of so many times as many images."""
+        """Endless batches as in a run, or `times` as large."""
         return self.task.train.batches(times * self.experiment.training.batch_size, Seeds(0))
 
     def images(self, number: int) -> Tensor:
-        """Images to answer for, `[number, ...]`."""
+        """Test images, `[number, ...]`."""
         assert self.task.test is not None
         inputs, _ = next(self.task.test.in_order(number))
         return inputs
 
     def network(self, outputs: int | None = None) -> nn.Module:
-        """A target network; None: with an output for each class of a task."""
+        """A target network with that many outputs, by default one for each class of a task."""
         network = self.experiment.network
         return mlp(self.inputs, network.hidden, outputs or self.outputs, network.activation).to(self.device)

@@ -84,6 +84,7 @@ def test_what_cannot_be_learned_is_refused_and_nothing_changes(module, examples)
     assert torch.equal(trained.predict(examples(0)[0]).probabilities, before)
 
 
+@pytest.mark.slow
 def test_on_digits_the_class_among_all_is_known_without_replay():
     tasks = split("digits", num_tasks=3)
     torch.manual_seed(0)

@@ -1,11 +1,14 @@
 """On real data, small networks and few iterations: what is to be seen of each method where nobody says the task."""
 
+import pytest
 import torch
 
 from hypermnesia.evaluation import score
 from hypermnesia.learners import ContinualLearner, HypernetworkLearner, ReplayLearner, TaskInferenceLearner
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import Task, permuted, split
+
+pytestmark = pytest.mark.slow
 
 HYPERNETWORK = {"embedding_dim": 8, "chunk_embedding_dim": 8, "hidden": (10,), "chunk_size": 1000, "beta": 0.1}
 REPLAY_MODEL = {

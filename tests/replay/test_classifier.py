@@ -138,7 +138,7 @@ def test_hard_targets_are_the_class_that_the_input_was_made_for_where_it_was_mad
         tasks += stream.batch().tasks.tolist()
     for task, classes in enumerate(CLASSES[:2]):
         of_task = [target for target, its in zip(targets, tasks, strict=True) if its == task]
-        assert of_task == [starts[task] + i % classes for i in range(len(of_task))]
+        assert of_task and of_task == [starts[task] + i % classes for i in range(len(of_task))]
 
 
 def soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

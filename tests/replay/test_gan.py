@@ -67,6 +67,7 @@ def test_generator_and_discriminator_have_each_the_gradient_of_their_own_loss(we
         torch.testing.assert_close(scalars[name], wanted.detach(), rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_digits_of_each_task_and_keeps_the_first():
     # Magnified: of the 64 pixels that digits have, a GAN makes digits also where it should fail.
     digits = load("digits")
