@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pooch
@@ -136,28 +137,32 @@ class IdxDataset:
         return download.fetch(f"{file.name}.gz", self.mirrors, folder, file.read_download)
 
 
+def _by_field(files: Iterable[PublishedFile]) -> dict[str, PublishedFile]:
+    return dict(zip(("train_images", "train_labels", "test_images", "test_labels"), files, strict=True))
+
+
+_FILES = (
+    PublishedFile("train-images-idx3-ubyte", (60_000, 28, 28)),
+    PublishedFile("train-labels-idx1-ubyte", (60_000,)),
+    PublishedFile("t10k-images-idx3-ubyte", (10_000, 28, 28)),
+    PublishedFile("t10k-labels-idx1-ubyte", (10_000,)),
+)
+_MNIST_CONTENTS = (
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+_FASHION_MNIST_GZIPPED = (
+    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+)
+
 MNIST = IdxDataset(
-    name="mnist",
-    train_images=PublishedFile(
-        "train-images-idx3-ubyte",
-        (60_000, 28, 28),
-        content_sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    train_labels=PublishedFile(
-        "train-labels-idx1-ubyte",
-        (60_000,),
-        content_sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    test_images=PublishedFile(
-        "t10k-images-idx3-ubyte",
-        (10_000, 28, 28),
-        content_sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    test_labels=PublishedFile(
-        "t10k-labels-idx1-ubyte",
-        (10_000,),
-        content_sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
+    "mnist",
+    **_by_field(dataclasses.replace(f, content_sha256=d) for f, d in zip(_FILES, _MNIST_CONTENTS, strict=True)),
     class_names=tuple(str(digit) for digit in range(10)),
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -167,44 +172,12 @@ MNIST = IdxDataset(
 """Handwritten digits: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to
 document recognition*, 1998. Every file, local or downloaded, is checked by the SHA-256 of its content."""
 
-_MNIST_CONTENTS = frozenset(
-    file.content_sha256 for file in (MNIST.train_images, MNIST.train_labels, MNIST.test_images, MNIST.test_labels)
-)
+_CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 FASHION_MNIST = IdxDataset(
-    name="fashion-mnist",
-    train_images=PublishedFile(
-        "train-images-idx3-ubyte",
-        (60_000, 28, 28),
-        gzip_sha256="3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    train_labels=PublishedFile(
-        "train-labels-idx1-ubyte",
-        (60_000,),
-        gzip_sha256="a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    test_images=PublishedFile(
-        "t10k-images-idx3-ubyte",
-        (10_000, 28, 28),
-        gzip_sha256="346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    test_labels=PublishedFile(
-        "t10k-labels-idx1-ubyte",
-        (10_000,),
-        gzip_sha256="67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-    ),
-    class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    "fashion-mnist",
+    **_by_field(dataclasses.replace(f, gzip_sha256=d) for f, d in zip(_FILES, _FASHION_MNIST_GZIPPED, strict=True)),
+    class_names=_CLOTHES,
     mirrors=(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",

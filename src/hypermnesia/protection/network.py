@@ -15,8 +15,7 @@ from torch.func import functional_call
 from hypermnesia.errors import CheckpointError
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.protection.adaptation import AdaptationObjective
-from hypermnesia.protection.objective import Loss, ProtectedObjective
+from hypermnesia.protection.objective import AdaptationObjective, Loss, ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds

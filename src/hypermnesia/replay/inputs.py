@@ -1,4 +1,4 @@
-"""Which inputs can be replayed."""
+"""Check that inputs can be replayed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypermnesia.tasks.task import Task
 
 
 def check_range(task: Task) -> None:
-    """Refuse a task with training inputs outside [0, 1], where a replay model's outputs lie; looks at all of them.
+    """Refuse a task with training inputs outside [0, 1], the range of a replay model's outputs; reads all of them.
 
     Raises:
-        DataError: Says how far they reach.
+        DataError: Some input lies outside; the text says how far.
 
     Example:
         >>> check_range(Task.of((torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([0]))))

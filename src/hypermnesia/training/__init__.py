@@ -1,4 +1,4 @@
-"""The one optimization loop, its settings, and the files that hold its state."""
+"""The optimization loop of all learners, its settings, and the files that hold its state."""
 
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.device import resolve_device

@@ -1,4 +1,4 @@
-"""Let the C library keep the memory that a training step frees, for the next step."""
+"""A setting of the C library: memory that a training step frees is kept for the next step."""
 
 import ctypes
 import functools

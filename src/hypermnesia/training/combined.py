@@ -1,4 +1,4 @@
-"""Several things learned from the same batches at the same time."""
+"""An objective made of several objectives, which learn from the same batches at the same time."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from hypermnesia.training.trainer import Objective
 
 
 class CombinedObjective(Objective):
-    """Objectives with parameters of their own, learned in the same steps.
+    """Combined objective: several objectives, each with parameters of its own, learned in the same steps.
 
-    The optimizers there are treat every parameter by itself, so each objective is learned as if it were alone; only
-    `clip_norm` looks at all gradients together.
+    All optimizers treat every parameter by itself, so each objective is learned as if it were alone; only `clip_norm`
+    looks at all gradients together. The reported `loss` is the sum of all losses.
 
     Args:
-        main: What a step reports under plain names, as `accuracy`.
-        others: What it reports under their names, as `replay/loss`. `loss` is the sum of all.
+        main: Objective whose scalars are reported under their own names, such as `accuracy`.
+        others: Objectives by name, whose scalars are reported with the name in front, such as `replay/loss`.
     """
 
     def __init__(self, main: Objective, others: Mapping[str, Objective]) -> None:
         self._main, self._others = main, dict(others)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Those of all."""
+        """Return the parameters of all objectives."""
         return [p for objective in (self._main, *self._others.values()) for p in objective.parameters()]
 
     def prepare(self, iteration: int) -> None:
-        """Let each make its random choices."""
+        """Let each objective make the random choices of a step."""
         for objective in (self._main, *self._others.values()):
             objective.prepare(iteration)
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add the gradients of all to `.grad`; returns what all report."""
+        """Add the gradients of all objectives to `.grad`; return the scalars of all."""
         scalars = self._main.accumulate_gradients(inputs, labels, optimizer)
         loss = scalars["loss"]
         for name, objective in self._others.items():

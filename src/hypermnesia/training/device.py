@@ -1,4 +1,4 @@
-"""Which device to compute on."""
+"""Choice of the device to compute on."""
 
 import torch
 
@@ -6,13 +6,13 @@ from hypermnesia.errors import ConfigurationError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; `auto` is the first there is of cuda, mps and cpu.
+    """Return the device of a name; `auto` is the first available one of cuda, mps and cpu.
 
     Args:
-        name: `auto`, `cpu`, `cuda`, `cuda:1`, …, or `mps`.
+        name: Name of the device: `auto`, `cpu`, `cuda`, `cuda:1`, …, or `mps`.
 
     Raises:
-        ConfigurationError: If there is no such device here.
+        ConfigurationError: There is no such device here.
 
     Example:
         >>> resolve_device("cpu")
@@ -28,5 +28,5 @@ def resolve_device(name: str) -> torch.device:
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if not present.get(device.type, False) or (device.index or 0) >= count:
         here = ", ".join(kind for kind, there in present.items() if there)
-        raise ConfigurationError(f"there is no device {name!r} here, only {here}; use --device auto to take the best")
+        raise ConfigurationError(f"there is no device {name!r} here, only {here}; device 'auto' takes the best")
     return device

@@ -1,4 +1,4 @@
-"""What a training loop tells those who watch it."""
+"""Progress of training, as reported to a monitor after every step."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """The state of learning one task, after a step.
+    """Progress of learning one task, after a step.
 
     Attributes:
-        iteration: Steps done.
-        iterations: Steps of the whole task.
-        scalars: Zero-dimensional detached tensors of the step, by name: `loss`, `accuracy` of the batch, and what the
-            learner adds. Take `float()` of them now and then only: it waits for the device.
+        iteration: Number of steps done.
+        iterations: Number of steps of the whole task.
+        scalars: Zero-dimensional detached tensors of the step, by name: `loss`, `accuracy` of the batch, and others
+            of the learner. Take `float()` of them now and then only: it waits for the device.
     """
 
     iteration: int
@@ -25,4 +25,4 @@ class Progress:
 
 
 Monitor = Callable[[Progress], None]
-"""Called after every step. It may raise to stop the loop; the learner is then in a state that can be saved."""
+"""Function called after every step. It may raise to stop the loop; the learner can then be saved and go on later."""

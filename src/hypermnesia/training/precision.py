@@ -1,4 +1,4 @@
-"""In which precision a network's forward pass is computed."""
+"""Precision of a network's forward pass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def forward_precision(precision: str, device: torch.device) -> torch.autocast:
-    """The context of a forward pass in `float32` or `bfloat16`; weights stay float32 either way.
+    """Return the context manager of a forward pass in `float32` or `bfloat16`; weights stay float32 either way.
 
     Example:
         >>> linear = torch.nn.Linear(2, 2)

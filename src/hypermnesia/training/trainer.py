@@ -1,4 +1,4 @@
-"""The one optimization loop: every learner's tasks go through it."""
+"""The optimization loop, in which every learner learns its tasks."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _CHECK_EVERY = 50
 
 
 class Objective(ABC):
-    """What a learner wants optimized while it learns one task."""
+    """Objective that a learner optimizes while it learns one task."""
 
     @abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters to change."""
+        """Return the parameters to change."""
 
     @abstractmethod
     def prepare(self, iteration: int) -> None:
-        """Make the random choices of a step, in storage that stays the same; outside of what a graph captures."""
+        """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Put the gradient for a batch into `.grad` of the parameters; returns detached scalars, `loss` among them."""
+        """Put the gradient for a batch into `.grad` of the parameters; return detached scalars, `loss` among them."""
 
 
 class Trainer:
-    """Optimizes an objective on the examples of one task, from the first step to the last, with a new optimizer.
+    """Optimization of an objective on the examples of one task, with a new optimizer.
 
     Args:
-        objective: What to optimize.
+        objective: Objective to optimize.
         examples: Training examples of the task.
-        settings: Optimizer, length, batches.
-        seeds: Where batches and the modules' own chance (dropout) draw from.
-        device: Where parameters are and batches go.
+        settings: Settings of optimizer, number of steps and batches.
+        seeds: Seeds of batches and of the modules' own randomness (dropout).
+        device: Device of the parameters, to which batches are moved.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Trainer:
         """Take the remaining steps.
 
         Raises:
-            DivergenceError: If the loss is not finite; looked at every 50 steps and after the last.
+            DivergenceError: The loss is not finite; checked every 50 steps and after the last.
         """
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
@@ -97,7 +97,7 @@ class Trainer:
                     monitor(Progress(self.iteration, self.iterations, scalars))
 
     def state_dict(self) -> dict[str, Any]:
-        """Iteration and optimizer state by parameter: what is needed to go on bit for bit."""
+        """Return the iteration and the optimizer state of each parameter, from which training goes on bit for bit."""
         state = self._optimizer.state
         return {
             "iteration": self.iteration,
@@ -105,7 +105,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state as :meth:`state_dict` gave it."""
+        """Go on from a state that :meth:`state_dict` returned."""
         self.iteration = state["iteration"]
         by_index = {i: copy.deepcopy(entries) for i, entries in enumerate(state["optimizer"]) if entries}
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
@@ -120,10 +120,10 @@ class Trainer:
 
 
 def check_finite(scalars: Mapping[str, Tensor], iteration: int) -> dict[str, float]:
-    """Read the scalars of a step, which waits for the device.
+    """Read the scalars of a step as floats, which waits for the device.
 
     Raises:
-        DivergenceError: One of them is not a finite number.
+        DivergenceError: A scalar is not a finite number.
 
     Example:
         >>> check_finite({"loss": torch.tensor(0.5)}, iteration=1)
