@@ -11,8 +11,8 @@ import torch
 
 from hypermnesia import cli
 from hypermnesia.analyses import files
-from hypermnesia.analyses.files import Parts
 from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, embedding_plane, embedding_plane_chart
+from hypermnesia.analyses.files import Parts
 from hypermnesia.analyses.generated_weights import GeneratedWeights, generated_weights_chart
 from hypermnesia.analyses.interpolation import AccuracyAlongLine, interpolation_chart
 from hypermnesia.analyses.transfer import Transfer, transfer_chart
