@@ -268,7 +268,7 @@ WRONG = {
         ({"strength": float("inf")}, "strength: "),
         ({"decay": 0.0}, "decay: should be greater than 0"),
         ({"decay": 1.1}, "decay: should be less than or equal to 1"),
-        ({"fisher": "true"}, "fisher: should be 'sampled', 'exact' or 'empirical'"),
+        ({"fisher": "true"}, "fisher: 'true' is not allowed. Allowed: sampled, exact, empirical"),
         ({"fisher_examples": 0}, "fisher_examples: "),
     ],
     SILearner: [
