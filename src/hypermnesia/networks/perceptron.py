@@ -1,14 +1,25 @@
-"""The multilayer perceptron that the published experiments use."""
+"""The multilayer perceptron of the published experiments, and the activation functions that settings can name."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import nn
 from torch.nn.utils import skip_init
 
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+
+ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:

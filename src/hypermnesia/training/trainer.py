@@ -53,12 +53,7 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        objective: Objective,
-        examples: Examples,
-        settings: TrainingSettings,
-        seeds: Seeds,
-        device: torch.device,
+        self, objective: Objective, examples: Examples, settings: TrainingSettings, seeds: Seeds, device: torch.device
     ) -> None:
         keep_freed_memory(device)
         self.iteration = 0
@@ -99,10 +94,8 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Return the iteration and the optimizer state of each parameter, from which training goes on bit for bit."""
         state = self._optimizer.state
-        return {
-            "iteration": self.iteration,
-            "optimizer": [dict(state.get(parameter, {})) for parameter in self._parameters],
-        }
+        by_parameter = [dict(state.get(parameter, {})) for parameter in self._parameters]
+        return {"iteration": self.iteration, "optimizer": by_parameter}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that :meth:`state_dict` returned."""
