@@ -63,7 +63,7 @@ def checked(
     Raises:
         ConfigurationError: A field is unknown, of the wrong type or out of range; one sentence for each.
     """
-    if isinstance(values, kind):
+    if type(values) is kind:
         return values
     try:
         return kind.model_validate(dict(values or {}))

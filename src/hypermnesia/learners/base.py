@@ -241,7 +241,7 @@ class ContinualLearner(ABC):
             self._trainer = self._current = None
             self._parts.abandon_task()
             if self.num_tasks == 0:
-                self._input_shape = None
+                self._input_shape, self.problem = None, CLASSIFICATION
             raise
         self._trainer = None
         self._parts.end_task(task)
