@@ -31,6 +31,15 @@ iterations.
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class NoSettings(Settings):
+    """Settings of what has none to choose.
+
+    Example:
+        >>> NoSettings()
+        NoSettings()
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchRange:
     """Search range of a setting, declared in its annotation; `hypermnesia tune` looks there.
@@ -63,7 +72,7 @@ def checked(
     Raises:
         ConfigurationError: A field is unknown, of the wrong type or out of range; one sentence for each.
     """
-    if type(values) is kind:
+    if isinstance(values, kind):
         return values
     try:
         return kind.model_validate(dict(values or {}))
