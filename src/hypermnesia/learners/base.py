@@ -20,8 +20,8 @@ from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
+from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
-from hypermnesia.settings import checked
 from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
@@ -56,7 +56,7 @@ class ContinualLearner(ABC):
         problem: Problem of its tasks; all must agree. Classification before the first one.
     """
 
-    Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    Settings: ClassVar[type[MethodSettings]] = NoSettings
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     trained_for_scenario: ClassVar[bool] = False
 
@@ -241,7 +241,7 @@ class ContinualLearner(ABC):
             self._trainer = self._current = None
             self._parts.abandon_task()
             if self.num_tasks == 0:
-                self._input_shape = None
+                self._input_shape, self.problem = None, CLASSIFICATION
             raise
         self._trainer = None
         self._parts.end_task(task)

@@ -11,7 +11,7 @@ from torch import nn
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH
-from hypermnesia.settings import Settings, chosen
+from hypermnesia.settings import NoSettings, chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings
@@ -43,14 +43,14 @@ class FineTuningLearner(StandardNetworkLearner):
     def __init__(
         self,
         module: nn.Module,
-        settings: Settings | Mapping[str, Any] | None = None,
+        settings: NoSettings | Mapping[str, Any] | None = None,
         *,
         scenario: Scenario = "class",
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        settings = chosen(Settings, settings, locals())
+        settings = chosen(NoSettings, settings, locals())
         super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
 
     def _objective(self) -> Objective:

@@ -13,7 +13,7 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.problems import BOTH
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import Settings, chosen
+from hypermnesia.settings import NoSettings, chosen
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
@@ -46,13 +46,13 @@ class FromScratchLearner(ContinualLearner):
     def __init__(
         self,
         module: nn.Module,
-        settings: Settings | Mapping[str, Any] | None = None,
+        settings: NoSettings | Mapping[str, Any] | None = None,
         *,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        settings = chosen(Settings, settings, locals())
+        settings = chosen(NoSettings, settings, locals())
         super().__init__(module, settings, training=training, seed=seed, device=device)
 
     @property

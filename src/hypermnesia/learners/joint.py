@@ -13,7 +13,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH, REGRESSION, Problem
-from hypermnesia.settings import Settings, chosen
+from hypermnesia.settings import NoSettings, chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.objective import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
@@ -54,14 +54,14 @@ class JointLearner(StandardNetworkLearner):
     def __init__(
         self,
         module: nn.Module,
-        settings: Settings | Mapping[str, Any] | None = None,
+        settings: NoSettings | Mapping[str, Any] | None = None,
         *,
         scenario: Scenario = "class",
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        settings = chosen(Settings, settings, locals())
+        settings = chosen(NoSettings, settings, locals())
         super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
 
     def recall(self, tasks: Sequence[Task]) -> None:

@@ -359,7 +359,7 @@ def _targets(labels: Tensor) -> tuple[Targets, Problem]:
             " and regression targets [n] or [n, targets]."
         )
     if problem is REGRESSION:
-        return labels.reshape(len(labels), -1), problem
+        return labels if labels.ndim == 2 else labels[:, None], problem
     return labels.to(torch.int64), problem
 
 
