@@ -48,7 +48,7 @@ def test_fashion_has_the_settings_of_digits():
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("learner.betta=1", "learner.betta: unknown setting. Did you mean 'beta'\\? Allowed here: embedding_dim"),
+        ("learner.betta=1", "learner.betta: unknown setting. Did you mean 'beta'\\? Allowed here: method, embedding_dim"),
         ("learnr.beta=1", "learnr: unknown setting. Did you mean 'learner'"),
         ("tasks.num_taks=3", "tasks.num_taks: unknown setting. Did you mean 'num_tasks'"),
         ("training.iterations=abc", "training.iterations: should be a valid integer, not 'abc'"),
@@ -71,6 +71,9 @@ def test_fashion_has_the_settings_of_digits():
         ("evaluation.tasks=diagonal", "evaluation.tasks: 'diagonal' is not allowed"),
         ("device=gpu", "device: should match pattern"),
         ("name=a/b", "name: should match pattern"),
+        ("scenario=[task]", "scenario: should be 'task', 'domain' or 'class'"),
+        ("scenario=clas", "scenario: 'clas' is not allowed. Did you mean 'class'"),
+        ("learner=3", "learner: "),
         ("seed=-1", "seed: should be greater than or equal to 0, not -1"),
     ],
 )
@@ -98,7 +101,7 @@ def test_every_mistake_has_its_sentence(override, message):
         ("model.hypernetwork.chunk_size=0", "model.hypernetwork.chunk_size: should be greater than or equal to 1"),
     ],
 )
-@pytest.mark.parametrize("method", ["hnet-r-gan", "hnet-tir"])
+@pytest.mark.parametrize("method", ["hnet-r", "hnet-tir"])
 def test_every_mistake_in_a_nested_section_has_its_sentence_with_the_right_place(method, override, message):
     with pytest.raises(ConfigurationError, match=f"\nlearner.replay.{message}") as caught:
         load("split-digits", [f"learner.replay.{override}"], method)
