@@ -31,7 +31,8 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
         DataError: Missing or damaged data.
 
     Example:
-        >>>         >>> len(build_tasks(config.load("split-digits")))
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> len(build_tasks(load_experiment("split-digits")))
         5
     """
     device = resolve_device(experiment.device)

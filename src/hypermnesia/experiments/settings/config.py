@@ -119,6 +119,7 @@ class LearnerSettings(BaseModel):
     def _check_fixed(self) -> LearnerSettings:
         for place, allowed in METHODS[self.method].fixed.items():
             if (value := operator.attrgetter(place)(self)) not in allowed:
+                value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
                 raise ValueError(
                     f"{place} must be {' or '.join(map(sources.inline, allowed))} for {self.method}, not"
                     f" {sources.inline(value)}; leave it out, or choose another method"
