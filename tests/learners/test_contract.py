@@ -219,7 +219,9 @@ def test_files_that_do_not_fit_are_refused(case, tmp_path):
             read(tmp_path / "other.safetensors", network())
     write_state(path, {**read_state(path), "format": 1})
     for read in (case.kind.load, load):
-        with pytest.raises(CheckpointError, match=r"another version of hypermnesia.*load it with that version, or lear"):
+        with pytest.raises(
+            CheckpointError, match=r"another version of hypermnesia.*load it with that version, or lear"
+        ):
             read(path, network())
     write_state(path, {"something": "else"})
     with pytest.raises(CheckpointError, match=f"holds no learner, not a {case.kind.__name__}"):
@@ -308,7 +310,9 @@ def test_questions_that_make_no_sense_are_refused(case):
     for task in (3, -1):
         with pytest.raises(ConfigurationError, match=f"there is no task {task}: 3 tasks were learned, counted from 0"):
             learner.predict(inputs, task)
-    with pytest.raises(ConfigurationError, match=r"there is no task 'tsk 1'\. Did you mean 'task 1'\? Learned: task 0,"):
+    with pytest.raises(
+        ConfigurationError, match=r"there is no task 'tsk 1'\. Did you mean 'task 1'\? Learned: task 0,"
+    ):
         learner.predict(inputs, task="tsk 1")
     with pytest.raises(ConfigurationError, match=r"there is no task 'task'"):
         learner.score((inputs, examples(case.tasks[0])[1]))

@@ -10,7 +10,8 @@ from torch import nn
 from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners import HypernetworkLearner, InferenceSettings
+from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.inference_criteria import Criterion, uncertainty
 
 TASKS = 3

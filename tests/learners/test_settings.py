@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners import METHODS, ContinualLearner, InferenceSettings
+from hypermnesia.learners import METHODS, ContinualLearner
+from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.settings import Settings
 from hypermnesia.training import TrainingSettings
 from tests.methods import ONE_EACH, TRAINING, Case

@@ -22,21 +22,20 @@ from hypermnesia.learners import (
     task_inference,
 )
 from hypermnesia.learners.base import ContinualLearner
-from hypermnesia.learners.ewc import EWCLearner, EWCSettings
-from hypermnesia.learners.experience_replay import ExperienceReplayLearner, ExperienceReplaySettings
+from hypermnesia.learners.ewc import EWCLearner
+from hypermnesia.learners.experience_replay import ExperienceReplayLearner
 from hypermnesia.learners.fine_tuning import FineTuningLearner
 from hypermnesia.learners.from_scratch import FromScratchLearner
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
 from hypermnesia.learners.hypernetwork_consolidation import ConsolidatedHypernetworkLearner
-from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.joint import JointLearner
-from hypermnesia.learners.likelihood import LikelihoodLearner, LikelihoodSettings
-from hypermnesia.learners.lwf import LwFLearner, LwFSettings
+from hypermnesia.learners.likelihood import LikelihoodLearner
+from hypermnesia.learners.lwf import LwFLearner
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.replay import ReplayLearner
 from hypermnesia.learners.scoring import Score, score
-from hypermnesia.learners.si import SILearner, SISettings
+from hypermnesia.learners.si import SILearner
 from hypermnesia.learners.task_inference import TaskInferenceLearner
 
 __all__ = [
@@ -44,24 +43,18 @@ __all__ = [
     "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
     "EWCLearner",
-    "EWCSettings",
     "ExperienceReplayLearner",
-    "ExperienceReplaySettings",
     "FineTuningLearner",
     "FromScratchLearner",
     "HypernetworkLearner",
-    "InferenceSettings",
     "JointLearner",
     "LearnedTask",
     "LikelihoodLearner",
-    "LikelihoodSettings",
     "LwFLearner",
-    "LwFSettings",
     "Method",
     "Prediction",
     "ReplayLearner",
     "SILearner",
-    "SISettings",
     "Score",
     "TaskInferenceLearner",
     "load",

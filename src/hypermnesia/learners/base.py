@@ -44,7 +44,7 @@ class ContinualLearner(ABC):
 
     Args:
         module: Network that answers. It is copied, not changed.
-        settings: Settings of the method, validated.
+        settings: Settings of the method, or their fields as a dict; None for the defaults.
         training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
         seed: Root of all randomness in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
@@ -63,13 +63,13 @@ class ContinualLearner(ABC):
     def __init__(
         self,
         module: nn.Module,
-        settings: MethodSettings,
+        settings: MethodSettings | Mapping[str, Any] | None = None,
         *,
-        training: TrainingSettings | Mapping[str, Any] | None,
-        seed: int,
-        device: str | torch.device,
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.settings = settings
+        self.settings = checked(self.Settings, settings)
         self.training = checked(TrainingSettings, training)
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))

@@ -111,13 +111,6 @@ class _Buffer(Part):
         self._size, self._seeds, self._device = size, seeds, device
         self.kept: list[tuple[Tensor, Tensor]] = []
 
-    @property
-    def num_weights(self) -> int:
-        return 0
-
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
-        """Nothing is kept of a task before its end."""
-
     def end_task(self, task: Task) -> None:
         number = len(self.kept)
         share = self._size // (number + 1)
@@ -125,9 +118,6 @@ class _Buffer(Part):
         self.kept.append((inputs.to(self._device, copy=True), labels.to(self._device, copy=True)))
         # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
         self.kept = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self.kept]
-
-    def abandon_task(self) -> None:
-        """Nothing has changed."""
 
     def state(self) -> dict[str, Any]:
         return {"kept": [list(kept) for kept in self.kept]}

@@ -15,7 +15,7 @@ from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLea
 from hypermnesia.learners.inference_criteria import InferenceSettings, infer, uncertainty
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks import ActivationName
 from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen

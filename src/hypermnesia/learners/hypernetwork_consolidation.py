@@ -16,7 +16,7 @@ from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkL
 from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.si import IntelligentConsolidation, SISettings
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks import ActivationName
 from hypermnesia.settings import chosen
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings

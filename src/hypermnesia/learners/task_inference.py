@@ -13,7 +13,7 @@ from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier
 from hypermnesia.replay.inputs import check_range

@@ -83,7 +83,9 @@ def test_a_method_that_is_no_name_has_its_message_too(file, method):
 
 
 def test_a_section_learner_names_the_method_too():
-    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == load("split-mnist", ["learner.strength=3"], "si")
+    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == load(
+        "split-mnist", ["learner.strength=3"], "si"
+    )
 
 
 OTHERWISE = {
@@ -191,7 +193,10 @@ def test_a_file_may_have_one_learner_which_others_are_compared_with(file):
         ({"methods": {"si": {"by_scenario": {"clas": {}}}}}, "by_scenario knows .*, not 'clas'. Did you mean 'class'"),
         ({"methods": {"si": {"learner": 3}}}, "methods.si must hold settings"),
         ({"methods": {"si": {"lerner": {}}}}, "lerner: unknown setting. Did you mean 'learner'"),
-        ({"methods": {"si": {"learner": {"strenght": 3}}}}, "learner.strenght: unknown setting. Did you mean 'strength'"),
+        (
+            {"methods": {"si": {"learner": {"strenght": 3}}}},
+            "learner.strenght: unknown setting. Did you mean 'strength'",
+        ),
     ],
 )
 def test_a_file_that_is_no_benchmark_has_its_message(file, values, message):
