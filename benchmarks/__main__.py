@@ -35,7 +35,7 @@ from benchmarks.startup import startup
 from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import Workload
 from hypermnesia.training import resolve_device
-from hypermnesia.training.allocator import keep_freed_memory
+from hypermnesia.training.device import keep_freed_memory
 
 
 def step_times(

@@ -11,8 +11,7 @@ from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import HypernetworkLearner
-from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.inference_criteria import Criterion, uncertainty
+from hypermnesia.learners.inference_criteria import Criterion, InferenceSettings, uncertainty
 
 TASKS = 3
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100, "beta": 0.1}

@@ -28,10 +28,9 @@ from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import resolve_device
-from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective, Trainer
+from hypermnesia.training.trainer import Monitor, Objective, Trainer
 
 Learner = TypeVar("Learner", bound="ContinualLearner")
 

@@ -21,8 +21,8 @@ from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Monitor
 
 
 class HypernetworkLearnerSettings(HypernetworkSettings):

@@ -18,8 +18,8 @@ from hypermnesia.standard.objective import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.part import Part
-from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 

@@ -17,13 +17,12 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, Distribution, VariationalAutoencoder
 from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 Size = Annotated[int, Field(ge=1)]
 

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 
 class ReplayLearnerSettings(Settings):

@@ -16,14 +16,13 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 
 class TaskInferenceLearnerSettings(HypernetworkSettings):

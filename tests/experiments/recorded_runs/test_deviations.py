@@ -1,6 +1,6 @@
 import pytest
 
-from hypermnesia.experiments.recorded_runs.deviations import deviations
+from hypermnesia.experiments.recorded_runs.groups import deviations
 from hypermnesia.experiments.settings.sources import flatten, presets
 from hypermnesia.learners import METHODS
 from tests.runs import load
