@@ -111,9 +111,7 @@ class EWCLearner(ConsolidatedLearner):
         fisher: Kind of Fisher information: `exact`, `sampled` or `empirical`.
         fisher_examples: Number of training examples it is estimated from; None for all.
         scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

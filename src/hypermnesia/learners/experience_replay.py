@@ -50,9 +50,7 @@ class ExperienceReplayLearner(StandardNetworkLearner):
         buffer_size: Number of examples kept of all tasks together, shared equally among them.
         weight: Share of kept examples in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

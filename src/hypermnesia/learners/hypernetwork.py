@@ -51,9 +51,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
             lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         inference: Criterion by which the task is inferred where it is not given.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

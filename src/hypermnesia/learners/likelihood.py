@@ -69,9 +69,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
             lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
