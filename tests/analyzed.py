@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, TaskOnPlane
+from hypermnesia.analyses.files import to_json
 from hypermnesia.analyses.generated_weights import Drift, GeneratedWeights, Spectrum
 from hypermnesia.analyses.interpolation import AccuracyAlongLine, TaskOnLine
 from hypermnesia.analyses.long_sequence import LongSequence
-from hypermnesia.analyses.results import to_json
 from hypermnesia.analyses.transfer import LearnedFromFew, Transfer
 
 RUN = "split-digits, seed 0"

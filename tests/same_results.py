@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 SCENARIOS = ("task", "domain", "class")
 
@@ -80,6 +81,7 @@ SETTINGS = {
 
 
 def record(directory: Path, spelling: str) -> None:
+    directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     new = spelling == "new"
     (directory / "resolved.json").write_text(json.dumps(_resolved(new), indent=1, sort_keys=True))
@@ -90,7 +92,7 @@ def record(directory: Path, spelling: str) -> None:
         for preset, (benchmark, method) in PRESETS.items():
             if "mnist" in preset:
                 continue
-            for scenario in SCENARIOS[:2] if "toy" in preset else SCENARIOS:
+            for scenario in _scenarios(preset):
                 name = [benchmark, "--method", method] if new else [preset]
                 _call(work, "run", *name, f"scenario={scenario}", "--out", f"run-{preset}-{scenario}", "-q")
         for scenario in SCENARIOS:
@@ -100,15 +102,53 @@ def record(directory: Path, spelling: str) -> None:
             _call(work, "compare", "split-digits", *settings, *chosen, "--out", f"compare-{scenario}")
         _call(work, "reproduce", "toy.yaml", "--seeds", "2", "--out", "reproduce")
         _call(work, "tune", "split-digits", "training.iterations=20", "--trials", "8", "--out", "tune")
-        _call(work, "analyze", "toy-regression", "training.iterations=50", "--out", "analyze")
+        _call(work, "analyze", "toy-regression", "toy-regression", "training.iterations=50", "--out", "analyze")
         _keep(work, directory)
+
+
+def _scenarios(preset: str) -> tuple[str, ...]:
+    if preset == "toy-regression":
+        return ("task",)
+    return SCENARIOS[:2] if "toy" in preset else SCENARIOS
+
+
+class _InThisProcess:
+    """In the place of a process that carries out a run: starting Python anew for each would take most of the time."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.returncode = _exit_code(command[command.index("run") :])
+
+    def poll(self) -> int:
+        return self.returncode
+
+    def terminate(self) -> None:
+        """It has ended."""
+
+    kill = wait = terminate
+
+
+_Process = subprocess.Popen
+
+
+def _started(command: list[str], **options: object) -> object:
+    return _InThisProcess(command) if command[1:4] == ["-m", "hypermnesia", "run"] else _Process(command, **options)
+
+
+def _exit_code(arguments: list[str]) -> int:
+    from hypermnesia import cli
+
+    try:
+        cli.main(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
 
 
 def _call(work: Path, *arguments: str) -> None:
     print("hypermnesia", *arguments, flush=True)
-    done = subprocess.run([sys.executable, "-m", "hypermnesia", *arguments], cwd=work, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
+    os.chdir(work)
+    with mock.patch("subprocess.Popen", _started):
+        if _exit_code(list(arguments)):
+            sys.exit("failed")
 
 
 def _keep(work: Path, directory: Path) -> None:
@@ -129,12 +169,12 @@ def _keep(work: Path, directory: Path) -> None:
 def _resolved(new: bool) -> dict[str, object]:
     """Every preset in every scenario as data, without what it is called."""
     if new:
-        from hypermnesia.experiments.settings.config import load_experiment
+        from hypermnesia.experiments.settings.benchmark import load_experiment
     else:
         from hypermnesia.experiments.settings.config import load
     found = {}
     for preset, (benchmark, method) in PRESETS.items():
-        for scenario in ("its own", *(SCENARIOS[:2] if "toy" in preset else SCENARIOS)):
+        for scenario in ("its own", *_scenarios(preset)):
             if new:
                 changes = {} if scenario == "its own" else {"scenario": scenario}
                 experiment = load_experiment(benchmark, changes, method=method)

@@ -7,6 +7,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+FORMAT = 2
+"""Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it holds, at any moment, either what it held before or all of `data`.

@@ -1,4 +1,4 @@
-"""The task-conditioned hypernetwork: from a task embedding to all weights of a target network."""
+"""The task-conditioned hypernetwork, from a task embedding to all weights of a target network."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from torch.nn.utils import skip_init
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization, hyperfan_variances, xavier_uniform
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName
 
 
 class Hypernetwork(nn.Module):
-    """f_h(e, Θ_h): an MLP that emits the weights of a target network, whole or chunk by chunk.
+    """Hypernetwork f_h(e, Θ_h): an MLP that generates the weights of a target network, whole or chunk by chunk.
 
-    The MLP sees a task embedding `e` and a chunk embedding `c_i` and emits chunk `i`; the chunks follow one
-    another in the flat vector of the layout, and what the last one has too much is dropped. A full hypernetwork
-    is the case of a single chunk, without chunk embedding. Tasks are added one by one, without end.
+    The MLP maps a task embedding `e` and a chunk embedding `c_i` to chunk `i`; the chunks follow one another in the
+    flat vector of the layout, and the surplus of the last one is dropped. A full hypernetwork is the case of a single
+    chunk, without chunk embedding. The number of tasks, which are added one by one, is not limited.
 
     Everything before the last layer is called the trunk, its output (a one appended, for the bias) the features
     `Φ`, and the last layer with its bias the `readout` `A`, kept transposed as `[features, chunk_size]`: then
@@ -33,17 +33,17 @@ class Hypernetwork(nn.Module):
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, sections 2.1 and 2.3.
 
     Args:
-        layout: The weights to generate.
-        embedding_dim: Numbers in a task embedding.
-        chunk_embedding_dim: Numbers in a chunk embedding; unused by a full hypernetwork.
+        layout: Layout of the weights to generate.
+        embedding_dim: Dimension of a task embedding.
+        chunk_embedding_dim: Dimension of a chunk embedding; unused by a full hypernetwork.
         hidden: Widths of the trunk's layers; may be empty.
-        activation: After each layer of the trunk.
-        chunk_size: Weights per chunk; None for a full hypernetwork.
-        initialization: `xavier` (as published), or `hyperfan-in` / `hyperfan-out`.
-        generator: Source of the initial weights; None for the global one.
+        activation: Activation function after each layer of the trunk.
+        chunk_size: Number of weights in a chunk; None for a full hypernetwork.
+        initialization: Initialization of the weights: `xavier` (as published), `hyperfan-in` or `hyperfan-out`.
+        generator: Generator of the initial weights; None for the global one.
 
     Raises:
-        ConfigurationError: If a size is below one.
+        ConfigurationError: A size is below one.
 
     Example:
         >>> hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4, hidden=(5,))
@@ -68,9 +68,9 @@ class Hypernetwork(nn.Module):
         sizes = {
             "embedding_dim": embedding_dim,
             "chunk_size": layout.size if chunk_size is None else chunk_size,
+            "chunk_embedding_dim": chunk_embedding_dim,
+            **{f"hidden[{i}]": width for i, width in enumerate(hidden)},
         }
-        sizes |= {"chunk_embedding_dim": chunk_embedding_dim}
-        sizes |= {f"hidden[{i}]": width for i, width in enumerate(hidden)}
         for name, size in sizes.items():
             if size < 1:
                 raise ConfigurationError(f"{name} must be at least 1, not {size}")
@@ -93,19 +93,19 @@ class Hypernetwork(nn.Module):
 
     @classmethod
     def with_compression(cls, layout: ParameterLayout, compression: float, **settings: Any) -> Hypernetwork:
-        """A hypernetwork whose chunk size is chosen to meet a compression ratio.
+        """Make a hypernetwork whose chunk size meets a compression ratio.
 
-        Takes the fewest chunks with which the trainable weights, chunk embeddings and one task embedding included,
-        stay within `compression` times the target's weights.
+        The hypernetwork has the fewest chunks with which its weights, chunk embeddings and one task embedding included,
+        are at most `compression` times the target's weights.
 
         Args:
-            layout: The weights to generate.
-            compression: Wanted ratio of hypernetwork weights to target weights, above 0; :attr:`compression` is
-                what was reached.
-            settings: As for the constructor, without `chunk_size`.
+            layout: Layout of the weights to generate.
+            compression: Wanted ratio of hypernetwork weights to target weights, above 0; :attr:`compression` is the
+                ratio reached.
+            settings: Arguments of the constructor, without `chunk_size`.
 
         Raises:
-            ConfigurationError: If no chunk size is small enough; the text names the smallest ratio there is.
+            ConfigurationError: No chunk size is small enough; the text names the smallest possible ratio.
 
         Example:
             >>> layout = ParameterLayout.of(nn.Linear(100, 100))
@@ -116,7 +116,7 @@ class Hypernetwork(nn.Module):
         """
         if not compression > 0:
             raise ConfigurationError(f"compression must be above 0, not {compression}")
-        # The same widths for a target of two weights tell what does not depend on the chunk size.
+        # With a target of two weights these widths show which weights do not depend on the chunk size.
         small = cls(ParameterLayout(("two",), ((2,),)), chunk_size=1, **{**settings, "generator": None})
         fixed = sum(p.numel() for p in small.trunk.parameters()) + small.embedding_dim
         features, chunk_embedding_dim = small.readout.shape[0], small.chunk_embeddings.shape[1]
@@ -145,26 +145,26 @@ class Hypernetwork(nn.Module):
 
     @property
     def num_tasks(self) -> int:
-        """Tasks added so far."""
+        """Number of tasks added so far."""
         return len(self.task_embeddings)
 
     @property
     def surplus(self) -> int:
-        """Numbers of the last chunk that are dropped."""
+        """Number of elements of the last chunk that are dropped."""
         return self.num_chunks * self.chunk_size - self.layout.size
 
     @property
     def compression(self) -> float:
-        """Trainable weights, embeddings of all tasks so far included, per weight of the target."""
+        """Ratio of the hypernetwork's weights, embeddings of all tasks so far included, to the target's weights."""
         return sum(parameter.numel() for parameter in self.parameters()) / self.layout.size
 
     def shared_parameters(self) -> dict[str, nn.Parameter]:
-        """Θ_h: the parameters all tasks share, by name; that is all but the task embeddings."""
+        """Return Θ_h: the parameters that all tasks share, by name; all but the task embeddings."""
         return {n: p for n, p in self.named_parameters() if not n.startswith("task_embeddings.") and p.numel()}
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw Θ_h anew, as chosen by `initialization`; task embeddings stay as they are."""
+        """Draw Θ_h anew, according to `initialization`; task embeddings stay as they are."""
         self.chunk_embeddings.normal_(generator=generator)
         for layer in self.trunk:
             assert isinstance(layer, nn.Linear)
@@ -177,10 +177,10 @@ class Hypernetwork(nn.Module):
             self._rescale_readout(self.initialization, generator)
 
     def _rescale_readout(self, mode: Literal["hyperfan-in", "hyperfan-out"], generator: torch.Generator | None) -> None:
-        """Give every generated weight the variance hyperfan asks for.
+        """Give every generated weight its hyperfan variance.
 
-        A column of the readout serves one weight of each chunk, so it gets the mean of what they ask for. The size of
-        the features is measured over embeddings drawn as they will be, where the source assumes it.
+        A column of the readout serves one weight of each chunk, so it gets the mean of their variances. The size of
+        the features, which the source assumes, is measured over random embeddings.
         """
         wanted = hyperfan_variances(self.layout, mode)
         counts = functional.pad(torch.ones_like(wanted), (0, self.surplus)).view(self.num_chunks, -1).sum(0)
@@ -193,24 +193,24 @@ class Hypernetwork(nn.Module):
         self.readout[:-1] = unit.to(self.readout) * (wanted.to(self.readout) / energy).sqrt()
 
     def add_task(self, generator: torch.Generator | None = None) -> int:
-        """Begin a new task: freeze the embeddings there are, add one drawn from N(0, 1), return its number."""
+        """Begin a new task: freeze the old embeddings, add one drawn from N(0, 1), return the task's number."""
         self.task_embeddings.requires_grad_(False)
         embedding = torch.randn(self.embedding_dim, generator=generator)
         self.task_embeddings.append(nn.Parameter(embedding.to(self.readout)))
         return self.num_tasks - 1
 
     def embeddings(self, tasks: Sequence[int]) -> Float[Tensor, "tasks embedding"]:
-        """The embeddings of several tasks, detached."""
+        """Return the embeddings of several tasks, detached."""
         return torch.stack([self.task_embeddings[task].detach() for task in tasks])
 
     def features(
         self, embeddings: Float[Tensor, "tasks embedding"], parameters: Mapping[str, Tensor] | None = None
     ) -> Float[Tensor, "tasks chunks features"]:
-        """Φ: the trunk's output for every task and chunk, with a one appended.
+        """Compute the features Φ: the trunk's output for every task and chunk, with a one appended.
 
         Args:
             embeddings: Task embeddings, `[tasks, embedding_dim]`.
-            parameters: Θ_h as from :meth:`shared_parameters`; None for the hypernetwork's own.
+            parameters: Parameters Θ_h by name, as from :meth:`shared_parameters`; None for the hypernetwork's own.
         """
         theta = self.shared_parameters() if parameters is None else parameters
         chunks = theta.get("chunk_embeddings", self.chunk_embeddings)
@@ -230,10 +230,10 @@ class Hypernetwork(nn.Module):
         return functional.pad(hidden, (0, 1), value=1.0)
 
     def forward(self, task: int) -> dict[str, Tensor]:
-        """The target's weights for one task, by parameter name: Θ_trgt = f_h(e^(task), Θ_h).
+        """Generate the target's weights for one task, by parameter name: Θ_trgt = f_h(e^(task), Θ_h).
 
         Raises:
-            ConfigurationError: If there is no such task.
+            ConfigurationError: There is no such task.
         """
         if not 0 <= task < self.num_tasks:
             raise ConfigurationError(f"there is no task {task}: {self.num_tasks} tasks were added, counted from 0")
@@ -242,11 +242,11 @@ class Hypernetwork(nn.Module):
     def generate(
         self, embedding: Float[Tensor, " embedding"], parameters: Mapping[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
-        """The target's weights for any embedding, by parameter name.
+        """Generate the target's weights for any embedding, by parameter name.
 
         Args:
-            embedding: A task embedding, `[embedding_dim]`.
-            parameters: Θ_h as from :meth:`shared_parameters`; None for the hypernetwork's own.
+            embedding: Task embedding, `[embedding_dim]`.
+            parameters: Parameters Θ_h by name, as from :meth:`shared_parameters`; None for the hypernetwork's own.
         """
         theta = self.shared_parameters() if parameters is None else parameters
         chunks: Tensor = _Readout.apply(self.features(embedding[None], theta)[0], theta["readout"])  # type: ignore[no-untyped-call]
@@ -259,7 +259,7 @@ class Hypernetwork(nn.Module):
 class _Readout(torch.autograd.Function):
     """`features @ readout`, with a gradient that is fast for few features and long chunks."""
 
-    generate_vmap_rule = True  # so that gradients example by example can be had through it
+    generate_vmap_rule = True  # for gradients of single examples
 
     @staticmethod
     def forward(features: Tensor, readout: Tensor) -> Tensor:
@@ -280,7 +280,7 @@ class _Readout(torch.autograd.Function):
 
 
 def inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:
-    """`left @ right.T`. Where a few long rows meet on a CPU, BLAS leaves cores idle: a batch of pieces does not."""
+    """Compute `left @ right.T`; for a few long rows on a CPU in pieces, where BLAS would leave cores idle."""
     (n, length), m = left.shape, right.shape[0]
     pieces = length // 2048
     if left.device.type != "cpu" or pieces < 2 or n * m > 4096:

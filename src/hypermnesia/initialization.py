@@ -1,9 +1,9 @@
-"""How large the weights of a hypernetwork start: Xavier, as published, or hyperfan-in and -out."""
+"""Initializations of a hypernetwork's weights: Xavier, as published, and hyperfan-in and -out."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,11 +12,10 @@ from torch import Tensor
 from hypermnesia.layout import ParameterLayout
 
 Initialization = Literal["xavier", "hyperfan-in", "hyperfan-out"]
-INITIALIZATIONS: tuple[Initialization, ...] = get_args(Initialization)
 
 
 def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None = None) -> Float[Tensor, "i o"]:
-    """A matrix `[fan_in, fan_out]` drawn from U(-a, a) with a = √(6 / (fan_in + fan_out)).
+    """Draw a matrix `[fan_in, fan_out]` from U(-a, a) with a = √(6 / (fan_in + fan_out)).
 
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010, eq. 16.
 
@@ -29,17 +28,17 @@ def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None 
 
 
 def hyperfan_variances(layout: ParameterLayout, mode: Literal["hyperfan-in", "hyperfan-out"]) -> Float[Tensor, " w"]:
-    """The variance that each generated weight should have, for a target of rectified linear units.
+    """Compute the variance that each generated weight should have, for a target of rectified linear units.
 
     `hyperfan-in` keeps the variance of activations: 2/(b·fan_in) for a weight, where b is 2 if the layer has a
     generated bias and 1 otherwise, and 1/2 for a bias. `hyperfan-out` keeps the variance of gradients: 2/fan_out
-    for a weight and max(0, 1 − fan_in/fan_out) for a bias. What belongs to no linear map (gains and shifts of
-    normalizations) starts at its neutral value: variance 0.
+    for a weight and max(0, 1 − fan_in/fan_out) for a bias. Parameters of no linear map (gains and shifts of
+    normalizations) start at their neutral value: variance 0.
 
     Source: Chang, Flokas and Lipson, Principled weight initialization for hypernetworks, ICLR 2020, Table 1.
 
     Returns:
-        One variance for each number of the flat vector, `[layout.size]`.
+        Variance of each element of the flat vector, `[layout.size]`.
 
     Example:
         >>> hyperfan_variances(ParameterLayout.of(torch.nn.Linear(4, 1)), "hyperfan-in").tolist()

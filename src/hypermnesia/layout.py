@@ -1,4 +1,4 @@
-"""Which numbers a target network needs: names, shapes and places of its weights in one flat vector."""
+"""The layout of a target network's weights: names, shapes and places in one flat vector."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NORMALIZATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 @dataclasses.dataclass(frozen=True)
 class ParameterLayout:
-    """The order of a module's generated parameters in a flat vector of all of them.
+    """Layout of a module's generated parameters in one flat vector; made by :meth:`of`.
 
-    Made by :meth:`of`. A tied parameter is there once, under its first name. Parameters that are frozen
-    (`requires_grad=False`) or filtered out are not there: they stay the module's own.
+    A tied parameter occurs once, under its first name. Parameters that are frozen (`requires_grad=False`) or filtered
+    out do not occur: they stay the module's own.
 
     Attributes:
-        names: Parameter names as in `module.named_parameters()`.
-        shapes: Their shapes, in the same order.
+        names: Names of the parameters as in `module.named_parameters()`.
+        shapes: Shapes of the parameters, in the same order.
         scales: Names of the gains of normalization layers. They are neutral at one, not at zero, so a
             hypernetwork generates their difference from one.
 
@@ -42,14 +42,14 @@ class ParameterLayout:
 
     @classmethod
     def of(cls, module: nn.Module, filter: Callable[[str, nn.Parameter], bool] | None = None) -> ParameterLayout:
-        """The layout of a module's trainable parameters.
+        """Make the layout of a module's trainable parameters.
 
         Args:
-            module: Any module; it is only looked at.
-            filter: Takes a parameter's name and the parameter; parameters for which it is false are left out.
+            module: Any module; it is not changed.
+            filter: Function of a parameter's name and the parameter; where it is false, the parameter is left out.
 
         Raises:
-            ConfigurationError: If nothing is left to generate, or a parameter has no shape or no floating type yet.
+            ConfigurationError: No parameter is left, one has no shape yet, or they do not share one real floating type.
         """
         generated: dict[str, tuple[int, ...]] = {}
         dtypes: dict[torch.dtype, str] = {}
@@ -79,19 +79,19 @@ class ParameterLayout:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Numbers in each parameter."""
+        """Number of elements of each parameter."""
         return tuple(math.prod(shape) for shape in self.shapes)
 
     @property
     def size(self) -> int:
-        """Numbers in all parameters together."""
+        """Number of elements of all parameters together."""
         return sum(self.sizes)
 
     def unflatten(self, flat: Shaped[Tensor, " numbers"]) -> dict[str, Tensor]:
-        """Views of a flat vector as named tensors, ready for `torch.func.functional_call`.
+        """Return views of a flat vector as named tensors, as `torch.func.functional_call` takes them.
 
         Args:
-            flat: At least `size` numbers; what is beyond them is ignored.
+            flat: Vector of at least `size` elements; further ones are ignored.
         """
         # One split, surplus included: its backward writes one vector, where a slice each would write one per slice.
         pieces = torch.split(flat, [*self.sizes, flat.numel() - self.size])
@@ -100,5 +100,5 @@ class ParameterLayout:
         }
 
     def flatten(self, tensors: Mapping[str, Tensor]) -> Shaped[Tensor, " numbers"]:
-        """The inverse of :meth:`unflatten`: one vector of `size` numbers, copied from named tensors."""
+        """Copy named tensors into one vector of `size` elements: the inverse of :meth:`unflatten`."""
         return torch.cat([tensors[name].reshape(-1) for name in self.names])

@@ -1,4 +1,4 @@
-"""What is asked of an input, and all that follows from it: one of a few classes, or numbers."""
+"""Classification and regression: loss, metric and likelihood of each."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch.nn import functional
 
 from hypermnesia.errors import DataError
 
-Targets = Int64[Tensor, " inputs"] | Float[Tensor, "inputs numbers"]
-"""What is known of inputs: class numbers from 0 on, or numbers."""
+Targets = Int64[Tensor, " inputs"] | Float[Tensor, "inputs targets"]
+"""Labels of inputs: class numbers from 0 on, or regression targets."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """How answers are judged.
+    """A figure by which predictions are judged.
 
     Args:
-        name: In files and settings.
-        label: In tables and pictures, with its unit.
-        factor: Between a value and what is shown of it.
-        unit: Behind it.
-        decimals: That are shown.
-        more_is_better: Whether it is.
+        name: Name in files and settings.
+        label: Name in tables and charts, with the unit.
+        factor: Factor from a value to the number shown.
+        unit: Unit shown behind the number.
+        decimals: Number of decimals shown.
+        more_is_better: Whether a higher value is a better one.
 
     Example:
         >>> ACCURACY.show(0.98765), ERROR.show(0.0042)
@@ -42,11 +42,11 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """Times a value: more is then better."""
+        """1 or -1: times this, a higher value is a better one."""
         return 1 if self.more_is_better else -1
 
     def show(self, value: float) -> str:
-        """A value as people read it."""
+        """Write a value as people read it."""
         return f"{self.factor * value:.{self.decimals}f}{self.unit}"
 
 
@@ -55,34 +55,39 @@ ERROR = Metric("error", "mean squared error on test data", 1.0, "", 4, False)
 
 
 class Problem(ABC):
-    """What outputs of a network stand for: a distribution of the target, which is known up to its parameters."""
+    """What the outputs of a network stand for: the parameters of a distribution of the targets.
+
+    Attributes:
+        name: Name in files and errors.
+        metric: Figure by which predictions are judged.
+    """
 
     name: str
     metric: Metric
 
     @abstractmethod
     def loss(self, outputs: Float[Tensor, "inputs outputs"], targets: Targets) -> Float[Tensor, ""]:
-        """What is made small: minus the log-likelihood, up to constants, averaged over inputs."""
+        """Return the loss to minimize: the negative log-likelihood up to constants, averaged over inputs."""
 
     @abstractmethod
     def merit(self, outputs: Float[Tensor, "inputs outputs"], targets: Targets) -> Float[Tensor, " inputs"]:
-        """For each input what its metric is the mean of."""
+        """Return one value for each input; the metric is their mean."""
 
     @abstractmethod
     def log_likelihood(self, outputs: Float[Tensor, " outputs"], target: Tensor) -> Float[Tensor, ""]:
-        """Of one target; up to a constant."""
+        """Return the log-likelihood of the target of one input, up to a constant."""
 
     @abstractmethod
     def sample(self, outputs: Float[Tensor, "inputs outputs"], generator: torch.Generator | None) -> Targets:
-        """Targets that the outputs make likely, drawn on the CPU, so that every device draws the same."""
+        """Draw targets from the distribution of each input, on the CPU, so that every device draws the same."""
 
     @abstractmethod
     def information(self, outputs: Float[Tensor, "*inputs outputs"]) -> tuple[Tensor, Tensor]:
-        """Numbers v and weights w of each input, for which Σ_i w_i (∂v_i/∂θ)² is the Fisher information's diagonal."""
+        """Return values v and weights w of each input: Σ_i w_i (∂v_i/∂θ)² is the diagonal of the Fisher information."""
 
 
 class Classification(Problem):
-    """Outputs are logits of classes.
+    """Classification: outputs are the logits of classes.
 
     Example:
         >>> CLASSIFICATION.merit(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))
@@ -111,7 +116,7 @@ class Classification(Problem):
 
 
 class Regression(Problem):
-    """Outputs are numbers, the means of normal distributions with variance one.
+    """Regression: outputs are the means of normal distributions with variance one.
 
     Example:
         >>> REGRESSION.merit(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.5], [2.0]]))
@@ -140,15 +145,15 @@ class Regression(Problem):
 
 CLASSIFICATION, REGRESSION = Classification(), Regression()
 PROBLEMS: dict[str, Problem] = {problem.name: problem for problem in (CLASSIFICATION, REGRESSION)}
-"""By name."""
+"""Problems by name."""
 BOTH: tuple[Problem, ...] = (CLASSIFICATION, REGRESSION)
 
 
 def problem_of(targets: Tensor) -> Problem:
-    """What targets ask: integers are classes, floating-point numbers are numbers.
+    """Return the problem that targets belong to: integers are classes, floating-point numbers regression targets.
 
     Raises:
-        DataError: They are neither.
+        DataError: The targets are neither.
 
     Example:
         >>> problem_of(torch.tensor([0, 1])).name, problem_of(torch.tensor([0.5])).name
@@ -156,7 +161,7 @@ def problem_of(targets: Tensor) -> Problem:
     """
     if targets.is_complex() or targets.dtype == torch.bool:
         raise DataError(
-            f"Labels must be integers (class numbers from 0 on) or floating-point numbers (to be predicted), not"
+            "Labels must be integers (class numbers from 0 on) or floating-point numbers (regression targets), not"
             f" {targets.dtype}; convert them first."
         )
     return REGRESSION if targets.is_floating_point() else CLASSIFICATION

@@ -1,4 +1,4 @@
-"""One tree of random seeds a run: every use of chance has a place of its own, whatever else happens between."""
+"""The tree of random seeds of a run: every random choice has a place of its own, whatever else happens in between."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Seeds:
     resumed, evaluated more often, or logs more draws the same numbers.
 
     Args:
-        root: The seed of the whole run, any integer.
+        root: Seed of the whole run, any integer.
         path: Keys from the root to this node.
 
     Example:
@@ -30,21 +30,21 @@ class Seeds:
     path: tuple[str | int, ...] = ()
 
     def child(self, *keys: str | int) -> Seeds:
-        """The node reached from here by `keys`."""
+        """Return the node reached from here by `keys`."""
         return Seeds(self.root, (*self.path, *keys))
 
     def integer(self) -> int:
-        """This node's seed: a number in [0, 2⁶³)."""
+        """Return the seed of this node, an integer in [0, 2⁶³)."""
         digest = hashlib.blake2b(repr((self.root, *self.path)).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "little") >> 1
 
     def generator(self) -> torch.Generator:
-        """A new CPU generator that starts at this node's seed."""
+        """Make a new CPU generator that starts at this node's seed."""
         return torch.Generator().manual_seed(self.integer())
 
     @contextlib.contextmanager
     def default_generator(self) -> Iterator[None]:
-        """While it lasts, torch's default generator starts at this node's seed: modules draw their first weights there.
+        """Let torch's default generator, from which modules draw their initial weights, start at this node's seed.
 
         Example:
             >>> with Seeds(0).default_generator():

@@ -31,6 +31,15 @@ iterations.
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class NoSettings(Settings):
+    """Settings of what has none to choose.
+
+    Example:
+        >>> NoSettings()
+        NoSettings()
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchRange:
     """Search range of a setting, declared in its annotation; `hypermnesia tune` looks there.
@@ -70,6 +79,30 @@ def checked(
     except ValidationError as error:
         wrong = [_sentence(details, kind) for details in error.errors(include_url=False)]
         raise ConfigurationError("\n".join([complaint, *wrong] if complaint else wrong)) from error
+
+
+def chosen(
+    kind: type[SettingsKind], settings: SettingsKind | Mapping[str, Any] | None, arguments: Mapping[str, Any]
+) -> SettingsKind:
+    """Validate settings that are given either together or as keyword arguments of their names.
+
+    Args:
+        kind: The class of settings wanted.
+        settings: Such settings, or their fields; None where keyword arguments are given instead.
+        arguments: Keyword arguments by name, defaults included; others than fields of `kind` are passed over.
+
+    Raises:
+        ConfigurationError: Both are given, or a field is unknown, of the wrong type or out of range.
+    """
+    fields = {name: arguments[name] for name in kind.model_fields}
+    if settings is None:
+        return checked(kind, fields)
+    if twice := [name for name, value in fields.items() if value != kind.model_fields[name].default]:
+        raise ConfigurationError(
+            f"{', '.join(twice)}: give either settings or keyword arguments, not both; settings may be changed by"
+            f" settings.model_copy(update={{'{twice[0]}': ...}})"
+        )
+    return checked(kind, settings)
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:

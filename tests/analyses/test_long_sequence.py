@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from hypermnesia.analyses.long_sequence import NAME, LongSequence, long_sequence
+from hypermnesia.analyses.files import write_analysis
+from hypermnesia.analyses.long_sequence import (
+    NAME,
+    LongSequence,
+    long_sequence,
+    long_sequence_chart,
+    long_sequence_lines,
+)
+from hypermnesia.charts.chart import specification, svg
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.config import load
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY
-from hypermnesia.report.analysis_files import write_analysis
-from hypermnesia.report.charts.chart import specification, svg
-from hypermnesia.report.charts.long_sequence import long_sequence_chart
-from hypermnesia.report.terminal.long_sequence import long_sequence_lines
 
 
 @pytest.fixture

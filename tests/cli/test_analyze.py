@@ -10,17 +10,14 @@ import pytest
 import torch
 
 from hypermnesia import cli
-from hypermnesia.analyses import results
-from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, embedding_plane
-from hypermnesia.analyses.generated_weights import GeneratedWeights
-from hypermnesia.analyses.interpolation import AccuracyAlongLine
-from hypermnesia.analyses.parts import Parts
-from hypermnesia.analyses.transfer import Transfer
+from hypermnesia.analyses import files
+from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, embedding_plane, embedding_plane_chart
+from hypermnesia.analyses.files import Parts
+from hypermnesia.analyses.generated_weights import GeneratedWeights, generated_weights_chart
+from hypermnesia.analyses.interpolation import AccuracyAlongLine, interpolation_chart
+from hypermnesia.analyses.transfer import Transfer, transfer_chart
+from hypermnesia.errors import CheckpointError
 from hypermnesia.experiments.recorded_runs.finished import open_run
-from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
-from hypermnesia.report.charts.generated_weights import generated_weights_chart
-from hypermnesia.report.charts.interpolation import interpolation_chart
-from hypermnesia.report.charts.transfer import transfer_chart
 from tests.nested import equal
 
 SETTINGS = [
@@ -61,8 +58,8 @@ def found(run: Path, name: str, kind: type):
     """What an analysis wrote, all three files of it."""
     assert (run / "analyses" / f"{name}.svg").read_bytes().startswith(b"<svg")
     assert (run / "analyses" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    result = results.read(kind, run / "analyses" / f"{name}.json")
-    assert results.to_json(result) == (run / "analyses" / f"{name}.json").read_text()
+    result = files.read(kind, run / "analyses" / f"{name}.json")
+    assert files.to_json(result) == (run / "analyses" / f"{name}.json").read_text()
     return result
 
 
@@ -291,12 +288,12 @@ def test_a_run_of_another_method_is_refused(call, tmp_path):
         (["interpolation", "--between", "2,2"], "name two tasks, as in 1,2"),
         (["interpolation", "--between", "1"], "'1' must name two tasks, as 1,2 does"),
         (["interpolation", "--between", "a,b"], "'a,b' must be whole numbers with commas between, as 1,2"),
-        (["transfer", "--examples", "10,0"], "--examples: 0 is not possible; the smallest task has 28"),
-        (["transfer", "--examples", "1000"], "--examples: 1000 is not possible"),
+        (["transfer", "--examples", "10,0"], "examples: 0 is not possible; the smallest task has 28"),
+        (["transfer", "--examples", "1000"], "examples: 1000 is not possible"),
         (["transfer", "--examples", "x"], "'x' must be whole numbers"),
         (["transfer", "--examples", ","], "',' must be whole numbers"),
-        (["embedding-plane", "--resolution", "1"], "--resolution must be at least 2, not 1"),
-        (["embedding-plane", "--examples", "0"], "--examples must be at least 1, not 0"),
+        (["embedding-plane", "--resolution", "1"], "resolution must be at least 2, not 1"),
+        (["embedding-plane", "--examples", "0"], "examples must be at least 1, not 0"),
         (["weights", "--data"], "--data"),
     ],
 )
@@ -311,8 +308,8 @@ def test_wrong_options_end_with_2_and_a_sentence(call, kept, arguments, message)
 def test_a_result_that_is_none_is_told(run):
     for content in (b"", b"{}", b'{"run": 3}', b'{"run": NaN}', b'{"run": 1e999}', b"\xff"):
         (run / "weights.json").write_bytes(content)
-        with pytest.raises(results.CheckpointError, match=r"weights\.json is damaged or no GeneratedWeights"):
-            results.read(GeneratedWeights, run / "weights.json")
+        with pytest.raises(CheckpointError, match=r"weights\.json is damaged or no GeneratedWeights"):
+            files.read(GeneratedWeights, run / "weights.json")
 
 
 def test_help_names_every_analysis(call):

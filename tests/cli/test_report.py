@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hypermnesia.analyses.results import to_json
+from hypermnesia.analyses.files import to_json
 from hypermnesia.problems import ERROR
 from tests.analyzed import RESULTS, write_analyses
 from tests.cli.conftest import TINY, signal_when_a_task_is_written_down
-from tests.report.scene import rows
 from tests.runs import triangle, write_run
+from tests.scene import rows
 
 
 class Page(HTMLParser):

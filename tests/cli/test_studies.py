@@ -100,15 +100,18 @@ def test_a_long_sequence_is_analyzed_where_the_run_is(call, tmp_path):
         (["compression", "split-digits", "--ratios", "1,much"], "--ratios: 'much' is no number above 0"),
         (["compression", "split-digits", "--ratios", "1,-2"], "--ratios: '-2' is no number above 0"),
         (["compression", "split-digits", "--ratios", ","], "--ratios: there is no number"),
-        (["compression", "split-digits", "--ratios", "0.01"], "--ratios: compression 0.01 cannot be met"),
+        (["compression", "split-digits", "--ratios", "0.01"], "ratios: compression 0.01 cannot be met"),
         (
             ["compression", "split-digits", "learner.chunk_size=9"],
-            "the size differs from run to run; choose with --rat",
+            "the size differs from run to run; leave it out and choose ratios",
         ),
         (["compression", "split-digits", "network.hidden=[]"], "no hidden layer that could be made smaller"),
         (["compression", "split-mnist-ewc"], "method ewc; name one of a hypernetwork"),
-        (["strength", "split-digits", "learner.beta=1"], "the strength differs from run to run; choose with --betas"),
-        (["strength", "split-digits", "learner.strength=1"], "choose with --lambdas"),
+        (
+            ["strength", "split-digits", "learner.beta=1"],
+            "the strength differs from run to run; leave it out and choose b",
+        ),
+        (["strength", "split-digits", "learner.strength=1"], "leave it out and choose lambdas"),
         (["strength", "split-digits", "--lambdas", "0,1"], "--lambdas: '0' is no number above 0"),
         (["strength", "split-digits", "--betas", "inf"], "--betas: 'inf' is no number above 0"),
         (["strength", "split-digits", "learner.decay=1"], "learner.decay: unknown setting"),
@@ -126,7 +129,7 @@ def test_wrong_input_ends_with_2_and_a_sentence(call, tmp_path, arguments, messa
 
 
 def test_where_nobody_says_the_task_there_is_no_plain_network(call, tmp_path, monkeypatch):
-    monkeypatch.setattr("hypermnesia.cli.analyze_studies.carry_out", lambda console, runs, *_: ([], print(*runs)))
+    monkeypatch.setattr("hypermnesia.cli.analyze.carry_out", lambda console, runs, *_: ([], print(*runs)))
     small = [*SMALL, "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     code, out, _ = call("analyze", "compression", "split-digits", "scenario=class", *small, "--ratios", "1,2,1.0")
     assert code == 0
@@ -173,5 +176,5 @@ def test_studies_of_accuracies_need_classes(call, study):
     code, _, err = call("analyze", study, "toy-regression")
     assert (code, err) == (
         2,
-        "Error: toy-regression asks for numbers; accuracies are of classes, as in split-digits.\n",
+        "Error: toy-regression has regression tasks; accuracies are of classification, as in split-digits.\n",
     )

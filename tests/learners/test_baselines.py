@@ -334,7 +334,7 @@ def test_what_is_frozen_stays_so_under_a_penalty_and_weight_decay(name, tasks, m
     learner = Baseline(kind, {**settings, "scenario": "class"})(frozen, optimizer="adamw", weight_decay=0.1)
     for task in tasks:
         learner.learn(task)
-    network = learner.state_dict()["learner"]["standard"]["network"]
+    network = learner.state_dict()["parts"]["network"]["network"]
     assert torch.equal(network["module.0.weight"], frozen[0].weight)
     assert not torch.equal(network["module.2.weight"][:2], frozen[2].weight)
 
@@ -349,7 +349,7 @@ def test_examples_for_the_fisher_information_come_from_all_of_a_data_loader(exam
         settings = {"fisher": "empirical", "fisher_examples": number}
         learner = EWCLearner(module(), training={"iterations": 1}, **settings)
         learner.learn(loader)
-        return learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"]
+        return learner.state_dict()["parts"]["consolidation"]["penalty"]["importance"]
 
     few, every = importance(59), importance(None)
     for name, wanted in every.items():
@@ -368,10 +368,10 @@ def test_what_a_second_task_adds_to_the_importance_is_the_fisher_information_amo
     importance = []
     for task in tasks[:2]:
         learner.learn(task)
-        importance.append(learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"])
+        importance.append(learner.state_dict()["parts"]["consolidation"]["penalty"]["importance"])
     network = GrowingClassifier(module()).double()
     network.grow(OUTPUTS[scenario][1])
-    network.load_state_dict(learner.state_dict()["learner"]["standard"]["network"])
+    network.load_state_dict(learner.state_dict()["parts"]["network"]["network"])
     names, parameters = zip(*network.named_parameters(), strict=True)
     expected = [torch.zeros_like(parameter) for parameter in parameters]
     inputs, labels = next(tasks[1].train.in_order(60))
@@ -475,7 +475,7 @@ def test_from_scratch_is_each_network_trained_alone(tasks, module):
     learner = FromScratchLearner(module(), training={"iterations": 12, "batch_size": 16, "learning_rate": 0.01}, seed=3)
     for task in tasks:
         learner.learn(task)
-    for number, (task, saved) in enumerate(zip(tasks, learner.state_dict()["learner"]["networks"], strict=True)):
+    for number, (task, saved) in enumerate(zip(tasks, learner.state_dict()["parts"]["networks"], strict=True)):
         alone = StandardNetwork(module(), "task", learner.training, learner.seeds.child("network", number))
         alone.begin_task(CLASSES[number])
         assert torch.equal(alone.network.module[0].weight, module()[0].weight)
@@ -494,5 +494,5 @@ def test_from_scratch_networks_start_with_heads_of_their_own(examples, module):
     learner = FromScratchLearner(module(), training={"iterations": 1, "learning_rate": 1e-9})
     for _ in range(2):
         learner.learn(examples(0))
-    one, other = (saved["network"]["module.2.weight"] for saved in learner.state_dict()["learner"]["networks"])
+    one, other = (saved["network"]["module.2.weight"] for saved in learner.state_dict()["parts"]["networks"])
     assert (one - other).abs().max() > 0.1

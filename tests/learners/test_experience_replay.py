@@ -20,7 +20,7 @@ def make(module, buffer_size: int, **settings) -> ExperienceReplayLearner:
 
 
 def buffer(learner: ExperienceReplayLearner) -> list[list[torch.Tensor]]:
-    return learner.state_dict()["learner"]["buffer"]
+    return learner.state_dict()["parts"]["buffer"]
 
 
 def rows(inputs: torch.Tensor) -> set[tuple[float, ...]]:
@@ -155,7 +155,7 @@ def test_the_loss_is_a_share_of_that_on_stored_examples_with_their_own_classes(
     learner.learn((inputs, labels), monitor=lambda progress: found.update(progress.scalars))
 
     network = module(outputs=2 + 2 * shift)
-    learned = learner.state_dict()["learner"]["standard"]["network"]
+    learned = learner.state_dict()["parts"]["network"]["network"]
     network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in learned.items()})
     current, past = network(inputs), network(stored)
     if scenario == "task":
@@ -175,4 +175,4 @@ def test_the_first_task_is_what_fine_tuning_does(examples, module):
     learner, standard = make(module, 40), FineTuningLearner(module(), training=SHORT)
     for each in (learner, standard):
         each.learn(examples(0))
-    assert equal(learner.state_dict()["learner"]["standard"], standard.state_dict()["learner"]["standard"])
+    assert equal(learner.state_dict()["parts"]["network"], standard.state_dict()["parts"]["network"])

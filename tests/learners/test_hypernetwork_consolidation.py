@@ -57,7 +57,7 @@ def test_the_fisher_information_is_that_of_the_hypernetworks_weights(module, exa
             gradients = torch.autograd.grad(log_probability, list(theta.values()), retain_graph=True)
             for name, gradient in zip(theta, gradients, strict=True):
                 expected[name] += log_probability.detach().exp() * gradient.square() / len(inputs)
-    found = learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"]
+    found = learner.state_dict()["parts"]["consolidation"]["penalty"]["importance"]
     assert found.keys() == expected.keys()
     for name, importance in expected.items():
         torch.testing.assert_close(found[name], importance, rtol=1e-3, atol=1e-7)
@@ -80,7 +80,7 @@ def test_a_stopped_learner_goes_on_bit_for_bit(held, examples, tmp_path):
     assert (resumed.ewc, resumed.si, resumed.settings) == (whole.ewc, whole.si, whole.settings)
     for each in (stopped, resumed):
         each.learn(examples(1))
-        assert equal(each.state_dict()["learner"], whole.state_dict()["learner"])
+        assert equal(each.state_dict()["parts"], whole.state_dict()["parts"])
 
 
 @pytest.mark.parametrize(

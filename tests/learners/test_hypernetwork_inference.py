@@ -10,8 +10,8 @@ from torch import nn
 from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners import HypernetworkLearner, InferenceSettings
-from hypermnesia.learners.inference_criteria import Criterion, uncertainty
+from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.learners.inference_criteria import Criterion, InferenceSettings, uncertainty
 
 TASKS = 3
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100, "beta": 0.1}
@@ -42,7 +42,7 @@ def inputs(examples) -> torch.Tensor:
 
 def by_definition(learner: HypernetworkLearner, inputs: torch.Tensor):
     """Task, certainty and probabilities of each input."""
-    settings, statistics = learner.inference, learner.state_dict()["learner"]["network"]["buffers"]
+    settings, statistics = learner.inference, learner.state_dict()["parts"]["network"]["buffers"]
     module, generate = network(norm=bool(statistics[0])).eval(), learner.hypernetwork.generate
     answers = []
     for one in inputs:

@@ -41,7 +41,7 @@ def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
     """Its weights are large and random, so that its answers differ."""
     made = classifier(scenario, **replay)
     for classes in CLASSES[:2]:
-        made.begin_task((5,), classes)
+        made.begin_task(classes, (5,))
         made.end_task()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -54,7 +54,7 @@ def amid_the_third(scenario: str = "class", **replay) -> tuple[ReplayClassifier,
     """And the network as it was before that task, which has moved on since."""
     made = after_two_tasks(scenario, **replay)
     before = copy.deepcopy(made.standard.network).eval()
-    made.begin_task((5,), CLASSES[2])
+    made.begin_task(CLASSES[2], (5,))
     with torch.no_grad():
         for parameter in made.standard.network.parameters():
             parameter += 0.1
@@ -97,7 +97,7 @@ def test_soft_targets_are_the_old_networks_probabilities_undecided_about_new_cla
 def test_where_there_was_a_single_class_replayed_inputs_are_certainly_of_it(replayed):
     made = classifier()
     for classes in (1, 2):
-        made.begin_task((5,), classes)
+        made.begin_task(classes, (5,))
         made.objectives()
         made.end_task()
     replayed[0].prepare(0)
@@ -128,7 +128,7 @@ def test_hard_targets_are_the_likeliest_class_of_the_task_the_input_was_made_for
 @pytest.mark.parametrize(("scenario", "starts"), [("task", [0, 2]), ("class", [0, 2]), ("domain", [0, 0])])
 def test_hard_targets_are_the_class_that_the_input_was_made_for_where_it_was_made_for_one(scenario, starts, replayed):
     made = after_two_tasks(scenario, temperature=None, model=MODEL.model_copy(update={"prior": "class"}))
-    made.begin_task((5,), CLASSES[2])
+    made.begin_task(CLASSES[2], (5,))
     made.objectives()
     (stream,) = replayed
     targets, tasks = [], []
@@ -189,7 +189,7 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
 
 def test_the_first_task_is_learned_without_replay(replayed):
     made = classifier()
-    made.begin_task((5,), 3)
+    made.begin_task(3, (5,))
     objective, _ = made.objectives()
     scalars = objective.accumulate_gradients(INPUTS, LABELS, torch.optim.SGD(objective.parameters(), lr=0.1))
     assert replayed == []
@@ -204,7 +204,7 @@ def test_the_head_grows_with_the_classes_and_old_outputs_stay(scenario, outputs)
     made = classifier(scenario)
     for classes, expected in zip(CLASSES, outputs, strict=True):
         before = made.standard.logits(INPUTS)
-        made.begin_task((5,), classes)
+        made.begin_task(classes, (5,))
         assert made.standard.logits(INPUTS).shape == (BATCH, expected)
         torch.testing.assert_close(made.standard.logits(INPUTS)[:, : before.shape[1]], before)
         made.end_task()
@@ -237,7 +237,7 @@ PRIORS = pytest.mark.parametrize("prior", ["standard", "class"])
 def test_an_abandoned_task_leaves_no_trace(prior):
     made = after_two_tasks(model=MODEL.model_copy(update={"prior": prior}))
     before = copy.deepcopy(made.state())
-    made.begin_task((5,), CLASSES[2])
+    made.begin_task(CLASSES[2], (5,))
     for objective in made.objectives():
         steps(objective)
     assert not equal(made.state()["standard"]["network"], before["standard"]["network"])
@@ -252,11 +252,11 @@ def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
     made_of[0].requires_grad_(False)
     made = classifier(made_of=made_of)
     for classes in CLASSES[:2]:
-        made.begin_task((5,), classes)
+        made.begin_task(classes, (5,))
         made.end_task()
-    made.begin_task((5,), CLASSES[2])
+    made.begin_task(CLASSES[2], (5,))
     made.abandon_task()
-    made.begin_task((5,), CLASSES[2])
+    made.begin_task(CLASSES[2], (5,))
     steps(made.objectives()[0])
     assert torch.equal(made.standard.network.module[0].weight, made_of[0].weight)
     assert not torch.equal(made.standard.network.module[1].weight, made_of[1].weight)
@@ -266,7 +266,7 @@ def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
 def test_a_state_amid_a_task_goes_on_elsewhere(prior, tmp_path):
     model = MODEL.model_copy(update={"prior": prior})
     made = after_two_tasks(model=model)
-    made.begin_task((5,), CLASSES[2])
+    made.begin_task(CLASSES[2], (5,))
     for objective in made.objectives():
         steps(objective)
     checkpoint.write_state(tmp_path / "state", made.state())
@@ -293,7 +293,7 @@ def test_a_state_before_any_task_goes_on_elsewhere():
     other.load_state(made.state())
     assert (other.standard.num_tasks, len(other.standard.outputs)) == (0, 0)
     for each in (made, other):
-        each.begin_task((5,), 3)
+        each.begin_task(3, (5,))
         steps(each.objectives()[0])
     assert equal(other.state(), made.state())
 

@@ -261,12 +261,12 @@ def classifier(scenario: str, temperature: float | None) -> tuple[ReplayClassifi
     standard = StandardNetwork(mlp(9, (20,), 1), scenario, training, Seeds(0))
     made = ReplayClassifier(standard, ReplaySettings(model=SETTINGS, temperature=temperature), training, Seeds(0))
     for classes in CLASSES[:2]:
-        made.begin_task(SHAPE, classes)
+        made.begin_task(classes, SHAPE)
         with torch.no_grad():
             for parameter in [*standard.network.parameters(), *made.objectives()[1].parameters()]:
                 parameter += 2 * torch.randn(parameter.shape, generator=generator)
         made.end_task()
-    made.begin_task(SHAPE, CLASSES[2])
+    made.begin_task(CLASSES[2], SHAPE)
     return made, standard
 
 

@@ -130,9 +130,9 @@ def test_while_a_task_is_learned_the_others_are_replayed_as_before_it():
 
 def test_the_divergence_is_that_from_the_prior_of_the_class():
     model = vae(prior="class")
-    model.begin_task(classes=2)
+    model.begin_task(outputs=2)
     model.end_task()
-    model.begin_task(classes=3)
+    model.begin_task(outputs=3)
     objective = model.objective()
     prior = objective.parameters()[-1]
     assert prior.shape == (2, 3, 3)  # mean and logarithm of the variance, of classes, of latents
@@ -160,7 +160,7 @@ def test_with_a_prior_for_each_class_inputs_are_made_of_the_class_that_is_said()
     model = vae(prior="class", seed=1)
     settings = TrainingSettings(iterations=120, learning_rate=0.02, batch_size=32)
     for task in range(2):
-        model.begin_task(classes=2)
+        model.begin_task(outputs=2)
         Trainer(model.objective(), TensorExamples(*opposite(task)), settings, Seeds(task), CPU).run()
         model.end_task()
     for task in range(2):
@@ -177,12 +177,12 @@ def test_priors_of_past_tasks_stay_and_every_number_counts():
     standard, model = vae(), vae(prior="class")
     assert standard.labels(0, 3) is None
     for each in (standard, model):
-        each.begin_task(classes=2)
+        each.begin_task(outputs=2)
         each.end_task()
     assert model.num_weights == standard.num_weights + 2 * 2 * 3
     latents = model.latents(4, torch.Generator().manual_seed(0))
     before = model.replay(0, latents)
-    model.begin_task(classes=3)
+    model.begin_task(outputs=3)
     model.objective().parameters()[-1].data.add_(1.0)
     assert torch.equal(model.replay(0, latents), before)
     model.abandon_task()

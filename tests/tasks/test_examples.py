@@ -101,7 +101,7 @@ def test_looking_at_a_loader_does_not_advance_its_shuffling() -> None:
         (INPUTS, LABELS[:9], r"\[10, 1, 2, 3\] and labels of shape \[9\]"),
         (INPUTS, LABELS[:, None], r"class numbers must have shape \[n\]"),
         (INPUTS[:0], LABELS[:0], "there are none"),
-        (INPUTS, torch.zeros(10, 2, 2), r"numbers to be predicted \[n\] or \[n, numbers\]"),
+        (INPUTS, torch.zeros(10, 2, 2), r"regression targets \[n\] or \[n, targets\]"),
         (INPUTS, LABELS > 3, "must be integers.*not torch.bool"),
         (INPUTS, LABELS - 4, "the smallest is -1"),
     ],
@@ -130,10 +130,10 @@ class Items(Dataset[object]):
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ((), "the dataset has none"),
+        ((), "there are none"),
         (((torch.zeros(2), True),), "must be integers.*not torch.bool"),
         (((torch.zeros(2), -1),), "the smallest is -1"),
-        ((torch.zeros(2),), "pairs of an input tensor and an integer label.*of type Tensor"),
+        ((torch.zeros(2),), "pairs of an input tensor and an integer or floating-point label.*of type Tensor"),
         (((torch.zeros(2), 0, "path"),), "3 parts of types Tensor, Tensor, tuple"),
         (((torch.zeros(2), "cat"),), "2 parts of types Tensor, tuple"),
         (((object(), 0),), "cannot be put together into a batch.*object"),

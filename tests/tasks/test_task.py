@@ -40,7 +40,7 @@ def test_every_source_becomes_the_examples_that_suit_it() -> None:
         (DataLoader(Stream()), "this one has an IterableDataset"),
         (DataLoader(DATASET, batch_size=None), "this one has batch_size=None"),
         (DataLoader(TensorDataset(INPUTS[:0], LABELS[:0])), "yields no batches"),
-        ((INPUTS.numpy(), LABELS.numpy()), r"cannot be made of a tuple of 2.*tuple \(inputs, labels\)"),
+        ((INPUTS, LABELS, LABELS), r"cannot be made of a tuple of 3.*tuple \(inputs, labels\)"),
         (np.zeros(3), "cannot be made of a ndarray"),
         ("mnist", "cannot be made of a str"),
     ],
@@ -60,6 +60,16 @@ def test_splits_must_fit_together() -> None:
         dataclasses.replace(task, classes=("a", "b", "c"))
 
 
-def test_a_task_has_its_splits_already() -> None:
-    with pytest.raises(ConfigurationError, match=r"dataclasses.replace"):
-        Task.of(Task.of(DATASET), test=DATASET)
+def test_a_task_has_its_splits_and_classes_already() -> None:
+    for more in ({"test": DATASET}, {"classes": ("a", "b", "c")}):
+        with pytest.raises(ConfigurationError, match=r"dataclasses.replace"):
+            Task.of(Task.of(DATASET), **more)
+
+
+def test_classes_of_ones_own_task_have_names() -> None:
+    task = Task.of(DATASET, test=(INPUTS, LABELS), classes=["cat", "dog", "eel", "fox"])
+    assert (task.classes, task.num_outputs) == (("cat", "dog", "eel", "fox"), 4)
+    with pytest.raises(DataError, match="train labels go up to 2, but it has 2 classes"):
+        Task.of(DATASET, classes=["cat", "dog"])
+    with pytest.raises(DataError, match="regression targets, so it has no classes to name"):
+        Task.of((INPUTS, INPUTS), classes=["cat", "dog"])

@@ -1,1 +1,1 @@
-"""Why it works: one analysis a file, of a finished run or of many runs made for it."""
+"""Why it works: one analysis a file, of one run or of runs made for it; all are listed in `registry.py`."""

@@ -1,4 +1,4 @@
-"""How much it matters to choose the strength: β of the output regularizer beside λ of online EWC.
+"""Accuracy against the strength of a regularizer: β of the output regularizer beside λ of online EWC.
 
 Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, whose appendix shows that β may differ by
 orders of magnitude. The published λ lie between 100 and 1e10 (van de Ven and Tolias, Three scenarios for continual
@@ -8,80 +8,95 @@ learning, 2019).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from hypermnesia.analyses.variants import Found, Variant, check_classes, found
+import altair
+
+from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
+from hypermnesia.analyses.sheet import Sheet, figures_of
+from hypermnesia.analyses.variants import Point, changes_of, check_classes, curves, point, seeds_of, title_of
+from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.methods import METHODS, Base, Method
-from hypermnesia.experiments.many_runs.processes import Outcome
-from hypermnesia.experiments.settings.config import load
+from hypermnesia.evaluation.statistics import show_spread
+from hypermnesia.experiments.many_runs.base import Base
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.learners import METHODS, Method
+from hypermnesia.problems import ACCURACY
+
+_LOOKS = {
+    "right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},
+    "after all tasks": {"color": COLORS[0], "dash": [1, 0], "shape": "circle"},
+}
+_RIGHT_AFTER, _AT_END = _LOOKS
 
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """A method and what its strength is called.
+    """Method with a regularizer, and the setting of its strength.
 
     Args:
-        method: Which.
-        symbol: Of the strength.
-        place: Of it among the settings.
-        option: By which people choose its values.
+        method: Method.
+        symbol: Symbol of the strength.
+        place: Setting that holds the strength.
+        argument: Argument of the study that holds its values.
     """
 
     method: Method
     symbol: str
     place: str
-    option: str
+    argument: str
 
 
 REGULARIZERS = (
-    Regularizer(METHODS["hnet"], "β", "learner.beta", "--betas"),
-    Regularizer(METHODS["online-ewc"], "λ", "learner.strength", "--lambdas"),
+    Regularizer(METHODS["hnet"], "β", "learner.beta", "betas"),
+    Regularizer(METHODS["online-ewc"], "λ", "learner.strength", "lambdas"),
 )
 """Those that are set side by side."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Strengths:
-    """A regularizer at several strengths.
+    """Strengths of a regularizer that are compared.
 
     Args:
         regularizer: Which.
-        own: The strength in the preset for these tasks; None if there is no such preset.
-        variants: By strength, from the smallest.
+        own: Strength that the benchmark has for the method; None if it has none.
+        runs: Run of each strength, from the smallest; seeds come later.
     """
 
     regularizer: Regularizer
     own: float | None
-    variants: dict[float, Variant]
+    runs: dict[float, PlannedRun]
 
 
 @dataclasses.dataclass(frozen=True)
 class StrengthCurve:
-    """What a regularizer's strengths found.
+    """Results of a regularizer by strength.
 
     Args:
-        strengths: Which.
-        found: By strength, from the smallest.
+        strengths: Strengths that were compared.
+        found: Results by strength, from the smallest.
     """
 
     strengths: Strengths
-    found: dict[float, Found]
+    found: dict[float, Group]
 
     def near_best(self, points: float = 1.0) -> list[float]:
         """The strengths whose accuracy at the end is within so many percentage points of the best."""
-        at_end = {strength: each.at_end.mean for strength, each in self.found.items() if each.at_end}
+        at_end = {strength: 100 * each.average.mean for strength, each in self.found.items() if each.average}
         return [strength for strength, accuracy in at_end.items() if accuracy >= max(at_end.values()) - points]
 
 
 @dataclasses.dataclass(frozen=True)
 class StrengthStudy:
-    """Accuracy by strength.
+    """Results of the study: accuracy by strength.
 
     Args:
-        base: The experiment that both were compared on.
-        seeds: How many runs of each were asked for.
-        curves: One for each regularizer.
+        base: Experiment that both were compared on.
+        seeds: Number of runs of each that were asked for.
+        curves: Results of each regularizer.
     """
 
     base: Base
@@ -90,56 +105,193 @@ class StrengthStudy:
 
 
 def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> list[Strengths]:
-    """Both regularizers at these strengths.
+    """Vary the experiment by these strengths of both regularizers.
 
     Args:
-        base: The experiment to compare them on.
-        betas: Of the output regularizer, above 0.
-        lambdas: Of online EWC, above 0.
+        base: Experiment to compare them on.
+        betas: Strengths of the output regularizer, above 0.
+        lambdas: Strengths of online EWC, above 0.
 
     Raises:
         ConfigurationError: A setting is for this study to decide.
 
     Example:
-        >>> from hypermnesia.experiments.many_runs.methods import base_of
+        >>> from hypermnesia.experiments.many_runs.base import base_of
         >>> ours, ewc = strengths(base_of("split-mnist"), betas=[0.1], lambdas=[10.0, 1000.0])
-        >>> ours.own, [variant.name for variant in ewc.variants.values()]
+        >>> ours.own, [run.group for run in ewc.runs.values()]
         (0.01, ['online-ewc-10', 'online-ewc-1000'])
     """
     check_classes(base)
-    for assignment in base.overrides:
-        for regularizer in REGULARIZERS:
-            if assignment.partition("=")[0] == regularizer.place:
-                raise ConfigurationError(
-                    f"'{assignment}': the strength differs from run to run; choose with {regularizer.option}."
-                )
+    for regularizer in REGULARIZERS:
+        if regularizer.place in base.changes:
+            raise ConfigurationError(
+                f"{regularizer.place}: the strength differs from run to run; leave it out and choose "
+                f"{regularizer.argument}."
+            )
     return [_strengths(base, each, values) for each, values in zip(REGULARIZERS, (betas, lambdas), strict=True)]
 
 
-def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcome], seeds: int = 1) -> StrengthStudy:
-    """What the runs found.
+def plan(
+    base: Base, betas: Sequence[float], lambdas: Sequence[float], seeds: int = 1, data: Path | None = None
+) -> PlannedStudy:
+    """Runs of the study: of both regularizers at all strengths, seed by seed.
 
     Args:
-        base: The experiment that they were planned from.
-        planned: Likewise.
-        outcomes: Runs that did not finish are passed over.
-        seeds: How many were asked for.
+        base: Experiment to compare them on.
+        betas: Strengths of the output regularizer, above 0.
+        lambdas: Strengths of online EWC, above 0.
+        seeds: Number of seeds, which count from 0.
+        data: Not needed for planning.
+
+    Raises:
+        ConfigurationError: As :func:`strengths`.
+    """
+    chosen = strengths(base, betas, lambdas)
+    runs = over_seeds([run for each in chosen for run in each.runs.values()], seeds)
+    return PlannedStudy(runs, lambda outcomes, directory: strength(base, chosen, outcomes, seeds))
+
+
+def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcome], seeds: int = 1) -> StrengthStudy:
+    """Collect the results of the runs.
+
+    Args:
+        base: Experiment that the runs were planned from.
+        planned: Strengths that they were planned from.
+        outcomes: Outcomes of the runs; those that did not finish are passed over.
+        seeds: Number of seeds that were asked for.
     """
     curves = [
-        StrengthCurve(each, {value: found(variant, outcomes) for value, variant in each.variants.items()})
+        StrengthCurve(each, {value: grouped(run.group, outcomes) for value, run in each.runs.items()})
         for each in planned
     ]
     return StrengthStudy(base, seeds, tuple(curves))
 
 
 def _strengths(base: Base, regularizer: Regularizer, values: Sequence[float]) -> Strengths:
-    method, place = regularizer.method, regularizer.place
-    preset, settings = base.settings(method)
-    own = None
-    if base.preset(method):
-        own = float(getattr(load(preset, settings).learner, place.partition(".")[2]))
-    variants = {
-        float(text): Variant(f"{method.name}-{text}", preset, (*settings, f"{place}={text}"))
+    method, place = regularizer.method.name, regularizer.place
+    tuned = method in base.benchmark.methods
+    own = float(getattr(base.experiment_of(method).learner, place.partition(".")[2])) if tuned else None
+    runs = {
+        float(text): PlannedRun(f"{method}-{text}", base.experiment_of(method, {place: float(text)}), (base.scenario,))
         for text in (f"{value:g}" for value in sorted(values))
     }
-    return Strengths(regularizer, own, variants)
+    return Strengths(regularizer, own, runs)
+
+
+def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
+    """Chart of average accuracy against strength, a panel for each regularizer; None if no run has finished."""
+    panels = {number: points for number, curve in enumerate(study.curves) if (points := list(_points(curve)))}
+    if not panels:
+        return None
+    lows, highs = ([each[key] for points in panels.values() for each in points] for key in ("low", "high"))
+    scale = altair.Scale(domain=[min(lows), max(highs)], nice=True, zero=False)
+    left = altair.Y("accuracy:Q", title="average test accuracy (%)", scale=scale)
+    right = altair.Y("accuracy:Q", title=None, scale=scale, axis=altair.Axis(labels=False))
+    drawn = [
+        _panel(study.curves[number], points, left if place == 0 else right)
+        for place, (number, points) in enumerate(panels.items())
+    ]
+    title = altair.TitleParams(title_of(study.base, study.seeds), subtitle=changes_of(study.base) or altair.Undefined)
+    return altair.hconcat(*drawn, spacing=24).properties(title=title)
+
+
+def strength_sheet(study: StrengthStudy) -> Sheet:
+    """Table of a study, one row for each strength."""
+    rows, figures = [], []
+    for curve in study.curves:
+        regularizer = curve.strengths.regularizer
+        for strength, found in curve.found.items():
+            accuracies = [show_spread(found.right_after, ACCURACY), show_spread(found.average, ACCURACY)]
+            name = f"{regularizer.method.label}, {regularizer.symbol} = {strength:g}"
+            rows.append([name, *accuracies, seeds_of([found], study.seeds)])
+            figures.append(
+                {
+                    "method": regularizer.method.name,
+                    "setting": regularizer.place,
+                    "strength": strength,
+                    **figures_of("right_after", found.right_after, ACCURACY),
+                    **figures_of("at_end", found.average, ACCURACY),
+                    "seeds": found.seeds,
+                }
+            )
+    return Sheet(
+        name="strength",
+        title=f"Strength: {title_of(study.base, study.seeds)}",
+        head=["strength", "right after (%)", "at the end (%)", "seeds"],
+        rows=rows,
+        notes=_notes(study),
+        figures=figures,
+    )
+
+
+def _points(curve: StrengthCurve) -> Iterator[Point]:
+    for strength, found in curve.found.items():
+        for series, accuracy in ((_AT_END, found.average), (_RIGHT_AFTER, found.right_after)):
+            if accuracy:
+                yield point(series, strength, accuracy)
+
+
+def _panel(curve: StrengthCurve, points: list[Point], y: altair.Y) -> altair.LayerChart:
+    regularizer = curve.strengths.regularizer
+    ends = [f({each["x"] for each in points}) for f in (min, max)]
+    x = altair.X("x:Q", title=f"{regularizer.symbol} of {regularizer.method.label}").scale(
+        type="log", domain=[ends[0] / 1.8, ends[1] * 1.8], nice=False
+    )
+    x = x.axis(
+        values=[10.0**power for power in range(-30, 31)],
+        labelExpr="replace(format(datum.value, '.0e'), '+', '')",
+        labelOverlap="parity",
+        labelSeparation=4,
+    )
+    layers: list[altair.Chart | altair.LayerChart] = [curves(points, _LOOKS, x, y, {"x:Q": regularizer.symbol})]
+    own = curve.strengths.own
+    if own and ends[0] <= own <= ends[1]:
+        mark = altair.Chart(altair.InlineData([{"x": own, "text": "preset"}]))
+        rule = mark.mark_rule(strokeDash=[2, 3], color="#777777").encode(
+            x="x:Q", tooltip=[altair.Tooltip("x:Q", title=f"{regularizer.symbol} of the preset")]
+        )
+        text = mark.mark_text(baseline="bottom", dy=-3, color="#777777").encode(
+            x="x:Q", y=altair.value(0), text="text:N"
+        )
+        layers = [rule, text, *layers]
+    return altair.LayerChart(layer=layers, width=300, height=260)
+
+
+def _notes(study: StrengthStudy) -> list[str]:
+    notes = [
+        "Accuracy on test data, averaged over tasks: right after each was learned, and after the last. Mean ± standard "
+        "error.",
+        *changes_of(study.base),
+    ]
+    for curve in study.curves:
+        near, label = curve.near_best(), curve.strengths.regularizer.method.label
+        if near:
+            notes.append(
+                f"{label}: {len(near)} of {len(curve.found)} strengths come within one point of its best at the end: "
+                f"{', '.join(f'{strength:g}' for strength in near)}."
+            )
+    return notes
+
+
+STUDY = Study(
+    name="strength",
+    help="""Accuracy against β, and that of online EWC against λ.
+
+    Shows how much it matters to choose the strength of either. Writes Markdown, CSV and a picture. Finished runs
+    are reused and interrupted ones continued, so give the same command again after Ctrl-C.
+    """,
+    plan=plan,
+    chart=strength_chart,
+    sheet=strength_sheet,
+    directory="strength",
+    options=(
+        Option(
+            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"),
+            "Strengths of the output regularizer.",
+        ),
+        Option(
+            *("lambdas", "positive numbers", "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10", "N,N"),
+            "Strengths of online EWC.",
+        ),
+    ),
+)

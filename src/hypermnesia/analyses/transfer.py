@@ -1,4 +1,4 @@
-"""What a frozen hypernetwork is worth to a task it has never seen: its embedding alone is learned, from few examples.
+"""Transfer of a frozen hypernetwork to a new task, of which the embedding alone is learned, from few examples.
 
 The next task of the run's own sequence is learned by the hypernetwork as it was after 0, 1, 2, … tasks, and by the
 standard network from scratch: from the same examples, in as many iterations.
@@ -7,33 +7,37 @@ standard network from scratch: from the same examples, in as many iterations.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from hypermnesia.analyses.parts import Parts
-from hypermnesia.analyses.results import Advanced
+import altair
+
+from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
+from hypermnesia.analyses.files import Parts
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation import score
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
-from hypermnesia.experiments.settings.config import Experiment, FromScratchMethod
-from hypermnesia.learners import ContinualLearner, HypernetworkLearner
+from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.learners import ContinualLearner, HypernetworkLearner, score
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
 
 NAME = "transfer"
 _EXAMPLES = (10, 100, 1000)
+_WIDTH, _HEIGHT = 460, 300
+_APART = 0.06  # lines that agree stand side by side
+_HOW = {"adapted": "embedding alone, hypernetwork frozen", "from_scratch": "standard network, from scratch"}
 
 
 @dataclasses.dataclass(frozen=True)
 class LearnedFromFew:
-    """How well the next task is learned.
+    """Accuracy on the next task, learned from few examples.
 
     Attributes:
-        learned: Tasks that were learned before it; its own number, from 1, is one more.
-        name: Of the next task.
-        examples: Training examples of it that were used.
+        learned: Number of tasks learned before it; its own number, from 1, is one more.
+        name: Name of the next task.
+        examples: Number of its training examples that were used.
         adapted: Test accuracy, from 0 to 1, of the frozen hypernetwork with a new embedding.
-        from_scratch: That of the standard network.
+        from_scratch: Test accuracy of the standard network.
     """
 
     learned: int
@@ -45,13 +49,13 @@ class LearnedFromFew:
 
 @dataclasses.dataclass(frozen=True)
 class Transfer:
-    """How well each task is learned from few examples, by what was learned before it.
+    """Accuracy on each task, learned from few examples, by the number of tasks learned before it.
 
     Attributes:
         run: Name of the experiment and seed, for people.
-        iterations: Optimizer steps of each learning.
-        dimensions: Numbers in an embedding: all that is learned of a new task.
-        results: For each number of tasks learned before, and of examples.
+        iterations: Number of optimizer steps each time.
+        dimensions: Size of an embedding, which is all that is learned of a new task.
+        results: Accuracies for each number of tasks learned before and each number of examples.
     """
 
     run: str
@@ -60,17 +64,15 @@ class Transfer:
     results: list[LearnedFromFew]
 
 
-def transfer(
-    run: FinishedRun, examples: Sequence[int] | None = None, advanced: Advanced = lambda done, of: None
-) -> Transfer:
+def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: Advanced = unheard) -> Transfer:
     """Let the hypernetwork, as it was after each task, learn the next one by its embedding alone.
 
     Every accuracy is kept as soon as it is measured.
 
     Args:
-        run: What to look into; must keep its learners.
+        run: Run to look into, which must keep its learners.
         examples: Numbers of training examples; None takes 10, 100 and 1000, those that every task has.
-        advanced: Is told of every task learned.
+        advanced: Function that is told of every task learned.
 
     Raises:
         ConfigurationError: The run did not keep its learners, has a single task, or not that many examples.
@@ -98,7 +100,7 @@ def _counts(run: FinishedRun, examples: Sequence[int] | None) -> list[int]:
         return [count for count in _EXAMPLES if count <= most] or [most]
     if wrong := [count for count in examples if not 1 <= count <= most]:
         raise ConfigurationError(
-            f"--examples: {wrong[0]} is not possible; the smallest task has {most} training examples, so it must lie in"
+            f"examples: {wrong[0]} is not possible; the smallest task has {most} training examples, so it must lie in"
             f" 1 to {most}."
         )
     return sorted(set(examples))
@@ -115,8 +117,8 @@ def _adapted(run: FinishedRun, learned: int, count: int) -> float:
 
 def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
     """Accuracy on a task of a standard network that never learned another."""
-    method = {"learner": FromScratchMethod(method="from-scratch"), "scenario": "task"}
-    learner = build_learner(_experiment(run, task).model_copy(update=method), run.tasks)
+    values = {**_experiment(run, task).model_dump(), "learner": {"method": "from-scratch"}, "scenario": "task"}
+    learner = build_learner(Experiment.model_validate(values), run.tasks)
     learner.learn(_few(run, task, count))
     return _accuracy(learner, run.tasks[task], 0)
 
@@ -142,3 +144,102 @@ def _few(run: FinishedRun, number: int, count: int) -> Task:
 def _accuracy(learner: ContinualLearner, task: Task, number: int) -> float:
     assert task.test is not None
     return score(learner, task.test, number).value["task"]
+
+
+def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
+    """Chart of the accuracy on the next task by tasks learned before it, a color for each number of examples."""
+    counts = _numbers_of_examples(result)
+    rows = [
+        {
+            "learned": found.learned + _APART * (counts.index(found.examples) - (len(counts) - 1) / 2),
+            "next": f"{found.learned + 1}: {found.name}",
+            "examples": str(found.examples),
+            "how": name,
+            "accuracy": 100 * getattr(found, field),
+        }
+        for found in result.results
+        for field, name in _HOW.items()
+    ]
+    names = [str(count) for count in counts]
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        x=altair.X(
+            "learned:Q",
+            title="tasks learned before the next one",
+            axis=altair.Axis(tickMinStep=1, format="d", labelFlush=False, grid=False),
+        ),
+        y=altair.Y("accuracy:Q", title="test accuracy on the next task (%)", scale=altair.Scale(zero=False)),
+        color=altair.Color(
+            "examples:N",
+            title="training examples",
+            sort=names,
+            scale=altair.Scale(domain=names),
+        ),
+        strokeDash=altair.StrokeDash(
+            "how:N",
+            title="what is learned",
+            sort=list(_HOW.values()),
+            scale=altair.Scale(domain=list(_HOW.values()), range=[[1, 0], [5, 4]]),
+            legend=altair.Legend(orient="top", columns=1, labelLimit=0),
+        ),
+        tooltip=[
+            altair.Tooltip("next:N", title="next task"),
+            altair.Tooltip("examples:N", title="training examples"),
+            altair.Tooltip("how:N", title="what is learned"),
+            altair.Tooltip("accuracy:Q", title="accuracy (%)", format=".2f"),
+        ],
+    )
+    shape = altair.Shape(
+        "how:N", sort=list(_HOW.values()), scale=altair.Scale(range=["circle", "diamond"]), legend=None
+    )
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(shape=shape, strokeDash=altair.value([1, 0]))
+    return altair.layer(base.mark_line(strokeWidth=2), points).properties(
+        width=_WIDTH,
+        height=_HEIGHT,
+        title=altair.TitleParams(
+            f"{result.run}: a new task from few examples",
+            subtitle=f"{result.iterations:,} iterations each; an embedding is {result.dimensions} numbers",
+        ),
+    )
+
+
+def transfer_text(result: Transfer) -> Iterator[str]:
+    """Lines for a terminal: accuracies adapted and from scratch, a line for each number of tasks learned before."""
+    counts = _numbers_of_examples(result)
+    yield "accuracy on the next task (%): embedding alone / from scratch"
+    yield f"{'tasks learned':>13}" + "".join(f"  {f'{count} examples':>15}" for count in counts)
+    found = {(each.learned, each.examples): each for each in result.results}
+    for learned in sorted({each.learned for each in result.results}):
+        yield f"{learned:>13}" + "".join(f"  {_pair(found[learned, count]):>15}" for count in counts)
+
+
+def _pair(found: LearnedFromFew) -> str:
+    return f"{100 * found.adapted:.2f} / {100 * found.from_scratch:.2f}"
+
+
+def _numbers_of_examples(result: Transfer) -> list[int]:
+    return sorted({found.examples for found in result.results})
+
+
+ANALYSIS = Analysis(
+    name=NAME,
+    help="""Learn each next task from few examples by its embedding alone, beside learning it from scratch.
+
+    The hypernetwork is frozen as it was after 0, 1, 2, ... tasks; the run must have been made with
+    recording.keep_learners=true. Accuracies are kept as they are measured: give the same command again after Ctrl-C.
+    """,
+    compute=transfer,
+    result=Transfer,
+    chart=transfer_chart,
+    lines=transfer_text,
+    title="A new task from few examples",
+    alternative="Test accuracy on each next task, learned by its embedding alone, beside a standard network from "
+    "scratch.",
+    options=(
+        Option(
+            *("examples", "integers", "", "N,N"),
+            "Training examples of the next task. [default: those of 10,100,1000 that every task has]",
+        ),
+    ),
+    steps="tasks learned",
+    resumable=True,
+)

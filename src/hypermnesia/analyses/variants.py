@@ -1,105 +1,109 @@
-"""Variants of an experiment, whose accuracies a study compares: which runs they take, and what these found."""
+"""What studies of many runs share: accuracies of variants of an experiment, and how they are told and drawn."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import altair
+
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.methods import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
-from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.problems import CLASSIFICATION
+from hypermnesia.evaluation.statistics import Spread, show_spread
+from hypermnesia.experiments.many_runs.base import Base
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
-_FIGURES = ("average_accuracy", "learning_accuracy", "num_weights")
-
-
-@dataclasses.dataclass(frozen=True)
-class Variant:
-    """An experiment, up to the seed.
-
-    Args:
-        name: Of its run directories, `-seedN` left out.
-        preset: Preset or file that it is run from.
-        settings: All that differ from that.
-    """
-
-    name: str
-    preset: str
-    settings: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What the runs of a variant found.
-
-    Args:
-        summaries: Of its finished runs, by seed.
-
-    Example:
-        >>> found = Found(({"average_accuracy": 0.9, "learning_accuracy": 0.975, "num_weights": 9},))
-        >>> found.at_end, found.right_after
-        (Spread(mean=90.0, sem=None), Spread(mean=97.5, sem=None))
-    """
-
-    summaries: tuple[Mapping[str, Any], ...]
-
-    @property
-    def at_end(self) -> Spread | None:
-        """Average accuracy after the last task, in percent; None if no run finished, as for all others."""
-        return spread.spread([100 * summary["average_accuracy"] for summary in self.summaries])
-
-    @property
-    def right_after(self) -> Spread | None:
-        """Accuracy on each task right after it was learned, averaged, in percent."""
-        return spread.spread([100 * summary["learning_accuracy"] for summary in self.summaries])
-
-    @property
-    def num_weights(self) -> int | None:
-        """Weights trained and kept, those of all tasks included."""
-        return self.summaries[0]["num_weights"] if self.summaries else None
+Point = dict[str, Any]
 
 
 def check_classes(base: Base) -> None:
-    """Refuse an experiment that asks for numbers: what is compared are accuracies.
+    """Refuse a regression: what is compared are accuracies.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: The experiment is one.
     """
     if base.experiment.problem is not CLASSIFICATION:
-        raise ConfigurationError(f"{base.source} asks for numbers; accuracies are of classes, as in split-digits.")
+        raise ConfigurationError(f"{base.source} is a regression; accuracies are of classes, as in split-digits.")
 
 
-def plan(variants: Iterable[Variant], scenario: str, seeds: int = 1) -> list[PlannedRun]:
-    """The runs that variants take, seed by seed.
+def title_of(base: Base, seeds: int) -> str:
+    """Title of a chart: experiment, scenario and number of seeds."""
+    number = f"{seeds} seeds" if seeds > 1 else "one seed"
+    return f"{base.experiment.name}, {base.experiment.scenario}-incremental, {number}"
 
-    Args:
-        variants: Each with a name of its own.
-        scenario: In which their accuracy is wanted.
-        seeds: How many; they count from 0.
 
-    Raises:
-        ConfigurationError: Settings that cannot be run.
+def seeds_of(found: Sequence[Group], wanted: int) -> str:
+    """Number of seeds of the group that has the fewest, and how many were asked for, if more.
 
     Example:
-        >>> [run.name for run in plan([Variant("small", "split-digits", ("network.hidden=[8]",))], "task", seeds=2)]
-        ['small-seed0', 'small-seed1']
+        >>> seeds_of([Group("small")], wanted=2)
+        '0 of 2'
     """
-    runs = [
-        PlannedRun(variant.name, variant.preset, variant.settings, (scenario,), seed, _FIGURES)
-        for seed in range(seeds)
-        for variant in variants
-    ]
-    check(runs)
-    return runs
+    number = min(each.seeds for each in found)
+    return f"{number}" if number == wanted else f"{number} of {wanted}"
 
 
-def found(variant: Variant, outcomes: Sequence[Outcome]) -> Found:
-    """What the runs of a variant found; those that did not finish are passed over."""
-    finished = sorted(
-        (outcome for outcome in outcomes if outcome.run.group == variant.name and outcome.summary),
-        key=lambda outcome: outcome.run.seed,
+def changes_of(base: Base) -> list[str]:
+    """A sentence about the user's changes, if there are any."""
+    return [f"All ran with {' '.join(base.changed)}."] if base.changed else []
+
+
+def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
+    """Point of a curve.
+
+    Args:
+        series: The curve it belongs to.
+        x: Where it is, above 0.
+        accuracy: Mean over seeds in [0, 1], and its standard error.
+        told: What else its tooltip tells, by title.
+    """
+    mean, error = 100 * accuracy.mean, 100 * (accuracy.sem or 0.0)
+    low, high = max(0.0, mean - error), min(100.0, mean + error)
+    return {
+        "series": series,
+        "x": x,
+        "accuracy": mean,
+        "low": low,
+        "high": high,
+        "text": show_spread(accuracy, ACCURACY),
+        **told,
+    }
+
+
+def curves(
+    points: Sequence[Point],
+    looks: Mapping[str, Mapping[str, Any]],
+    x: altair.X,
+    y: altair.Y,
+    told: Mapping[str, str],
+) -> altair.LayerChart:
+    """Chart with a line for each series, a mark for each point, and one standard error to either side.
+
+    Args:
+        points: Points made by :func:`point`.
+        looks: `color`, `dash` and `shape` of each series, in the order of the legend.
+        x: Axis of the field `x`.
+        y: Axis of the field `accuracy`.
+        told: Titles of further texts in tooltips, by field.
+    """
+    scales = {
+        key: altair.Scale(domain=list(looks), range=[look[key] for look in looks.values()])
+        for key in ("color", "dash", "shape")
+    }
+    legend = altair.Legend(title=None, orient="top", columns=1, labelLimit=0, symbolSize=70, symbolStrokeWidth=0)
+    color = altair.Color("series:N", scale=scales["color"], legend=legend)
+    base = altair.Chart(altair.InlineData(list(points))).encode(x=x, color=color)
+    lines = base.mark_line(strokeWidth=1.8).encode(
+        y=y, strokeDash=altair.StrokeDash("series:N", scale=scales["dash"], legend=legend)
     )
-    return Found(tuple(outcome.summary for outcome in finished))
+    errors = base.mark_rule(strokeWidth=1.2).encode(y=altair.Y("low:Q"), y2="high:Q")
+    marks = base.mark_point(size=60, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
+        y=y,
+        shape=altair.Shape("series:N", scale=scales["shape"], legend=legend),
+        tooltip=[
+            altair.Tooltip("series:N", title="series"),
+            *(altair.Tooltip(field, title=title) for field, title in told.items()),
+            altair.Tooltip("text:N", title="test accuracy (%)"),
+        ],
+    )
+    return altair.LayerChart(layer=[errors, lines, marks])

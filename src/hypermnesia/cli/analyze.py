@@ -1,123 +1,208 @@
-"""Analyses: why it works, of one finished run each."""
+"""`hypermnesia analyze NAME`: a command for each analysis, made from its declaration."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from hypermnesia.cli.common import INTERRUPTED, Data, exit_with, tell, words
+from hypermnesia.cli.common import (
+    INTERRUPTED,
+    Changes,
+    Data,
+    Jobs,
+    NumSeeds,
+    exit_with,
+    made,
+    positive_numbers,
+    tell,
+    words,
+)
+from hypermnesia.cli.processes import carry_out, end
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from hypermnesia.experiments.recorded_runs.finished import FinishedRun
+    from hypermnesia.analyses.analysis import Analysis, Option, Study
+
+
+class _Analyses(TyperGroup):
+    """Group of commands that are made when one is asked for: their declarations import torch, which takes seconds."""
+
+    # Contexts and commands are click's, or those of typer's own copy of it, by the version of typer.
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._make()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        self._make()
+        return super().get_command(ctx, cmd_name)
+
+    def _make(self) -> None:
+        if not self.commands:
+            from hypermnesia.analyses.analysis import Analysis
+            from hypermnesia.analyses.registry import ALL
+
+            made = typer.Typer(rich_markup_mode=None)
+            for declared in ALL:
+                command = _of_run(declared) if isinstance(declared, Analysis) else _of_study(declared)
+                made.command(declared.name, help=declared.help)(command)
+            group = typer.main.get_command(made)
+            assert isinstance(group, TyperGroup)
+            self.commands.update(group.commands)
+
 
 app = typer.Typer(
+    cls=_Analyses,
     help="Find out why it works: from a finished run, or from runs made for it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Run = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Directory of a finished run of a hypernetwork.", show_default=False)
-]
+
+def _of_run(analysis: Analysis) -> Callable[..., None]:
+    """The command of an analysis of one run."""
+    finished, any_run = "Directory of a finished run of a hypernetwork.", "A run directory; the run may still go on."
+    what = finished if analysis.of_finished else any_run
+    run = Annotated[Path, typer.Argument(metavar="RUN", help=what, show_default=not analysis.of_finished)]
+    parameters: dict[str, tuple[Any, Any]] = {"run": (run, ...), **_options(analysis.options)}
+    if analysis.of_finished:
+        parameters["data"] = (Data, None)
+
+    def command(run: Path, data: Path | None = None, **options: Any) -> None:
+        from rich.console import Console
+
+        from hypermnesia.analyses.files import write_analysis
+        from hypermnesia.experiments.single_run.rundir import RunDirectory
+
+        if analysis.of_finished:
+            result = _compute(analysis, run, data, _values(analysis.options, options))
+        else:
+            result = analysis.compute(RunDirectory(run), **_values(analysis.options, options))
+        console = Console()
+        for line in analysis.lines(result):
+            tell(console, line)
+        paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
+        tell(console, f"written to {', '.join(map(str, paths))}")
+
+    return _with(command, parameters)
 
 
-@app.command()
-def embedding_plane(
-    run: Run,
-    resolution: Annotated[int, typer.Option(metavar="N", help="Points in each direction.")] = 41,
-    examples: Annotated[int, typer.Option(metavar="N", help="Test examples of each task to ask, at most.")] = 1000,
-    data: Data = None,
-) -> None:
-    """Test accuracy over a plane of embeddings: how large the region is in which a task is remembered.
+def _of_study(study: Study) -> Callable[..., None]:
+    """The command of an analysis of many runs."""
+    preset = Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help=study.preset_help)]
+    scenario = "" if study.preset else ", -SCENARIO if another"
+    place = f"Of the results and the run directories. [default: runs/{study.directory}-PRESET{scenario}]"
+    parameters: dict[str, tuple[Any, Any]] = {
+        "preset": (preset, study.preset or ...),
+        "settings": (Changes, None),
+        **_options(study.options),
+        "seeds": (NumSeeds, 1),
+        "jobs": (Jobs, 1),
+        "data": (Data, None),
+        "out": (Annotated[Path | None, typer.Option(metavar="DIR", help=place)], None),
+    }
 
-    The plane itself where embeddings have two dimensions, else the one through the task's own along the principal axes
-    of all. Rows of the grid are kept as they are measured: give the same command again after Ctrl-C.
-    """
-    from hypermnesia.analyses.embedding_plane import NAME
-    from hypermnesia.analyses.embedding_plane import embedding_plane as analyze
-    from hypermnesia.report.charts.embedding_plane import embedding_plane_chart, embedding_plane_text
+    def command(
+        preset: str,
+        settings: list[str] | None,
+        seeds: int,
+        jobs: int,
+        data: Path | None,
+        out: Path | None,
+        **options: Any,
+    ) -> None:
+        from rich.console import Console
 
-    with _opened(run, data) as finished, _kept(), _progress("rows") as advanced:
-        result = analyze(finished, resolution, examples, advanced)
-    _show(finished, NAME, result, embedding_plane_chart(result), embedding_plane_text(result))
+        from hypermnesia.analyses.sheet import print_sheet, write_sheet
+        from hypermnesia.experiments.many_runs.base import base_of
+        from hypermnesia.experiments.settings.sources import assignments
 
+        base = base_of(preset, assignments(settings or []))
+        planned = study.plan(base, **_values(study.options, options), seeds=seeds, data=data)
+        directory = made(out or Path("runs") / f"{study.directory}-{base.name}")
+        console = Console()
+        for reason in planned.left_out:
+            tell(console, f"left out: {reason}")
+        outcomes, received = carry_out(console, planned.runs, directory, jobs, data)
+        result = planned.collect(outcomes, directory)
+        sheet = study.sheet(result)
+        print_sheet(console, sheet)
+        tell(console, f"written to {', '.join(map(str, write_sheet(directory, sheet, study.chart(result))))}")
+        end(outcomes, received)
 
-@app.command()
-def interpolation(
-    run: Run,
-    between: Annotated[
-        str, typer.Option(metavar="I,J", help="Two tasks, counted from 1. [default: the first and the last]")
-    ] = "",
-    data: Data = None,
-) -> None:
-    """Test accuracy of two tasks on the line through their embeddings: what lies between two memories."""
-    from hypermnesia.analyses.interpolation import NAME
-    from hypermnesia.analyses.interpolation import interpolation as analyze
-    from hypermnesia.report.charts.interpolation import interpolation_chart, interpolation_text
-
-    with _opened(run, data) as finished, _progress("tasks") as advanced:
-        numbers = _numbers("--between", between) if between else [1, len(finished.tasks)]
-        if len(numbers) != 2:
-            raise ConfigurationError(f"--between: '{between}' must name two tasks, as 1,2 does.")
-        result = analyze(finished, (numbers[0], numbers[1]), advanced)
-    _show(finished, NAME, result, interpolation_chart(result), interpolation_text(result))
-
-
-@app.command()
-def transfer(
-    run: Run,
-    examples: Annotated[
-        str,
-        typer.Option(
-            metavar="N,N",
-            help="Training examples of the next task. [default: those of 10,100,1000 that every task has]",
-        ),
-    ] = "",
-    data: Data = None,
-) -> None:
-    """Learn each next task from few examples by its embedding alone, beside learning it from scratch.
-
-    The hypernetwork is frozen as it was after 0, 1, 2, ... tasks; the run must have been made with
-    recording.keep_learners=true. Accuracies are kept as they are measured: give the same command again after Ctrl-C.
-    """
-    from hypermnesia.analyses.transfer import NAME
-    from hypermnesia.analyses.transfer import transfer as analyze
-    from hypermnesia.report.charts.transfer import transfer_chart, transfer_text
-
-    with _opened(run, data) as finished, _kept(), _progress("tasks learned") as advanced:
-        result = analyze(finished, _numbers("--examples", examples) if examples else None, advanced)
-    _show(finished, NAME, result, transfer_chart(result), transfer_text(result))
+    return _with(command, parameters)
 
 
-@app.command()
-def weights(run: Run, data: Data = None) -> None:
-    """What is remembered where: distances, drift and dimensions of the weights that are generated for tasks.
+def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]]) -> Callable[..., None]:
+    """The function as typer sees it: with these parameters, each a type and a default (`...`: there is none)."""
 
-    How they drift is seen only in a run that was made with recording.keep_learners=true.
-    """
-    from hypermnesia.analyses.generated_weights import NAME
-    from hypermnesia.analyses.generated_weights import generated_weights as analyze
-    from hypermnesia.report.charts.generated_weights import generated_weights_chart, generated_weights_text
+    def called(**given: Any) -> None:
+        command(**given)
 
-    with _opened(run, data) as finished, _progress("learners") as advanced:
-        result = analyze(finished, advanced)
-    _show(finished, NAME, result, generated_weights_chart(result), generated_weights_text(result))
+    signature = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if default is ... else default,
+            annotation=annotation,
+        )
+        for name, (annotation, default) in parameters.items()
+    ]
+    called.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    called.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
+    return called
 
 
-@contextlib.contextmanager
-def _opened(run: Path, data: Path | None) -> Iterator[FinishedRun]:
-    """The run, with as many threads as it was made with."""
+def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:
+    return {
+        option.name: (
+            Annotated[type(option.default), typer.Option(metavar=option.metavar, help=option.help)],
+            option.default,
+        )
+        for option in options
+    }
+
+
+def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What an analysis takes for what was typed."""
+    values: dict[str, Any] = {}
+    for option in options:
+        typed, name = given[option.name], f"--{option.name}"
+        if option.kind == "positive numbers":
+            values[option.name] = positive_numbers(name, typed)
+        elif option.kind == "integers":
+            values[option.name] = _integers(name, typed) if typed else None
+        else:
+            values[option.name] = typed
+    return values
+
+
+def _integers(option: str, text: str) -> list[int]:
+    numbers = words(text)
+    if not numbers or not all(number.isdecimal() for number in numbers):
+        raise ConfigurationError(f"{option}: '{text}' must be whole numbers with commas between, as 1,2.")
+    return [int(number) for number in numbers]
+
+
+def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:
+    """The result, with a progress bar, computed with as many threads as the run was made with."""
     from hypermnesia.experiments.recorded_runs.finished import open_run
-    from hypermnesia.experiments.single_run.threads import threads
+    from hypermnesia.experiments.single_run.environment import threads
 
     finished = open_run(run, data)
-    with threads(finished.experiment.threads):
-        yield finished
+    try:
+        with threads(finished.experiment.threads), _progress(analysis.steps) as advanced:
+            return analysis.compute(finished, **options, advanced=advanced)
+    except KeyboardInterrupt:
+        if not analysis.resumable:
+            raise
+        exit_with(INTERRUPTED, "Stopped; what was computed is kept. The same command goes on.")
 
 
 @contextlib.contextmanager
@@ -131,32 +216,3 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
-
-
-@contextlib.contextmanager
-def _kept() -> Iterator[None]:
-    """Where an analysis can go on, Ctrl-C ends it with that sentence."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        exit_with(INTERRUPTED, "Stopped; what was computed is kept. The same command goes on.")
-
-
-def _show(finished: FinishedRun, name: str, result: Any, chart: Any, lines: Iterable[str]) -> None:
-    """Print what was found, and write it down."""
-    from rich.console import Console
-
-    from hypermnesia.report.analysis_files import write_analysis
-
-    console = Console()
-    for line in lines:
-        tell(console, line)
-    paths = write_analysis(finished.directory.analyses, name, result, chart)
-    tell(console, f"written to {', '.join(map(str, paths))}")
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    numbers = words(text)
-    if not numbers or not all(number.isdecimal() for number in numbers):
-        raise ConfigurationError(f"{option}: '{text}' must be whole numbers with commas between, as 1,2.")
-    return [int(number) for number in numbers]

@@ -6,9 +6,10 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from hypermnesia.errors import ConfigurationError
 
@@ -27,9 +28,11 @@ Settings = Annotated[
     ),
 ]
 
-Preset = Annotated[
-    str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment of a hypernetwork, as split-digits.")
+Method = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Method to learn by. [default: the preset's first, mostly hnet]"),
 ]
+Preset = Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="A benchmark, as split-digits.")]
 Changes = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Settings for every run, as training.iterations=500.", show_default=False),
@@ -82,12 +85,27 @@ def positive_numbers(option: str, text: str) -> list[float]:
     return sorted(numbers)
 
 
-def divide(settings: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The preset or file, if one is named, and the settings that differ from it."""
+def divide(settings: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
+    """The preset or file, if one is named, and the settings that differ from it, by place."""
+    from hypermnesia.experiments.settings.sources import assignments
+
     first = settings[0] if settings else "="
     if "=" in first and not Path(first).is_file():
-        return None, list(settings)
-    return first, list(settings[1:])
+        return None, assignments(settings)
+    return first, assignments(settings[1:])
+
+
+class ListsMethods(TyperCommand):
+    """Command whose help ends with the methods there are. Only asked for help it imports them, and torch with them."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from hypermnesia.learners import METHODS
+
+        width = max(map(len, METHODS))
+        lines = [f"  {name:<{width}}  {method.label}" for name, method in METHODS.items()]
+        self.epilog = "\n".join(["\b", "Methods:", *lines])
+        super().format_help(ctx, formatter)
 
 
 def describe(error: OSError) -> str:

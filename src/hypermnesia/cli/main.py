@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import analyze, analyze_studies, many_runs, report, runs
-from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, describe, exit_with
+from hypermnesia.cli import analyze, many_runs, report, runs
+from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
 app = typer.Typer(
@@ -20,23 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (
-    runs.run,
-    runs.presets,
-    runs.show,
-    many_runs.reproduce,
-    many_runs.compare,
-    many_runs.tune,
-    report.report,
-):
-    app.command()(_command)
-for _analysis in (
-    analyze_studies.long_sequence,
-    analyze_studies.compression,
-    analyze_studies.strength,
-    analyze_studies.toy_regression,
-):
-    analyze.app.command()(_analysis)
+for _command in (runs.run, runs.show, many_runs.compare, many_runs.tune):
+    app.command(cls=ListsMethods)(_command)
+for _other in (runs.presets, many_runs.reproduce, report.report):
+    app.command()(_other)
 app.add_typer(analyze.app, name="analyze")
 
 

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import INTERRUPTED, Changes, Data, Jobs, NumSeeds, Preset, exit_with, made, tell, words
+from hypermnesia.cli.common import (
+    INTERRUPTED,
+    Changes,
+    Data,
+    Jobs,
+    Method,
+    NumSeeds,
+    Preset,
+    exit_with,
+    made,
+    tell,
+    words,
+)
 from hypermnesia.cli.processes import carry_out, end
 
 
@@ -18,7 +30,7 @@ def reproduce(
         str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
     ] = "",
     methods: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet-ent,hnet-r. [default: all]")
+        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,hnet-r. [default: all]")
     ] = "",
     seeds: NumSeeds = 1,
     jobs: Jobs = 1,
@@ -35,19 +47,21 @@ def reproduce(
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.published import load, select
-    from hypermnesia.experiments.many_runs.reproduce import changes, compare, plan
-    from hypermnesia.report.studies.published_table import print_comparison, write_comparison
+    from hypermnesia.experiments.many_runs.base import influential
+    from hypermnesia.experiments.many_runs.published import load_table, select
+    from hypermnesia.experiments.many_runs.reproduce import compare_with_published, plan_table
+    from hypermnesia.experiments.settings.sources import assignments
+    from hypermnesia.report.published_table import print_comparison, write_comparison
 
-    part = select(load(table), words(only), words(methods))
-    runs = plan(part, seeds, settings or [])
-    changed = changes(settings or [])
+    part = select(load_table(table), words(only), words(methods))
+    changes = assignments(settings or [])
+    runs, changed = plan_table(part, seeds, changes), influential(changes)
     directory = made(out or Path("runs") / part.name)
     console = Console()
     if changed:
         tell(console, f"Not the published settings: {' '.join(changed)}")
     outcomes, received = carry_out(console, runs, directory, jobs, data)
-    comparison = compare(part, outcomes, changed)
+    comparison = compare_with_published(part, outcomes, changed)
     print_comparison(console, comparison)
     tell(console, f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
     end(outcomes, received)
@@ -75,20 +89,18 @@ def compare(
 
     Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
     command again after Ctrl-C.
-
-    Methods: hnet, hnet-unprotected, hnet-ewc, hnet-si, hnet-tir, hnet-r, hnet-likelihood, fine-tuning, joint,
-    from-scratch, ewc, online-ewc, si, lwf, dgr, dgr-distill, er.
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.compare import compare, plan
-    from hypermnesia.experiments.many_runs.methods import base_of, choose, left_out
-    from hypermnesia.report.studies.method_table import print_methods, write_methods
+    from hypermnesia.experiments.many_runs.base import base_of, choose, left_out
+    from hypermnesia.experiments.many_runs.compare import compare, plan_comparison
+    from hypermnesia.experiments.settings.sources import assignments
+    from hypermnesia.report.method_table import print_methods, write_methods
 
-    base = base_of(preset, settings or [])
-    chosen = choose(words(methods), base.experiment.scenario)
-    without = [] if words(methods) else left_out(base.experiment.scenario)
-    runs = plan(base, chosen, seeds)
+    base = base_of(preset, assignments(settings or []))
+    chosen = choose(words(methods), base.scenario)
+    without = [] if words(methods) else left_out(base.scenario)
+    runs = plan_comparison(base, chosen, seeds)
     directory = made(out or Path("runs") / f"compare-{base.name}")
     console = Console()
     outcomes, received = carry_out(console, runs, directory, jobs, data)
@@ -99,8 +111,9 @@ def compare(
 
 
 def tune(
-    preset: Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="An experiment, as split-digits.")],
+    preset: Preset,
     settings: Changes = None,
+    method: Method = None,
     only: Annotated[
         str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
     ] = "",
@@ -120,10 +133,11 @@ def tune(
 
     from hypermnesia.experiments.many_runs.tune import TUNED, Search
     from hypermnesia.experiments.many_runs.tune import tune as search_for
-    from hypermnesia.experiments.settings.config import load
-    from hypermnesia.report.terminal.trials import print_trials, trial_line
+    from hypermnesia.experiments.settings.benchmark import load_experiment
+    from hypermnesia.experiments.settings.sources import assignments
+    from hypermnesia.report.many_runs import print_trials, trial_line
 
-    experiment = load(preset, settings or [])
+    experiment = load_experiment(preset, assignments(settings or []), method)
     directory = made(out or Path("runs") / f"tune-{experiment.name}")
     metric = experiment.problem.metric
     search = Search(experiment, directory, trials, data, tuple(words(only)))

@@ -20,7 +20,7 @@ def carry_out(
     """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
     from hypermnesia.experiments.many_runs import processes
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.terminal.run_lines import ended, started
+    from hypermnesia.report.many_runs import ended, started
 
     with StopSignals() as stop:
         outcomes = processes.carry_out(
@@ -37,7 +37,7 @@ def carry_out(
 
 def end(outcomes: Sequence[Outcome], received: int | None) -> None:
     """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
-    from hypermnesia.report.terminal.run_lines import failures
+    from hypermnesia.report.many_runs import failures
 
     failed = failures(outcomes)
     if received:

@@ -36,7 +36,7 @@ def report(
     """
     _check(out)
 
-    from hypermnesia.report.page.files import write_figures
+    from hypermnesia.report.page.build import write_figures
 
     built = _build(runs, told=set())
     directory = made(figures) if figures else None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import FAILED, Data, Settings, describe, divide, exit_with
+from hypermnesia.cli.common import FAILED, Data, Method, Settings, describe, divide, exit_with
 from hypermnesia.errors import ConfigurationError, DivergenceError
 
 
 def run(
     settings: Settings = None,
+    method: Method = None,
     seed: Annotated[int | None, typer.Option(help="Root of all chance in the run. [default: 0]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
     data: Data = None,
@@ -35,23 +37,22 @@ def run(
 
     from rich.console import Console
 
+    from hypermnesia.evaluation.progress import ProgressDisplay
+    from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.build import build_tasks
-    from hypermnesia.experiments.settings.config import load
     from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
     from hypermnesia.experiments.single_run.run import RunStopped
     from hypermnesia.experiments.single_run.run import run as carry_out
     from hypermnesia.experiments.single_run.rundir import RunDirectory
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.run_pictures import draw_pictures
-    from hypermnesia.report.terminal.progress import ProgressDisplay
-    from hypermnesia.report.terminal.tables import print_summary
+    from hypermnesia.report.summary import draw_pictures, print_summary
 
     source, changes = divide(settings or [])
-    changes += [f"{key}={value}" for key, value in (("seed", seed), ("device", device)) if value is not None]
-    if resume and out and not source and not changes:
+    changes |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    if resume and out and not source and not changes and not method:
         experiment = RunDirectory(out).read_experiment()
     else:
-        experiment = load(source or DEFAULT_PRESET, changes)
+        experiment = load_experiment(source or DEFAULT_PRESET, changes, method)
 
     directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
     directory.check(experiment, resume=resume, overwrite=overwrite)
@@ -63,7 +64,7 @@ def run(
     again += f" --data {shlex.quote(str(data))}" if data else ""
     try:
         with StopSignals() as stop, display:
-            summary = carry_out(experiment, tasks, directory, observer=display, stop=stop, resume=resume)
+            summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=resume)
         draw_pictures(directory, summary)
     except RunStopped:
         exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
@@ -78,19 +79,26 @@ def run(
 
 
 def presets() -> None:
-    """List the experiments that come with the package."""
+    """List the benchmarks that come with the package, with the methods that have settings of their own for them."""
     from hypermnesia.experiments.settings import sources
+    from hypermnesia.learners import METHODS
 
-    described = sources.presets()
-    width = max(map(len, described))
-    for name, description in described.items():
-        print(f"{name:<{width}}  {description}")
+    names = sources.preset_names()
+    width = max(map(len, names))
+    for name in names:
+        values = sources.read_settings(name)
+        print(f"{name:<{width}}  {values['description']}")
+        print(f"{'':<{width}}  --method {', '.join(values['methods'])}")
+    others = textwrap.fill(", ".join(METHODS), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    print(
+        f"\nEvery method can be run on every benchmark, with default settings where it has none of its own:\n{others}"
+    )
 
 
-def show(settings: Settings = None) -> None:
+def show(settings: Settings = None, method: Method = None) -> None:
     """Print every setting of an experiment as YAML, to read or to start an experiment of one's own from."""
-    from hypermnesia.experiments.settings.config import load
+    from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
 
     source, changes = divide(settings or [])
-    print(load(source or DEFAULT_PRESET, changes).to_yaml(), end="")
+    print(load_experiment(source or DEFAULT_PRESET, changes, method).to_yaml(), end="")

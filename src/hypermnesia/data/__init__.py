@@ -1,4 +1,4 @@
-"""Where examples come from: embedded digits, MNIST and Fashion-MNIST."""
+"""Image datasets: embedded digits, MNIST and Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hypermnesia.errors import ConfigurationError, did_you_mean
 __all__ = ["NAMES", "ImageDataset", "load"]
 
 NAMES = ("digits", "mnist", "fashion-mnist")
-"""The datasets `load` knows."""
+"""Names of the datasets that `load` reads."""
 
 
 def load(name: str, directory: Path | str | None = None) -> ImageDataset:
-    """A dataset by its name, one of `NAMES`.
+    """Load a dataset by its name, one of `NAMES`.
 
     Args:
-        name: "digits" is part of the installation; "mnist" and "fashion-mnist" are read from IDX files.
-        directory: Where those files are, as such or in a folder called like the dataset. None: the
-            environment variable `HYPERMNESIA_DATA`; if that is not set either, they are downloaded once into
-            the user's cache.
+        name: Name of the dataset. "digits" is part of the installation; "mnist" and "fashion-mnist" are IDX files.
+        directory: Directory that holds these files, itself or in a folder called like the dataset; None for that in
+            the environment variable `HYPERMNESIA_DATA`. If that is not set either, the files are downloaded once
+            into the user's cache.
 
     Raises:
         ConfigurationError: There is no dataset of this name.

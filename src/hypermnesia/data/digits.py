@@ -1,4 +1,4 @@
-"""The 8×8 handwritten digits that come with scikit-learn: real data that needs no download."""
+"""The handwritten digits of 8×8 pixels that come with scikit-learn: real data without a download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypermnesia.data.images import ImageDataset
 
 
 def load_digits() -> ImageDataset:
-    """1,797 gray digits of 8×8 pixels, 1,437 for training and 360 for testing.
+    """Load 1,797 gray digits of 8×8 pixels, 1,437 for training and 360 for testing.
 
     The split is fixed: of the images sorted by digit every fifth is a test image, so each digit is
     represented in proportion. Gray levels 0 to 16 are stretched to 0 to 255.

@@ -1,4 +1,4 @@
-"""Fetching a published file once, from whichever mirror answers, into a cache that never holds a bad one."""
+"""Download of a published file, once, from whichever mirror answers, into a cache that never holds a bad one."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ T = TypeVar("T")
 
 
 def fetch(name: str, mirrors: Sequence[str], folder: Path, read: Callable[[Path], T]) -> T:
-    """What `read` makes of the file `name`, downloaded into `folder` unless it is there already.
+    """Read the file `name`, downloaded into `folder` unless it is there already.
 
     A download gets its final name only after `read` accepted it, so one that was interrupted or tampered with
     is never taken for the real thing. A file in the cache that `read` refuses is downloaded anew.
 
     Args:
-        name: The file's name, the same on every mirror.
-        mirrors: Addresses of the folders that hold it, tried in this order; each ends in a slash.
-        folder: The cache.
-        read: Reads and checks a file; raises `DataError` if it is not the one wanted.
+        name: Name of the file, the same on every mirror.
+        mirrors: Addresses of the folders that hold the file, tried in this order; each ends in a slash.
+        folder: Folder of the cache.
+        read: Function that reads and checks a file, and raises `DataError` if it is not the one wanted.
+
+    Returns:
+        Result of `read`.
 
     Raises:
         DataError: No mirror gave a file that `read` accepts, or the cache cannot be written.
@@ -56,7 +59,7 @@ def fetch(name: str, mirrors: Sequence[str], folder: Path, read: Callable[[Path]
             ) from error
     raise DataError(
         f"{name} could not be downloaded:\n  " + "\n  ".join(failures) + "\nCheck the network, or fetch the file "
-        "by other means and name the folder that holds it (HYPERMNESIA_DATA, or the data directory argument)."
+        "by other means and name the folder that holds it (environment variable HYPERMNESIA_DATA, or `directory`)."
     )
 
 
@@ -78,12 +81,7 @@ class _DownloadBar:
 
     def __init__(self, name: str):
         console = Console(stderr=True)
-        columns = (
-            TextColumn("Downloading {task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-        )
+        columns = (TextColumn("Downloading {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task(name, total=None)
 
@@ -96,7 +94,7 @@ class _DownloadBar:
 
     @property
     def total(self) -> float | None:
-        """Size of the download in bytes; servers that do not tell it count as 0."""
+        """Size of the download in bytes; 0 where the server does not tell it."""
         return self._progress.tasks[0].total
 
     @total.setter
@@ -108,15 +106,15 @@ class _DownloadBar:
         self._progress.advance(self._task, size)
 
     def reset(self) -> None:
-        """Count from 0 again: pooch does so at the end, to show exactly the total."""
+        """Count from 0 again; pooch does so at the end, to show exactly the total."""
         self._progress.update(self._task, completed=0)
 
     def close(self) -> None:
-        """Nothing to do: leaving the `with` block stops the display."""
+        """Do nothing: leaving the `with` block stops the display."""
 
 
 def _reason(error: requests.RequestException) -> str:
-    """A person's words for what went wrong; requests' own are long chains of class names."""
+    """A readable reason; the texts of requests are long chains of class names."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):

@@ -20,7 +20,7 @@ _MAX_DIMENSIONS = 8  # of anything sensible: a damaged header may announce 255
 
 
 def read_bytes(path: Path) -> bytes:
-    """What the file holds, decompressed if it is gzipped.
+    """Read the content of a file, decompressed if it is gzipped.
 
     Raises:
         DataError: The file is missing or unreadable, or its compressed data is cut short or damaged.
@@ -40,20 +40,20 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse(content: bytes, source: Path | str) -> UInt8[Tensor, "..."]:
-    """The array of bytes that an IDX file holds, strictly checked.
+    """Read the array of bytes in an IDX file, and check the file strictly.
 
     The format: two zero bytes, the type of the elements (8 for unsigned bytes, the only one accepted here),
     the number of dimensions, each size as a big-endian 32-bit integer, then the elements.
 
     Args:
-        content: The decompressed file.
-        source: Where it came from, named in errors.
+        content: Content of the decompressed file.
+        source: Origin of the file, named in errors.
 
     Returns:
-        A tensor of the announced sizes.
+        Tensor of the announced shape.
 
     Raises:
-        DataError: This is no IDX file of unsigned bytes, or it has too few or too many bytes.
+        DataError: The content is no IDX file of unsigned bytes, or has too few or too many bytes.
 
     Source: Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten digits*, "The IDX file format".
 

@@ -1,4 +1,4 @@
-"""Labeled images as they rest in memory: uint8 pixels and integer labels, ready to be cut into tasks."""
+"""Labeled images in memory: uint8 pixels and integer labels, from which tasks are made."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class ImageDataset:
     Pixels stay uint8, a quarter of what float32 needs; they become float32 in [0, 1] batch by batch.
 
     Args:
-        name: What people call it, such as "mnist".
-        train_images: `[n, c, h, w]`, gray levels 0 to 255.
-        train_labels: `[n]`, each the index of a name in `class_names`.
-        test_images: `[m, c, h, w]`, of the same `c, h, w`.
-        test_labels: `[m]`, likewise.
-        class_names: One name for each label, in order.
+        name: Name of the dataset, such as "mnist".
+        train_images: Training images `[n, c, h, w]`, gray levels 0 to 255.
+        train_labels: Labels of the training images `[n]`, each the index of a name in `class_names`.
+        test_images: Test images `[m, c, h, w]`, of the same `c, h, w`.
+        test_labels: Labels of the test images `[m]`.
+        class_names: Names of the classes, in the order of their labels.
 
     Raises:
         DataError: The tensors do not fit together, or hold no images at all.
@@ -75,11 +75,11 @@ class ImageDataset:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are, whether or not each has examples."""
+        """Number of classes, whether or not each has examples."""
         return len(self.class_names)
 
     def to(self, device: torch.device | str) -> ImageDataset:
-        """The same images on `device`; tasks made of them stay there, so no batch is copied from the host."""
+        """Return the same images on `device`; tasks made of them stay there, so no batch is copied from the host."""
         return dataclasses.replace(
             self,
             train_images=self.train_images.to(device),

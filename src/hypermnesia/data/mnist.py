@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pooch
@@ -25,10 +26,10 @@ class PublishedFile:
     """One IDX file as its authors published it.
 
     Args:
-        name: Without `.gz`.
-        shape: The sizes its header must announce.
-        content_sha256: Of the decompressed content. Checked wherever the file comes from; None where unknown.
-        gzip_sha256: Of the compressed file as published. Checked for downloads only, since whoever compresses
+        name: Name of the file without `.gz`.
+        shape: Shape of the array, which the file's header must announce.
+        content_sha256: SHA-256 of the decompressed content, checked wherever the file comes from; None where unknown.
+        gzip_sha256: SHA-256 of the compressed file as published. Checked for downloads only, since whoever compresses
             the same content again gets other bytes.
     """
 
@@ -38,7 +39,7 @@ class PublishedFile:
     gzip_sha256: str | None = None
 
     def read(self, path: Path) -> UInt8[Tensor, "..."]:
-        """The array in the file at `path`, gzipped or not, if it has the right shape and content."""
+        """Read the array in the file at `path`, gzipped or not, and check its shape and content."""
         content = idx.read_bytes(path)
         array = idx.parse(content, path)
         if tuple(array.shape) != self.shape:
@@ -59,7 +60,7 @@ class PublishedFile:
         return array
 
     def read_download(self, path: Path) -> UInt8[Tensor, "..."]:
-        """As `read`, for a file as it came from a mirror, its compressed form checked too."""
+        """Read a file as it came from a mirror: as `read`, with its compressed form checked too."""
         array = self.read(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if self.gzip_sha256 not in (None, digest):
@@ -74,12 +75,12 @@ class IdxDataset:
     """A dataset published as four IDX files: gray images and labels, for training and for testing.
 
     Args:
-        name: Also of the folder its files are looked for in.
-        train_images: Shape `(n, height, width)`.
-        train_labels: Shape `(n,)`.
-        test_images: Shape `(m, height, width)`.
-        test_labels: Shape `(m,)`.
-        class_names: In the order of the labels.
+        name: Name of the dataset, and of the folder in which its files are looked for.
+        train_images: File of the training images, an array `[n, height, width]`.
+        train_labels: File of their labels, `[n]`.
+        test_images: File of the test images, `[m, height, width]`.
+        test_labels: File of their labels, `[m]`.
+        class_names: Names of the classes, in the order of their labels.
         mirrors: Addresses of folders that hold the four files gzipped, the best first; each ends in a slash.
     """
 
@@ -95,17 +96,18 @@ class IdxDataset:
         """Read the four files, from `directory` or else from the download cache.
 
         Args:
-            directory: Holds the files, gzipped or not, itself or in a folder called like the dataset; nothing
-                is ever downloaded into it. None: the environment variable `HYPERMNESIA_DATA`; if that is not
-                set either, the files are downloaded on first use.
-            cache: Where downloads are kept; None: the user's cache folder.
+            directory: Directory that holds the files, gzipped or not, itself or in a folder called like the dataset;
+                nothing is ever downloaded into it. None for that in the environment variable `HYPERMNESIA_DATA`; if
+                that is not set either, the files are downloaded on first use.
+            cache: Folder that keeps downloads; None for the user's cache folder.
 
         Raises:
             DataError: A file is missing, unreachable, damaged, or not what was published.
         """
         directory = directory or os.environ.get(DIRECTORY_VARIABLE)
         if directory is not None:
-            read = functools.partial(self._read_local, self._folder(Path(directory)))
+            folder = Path(directory, self.name)
+            read = functools.partial(self._read_local, folder if folder.is_dir() else Path(directory))
         else:
             read = functools.partial(self._read_cached, Path(cache or pooch.os_cache("hypermnesia")) / self.name)
         return ImageDataset(
@@ -116,10 +118,6 @@ class IdxDataset:
             test_labels=read(self.test_labels).to(torch.int64),
             class_names=self.class_names,
         )
-
-    def _folder(self, directory: Path) -> Path:
-        own = directory / self.name
-        return own if own.is_dir() else directory
 
     def _read_local(self, folder: Path, file: PublishedFile) -> Tensor:
         for path in (folder / file.name, folder / f"{file.name}.gz"):
@@ -136,28 +134,32 @@ class IdxDataset:
         return download.fetch(f"{file.name}.gz", self.mirrors, folder, file.read_download)
 
 
+def _by_field(files: Iterable[PublishedFile]) -> dict[str, PublishedFile]:
+    return dict(zip(("train_images", "train_labels", "test_images", "test_labels"), files, strict=True))
+
+
+_FILES = (
+    PublishedFile("train-images-idx3-ubyte", (60_000, 28, 28)),
+    PublishedFile("train-labels-idx1-ubyte", (60_000,)),
+    PublishedFile("t10k-images-idx3-ubyte", (10_000, 28, 28)),
+    PublishedFile("t10k-labels-idx1-ubyte", (10_000,)),
+)
+_MNIST_CONTENTS = (
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+_FASHION_MNIST_GZIPPED = (
+    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+)
+
 MNIST = IdxDataset(
-    name="mnist",
-    train_images=PublishedFile(
-        "train-images-idx3-ubyte",
-        (60_000, 28, 28),
-        content_sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    train_labels=PublishedFile(
-        "train-labels-idx1-ubyte",
-        (60_000,),
-        content_sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    test_images=PublishedFile(
-        "t10k-images-idx3-ubyte",
-        (10_000, 28, 28),
-        content_sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    test_labels=PublishedFile(
-        "t10k-labels-idx1-ubyte",
-        (10_000,),
-        content_sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
+    "mnist",
+    **_by_field(dataclasses.replace(f, content_sha256=d) for f, d in zip(_FILES, _MNIST_CONTENTS, strict=True)),
     class_names=tuple(str(digit) for digit in range(10)),
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -167,49 +169,17 @@ MNIST = IdxDataset(
 """Handwritten digits: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to
 document recognition*, 1998. Every file, local or downloaded, is checked by the SHA-256 of its content."""
 
-_MNIST_CONTENTS = frozenset(
-    file.content_sha256 for file in (MNIST.train_images, MNIST.train_labels, MNIST.test_images, MNIST.test_labels)
-)
+_CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 FASHION_MNIST = IdxDataset(
-    name="fashion-mnist",
-    train_images=PublishedFile(
-        "train-images-idx3-ubyte",
-        (60_000, 28, 28),
-        gzip_sha256="3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    train_labels=PublishedFile(
-        "train-labels-idx1-ubyte",
-        (60_000,),
-        gzip_sha256="a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    test_images=PublishedFile(
-        "t10k-images-idx3-ubyte",
-        (10_000, 28, 28),
-        gzip_sha256="346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    test_labels=PublishedFile(
-        "t10k-labels-idx1-ubyte",
-        (10_000,),
-        gzip_sha256="67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-    ),
-    class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    "fashion-mnist",
+    **_by_field(dataclasses.replace(f, gzip_sha256=d) for f, d in zip(_FILES, _FASHION_MNIST_GZIPPED, strict=True)),
+    class_names=_CLOTHES,
     mirrors=(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     ),
 )
-"""Articles of clothing: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747. What is published are checksums of
-the gzipped files, so downloads are checked by those. Local files are checked for structure, counts and labels
-only, and that they are not MNIST's, whose names they share."""
+"""Articles of clothing: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747. Downloads are checked by the published
+checksums, which are those of the gzipped files. Local files are checked for structure, counts and labels only, and
+that they are not MNIST's, whose names they share."""

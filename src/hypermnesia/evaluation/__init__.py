@@ -1,4 +1,4 @@
-"""How well a learner answers, and what a matrix of that says."""
+"""How well a learner answers, task by task, and what a matrix of that says."""
 
 from hypermnesia.evaluation.metrics import (
     average_accuracy,
@@ -8,14 +8,17 @@ from hypermnesia.evaluation.metrics import (
     learning_accuracy,
     task_inference_accuracy,
 )
-from hypermnesia.evaluation.scoring import Score, score
+from hypermnesia.evaluation.sequence import Observer, learn_sequence
+from hypermnesia.learners import Score, score
 
 __all__ = [
+    "Observer",
     "Score",
     "average_accuracy",
     "backward_transfer",
     "forgetting",
     "forward_transfer",
+    "learn_sequence",
     "learning_accuracy",
     "score",
     "task_inference_accuracy",

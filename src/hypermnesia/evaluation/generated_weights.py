@@ -1,4 +1,4 @@
-"""What a hypernetwork generates for its tasks: how far apart, how far moved, and from how many dimensions."""
+"""Weights that a hypernetwork generates for its tasks: their distances, drift, and dimensions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _TINY = torch.finfo(torch.float64).tiny  # in place of zero, to divide by
 
 @torch.no_grad()
 def generated(hypernetwork: Hypernetwork, tasks: Sequence[int]) -> Float[Tensor, "tasks weights"]:
-    """f_h(e^(t), Θ_h) as one vector a task; gains of normalizations as differences from one."""
+    """Generated weights f_h(e^(t), Θ_h), one vector a task; gains of normalizations are differences from one."""
     chunks = hypernetwork.features(hypernetwork.embeddings(tasks)) @ hypernetwork.readout
     return chunks.flatten(1)[:, : hypernetwork.layout.size]
 
 
 @torch.no_grad()
 def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tasks"]:
-    """How far apart the weights of each two tasks are: ‖w_i − w_j‖ / √((‖w_i‖² + ‖w_j‖²)/2).
+    """Relative distances between the weights of each two tasks: ‖w_i − w_j‖ / √((‖w_i‖² + ‖w_j‖²)/2).
 
     0 for the same weights, √2 for orthogonal ones. All inner products come from Gram matrices, in float64: no task's
     weights are ever formed.
 
     Args:
-        hypernetwork: Has a task.
+        hypernetwork: Hypernetwork with at least one task.
 
     Example:
         >>> from torch import nn
@@ -55,12 +55,12 @@ def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tas
 def relative_changes(
     before: Float[Tensor, "tasks weights"], now: Float[Tensor, "tasks weights"], layout: ParameterLayout
 ) -> tuple[Float64[Tensor, " tasks"], Float64[Tensor, "tasks layers"]]:
-    """How far weights have moved, ‖now − before‖ / ‖before‖: all of them, and those of each layer.
+    """Relative changes of weights, ‖now − before‖ / ‖before‖: of all together, and of each layer.
 
     Args:
-        before: One vector a task, as from :func:`generated`.
-        now: Likewise.
-        layout: Of the vectors; its :func:`layers` are told apart.
+        before: Earlier weights, one vector a task, as from :func:`generated`.
+        now: Later weights, likewise.
+        layout: Layout of the vectors; its :func:`layers` are told apart.
 
     Example:
         >>> from torch import nn
@@ -103,12 +103,12 @@ def _features(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks chunks featu
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSpectrum:
-    """The singular value decomposition of the features Φ of all tasks and chunks.
+    """Singular value decomposition of the features Φ of all tasks and chunks.
 
     Attributes:
-        singular_values: The largest first.
-        shares: Which part of each direction's energy comes from each task; a column sums to 1.
-        dimensions: How many directions hold 99 % of the energy Σσ².
+        singular_values: Singular values, the largest first.
+        shares: Part of each direction's energy that comes from each task; a column sums to 1.
+        dimensions: Number of directions that hold 99 % of the energy Σσ².
     """
 
     singular_values: Float64[Tensor, " directions"]
@@ -118,10 +118,10 @@ class FeatureSpectrum:
 
 @torch.no_grad()
 def feature_spectrum(hypernetwork: Hypernetwork) -> FeatureSpectrum:
-    """How many dimensions of its features a hypernetwork uses, and which task uses which.
+    """Spectrum of a hypernetwork's features: how many dimensions it uses, and which task uses which.
 
     Args:
-        hypernetwork: Has a task.
+        hypernetwork: Hypernetwork with at least one task.
 
     Example:
         >>> from torch import nn

@@ -1,6 +1,6 @@
-"""What follows from an accuracy matrix: row = after task i, column = accuracy on task j, NaN = not measured.
+"""Metrics of continual learning, from an accuracy matrix: row = after task i, column = task j, NaN = not measured.
 
-Of errors, averages are averages too; for the rest, where more must be better, give minus the errors.
+Averages are those of errors, too. For all others more must be better: give them minus the errors.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def learning_accuracy(matrix: Matrix) -> float:
 
 
 def forgetting(matrix: Matrix) -> float | None:
-    """How far tasks have fallen from their best: (1/(T-1)) Σ_{j<T} (max_{j≤i<T} R_{i,j} − R_{T,j}); None for one task.
+    """Mean loss from the best accuracy: (1/(T-1)) Σ_{j<T} (max_{j≤i<T} R_{i,j} − R_{T,j}); None for one task.
 
     The best is over what was measured. Negative if all tasks have become better.
 
@@ -53,7 +53,7 @@ def forgetting(matrix: Matrix) -> float | None:
 
 
 def backward_transfer(matrix: Matrix) -> float | None:
-    """What learning later tasks did to earlier ones: (1/(T-1)) Σ_{j<T} (R_{T,j} − R_{j,j}); None for one task.
+    """Mean change by learning later tasks: (1/(T-1)) Σ_{j<T} (R_{T,j} − R_{j,j}); None for one task.
 
     Source: Lopez-Paz and Ranzato, Gradient episodic memory for continual learning, 2017, section 2.
 
@@ -67,7 +67,7 @@ def backward_transfer(matrix: Matrix) -> float | None:
 
 
 def forward_transfer(matrix: Matrix, chance: Float[np.ndarray, " tasks"]) -> float | None:
-    """What earlier tasks did for one not learned yet: (1/(T-1)) Σ_{j>1} (R_{j-1,j} − b_j).
+    """Mean gain on a task before it is learned: (1/(T-1)) Σ_{j>1} (R_{j-1,j} − b_j).
 
     None if accuracy on the task to come was not measured. A learner that keeps apart what it knows by task, as a
     hypernetwork does, has no answer for a task it has not begun, so there it is not defined.
@@ -75,8 +75,8 @@ def forward_transfer(matrix: Matrix, chance: Float[np.ndarray, " tasks"]) -> flo
     Source: Lopez-Paz and Ranzato, Gradient episodic memory for continual learning, 2017, section 2.
 
     Args:
-        matrix: The accuracy matrix.
-        chance: b: accuracy on each task without having learned anything.
+        matrix: Accuracy matrix.
+        chance: Accuracies b on each task without having learned anything.
 
     Example:
         >>> round(forward_transfer(np.array([[1.0, 0.6], [0.8, 0.9]]), chance=np.array([0.5, 0.5])), 6)
@@ -94,10 +94,10 @@ def _above(size: int) -> Matrix:
 
 
 def task_inference_accuracy(confusion: Int[np.ndarray, "tasks tasks"]) -> float:
-    """How often the right task is inferred, each task counting alike: the mean of the diagonal over its rows' sums.
+    """Fraction of inputs whose task is inferred rightly, averaged over tasks.
 
     Args:
-        confusion: How many inputs of a task (row) were taken for which one (column).
+        confusion: Numbers of inputs; row = their task, column = the inferred task.
 
     Example:
         >>> task_inference_accuracy(np.array([[3, 1], [0, 2]]))

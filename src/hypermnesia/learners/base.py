@@ -10,214 +10,113 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
+from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, did_you_mean
+from hypermnesia.files import FORMAT
+from hypermnesia.learners.prediction import LearnedTask, Prediction
+from hypermnesia.learners.scoring import score
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import checked
+from hypermnesia.settings import NoSettings, checked
+from hypermnesia.settings import Settings as MethodSettings
+from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.examples import Examples
-from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.scenario import SCENARIOS, Scenario
+from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import resolve_device
-from hypermnesia.training.monitor import Monitor
+from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective, Trainer
+from hypermnesia.training.trainer import Monitor, Objective, Trainer
 
 Learner = TypeVar("Learner", bound="ContinualLearner")
 
 
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """A learner's answer.
-
-    Attributes:
-        outputs: Of the network of each input's task: logits of its classes, or numbers, `[inputs, outputs]`.
-        task: The task each input was taken to belong to: the one given, or the one inferred, `[inputs]`; None where the
-            learner answers without inferring one. Task and label together name a class among all classes.
-        certainty: How sure the learner is of that task, from 0 to 1, `[inputs]`; 1 where it was given.
-        problem: What was asked.
-
-    Example:
-        >>> Prediction(torch.tensor([[0.0, 2.0]]), None, None).labels
-        tensor([1])
-    """
-
-    outputs: Float[Tensor, "inputs outputs"]
-    task: Int64[Tensor, " inputs"] | None
-    certainty: Float[Tensor, " inputs"] | None
-    problem: Problem = CLASSIFICATION
-
-    @property
-    def labels(self) -> Int64[Tensor, " inputs"]:
-        """The likeliest class of each input, counted within its task.
-
-        Raises:
-            ConfigurationError: Numbers were predicted.
-        """
-        return self._of(CLASSIFICATION).argmax(1)
-
-    @property
-    def probabilities(self) -> Float[Tensor, "inputs classes"]:
-        """Of every class of the task.
-
-        Raises:
-            ConfigurationError: Numbers were predicted.
-        """
-        return self._of(CLASSIFICATION).softmax(1)
-
-    @property
-    def values(self) -> Float[Tensor, "inputs numbers"]:
-        """The predicted numbers.
-
-        Raises:
-            ConfigurationError: Classes were predicted.
-        """
-        return self._of(REGRESSION)
-
-    def _of(self, problem: Problem) -> Tensor:
-        if self.problem is not problem:
-            raise ConfigurationError(
-                "classes were learned, not numbers: ask for prediction.labels or prediction.probabilities"
-                if problem is REGRESSION
-                else "numbers were learned, not classes: ask for prediction.values"
-            )
-        return self.outputs
-
-
 class ContinualLearner(ABC):
-    """Learns tasks one after another and answers for all of them.
+    """Base class of learners, which learn tasks one after another and answer for all of them.
+
+    A subclass says what it is made of (`parts`), what is optimized (`_objective`) and how inputs are answered
+    (`_predict`). Its constructor takes the fields of its `Settings` as keyword arguments, or such settings.
 
     Args:
-        module: The network that answers. It is copied, not changed.
-        training: How each task is optimized: settings, or their fields as a dict; None for the defaults.
-        seed: Root of everything random in this learner.
+        module: Network that answers. It is copied, not changed.
+        settings: Settings of the method, or their fields as a dict; None for the defaults.
+        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
+        seed: Root of all randomness in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
 
     Attributes:
-        problems: What can be asked of it.
-        problem: What it learns; every task must ask the same. Classification before the first one.
+        Settings: Class of the method's settings.
+        problems: Problems that it can learn, classification or regression.
+        trained_for_scenario: Whether it is trained differently in each scenario; its constructor then takes `scenario`.
+        problem: Problem of its tasks; all must agree. Classification before the first one.
     """
 
+    Settings: ClassVar[type[MethodSettings]] = NoSettings
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
+    trained_for_scenario: ClassVar[bool] = False
 
     def __init__(
         self,
         module: nn.Module,
+        settings: MethodSettings | Mapping[str, Any] | None = None,
         *,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.training = checked(TrainingSettings, training or {})
+        self.settings = checked(self.Settings, settings)
+        self.training = checked(TrainingSettings, training)
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
         self._module = copy.deepcopy(module).to(self.device)
         self._input_shape: tuple[int, ...] | None = None
         self.problem: Problem = CLASSIFICATION
+        self._learned: list[LearnedTask] = []
+        self._current: LearnedTask | None = None
         self._trainer: Trainer | None = None
         self._trainer_state: dict[str, Any] | None = None
+        self._parts = Parts(**self._make_parts())
+
+    def __repr__(self) -> str:
+        amid = "" if self._current is None else f", learning {self._current.name!r}"
+        return (
+            f"{type(self).__name__}({self.num_tasks} tasks{amid}, {self.num_weights:,} weights,"
+            f" {self.compression:.3g} for each weight of the module, on {self.device})"
+        )
 
     @property
-    @abstractmethod
+    def tasks(self) -> tuple[LearnedTask, ...]:
+        """Tasks learned completely: their names and classes, in the order of learning."""
+        return tuple(self._learned)
+
+    @property
     def num_tasks(self) -> int:
-        """Tasks learned completely."""
+        """Number of tasks learned completely."""
+        return len(self._learned)
 
     @property
-    @abstractmethod
     def scenarios(self) -> tuple[Scenario, ...]:
-        """In which scenarios it answers, as it is."""
+        """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
+        return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
 
     @property
-    @abstractmethod
     def num_weights(self) -> int:
-        """Numbers trained and kept, those of all tasks so far included."""
+        """Number of weights that are trained and kept, those of all tasks so far included."""
+        return self._parts.num_weights
 
     @property
     def memory_bytes(self) -> int:
-        """What is kept from one task to the next: the bytes of all tensors in the learner's state."""
-        return _bytes(self._state())
-
-    def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
-        """Give back the tasks it has learned to a learner that needs their data, after it was restored."""
+        """Bytes that are kept from one task to the next: those of all tensors in the learner's state."""
+        return _bytes(self._parts.state())
 
     @property
     def compression(self) -> float:
-        """Numbers trained and kept, per weight of the module."""
+        """Number of weights that are trained and kept, per weight of the module."""
         return self.num_weights / sum(p.numel() for p in self._module.parameters() if p.requires_grad)
-
-    def predict(self, inputs: Tensor, task: int | None = None) -> Prediction:
-        """Answer for a batch of inputs.
-
-        Args:
-            inputs: As in training batches, `[inputs, ...]`.
-            task: The number of the task that they belong to, in the order of learning, from 0; the task being learned
-                counts too. None where nobody knows: it is inferred, for each input by itself.
-
-        Raises:
-            ConfigurationError: If there is no such task, or the learner cannot do without it.
-            DataError: If the inputs have another shape than those learned from.
-        """
-        known = self.num_tasks + (self.in_progress is not None)
-        if known == 0:
-            raise ConfigurationError("there is nothing to predict yet: learn a task first")
-        if task is not None and not 0 <= task < known:
-            raise ConfigurationError(f"there is no task {task}: {known} tasks were learned, counted from 0")
-        if task is None and self.scenarios == ("task",):
-            raise ConfigurationError(
-                "this learner answers only where the task is known (the task-incremental scenario): say which task the"
-                " inputs belong to, as in predict(inputs, task=0)"
-            )
-        shape = tuple(inputs.shape[1:])
-        if shape != self._input_shape:
-            raise DataError(
-                f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
-            )
-        return self._predict(inputs.to(self.device), task)
-
-    def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
-        """The answer where the task is known."""
-        tasks = torch.full((len(outputs),), task, device=outputs.device)
-        return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device), self.problem)
-
-    def replay(self, task: int, number: int) -> Float[Tensor, "number *shape"] | None:
-        """Inputs of a task as it is remembered, made of the same noise each time; None if the learner makes none."""
-        return None
-
-    @abstractmethod
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        """Answer for inputs that fit, on the learner's device."""
-
-    @abstractmethod
-    def _begin_task(self, task: Task) -> None:
-        """Make room for the task; inputs of its shape have gone through the module."""
-
-    def _examples(self, task: Task) -> Examples:
-        """What is learned from."""
-        return task.train
-
-    @abstractmethod
-    def _objective(self) -> Objective:
-        """What to optimize for the task that was begun."""
-
-    @abstractmethod
-    def _end_task(self, task: Task) -> None:
-        """Keep what was learned of the task."""
-
-    @abstractmethod
-    def _abandon_task(self) -> None:
-        """Go back to before the task was begun."""
-
-    @abstractmethod
-    def _state(self) -> dict[str, Any]:
-        """All that was learned, and what the task in progress needs."""
-
-    @abstractmethod
-    def _load_state(self, state: dict[str, Any]) -> None:
-        """The inverse of :meth:`_state`."""
 
     @property
     def in_progress(self) -> int | None:
@@ -226,9 +125,80 @@ class ContinualLearner(ABC):
             return self._trainer.iteration
         return None if self._trainer_state is None else int(self._trainer_state["iteration"])
 
+    def predict(self, inputs: Any, task: int | str | None = None) -> Prediction:
+        """Answer for inputs.
+
+        Args:
+            inputs: Tensor, NumPy array or nested list as in training batches, `[inputs, ...]`.
+            task: Number of the task that they belong to, in the order of learning, from 0; or its name. The task being
+                learned counts too. None where nobody knows: it is inferred, for each input by itself.
+
+        Raises:
+            ConfigurationError: There is no such task, or the learner cannot do without it.
+            DataError: The inputs have another shape than those learned from.
+        """
+        known = [*self._learned, *([self._current] if self._current else [])]
+        if not known:
+            raise ConfigurationError("there is nothing to predict yet: learn a task first")
+        if task is None and self.scenarios == ("task",):
+            raise ConfigurationError(
+                "this learner answers only where the task is known (the task-incremental scenario): say which task the"
+                " inputs belong to, as in predict(inputs, task=0)"
+            )
+        number = None if task is None else _number(task, known)
+        inputs = as_inputs(inputs)
+        shape = tuple(inputs.shape[1:])
+        if shape != self._input_shape:
+            raise DataError(
+                f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
+            )
+        answer = self._predict(inputs.to(self.device), number)
+        return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+
+    def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
+        """Average metric on a learned task: the fraction answered correctly, from 0 to 1, or the mean squared error.
+
+        Args:
+            source: Task whose test examples are asked, or examples, of any kind that :meth:`learn` takes.
+            task: Number or name of the learned task; None for the one that has the name of `source`.
+            scenario: What is known and asked; None for the first scenario in which the learner answers.
+
+        Raises:
+            ConfigurationError: There is no such task, or the learner does not answer in the scenario.
+            DataError: The task has no test examples.
+
+        Example:
+            >>> import hypermnesia as hm
+            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
+            >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+            >>> learner.score((torch.eye(2), torch.tensor([0, 1])), task=0)
+            1.0
+        """
+        given = Task.of(source)
+        examples = given.test if isinstance(source, Task) else given.train
+        if examples is None:
+            raise DataError(
+                f"task '{given.name}' has no test examples: give some, as in score((inputs, labels), task=0)"
+            )
+        number = _number(given.name if task is None else task, self._learned)
+        scenario = scenario or self.scenarios[0]
+        return score(self, examples, number, (scenario,)).value[scenario]
+
+    def replay(self, task: int, number: int) -> Float[Tensor, "number *shape"] | None:
+        """Inputs of a task as it is remembered, made from the same noise each time; None if the learner replays none.
+
+        Args:
+            task: Number of a learned task.
+            number: How many inputs.
+        """
+        return None
+
+    def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
+        """Give back the tasks it has learned to a restored learner that needs their data."""
+
     def learn(
         self,
-        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor],
+        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Any, Any],
         *,
         monitor: Monitor | None = None,
     ) -> None:
@@ -239,23 +209,25 @@ class ContinualLearner(ABC):
 
         Args:
             source: A task, a map-style dataset of (input, label) pairs, a data loader of such batches, or a pair of
-                tensors. Integer labels are classes and count from 0 within the task; floating-point ones are numbers to
-                be predicted.
+                tensors, NumPy arrays or lists. Integer labels are classes and count from 0 within the task;
+                floating-point labels are regression targets.
             monitor: Called after every step.
 
         Raises:
-            DataError: If the examples do not fit the module or the earlier tasks.
-            DivergenceError: If the loss is not finite; the learner is then as it was before the task.
+            DataError: The examples do not fit the module or the earlier tasks.
+            DivergenceError: The loss is not finite; the learner is then as it was before the task.
         """
-        self._learn(Task.of(source), monitor, self._begin_task)
+        self._learn(Task.of(source), monitor)
 
-    def _learn(self, task: Task, monitor: Monitor | None, begin: Callable[[Task], None]) -> None:
-        """Learn a task that is begun like that, or go on with the one in progress."""
+    def _learn(self, task: Task, monitor: Monitor | None, begun: Callable[[], None] = lambda: None) -> None:
+        """Learn a task, calling `begun` when it was begun, or go on with the one in progress."""
         if self.in_progress is None:
-            self._check(task)
+            outputs = self._check(task)
             self.problem = task.problem
-            begin(task)
+            self._current = LearnedTask(task.name, outputs, task.classes)
             self._input_shape = tuple(task.train.input_shape)
+            self._parts.begin_task(outputs, self._input_shape)
+            begun()
         if self._trainer is None:
             seeds = self.seeds.child("task", self.num_tasks)
             self._trainer = Trainer(self._objective(), self._examples(task), self.training, seeds, self.device)
@@ -265,31 +237,106 @@ class ContinualLearner(ABC):
         try:
             self._trainer.run(monitor)
         except DivergenceError:
-            self._trainer = None
-            self._abandon_task()
+            self._trainer = self._current = None
+            self._parts.abandon_task()
             if self.num_tasks == 0:
-                self._input_shape = None
+                self._input_shape, self.problem = None, CLASSIFICATION
             raise
         self._trainer = None
-        self._end_task(task)
+        self._parts.end_task(task)
+        assert self._current is not None
+        self._learned.append(self._current)
+        self._current = None
+
+    @abstractmethod
+    def _make_parts(self) -> dict[str, Part]:
+        """Parts of the learner by name, without any task; called once, when it is made."""
+
+    @abstractmethod
+    def _objective(self) -> Objective:
+        """Objective of the task that was begun."""
+
+    @abstractmethod
+    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+        """Answer for inputs that fit, on the learner's device."""
+
+    def _examples(self, task: Task) -> Examples:
+        """Examples that are learned from."""
+        return task.train
+
+    def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
+        """Answer where the task is known."""
+        tasks = torch.full((len(outputs),), task, device=outputs.device)
+        return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device))
 
     def state_dict(self) -> dict[str, Any]:
-        """All of the learner's state, also amid a task: nested dicts and lists of tensors and plain values."""
-        trainer = self._trainer_state if self._trainer is None else self._trainer.state_dict()
-        known = {"input_shape": self._input_shape, "problem": self.problem.name}
-        return {"learner": self._state(), "trainer": trainer, **known}
+        """State of the learner, also in the middle of a task: nested dicts and lists of tensors and JSON values."""
+        return {
+            "parts": self._parts.state(),
+            "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
+            "input_shape": self._input_shape,
+            "problem": self.problem.name,
+            "learned": [dataclasses.asdict(task) for task in self._learned],
+            "current": None if self._current is None else dataclasses.asdict(self._current),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state that :meth:`state_dict` of a learner with the same settings gave."""
-        shape = state["input_shape"]
+        """Take over a state that :meth:`state_dict` of a learner with the same settings returned.
+
+        Raises:
+            CheckpointError: The state belongs to a module of another architecture.
+        """
+        shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else tuple(shape)
         self.problem = PROBLEMS[state["problem"]]
-        self._load_state(state["learner"])
+        self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
+        self._current = None if current is None else LearnedTask.of_state(current)
+        self._parts.load_state(state["parts"])
         # Copied: the learner it comes from may go on.
         self._trainer, self._trainer_state = None, copy.deepcopy(state["trainer"])
 
-    def _check(self, task: Task) -> None:
-        """Refuse a task that cannot be learned, before anything has changed."""
+    def save(self, path: str | Path) -> None:
+        """Write the learner, settings included, to one safetensors file; nothing in it is ever unpickled.
+
+        Args:
+            path: File to write; an existing one is replaced, at once and whole.
+        """
+        settings = self.settings.model_dump(mode="json")
+        content = {"settings": settings, "arguments": self._arguments(), "state": self.state_dict()}
+        write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
+
+    @classmethod
+    def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
+        """Read a learner that :meth:`save` wrote.
+
+        Args:
+            path: The file.
+            module: A network of the same architecture as the learner was made with; its weights do not matter.
+            device: Where to continue; need not be where the learner was.
+
+        Raises:
+            CheckpointError: The file is missing, damaged, of another kind of learner, or the module does not fit it.
+        """
+        saved = read_state(path)
+        saved = saved if isinstance(saved, dict) and "kind" in saved else {"kind": "no learner", "format": FORMAT}
+        if saved.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{path} was written by another version of hypermnesia, in a format that this one does not read: load"
+                " it with that version, or learn anew"
+            )
+        found: type[Learner] | None = _kinds(cls).get(saved["kind"])
+        if found is None:
+            raise CheckpointError(f"{path} holds {saved['kind']}, not a {cls.__name__}")
+        learner = found(module, saved["settings"], **saved["arguments"], device=device)
+        learner.load_state_dict(saved["state"])
+        return learner
+
+    def _arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor that are no fields of the settings, as JSON values."""
+        return {"training": self.training.model_dump(mode="json"), "seed": self.seeds.root}
+
+    def _check(self, task: Task) -> int:
+        """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
         self._check_problem(task)
         shape = tuple(task.train.input_shape)
         if self._input_shape not in (None, shape):
@@ -311,14 +358,14 @@ class ContinualLearner(ABC):
             self._module.train(was_training)
         if outputs.ndim != 2:
             raise DataError(f"the module must give [n, outputs] numbers for n inputs, not {list(outputs.shape)}")
-        self._check_outputs(task, outputs.shape[1])
+        return self._count_outputs(task, outputs.shape[1])
 
     def _check_problem(self, task: Task) -> None:
         if task.problem not in self.problems:
             raise DataError(
                 f"task '{task.name}' is one of {task.problem.name}, but a {type(self).__name__} learns"
                 f" {' and '.join(problem.name for problem in self.problems)} only: integer labels are classes,"
-                " floating-point ones numbers to be predicted"
+                " floating-point labels are regression targets"
             )
         if self._input_shape is not None and task.problem is not self.problem:
             raise DataError(
@@ -326,12 +373,12 @@ class ContinualLearner(ABC):
                 " learner learns one of them"
             )
 
-    def _check_outputs(self, task: Task, outputs: int) -> None:
-        """Refuse a task that asks for more than the module's outputs, where these do not grow."""
+    def _count_outputs(self, task: Task, outputs: int) -> int:
+        """Number of the task's classes or regression targets; refuses a task with more than the module's outputs."""
         asked = task.num_outputs
         if task.problem is REGRESSION and asked != outputs:
             raise DataError(
-                f"task '{task.name}' has {asked} numbers to be predicted from an input, but the module gives {outputs}:"
+                f"task '{task.name}' has {asked} regression targets for each input, but the module gives {outputs}:"
                 " they must be equal (if the labels are classes, make them integers)"
             )
         if asked is not None and asked > outputs:
@@ -339,42 +386,37 @@ class ContinualLearner(ABC):
                 f"task '{task.name}' has labels up to {asked - 1}, but the module has {outputs}"
                 " outputs: labels must be 0 … outputs-1"
             )
+        return asked or outputs
 
-    @abstractmethod
-    def _settings(self) -> dict[str, Any]:
-        """The constructor's keyword arguments, as plain values."""
 
-    def save(self, path: str | Path) -> None:
-        """Write the learner, settings included, to one safetensors file; nothing in it is ever unpickled.
+def _kinds(cls: type[Learner], *, every: bool = False) -> dict[str, type[Learner]]:
+    """Learners by name: the class itself or, of an abstract one and where `every` is wanted, all classes below it."""
+    if not (every or getattr(cls, "__abstractmethods__", None)):
+        return {cls.__name__: cls}
+    kinds: dict[str, type[Learner]] = {}
+    for below in cls.__subclasses__():
+        kinds |= {below.__name__: below, **_kinds(below, every=True)}
+    return kinds
 
-        Args:
-            path: Where to; an existing file is replaced, at once and whole.
-        """
-        write_state(path, {"kind": type(self).__name__, "settings": self._settings(), "state": self.state_dict()})
 
-    @classmethod
-    def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
-        """A learner as it was saved.
-
-        Args:
-            path: The file.
-            module: A network of the same architecture as the learner was made with; its weights do not matter.
-            device: Where to continue; need not be where the learner was.
-
-        Raises:
-            CheckpointError: If the file is missing, damaged, of another kind of learner, or the module does not fit it.
-        """
-        saved = read_state(path)
-        kind = saved.get("kind") if isinstance(saved, dict) else None
-        if kind != cls.__name__:
-            raise CheckpointError(f"{path} holds {kind or 'no learner'}, not a {cls.__name__}")
-        learner = cls(module, **saved["settings"], device=device)
-        learner.load_state_dict(saved["state"])
-        return learner
+def _number(task: int | str, known: Sequence[LearnedTask]) -> int:
+    """Number of a task that may be given by its name."""
+    names = [each.name for each in known]
+    if isinstance(task, str):
+        if names.count(task) == 1:
+            return names.index(task)
+        if task in names:
+            raise ConfigurationError(f"{names.count(task)} tasks are called '{task}': say which by its number, from 0")
+        raise ConfigurationError(
+            f"there is no task '{task}'.{did_you_mean(task, names)} Learned: {', '.join(names) or 'none'}."
+        )
+    if not 0 <= task < len(known):
+        raise ConfigurationError(f"there is no task {task}: {len(known)} tasks were learned, counted from 0")
+    return task
 
 
 def _bytes(node: Any) -> int:
-    """Of all tensors nested in dicts and lists."""
+    """Bytes of all tensors nested in dicts and lists."""
     if isinstance(node, Tensor):
         return node.numel() * node.element_size()
     values = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()

@@ -9,19 +9,22 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from hypermnesia.learners.consolidation import Answers, ConsolidatedLearner, Consolidation
+from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
+from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, ewc
 from hypermnesia.regularizers.fisher import FisherKind, diagonal_fisher
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import SearchRange, Settings
-from hypermnesia.tasks.examples import Examples
+from hypermnesia.settings import SearchRange, Settings, chosen
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.settings import TrainingSettings
 
 _EXAMPLES_AT_A_TIME = 256
 
 
 class EWCSettings(Settings):
-    """How strongly weights are held, and how it is estimated which.
+    """Settings of elastic weight consolidation.
 
     Example:
         >>> EWCSettings(strength=100).fisher
@@ -29,72 +32,67 @@ class EWCSettings(Settings):
     """
 
     strength: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-1, 1e12, log=True)] = 1e3
-    """λ, of the penalty in the loss."""
+    """λ, strength of the penalty in the loss."""
     decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """γ of online EWC: one penalty, around the weights after the newest task, in which older tasks fade by this factor.
     Null for a penalty for each task."""
     fisher: FisherKind = "exact"
-    """Which Fisher information: `exact` takes the expectation over all classes; `sampled` a class drawn from the
+    """Kind of Fisher information: `exact` takes the expectation over all classes; `sampled` a class drawn from the
     network's answer to each example, which is faster where layers are not linear, but nearly always nothing where the
     network is sure of its answers; `empirical` the label."""
     fisher_examples: Annotated[int, Field(ge=1)] | None = None
-    """Training examples it is estimated from, drawn at random; null for all."""
+    """Number of training examples it is estimated from, drawn at random; null for all."""
 
 
 class ElasticConsolidation(Consolidation):
     """Holds weights as the Fisher information says they matter.
 
     Args:
-        settings: How strongly, and how it is estimated.
-        seeds: Where the choice of examples, and of classes if they are sampled, draws from.
-        device: Where the weights are.
+        settings: Strength of the penalty, and how the Fisher information is estimated.
+        held: Network whose weights are held.
+        seeds: Root of the choice of examples, and of classes if they are sampled.
+        device: Device of the weights.
     """
 
-    def __init__(self, settings: EWCSettings, seeds: Seeds, device: torch.device) -> None:
+    def __init__(self, settings: EWCSettings, held: HeldNetwork, seeds: Seeds, device: torch.device) -> None:
         self._settings = settings
+        self._held = held
         self._seeds = seeds
         self._device = device
         self._penalty = QuadraticPenalty()
         self._num_tasks = 0
 
-    def begin_task(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        """Nothing is watched while a task is learned."""
-
     def penalty(self) -> Penalty | None:
-        """None in the first task."""
+        """Quadratic penalty; None in the first task."""
         return _Elastic(self._penalty, self._settings.strength) if self._num_tasks else None
 
-    def end_task(
-        self, parameters: Mapping[str, nn.Parameter], answers: Answers, examples: Examples, first_label: int
-    ) -> None:
-        """Estimate the Fisher information of the answers, and hold the weights there."""
+    def end_task(self, task: Task) -> None:
+        """Estimate the Fisher information of the task's answers, and hold the weights where they are."""
         wanted, seeds = self._settings.fisher_examples, self._seeds.child("fisher examples", self._num_tasks)
-        batches = examples.in_order(_EXAMPLES_AT_A_TIME)
-        if wanted is not None and wanted < len(examples):
-            batches = iter([examples.draw(wanted, seeds)])
+        batches = task.train.in_order(_EXAMPLES_AT_A_TIME)
+        if wanted is not None and wanted < len(task.train):
+            batches = iter([task.train.draw(wanted, seeds)])
+        weights, first_label = self._held.weights(), self._held.first_label()
         fisher = diagonal_fisher(
-            answers,
-            parameters,
+            self._held.answers(),
+            weights,
             ((inputs.to(self._device), labels.to(self._device) + first_label) for inputs, labels in batches),
             self._settings.fisher,
-            examples.problem,
+            task.problem,
             generator=self._seeds.child("fisher", self._num_tasks).generator(),
         )
         if self._settings.decay is None:
-            self._penalty = ewc.with_task(self._penalty, fisher, parameters)
+            self._penalty = ewc.with_task(self._penalty, fisher, weights)
         else:
-            self._penalty = ewc.online(self._penalty, fisher, parameters, self._settings.decay)
+            self._penalty = ewc.online(self._penalty, fisher, weights, self._settings.decay)
         self._num_tasks += 1
 
-    def abandon_task(self) -> None:
-        """Nothing has changed."""
-
     def state(self) -> dict[str, Any]:
-        """Of all tasks so far."""
+        """Penalty of all tasks so far."""
         return {"penalty": self._penalty.state(), "num_tasks": self._num_tasks}
 
-    def load_state(self, state: dict[str, Any], parameters: Mapping[str, nn.Parameter]) -> None:
-        """Take over what :meth:`state` gave."""
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state that :meth:`state` returned."""
         self._penalty = QuadraticPenalty.of_state(state["penalty"], self._device)
         self._num_tasks = state["num_tasks"]
 
@@ -106,15 +104,17 @@ class EWCLearner(ConsolidatedLearner):
     al., Progress & compress, ICML 2018.
 
     Args:
-        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        settings: All settings of the method together, instead of the next four; see :class:`EWCSettings`.
+        strength: λ, strength of the penalty in the loss.
+        decay: γ of online EWC, the factor by which older tasks fade; None for a penalty for each task.
+        fisher: Kind of Fisher information: `exact`, `sampled` or `empirical`.
+        fisher_examples: Number of training examples it is estimated from; None for all.
         scenario: What will be known and asked.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`EWCSettings`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
         >>> learner = EWCLearner(nn.Linear(2, 1), strength=10, training={"iterations": 5})
@@ -126,9 +126,25 @@ class EWCLearner(ConsolidatedLearner):
     Settings = EWCSettings
     settings: EWCSettings
 
-    def __init__(self, module: nn.Module, **arguments: Any) -> None:
-        super().__init__(module, **arguments)
-        self._consolidation = ElasticConsolidation(self.settings, self.seeds, self.device)
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: EWCSettings | Mapping[str, Any] | None = None,
+        *,
+        strength: float = 1e3,
+        decay: float | None = None,
+        fisher: FisherKind = "exact",
+        fisher_examples: int | None = None,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        settings = chosen(EWCSettings, settings, locals())
+        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+
+    def _make_consolidation(self, held: HeldNetwork) -> Consolidation:
+        return ElasticConsolidation(self.settings, held, self.seeds, self.device)
 
 
 class _Elastic(Penalty):
@@ -137,3 +153,9 @@ class _Elastic(Penalty):
 
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         return self._strength * self._penalty.accumulate_gradients(parameters, self._strength)
+
+
+METHODS = (
+    Method("ewc", "EWC", EWCLearner, fixed={"decay": (None,)}),
+    Method("online-ewc", "online EWC", EWCLearner, settings={"decay": 1.0}),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -10,19 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import Settings
+from hypermnesia.settings import Settings, chosen
 from hypermnesia.standard import Past, PastBatch, StandardObjective
+from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.part import Part
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
-
-Kept = tuple[Tensor, Tensor]
-"""Inputs of a task `[n, ...]` and their labels within it `[n]`, in random order."""
 
 
 class ExperienceReplaySettings(Settings):
-    """How many examples are kept, and how much they count.
+    """Settings of experience replay.
 
     Example:
         >>> ExperienceReplaySettings(buffer_size=100).weight
@@ -30,7 +32,7 @@ class ExperienceReplaySettings(Settings):
     """
 
     buffer_size: Annotated[int, Field(ge=1)] = 500
-    """Examples kept of all tasks together, shared equally among them; at least as many as tasks."""
+    """Number of examples kept of all tasks together, shared equally among them; at least as many as tasks."""
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
     """Share of kept examples in the loss; `equal` gives every task so far the same."""
 
@@ -43,15 +45,15 @@ class ExperienceReplayLearner(StandardNetworkLearner):
     Source: Chaudhry et al., On tiny episodic memories in continual learning, 2019.
 
     Args:
-        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        settings: All settings of the method together, instead of the next two; see :class:`ExperienceReplaySettings`.
+        buffer_size: Number of examples kept of all tasks together, shared equally among them.
+        weight: Share of kept examples in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`ExperienceReplaySettings`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
         >>> learner = ExperienceReplayLearner(nn.Linear(2, 1), buffer_size=4, training={"iterations": 5})
@@ -63,52 +65,77 @@ class ExperienceReplayLearner(StandardNetworkLearner):
     Settings = ExperienceReplaySettings
     settings: ExperienceReplaySettings
 
-    def __init__(self, module: nn.Module, **arguments: Any) -> None:
-        super().__init__(module, **arguments)
-        self._buffer: list[Kept] = []
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: ExperienceReplaySettings | Mapping[str, Any] | None = None,
+        *,
+        buffer_size: int = 500,
+        weight: float | Literal["equal"] = "equal",
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        settings = chosen(ExperienceReplaySettings, settings, locals())
+        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
 
-    def _check(self, task: Task) -> None:
-        super()._check(task)
+    def _make_parts(self) -> dict[str, Part]:
+        self._buffer = _Buffer(self.settings.buffer_size, self.seeds, self.device)
+        return {**super()._make_parts(), "buffer": self._buffer}
+
+    def _check(self, task: Task) -> int:
+        outputs = super()._check(task)
         if self.settings.buffer_size <= self.num_tasks:
             raise ConfigurationError(
                 f"a buffer of {self.settings.buffer_size} examples has no room for one of each of {self.num_tasks + 1}"
                 " tasks: raise buffer_size"
             )
+        return outputs
 
     def _objective(self) -> Objective:
         past = None
-        if self._buffer:
+        if kept := self._buffer.kept:
             starts = [self._standard.outputs.of_task(task).start for task in range(self.num_tasks)]
             seeds = self.seeds.child("replay", self.num_tasks)
-            past = _StoredExamples(self._buffer, starts, len(self._standard.outputs), self.training.batch_size, seeds)
+            past = _StoredExamples(kept, starts, len(self._standard.outputs), self.training.batch_size, seeds)
         return StandardObjective(self._standard, self.training, past=past, weight=self.settings.weight)
 
-    def _end_task(self, task: Task) -> None:
-        share = self.settings.buffer_size // (self.num_tasks + 1)
-        inputs, labels = task.train.draw(share, self.seeds.child("buffer", self.num_tasks))
-        self._buffer.append((inputs.to(self.device, copy=True), labels.to(self.device, copy=True)))
+
+class _Buffer(Part):
+    """Examples of all tasks: inputs `[n, ...]` and labels within the task `[n]` of each, in random order."""
+
+    def __init__(self, size: int, seeds: Seeds, device: torch.device) -> None:
+        self._size, self._seeds, self._device = size, seeds, device
+        self.kept: list[tuple[Tensor, Tensor]] = []
+
+    def end_task(self, task: Task) -> None:
+        number = len(self.kept)
+        share = self._size // (number + 1)
+        inputs, labels = task.train.draw(share, self._seeds.child("buffer", number))
+        self.kept.append((inputs.to(self._device, copy=True), labels.to(self._device, copy=True)))
         # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
-        self._buffer = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self._buffer]
-        super()._end_task(task)
+        self.kept = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self.kept]
 
-    def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "buffer": [list(kept) for kept in self._buffer]}
+    def state(self) -> dict[str, Any]:
+        return {"kept": [list(kept) for kept in self.kept]}
 
-    def _load_state(self, state: dict[str, Any]) -> None:
-        super()._load_state(state)
-        self._buffer = [
-            (inputs.to(self.device, copy=True), labels.to(self.device, copy=True)) for inputs, labels in state["buffer"]
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.kept = [
+            (inputs.to(self._device, copy=True), labels.to(self._device, copy=True)) for inputs, labels in state["kept"]
         ]
 
 
 class _StoredExamples(Past):
     """Stored examples of all past tasks, drawn anew for each step."""
 
-    def __init__(self, buffer: list[Kept], starts: list[int], outputs: int, batch_size: int, seeds: Seeds) -> None:
-        classes = torch.cat([labels + start for (_, labels), start in zip(buffer, starts, strict=True)])
-        tasks = torch.cat([torch.full_like(labels, task) for task, (_, labels) in enumerate(buffer)])
+    def __init__(
+        self, kept: list[tuple[Tensor, Tensor]], starts: list[int], outputs: int, batch_size: int, seeds: Seeds
+    ) -> None:
+        classes = torch.cat([labels + start for (_, labels), start in zip(kept, starts, strict=True)])
+        tasks = torch.cat([torch.full_like(labels, task) for task, (_, labels) in enumerate(kept)])
         targets = functional.one_hot(classes, outputs).float()
-        self._all = PastBatch(torch.cat([inputs for inputs, _ in buffer]), targets, tasks)
+        self._all = PastBatch(torch.cat([inputs for inputs, _ in kept]), targets, tasks)
         self._chosen = torch.zeros(batch_size, dtype=torch.int64, device=classes.device)
         self._seeds = seeds
 
@@ -118,3 +145,6 @@ class _StoredExamples(Past):
 
     def batch(self, current: Tensor) -> PastBatch:
         return PastBatch(*(part[self._chosen] for part in self._all))
+
+
+METHODS = (Method("er", "ER", ExperienceReplayLearner),)

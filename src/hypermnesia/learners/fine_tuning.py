@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH
 from hypermnesia.standard import StandardObjective
@@ -11,13 +12,12 @@ from hypermnesia.training.trainer import Objective
 class FineTuningLearner(StandardNetworkLearner):
     """One standard network learns task after task, and nothing keeps it from forgetting; the lower bound.
 
-    Its arguments are those of :class:`StandardNetworkLearner`.
+    Takes the arguments of :class:`StandardNetworkLearner`; there are no settings to choose.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("none").
 
     Example:
-        >>> import torch
-        >>> learner = FineTuningLearner(torch.nn.Linear(2, 1), training={"iterations": 100, "learning_rate": 0.02})
+        >>> learner = FineTuningLearner(nn.Linear(2, 1), training={"iterations": 100, "learning_rate": 0.02})
         >>> learner.learn((torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])))
         >>> learner.predict(torch.tensor([[0.0, 1.0]])).labels.tolist()
         [1]
@@ -27,3 +27,6 @@ class FineTuningLearner(StandardNetworkLearner):
 
     def _objective(self) -> Objective:
         return StandardObjective(self._standard, self.training, self.problem)
+
+
+METHODS = (Method("fine-tuning", "fine-tuning", FineTuningLearner),)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners.base import Prediction
+from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
 from hypermnesia.learners.inference_criteria import InferenceSettings, infer, uncertainty
+from hypermnesia.learners.method import Method
+from hypermnesia.learners.prediction import Prediction
+from hypermnesia.networks import ActivationName
 from hypermnesia.problems import BOTH, CLASSIFICATION
-from hypermnesia.settings import checked
+from hypermnesia.protection import HypernetworkSettings
+from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import Monitor
+
+
+class HypernetworkLearnerSettings(HypernetworkSettings):
+    """Settings of a hypernetwork that infers the task from how unsure the networks of all tasks are."""
+
+    inference: InferenceSettings = InferenceSettings()
+    """Criterion by which the task is inferred where it is not given."""
 
 
 class HypernetworkLearner(GeneratedNetworkLearner):
@@ -34,16 +44,17 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020.
 
     Args:
-        module: The target network, with one head. It is copied, not changed. Its trainable parameters are generated;
+        module: Target network, with one head. It is copied, not changed. Its trainable parameters are generated;
             frozen ones, and those that match `shared`, are used as they are.
-        inference: How the task is inferred where it is not given: settings, or their fields as a dict.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`HypernetworkSettings`, such as `compression=0.5` or `beta=0.01`.
+        settings: All settings of the method together, instead of the keyword arguments up to `inference`.
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
+            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+            hypernetwork, as :class:`HypernetworkSettings` explains them.
+        inference: Criterion by which the task is inferred where it is not given.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
         >>> learner = HypernetworkLearner(nn.Linear(2, 2), hidden=(4,), chunk_size=3,
@@ -55,25 +66,40 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         ([0, 1], [1, 0])
     """
 
+    Settings = HypernetworkLearnerSettings
+    settings: HypernetworkLearnerSettings
     problems = BOTH
 
     def __init__(
         self,
         module: nn.Module,
+        settings: HypernetworkLearnerSettings | Mapping[str, Any] | None = None,
         *,
-        inference: InferenceSettings | Mapping[str, Any] | None = None,
+        embedding_dim: int = 24,
+        chunk_embedding_dim: int = 16,
+        hidden: Sequence[int] = (20, 20),
+        activation: ActivationName = "relu",
+        chunk_size: int | Literal["full"] | None = None,
+        compression: float | None = None,
+        initialization: Initialization = "xavier",
+        beta: float = 0.01,
+        lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
+        lookahead_rate: float | None = None,
+        gradient_through_lookahead: bool = False,
+        max_tasks: int | None = None,
+        regularizer: Literal["gram", "direct"] = "gram",
+        shared: Sequence[str] = (),
+        inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
-        **settings: Any,
     ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.inference = checked(InferenceSettings, inference or {})
+        settings = chosen(HypernetworkLearnerSettings, settings, locals())
         super().__init__(module, settings, training=training, seed=seed, device=device)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """All; but numbers do not say how sure a network is of them, so there the task must be known."""
+        """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
         return super().scenarios if self.problem is CLASSIFICATION else ("task",)
 
     def adapt(
@@ -108,11 +134,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
             raise ConfigurationError(
                 "a task is in progress that learns more than its embedding: finish it first, with the same learn again"
             )
-        self._learn(Task.of(source), monitor, self._begin_adaptation)
-
-    def _begin_adaptation(self, task: Task) -> None:
-        self._begin_task(task)
-        self._network.freeze()
+        self._learn(Task.of(source), monitor, begun=self._network.freeze)
 
     def _infer(self, inputs: Tensor) -> Prediction:
         """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks."""
@@ -120,7 +142,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         answer: Tensor | None = None
         for task in range(len(uncertainties)):
             logits = self._logits_of_copies(inputs, task)
-            uncertainties[task] = uncertainty(logits, self.inference)
+            uncertainties[task] = uncertainty(logits, self.settings.inference)
             if answer is None:
                 answer, least = logits[0], uncertainties[0].clone()
             else:
@@ -129,22 +151,22 @@ class HypernetworkLearner(GeneratedNetworkLearner):
                 least = torch.where(better, uncertainties[task], least)
         assert answer is not None
         inferred, certainty = infer(uncertainties)
-        return Prediction(answer, inferred, certainty, self.problem)
+        return Prediction(answer, inferred, certainty)
 
     def _logits_of_copies(self, inputs: Tensor, task: int) -> Tensor:
         """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
         embedding = self.hypernetwork.task_embeddings[task]
         generator = self.seeds.child("inference", task).generator()
         logits = []
-        for copy in range(self.inference.copies):
+        for copy in range(self.settings.inference.copies):
             noise = torch.randn(embedding.shape, generator=generator).to(embedding) if copy else 0.0
-            tensors = self._network.tensors(task, embedding + self.inference.noise * noise)
+            tensors = self._network.tensors(task, embedding + self.settings.inference.noise * noise)
             parts = [self._network(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]
             logits.append(torch.cat(parts))
         return torch.stack(logits)
 
-    def _objective(self) -> Objective:
-        return self._network_objective()
 
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), "inference": self.inference.model_dump(mode="json")}
+METHODS = (
+    Method("hnet", "HNET", HypernetworkLearner),
+    Method("hnet-unprotected", "HNET, β = 0", HypernetworkLearner, {"beta": 0.0}, {"beta": (0.0,)}, based_on="hnet"),
+)

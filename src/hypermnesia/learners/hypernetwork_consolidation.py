@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners.consolidation import Consolidation
+from hypermnesia.initialization import Initialization
+from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
 from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings
-from hypermnesia.learners.hypernetwork import HypernetworkLearner
+from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
+from hypermnesia.learners.method import Method
 from hypermnesia.learners.si import IntelligentConsolidation, SISettings
-from hypermnesia.settings import checked
-from hypermnesia.tasks.task import Task
+from hypermnesia.networks import ActivationName
+from hypermnesia.settings import chosen
+from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
+
+
+class ConsolidatedHypernetworkSettings(HypernetworkLearnerSettings):
+    """Settings of a hypernetwork whose weights are held by EWC or by Synaptic Intelligence."""
+
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Always 0: the hypernetwork's weights are held instead of what they generate."""
+    ewc: EWCSettings | None = None
+    """Settings of elastic weight consolidation, if that holds the weights; exclusive with `si`."""
+    si: SISettings | None = None
+    """Settings of Synaptic Intelligence, if that holds the weights; exclusive with `ewc`."""
+
+    @model_validator(mode="after")
+    def _one_consolidation(self) -> ConsolidatedHypernetworkSettings:
+        if self.beta != 0:
+            raise ValueError("beta must be 0: the weights themselves are held, not what is generated from them")
+        if (self.ewc is None) == (self.si is None):
+            raise ValueError("give either ewc or si, the settings of what holds the weights")
+        return self
 
 
 class ConsolidatedHypernetworkLearner(HypernetworkLearner):
@@ -29,17 +51,18 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
     Source: a comparison that the code of von Oswald et al., ICLR 2020, allows.
 
     Args:
-        module: The target network, with one head. It is copied, not changed.
-        ewc: Fields of :class:`EWCSettings`; exclusive with `si`.
-        si: Fields of :class:`SISettings`; exclusive with `ewc`.
-        inference: How the task is inferred where it is not given.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`HypernetworkSettings`; `beta` is 0.
+        module: Target network, with one head. It is copied, not changed.
+        settings: All settings of the method together, instead of the keyword arguments up to `si`.
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
+            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+            hypernetwork, as :class:`HypernetworkSettings` explains them; `beta` is 0.
+        inference: Criterion by which the task is inferred where it is not given.
+        ewc: Settings of elastic weight consolidation, or their fields as a dict; exclusive with `si`.
+        si: Settings of Synaptic Intelligence, or their fields as a dict; exclusive with `ewc`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is wrong, `beta` is not 0, or not exactly one of `ewc` and `si` is given.
+        ConfigurationError: A setting is wrong, `beta` is not 0, or not exactly one of `ewc` and `si` is given.
 
     Example:
         >>> learner = ConsolidatedHypernetworkLearner(nn.Linear(2, 2), ewc={"strength": 10}, hidden=(4,), chunk_size=3,
@@ -49,64 +72,77 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         1
     """
 
+    Settings = ConsolidatedHypernetworkSettings
+    settings: ConsolidatedHypernetworkSettings
+
     def __init__(
         self,
         module: nn.Module,
+        settings: ConsolidatedHypernetworkSettings | Mapping[str, Any] | None = None,
         *,
+        embedding_dim: int = 24,
+        chunk_embedding_dim: int = 16,
+        hidden: Sequence[int] = (20, 20),
+        activation: ActivationName = "relu",
+        chunk_size: int | Literal["full"] | None = None,
+        compression: float | None = None,
+        initialization: Initialization = "xavier",
+        beta: float = 0.0,
+        lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
+        lookahead_rate: float | None = None,
+        gradient_through_lookahead: bool = False,
+        max_tasks: int | None = None,
+        regularizer: Literal["gram", "direct"] = "gram",
+        shared: Sequence[str] = (),
+        inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
         ewc: EWCSettings | Mapping[str, Any] | None = None,
         si: SISettings | Mapping[str, Any] | None = None,
-        inference: InferenceSettings | Mapping[str, Any] | None = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
-        **settings: Any,
     ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        if (ewc is None) == (si is None):
-            raise ConfigurationError("give either ewc or si, the settings of what holds the weights")
-        self.ewc = None if ewc is None else checked(EWCSettings, ewc)
-        self.si = None if si is None else checked(SISettings, si)
-        if settings.setdefault("beta", 0.0) != 0:
-            raise ConfigurationError("beta must be 0: the weights themselves are held, not what is generated from them")
-        super().__init__(module, inference=inference, training=training, seed=seed, device=device, **settings)
-        self._consolidation: Consolidation
-        if self.ewc is not None:
-            self._consolidation = ElasticConsolidation(self.ewc, self.seeds, self.device)
-        if self.si is not None:
-            self._consolidation = IntelligentConsolidation(self.si, self.device)
+        settings = chosen(ConsolidatedHypernetworkSettings, settings, locals())
+        super().__init__(module, settings, training=training, seed=seed, device=device)
 
-    def _begin_task(self, task: Task) -> None:
-        super()._begin_task(task)
-        self._consolidation.begin_task(self.hypernetwork.shared_parameters())
+    def _make_parts(self) -> dict[str, Part]:
+        parts = super()._make_parts()
+        held = HeldNetwork(self.hypernetwork.shared_parameters, self._answers)
+        self._consolidation: Consolidation
+        if self.settings.ewc is not None:
+            self._consolidation = ElasticConsolidation(self.settings.ewc, held, self.seeds, self.device)
+        if self.settings.si is not None:
+            self._consolidation = IntelligentConsolidation(self.settings.si, held, self.device)
+        return {**parts, "consolidation": self._consolidation}
 
     def _objective(self) -> Objective:
         return self._network_objective(self._consolidation.penalty())
 
-    def _end_task(self, task: Task) -> None:
-        network, number = self._network, self.num_tasks
-        embedding, statistics = self.hypernetwork.task_embeddings[number].detach(), network.statistics(number)
+    def _answers(self) -> Answers:
+        network, task = self._network, self.num_tasks
+        embedding, statistics = self.hypernetwork.task_embeddings[task].detach(), network.statistics(task)
+        network.module.eval()
 
         def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
             return network({**self.hypernetwork.generate(embedding, theta), **statistics}, inputs)
 
-        network.module.eval()
-        self._consolidation.end_task(self.hypernetwork.shared_parameters(), answers, task.train, 0)
-        super()._end_task(task)
+        return answers
 
-    def _abandon_task(self) -> None:
-        super()._abandon_task()
-        self._consolidation.abandon_task()
 
-    def _settings(self) -> dict[str, Any]:
-        of_consolidation = {
-            name: None if held is None else held.model_dump(mode="json")
-            for name, held in (("ewc", self.ewc), ("si", self.si))
-        }
-        return {**super()._settings(), **of_consolidation}
-
-    def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "consolidation": self._consolidation.state()}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        super()._load_state(state)
-        self._consolidation.load_state(state["consolidation"], self.hypernetwork.shared_parameters())
+METHODS = (
+    Method(
+        "hnet-ewc",
+        "HNET, EWC on Θ_h",
+        ConsolidatedHypernetworkLearner,
+        settings={"beta": 0.0, "ewc": {}},
+        fixed={"si": (None,)},
+        based_on="hnet",
+    ),
+    Method(
+        "hnet-si",
+        "HNET, SI on Θ_h",
+        ConsolidatedHypernetworkLearner,
+        settings={"beta": 0.0, "si": {}},
+        fixed={"ewc": (None,)},
+        based_on="hnet",
+    ),
+)

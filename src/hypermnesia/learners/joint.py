@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH, REGRESSION, Problem
 from hypermnesia.standard import StandardNetwork
@@ -16,7 +18,8 @@ from hypermnesia.standard.objective import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.device import forward_precision
+from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -25,7 +28,9 @@ class JointLearner(StandardNetworkLearner):
     """One standard network that learns, with each task, the data of all tasks so far together; the upper bound.
 
     It needs the data of all tasks, and keeps references to them. A saved or checkpointed one comes without: give them
-    back with :meth:`recall` before it learns on. Its arguments are those of :class:`StandardNetworkLearner`.
+    back with :meth:`recall` before it learns on.
+
+    Takes the arguments of :class:`StandardNetworkLearner`; there are no settings to choose.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
 
@@ -37,42 +42,57 @@ class JointLearner(StandardNetworkLearner):
     """
 
     problems = BOTH
-    _tasks: tuple[Task, ...] = ()
 
     def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
-        self._tasks = tuple(tasks)
+        self._data.tasks = tuple(tasks)
 
     @property
     def memory_bytes(self) -> int:
-        """Of weights, and of all examples as float32, a label being one number."""
-        examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._tasks)
+        """Bytes of weights, and of all examples as float32, a label being one number."""
+        examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._data.tasks)
         return super().memory_bytes + 4 * examples
 
-    def _check(self, task: Task) -> None:
-        super()._check(task)
+    def _check(self, task: Task) -> int:
+        outputs = super()._check(task)
         self._check_recalled()
         task.train.take(torch.tensor([0]))  # refuses where examples cannot be taken by number
+        return outputs
 
     def _check_recalled(self) -> None:
-        if len(self._tasks) != self.num_tasks:
+        if len(self._data.tasks) != self.num_tasks:
             raise ConfigurationError(
                 f"joint training needs the data of all {self.num_tasks} tasks learned before, and a saved learner comes"
                 " without them: give them back first, learner.recall(tasks)"
             )
 
+    def _make_parts(self) -> dict[str, Part]:
+        self._data = _Data()
+        return {**super()._make_parts(), "data": self._data}
+
     def _examples(self, task: Task) -> Examples:
         self._check_recalled()
         outputs = self._standard.outputs
         places = [outputs.of_task(number) for number in range(self.num_tasks + 1)]
-        return UnionExamples([each.train for each in (*self._tasks, task)], places, len(outputs))
+        return UnionExamples([each.train for each in (*self._data.tasks, task)], places, len(outputs))
 
     def _objective(self) -> Objective:
         return _UnionObjective(self._standard, self.training, self.problem)
 
-    def _end_task(self, task: Task) -> None:
-        super()._end_task(task)
-        self._tasks = (*self._tasks, task)
+
+class _Data(Part):
+    """The tasks that were learned, which no state holds."""
+
+    tasks: tuple[Task, ...] = ()
+
+    def end_task(self, task: Task) -> None:
+        self.tasks = (*self.tasks, task)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Data have to be given back."""
 
 
 class _UnionObjective(Objective):
@@ -111,3 +131,6 @@ class _UnionObjective(Objective):
             loss, merit = self._problem.loss(outputs, labels), self._problem.merit(outputs, labels).mean()
         loss.backward()
         return {"loss": loss.detach(), self._problem.metric.name: merit}
+
+
+METHODS = (Method("joint", "joint", JointLearner),)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from hypermnesia.learners.base import Prediction
+from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
+from hypermnesia.learners.method import Method
+from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, Distribution, VariationalAutoencoder
 from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
-from hypermnesia.replay.inputs import check_range
-from hypermnesia.settings import Settings, checked
+from hypermnesia.replay.model import check_range
+from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
+from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -42,6 +44,13 @@ class LikelihoodSettings(Settings):
     """What generates encoder and decoder, and how it is kept from forgetting."""
 
 
+class LikelihoodLearnerSettings(HypernetworkSettings):
+    """Settings of a hypernetwork that infers the task from the likelihood of each input."""
+
+    likelihood: LikelihoodSettings = LikelihoodSettings()
+    """Autoencoder whose likelihood of an input tells the task."""
+
+
 class LikelihoodLearner(GeneratedNetworkLearner):
     """A hypernetwork-protected network, and for each task a generated autoencoder that tells which task to answer for.
 
@@ -54,15 +63,16 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     autoencoder a class.
 
     Args:
-        module: The target network, with one head. It is copied, not changed.
-        likelihood: Fields of :class:`LikelihoodSettings`, or the settings themselves.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`HypernetworkSettings`, for the target network.
+        module: Target network, with one head. It is copied, not changed.
+        settings: All settings of the method together, instead of the keyword arguments up to `likelihood`.
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
+            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+            hypernetwork, as :class:`HypernetworkSettings` explains them.
+        likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
         >>> learner = LikelihoodLearner(nn.Linear(8, 2), hidden=(4,), chunk_size=9,
@@ -72,28 +82,40 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         [0]
     """
 
+    Settings = LikelihoodLearnerSettings
+    settings: LikelihoodLearnerSettings
     problems = BOTH
 
     def __init__(
         self,
         module: nn.Module,
+        settings: LikelihoodLearnerSettings | Mapping[str, Any] | None = None,
         *,
-        likelihood: LikelihoodSettings | Mapping[str, Any] | None = None,
+        embedding_dim: int = 24,
+        chunk_embedding_dim: int = 16,
+        hidden: Sequence[int] = (20, 20),
+        activation: ActivationName = "relu",
+        chunk_size: int | Literal["full"] | None = None,
+        compression: float | None = None,
+        initialization: Initialization = "xavier",
+        beta: float = 0.01,
+        lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
+        lookahead_rate: float | None = None,
+        gradient_through_lookahead: bool = False,
+        max_tasks: int | None = None,
+        regularizer: Literal["gram", "direct"] = "gram",
+        shared: Sequence[str] = (),
+        likelihood: LikelihoodSettings | Mapping[str, Any] = LikelihoodSettings(),  # noqa: B008 - immutable
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
-        **settings: Any,
     ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.likelihood = checked(LikelihoodSettings, likelihood or {})
+        settings = chosen(LikelihoodLearnerSettings, settings, locals())
         super().__init__(module, settings, training=training, seed=seed, device=device)
-        # Made when the shape of inputs is known.
-        self._autoencoder: ProtectedNetwork | None = None
 
-    @property
-    def num_weights(self) -> int:
-        """Numbers trained and kept, of both hypernetworks, embeddings included."""
-        return super().num_weights + (0 if self._autoencoder is None else self._autoencoder.num_weights)
+    def _make_parts(self) -> dict[str, Part]:
+        self._autoencoder = ShapedPart(self._make_autoencoder)
+        return {**super()._make_parts(), "autoencoder": self._autoencoder}
 
     def _infer(self, inputs: Tensor) -> Prediction:
         bounds = self._bounds(inputs)
@@ -103,8 +125,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
 
     def _bounds(self, inputs: Tensor) -> Tensor:
         """How unlikely each input is under each task, `[tasks, inputs]`."""
-        autoencoder = self._autoencoder
-        assert autoencoder is not None
+        autoencoder = self._autoencoder.made
         bounds = []
         with autoencoder.for_use():
             for task in range(autoencoder.hypernetwork.num_tasks):
@@ -112,56 +133,27 @@ class LikelihoodLearner(GeneratedNetworkLearner):
                 bounds.append(torch.cat([autoencoder(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]))
         return torch.stack(bounds)
 
-    def _check(self, task: Task) -> None:
-        super()._check(task)
-        if self.likelihood.distribution == "bernoulli":
+    def _check(self, task: Task) -> int:
+        outputs = super()._check(task)
+        if self.settings.likelihood.distribution == "bernoulli":
             check_range(task)
-
-    def _begin_task(self, task: Task) -> None:
-        self._autoencoder = self._autoencoder or self._make_autoencoder(tuple(task.train.input_shape))
-        super()._begin_task(task)
-        self._autoencoder.begin_task()
+        return outputs
 
     def _make_autoencoder(self, input_shape: tuple[int, ...]) -> ProtectedNetwork:
         seeds = self.seeds.child("autoencoder")
         with seeds.child("module").default_generator():
             module = VariationalAutoencoder(
-                math.prod(input_shape), **self.likelihood.model_dump(exclude={"hypernetwork"})
+                math.prod(input_shape), **self.settings.likelihood.model_dump(exclude={"hypernetwork"})
             )
-        return ProtectedNetwork(module.to(self.device), self.likelihood.hypernetwork, self.training, seeds)
+        return ProtectedNetwork(module.to(self.device), self.settings.likelihood.hypernetwork, self.training, seeds)
 
     def _objective(self) -> Objective:
-        autoencoder = self._autoencoder
-        assert autoencoder is not None
+        autoencoder = self._autoencoder.made
 
         def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
         return CombinedObjective(self._network_objective(), {"autoencoder": autoencoder.objective(bound)})
 
-    def _end_task(self, task: Task) -> None:
-        assert self._autoencoder is not None
-        super()._end_task(task)
-        self._autoencoder.end_task()
 
-    def _abandon_task(self) -> None:
-        assert self._autoencoder is not None
-        super()._abandon_task()
-        self._autoencoder.abandon_task()
-        if self.num_tasks == 0:
-            self._autoencoder = None  # so that inputs may have another shape
-
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), "likelihood": self.likelihood.model_dump(mode="json")}
-
-    def _state(self) -> dict[str, Any]:
-        autoencoder = None if self._autoencoder is None else self._autoencoder.state()
-        return {**super()._state(), "autoencoder": autoencoder}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        super()._load_state(state)
-        self._autoencoder = None
-        if state["autoencoder"] is not None:
-            assert self._input_shape is not None
-            self._autoencoder = self._make_autoencoder(self._input_shape)
-            self._autoencoder.load_state(state["autoencoder"])
+METHODS = (Method("hnet-likelihood", "HNET+likelihood", LikelihoodLearner, based_on="hnet"),)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
+from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.settings import SearchRange, Settings
+from hypermnesia.settings import SearchRange, Settings, chosen
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 
 class LwFSettings(Settings):
-    """How strongly old answers are kept.
+    """Settings of learning without forgetting.
 
     Example:
         >>> LwFSettings().weight
@@ -23,7 +27,7 @@ class LwFSettings(Settings):
     """
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(0.5, 5.0)] = 2.0
-    """Of the old answers."""
+    """Temperature of the old answers."""
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = "equal"
     """Share of old answers in the loss; `equal` gives every task so far the same."""
 
@@ -36,18 +40,17 @@ class LwFLearner(StandardNetworkLearner):
     Source: Li and Hoiem, Learning without forgetting, ECCV 2016; weighted as by van de Ven and Tolias, 2019.
 
     Args:
-        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        settings: All settings of the method together, instead of the next two; see :class:`LwFSettings`.
+        temperature: Temperature of the old answers.
+        weight: Share of old answers in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`LwFSettings`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
-        >>> from torch import nn
         >>> learner = LwFLearner(nn.Linear(2, 1), training={"iterations": 5})
         >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
         >>> learner.num_tasks
@@ -56,6 +59,21 @@ class LwFLearner(StandardNetworkLearner):
 
     Settings = LwFSettings
     settings: LwFSettings
+
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: LwFSettings | Mapping[str, Any] | None = None,
+        *,
+        temperature: float = 2.0,
+        weight: float | Literal["equal"] = "equal",
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        settings = chosen(LwFSettings, settings, locals())
+        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
 
     def _objective(self) -> Objective:
         weight, temperature = self.settings.weight, self.settings.temperature
@@ -78,3 +96,6 @@ class _CurrentInputs(Past):
     def batch(self, current: Tensor) -> PastBatch:
         tasks = (self._first + torch.arange(len(current), device=current.device)) % self._num_tasks
         return PastBatch(current, self._targets(current, tasks), tasks)
+
+
+METHODS = (Method("lwf", "LwF", LwFLearner),)

@@ -1,4 +1,4 @@
-"""A standard classifier that replayed inputs keep from forgetting: HNET+R, and deep generative replay."""
+"""A standard classifier that replayed inputs keep from forgetting: HNET+R, and deep generative replay (DGR)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
-from hypermnesia.replay.inputs import check_range
-from hypermnesia.settings import checked
+from hypermnesia.replay.model import check_range
+from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
+from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
+
+
+class ReplayLearnerSettings(Settings):
+    """Settings of a classifier with generative replay."""
+
+    replay: ReplaySettings = ReplaySettings()
+    """Replay model, and what is learned from replayed inputs."""
 
 
 class ReplayLearner(StandardNetworkLearner):
@@ -30,16 +38,15 @@ class ReplayLearner(StandardNetworkLearner):
     learning with deep generative replay, 2017.
 
     Args:
-        module: Ends in a linear layer, which becomes a growing head; its number of outputs does not matter. It is
-            copied, not changed.
+        module: Network that ends in a linear layer, which becomes a growing head; its number of outputs does not
+            matter. It is copied, not changed.
+        settings: All settings of the method together, instead of the next one.
+        replay: Replay model and what is learned from it: :class:`ReplaySettings`, or their fields as a dict.
         scenario: What will be known and asked: decides which outputs of the head a task has.
-        replay: Fields of :class:`ReplaySettings`, or the settings themselves.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range, or there is no linear layer.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.
 
     Example:
         >>> learner = ReplayLearner(nn.Linear(2, 1), training=TrainingSettings(iterations=100, learning_rate=0.02))
@@ -48,58 +55,72 @@ class ReplayLearner(StandardNetworkLearner):
         [1]
     """
 
-    Settings = ReplaySettings
-    settings: ReplaySettings
+    Settings = ReplayLearnerSettings
+    settings: ReplayLearnerSettings
 
     def __init__(
         self,
         module: nn.Module,
+        settings: ReplayLearnerSettings | Mapping[str, Any] | None = None,
         *,
+        replay: ReplaySettings | Mapping[str, Any] = ReplaySettings(),  # noqa: B008 - immutable
         scenario: Scenario = "class",
-        replay: ReplaySettings | Mapping[str, Any] | None = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        fields = dict(checked(ReplaySettings, replay or {}))
-        super().__init__(module, scenario=scenario, training=training, seed=seed, device=device, **fields)
-        self._classifier = ReplayClassifier(
-            self._standard, self.settings, self.training, self.seeds.child("classifier")
-        )
+        settings = chosen(ReplayLearnerSettings, settings, locals())
+        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
 
-    @property
-    def num_weights(self) -> int:
-        """Numbers trained and kept, of classifier and replay model, embeddings of all tasks so far included."""
-        return self._classifier.num_weights
+    def _make_parts(self) -> dict[str, Part]:
+        super()._make_parts()
+        seeds = self.seeds.child("classifier")
+        self._classifier = ReplayClassifier(self._standard, self.settings.replay, self.training, seeds)
+        return {"classifier": self._classifier}
 
     def replay(self, task: int, number: int) -> Tensor | None:
-        """Inputs of a task as it is remembered, made of the same noise each time, `[number, ...]`."""
+        """Inputs of a task as it is remembered, made from the same noise each time, `[number, ...]`.
+
+        Args:
+            task: Number of a learned task.
+            number: How many inputs.
+        """
         return self._classifier.replay(task, number)
 
-    def _check(self, task: Task) -> None:
-        super()._check(task)
+    def _check(self, task: Task) -> int:
+        outputs = super()._check(task)
         check_range(task)
-
-    def _begin_task(self, task: Task) -> None:
-        self._classifier.begin_task(tuple(task.train.input_shape), task.count_outputs())
+        return outputs
 
     def _objective(self) -> Objective:
         classifier, replay_model = self._classifier.objectives()
         return CombinedObjective(classifier, {"replay": replay_model})
 
-    def _end_task(self, task: Task) -> None:
-        self._classifier.end_task()
 
-    def _abandon_task(self) -> None:
-        self._classifier.abandon_task()
+_SELF_REPLAYING = {"weight": "equal", "model": {"kind": "self-replaying-vae"}}
+_KIND = "replay.model.kind"
 
-    def _settings(self) -> dict[str, Any]:
-        training = self.training.model_dump(mode="json")
-        replay = self.settings.model_dump(mode="json")
-        return {"scenario": self.scenario, "replay": replay, "training": training, "seed": self.seeds.root}
-
-    def _state(self) -> dict[str, Any]:
-        return self._classifier.state()
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._classifier.load_state(state)
+METHODS = (
+    Method("hnet-r", "HNET+R", ReplayLearner, fixed={_KIND: ("vae",)}),
+    Method(
+        "hnet-r-gan",
+        "HNET+R (GAN)",
+        ReplayLearner,
+        settings={"replay": {"model": {"kind": "gan"}}},
+        fixed={_KIND: ("gan",)},
+    ),
+    Method(
+        "dgr",
+        "DGR",
+        ReplayLearner,
+        settings={"replay": {**_SELF_REPLAYING, "temperature": None}},
+        fixed={_KIND: ("self-replaying-vae",), "replay.temperature": (None,)},
+    ),
+    Method(
+        "dgr-distill",
+        "DGR+distill",
+        ReplayLearner,
+        settings={"replay": {**_SELF_REPLAYING, "temperature": 2.0}},
+        fixed={_KIND: ("self-replaying-vae",)},
+    ),
+)

@@ -9,11 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from hypermnesia.learners.consolidation import Answers, ConsolidatedLearner, Consolidation
+from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
+from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, si
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
-from hypermnesia.settings import SearchRange, Settings
-from hypermnesia.tasks.examples import Examples
+from hypermnesia.settings import SearchRange, Settings, chosen
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.settings import TrainingSettings
 
 
 class SISettings(Settings):
@@ -25,7 +28,7 @@ class SISettings(Settings):
     """
 
     strength: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-2, 1e6, log=True)] = 1.0
-    """c, of the penalty in the loss."""
+    """c, strength of the penalty in the loss."""
     damping: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-3, 1.0, log=True)] = 0.1
     """ξ, which bounds the importance of weights that hardly moved."""
 
@@ -34,33 +37,34 @@ class IntelligentConsolidation(Consolidation):
     """Holds weights as their moves have lowered the loss of old tasks.
 
     Args:
-        settings: How strongly.
-        device: Where the weights are.
+        settings: Strength of the penalty.
+        held: Network whose weights are held.
+        device: Device of the weights.
     """
 
-    def __init__(self, settings: SISettings, device: torch.device) -> None:
+    def __init__(self, settings: SISettings, held: HeldNetwork, device: torch.device) -> None:
         self._settings = settings
+        self._held = held
         self._device = device
         self._penalty = QuadraticPenalty()
         # Of the task that is being learned.
         self._integral: si.PathIntegral | None = None
 
-    def begin_task(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        """Watch the weights from here on."""
-        self._integral = si.PathIntegral(parameters)
-
     def penalty(self) -> Penalty | None:
-        """In the first task too, where it only watches."""
+        """Quadratic penalty, which in the first task only watches the weights."""
         assert self._integral is not None
         return _Intelligent(self._penalty, self._integral, self._settings.strength)
 
-    def end_task(
-        self, parameters: Mapping[str, nn.Parameter], answers: Answers, examples: Examples, first_label: int
-    ) -> None:
-        """Hold the weights there, as they have contributed."""
+    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+        """Watch the weights from here on."""
+        self._integral = si.PathIntegral(self._held.weights())
+
+    def end_task(self, task: Task) -> None:
+        """Hold the weights where they are, as they have contributed."""
         assert self._integral is not None
-        contributions, start = self._integral.finish(parameters), self._integral.start
-        self._penalty = si.with_task(self._penalty, contributions, start, parameters, self._settings.damping)
+        weights = self._held.weights()
+        contributions, start = self._integral.finish(weights), self._integral.start
+        self._penalty = si.with_task(self._penalty, contributions, start, weights, self._settings.damping)
         self._integral = None
 
     def abandon_task(self) -> None:
@@ -68,16 +72,16 @@ class IntelligentConsolidation(Consolidation):
         self._integral = None
 
     def state(self) -> dict[str, Any]:
-        """Of all tasks so far, and of the one being learned."""
+        """Penalty of all tasks so far, and what was watched of the one being learned."""
         integral = None if self._integral is None else self._integral.state()
         return {"penalty": self._penalty.state(), "integral": integral}
 
-    def load_state(self, state: dict[str, Any], parameters: Mapping[str, nn.Parameter]) -> None:
-        """Take over what :meth:`state` gave."""
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state that :meth:`state` returned."""
         self._penalty = QuadraticPenalty.of_state(state["penalty"], self._device)
         self._integral = None
         if state["integral"] is not None:
-            self._integral = si.PathIntegral(parameters)
+            self._integral = si.PathIntegral(self._held.weights())
             self._integral.load_state(state["integral"])
 
 
@@ -87,15 +91,15 @@ class SILearner(ConsolidatedLearner):
     Source: Zenke, Poole and Ganguli, Continual learning through synaptic intelligence, ICML 2017.
 
     Args:
-        module: Ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        settings: All settings of the method together, instead of the next two; see :class:`SISettings`.
+        strength: c, strength of the penalty in the loss.
+        damping: ξ, which bounds the importance of weights that hardly moved.
         scenario: What will be known and asked.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`SISettings`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
         >>> learner = SILearner(nn.Linear(2, 1), strength=10, training={"iterations": 5})
@@ -107,9 +111,23 @@ class SILearner(ConsolidatedLearner):
     Settings = SISettings
     settings: SISettings
 
-    def __init__(self, module: nn.Module, **arguments: Any) -> None:
-        super().__init__(module, **arguments)
-        self._consolidation = IntelligentConsolidation(self.settings, self.device)
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: SISettings | Mapping[str, Any] | None = None,
+        *,
+        strength: float = 1.0,
+        damping: float = 0.1,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        settings = chosen(SISettings, settings, locals())
+        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+
+    def _make_consolidation(self, held: HeldNetwork) -> Consolidation:
+        return IntelligentConsolidation(self.settings, held, self.device)
 
 
 class _Intelligent(Penalty):
@@ -121,3 +139,6 @@ class _Intelligent(Penalty):
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         self._integral.record(parameters)
         return self._strength * self._penalty.accumulate_gradients(parameters, self._strength)
+
+
+METHODS = (Method("si", "SI", SILearner),)

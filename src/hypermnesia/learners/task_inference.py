@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hypermnesia.learners.base import Prediction
+from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import GeneratedNetworkLearner
-from hypermnesia.replay import HardReplaySettings, ReplayClassifier, ReplaySettings
-from hypermnesia.replay.inputs import check_range
-from hypermnesia.settings import checked
+from hypermnesia.learners.method import Method
+from hypermnesia.learners.prediction import Prediction
+from hypermnesia.networks import ActivationName
+from hypermnesia.protection import HypernetworkSettings
+from hypermnesia.replay import HardReplaySettings, ReplayClassifier
+from hypermnesia.replay.model import check_range
+from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
+from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
+
+
+class TaskInferenceLearnerSettings(HypernetworkSettings):
+    """Settings of a hypernetwork with a task classifier."""
+
+    replay: HardReplaySettings = HardReplaySettings()
+    """Replay model, and what the task classifier learns from replayed inputs."""
 
 
 class TaskInferenceLearner(GeneratedNetworkLearner):
@@ -31,16 +42,17 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 2.2.
 
     Args:
-        module: The target network, with one head. It must end in a linear layer: a copy of it with a growing head in
+        module: Target network, with one head. It must end in a linear layer: a copy of it with a growing head in
             that place is the task classifier. It is not changed.
-        replay: Fields of :class:`HardReplaySettings`, or the settings themselves.
-        training: How each task is optimized: settings, or their fields as a dict.
-        seed: Root of everything random in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
-        settings: Fields of :class:`HypernetworkSettings`, such as `compression=0.5` or `beta=0.01`.
+        settings: All settings of the method together, instead of the keyword arguments up to `replay`.
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
+            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+            hypernetwork, as :class:`HypernetworkSettings` explains them.
+        replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
-        ConfigurationError: If a setting is unknown, of the wrong type or out of range, or there is no linear layer.
+        ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.
 
     Example:
         >>> learner = TaskInferenceLearner(nn.Linear(2, 2), hidden=(4,), chunk_size=3,
@@ -50,67 +62,76 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         [0]
     """
 
+    Settings = TaskInferenceLearnerSettings
+    settings: TaskInferenceLearnerSettings
+
     def __init__(
         self,
         module: nn.Module,
+        settings: TaskInferenceLearnerSettings | Mapping[str, Any] | None = None,
         *,
-        replay: ReplaySettings | Mapping[str, Any] | None = None,
+        embedding_dim: int = 24,
+        chunk_embedding_dim: int = 16,
+        hidden: Sequence[int] = (20, 20),
+        activation: ActivationName = "relu",
+        chunk_size: int | Literal["full"] | None = None,
+        compression: float | None = None,
+        initialization: Initialization = "xavier",
+        beta: float = 0.01,
+        lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
+        lookahead_rate: float | None = None,
+        gradient_through_lookahead: bool = False,
+        max_tasks: int | None = None,
+        regularizer: Literal["gram", "direct"] = "gram",
+        shared: Sequence[str] = (),
+        replay: HardReplaySettings | Mapping[str, Any] = HardReplaySettings(),  # noqa: B008 - immutable
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
-        **settings: Any,
     ) -> None:
-        # First, so that what is wrong with them is told before anything is made.
-        self.replay_settings = checked(HardReplaySettings, replay or {})
+        settings = chosen(TaskInferenceLearnerSettings, settings, locals())
         super().__init__(module, settings, training=training, seed=seed, device=device)
-        # To the task classifier every task is a single class.
+
+    def _make_parts(self) -> dict[str, Part]:
         seeds = self.seeds.child("task classifier")
         standard = StandardNetwork(self._module, "class", self.training, seeds)
-        self._classifier = ReplayClassifier(standard, self.replay_settings, self.training, seeds)
-
-    @property
-    def num_weights(self) -> int:
-        """Numbers trained and kept: of hypernetworks, task classifier and replay model, embeddings included."""
-        return super().num_weights + self._classifier.num_weights
+        self._classifier = _TaskClassifier(standard, self.settings.replay, self.training, seeds)
+        return {**super()._make_parts(), "task_classifier": self._classifier}
 
     def replay(self, task: int, number: int) -> Tensor | None:
-        """Inputs of a task as it is remembered, made of the same noise each time, `[number, ...]`."""
+        """Inputs of a task as it is remembered, made from the same noise each time, `[number, ...]`.
+
+        Args:
+            task: Number of a learned task.
+            number: How many inputs.
+        """
         return self._classifier.replay(task, number)
 
     def _infer(self, inputs: Tensor) -> Prediction:
         certainty, tasks = self._classifier.standard.logits(inputs).softmax(1).max(1)
         return self._answer(inputs, tasks, certainty)
 
-    def _check(self, task: Task) -> None:
-        super()._check(task)
+    def _check(self, task: Task) -> int:
+        outputs = super()._check(task)
         check_range(task)
-
-    def _begin_task(self, task: Task) -> None:
-        super()._begin_task(task)
-        self._classifier.begin_task(tuple(task.train.input_shape), 1)
+        return outputs
 
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
-        others = {"task_classifier": _OfTask(task_classifier), "replay": _OfTask(replay_model)}
-        return CombinedObjective(self._network_objective(), others)
+        return CombinedObjective(
+            self._network_objective(), {"task_classifier": task_classifier, "replay": replay_model}
+        )
 
-    def _end_task(self, task: Task) -> None:
-        super()._end_task(task)
-        self._classifier.end_task()
 
-    def _abandon_task(self) -> None:
-        super()._abandon_task()
-        self._classifier.abandon_task()
+class _TaskClassifier(ReplayClassifier):
+    """A classifier to which every task is a single class."""
 
-    def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), "replay": self.replay_settings.model_dump(mode="json")}
+    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+        super().begin_task(1, input_shape)
 
-    def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "task_classifier": self._classifier.state()}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        super()._load_state(state)
-        self._classifier.load_state(state["task_classifier"])
+    def objectives(self) -> tuple[Objective, Objective]:
+        of_network, of_model = super().objectives()
+        return _OfTask(of_network), _OfTask(of_model)
 
 
 class _OfTask(Objective):
@@ -127,3 +148,6 @@ class _OfTask(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         return self._objective.accumulate_gradients(inputs, torch.zeros_like(labels), optimizer)
+
+
+METHODS = (Method("hnet-tir", "HNET+TIR", TaskInferenceLearner, based_on="hnet"),)

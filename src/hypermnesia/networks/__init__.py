@@ -1,8 +1,7 @@
-"""Target networks that ship with the package, and what standard classifiers are made of."""
+"""Networks that ship with the package: perceptron, variational autoencoder, classifier with a growing head."""
 
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
 from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder
 from hypermnesia.networks.growing import GrowingClassifier
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName, mlp
 
 __all__ = ["ACTIVATIONS", "ActivationName", "Distribution", "GrowingClassifier", "VariationalAutoencoder", "mlp"]

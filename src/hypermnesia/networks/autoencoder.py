@@ -1,4 +1,4 @@
-"""The variational autoencoder as one module, from inputs to how unlikely they are."""
+"""A variational autoencoder as one module, from inputs to a bound of their negative log-likelihoods."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.networks.activations import ActivationName
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.perceptron import ActivationName, mlp
 
 Distribution = Literal["bernoulli", "normal"]
 
@@ -21,22 +20,22 @@ _HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
 
 
 class VariationalAutoencoder(nn.Module):
-    """An encoder and a decoder; gives an upper bound of minus the logarithm of each input's likelihood.
+    """Variational autoencoder; gives an upper bound of the negative log-likelihood of each input.
 
-    That is how unlikely the input is given its reconstruction, plus the divergence of the latents from N(0, 1), both
-    per number of the input (the negative evidence lower bound). In training mode the latents are drawn; else they are
-    the encoder's means, so that the same input always gets the same answer.
+    The bound (the negative evidence lower bound) is the reconstruction loss plus the divergence of the latents from
+    N(0, 1), both divided by the input's number of elements. In training mode the latents are drawn; else they are the
+    encoder's means, so that the same input always gets the same value.
 
     Source: Kingma and Welling, Auto-encoding variational Bayes, 2014.
 
     Args:
-        numbers: In one flattened input.
-        latent_dim: Numbers that an input is encoded in.
+        numbers: Number of elements of one input.
+        latent_dim: Number of latent variables.
         encoder_hidden: Widths of the encoder's hidden layers.
-        decoder_hidden: Likewise of the decoder.
-        activation: Between all layers.
-        distribution: Of an input given its reconstruction: `bernoulli`, for numbers in [0, 1], or `normal`, for any,
-            whose one standard deviation is learned.
+        decoder_hidden: Widths of the decoder's hidden layers.
+        activation: Activation function between all layers.
+        distribution: Distribution of an input given its reconstruction: `bernoulli`, for inputs in [0, 1], or
+            `normal`, for any inputs, with one learned standard deviation.
 
     Example:
         >>> VariationalAutoencoder(64, latent_dim=8)(torch.rand(5, 1, 8, 8)).shape
@@ -60,7 +59,7 @@ class VariationalAutoencoder(nn.Module):
         self.decoder = mlp(latent_dim, decoder_hidden, numbers, activation)
 
     def forward(self, inputs: Tensor) -> Float[Tensor, " inputs"]:
-        """The bound for each input."""
+        """Return the bound for each input."""
         inputs = inputs.flatten(1)
         mean, log_variance = self.encoder(inputs).chunk(2, dim=1)
         # Variances from exp(-8) to exp(8): generated for a task not learned yet, an encoder may say anything.
@@ -72,7 +71,7 @@ class VariationalAutoencoder(nn.Module):
         return bound
 
     def _surprise(self, reconstruction: Tensor, inputs: Tensor) -> Tensor:
-        """Minus the logarithm of how likely each number is given its reconstruction."""
+        """The negative log-likelihood of each element given its reconstruction."""
         if self.log_scale is None:
             return functional.binary_cross_entropy_with_logits(reconstruction, inputs, reduction="none")
         # From exp(-4) to exp(4), for the same reason as the variances.

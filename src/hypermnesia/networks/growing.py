@@ -1,4 +1,4 @@
-"""A standard classifier whose head grows as classes arrive."""
+"""A classifier whose head grows as classes arrive."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hypermnesia.errors import ConfigurationError
 
 
 class GrowingClassifier(nn.Module):
-    """A copy of a module whose last linear layer, the head, starts without outputs and gets more as classes arrive.
+    """Copy of a module whose last linear layer, the head, starts without outputs and gets more as classes arrive.
 
     The head is the last `nn.Linear` in the order of `module.named_modules()`. Its parameters are new ones whenever the
     number of outputs changes: make optimizers after that, and load a state into a classifier that has grown as far.
 
     Args:
-        module: A classifier that ends in an `nn.Linear`; it is only looked at.
+        module: Classifier that ends in an `nn.Linear`; it is copied, not changed.
 
     Raises:
-        ConfigurationError: If there is no `nn.Linear`, or its width is not known yet.
+        ConfigurationError: There is no `nn.Linear`, or its width is not known yet.
 
     Example:
         >>> classifier = GrowingClassifier(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 10)))
@@ -53,30 +53,30 @@ class GrowingClassifier(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Classes that the head tells apart so far."""
+        """Number of outputs of the head so far."""
         return self._head.out_features
 
     def forward(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
-        """Logits of all classes that have arrived, `[inputs, num_outputs]`.
+        """Return the logits of all classes that have arrived, `[inputs, num_outputs]`.
 
         Args:
-            inputs: As the module takes them, `[inputs, ...]`.
+            inputs: Inputs of the module, `[inputs, ...]`.
         """
         logits: Tensor = self.module(inputs)
         return logits
 
     def grow(self, outputs: int, generator: torch.Generator | None = None) -> None:
-        """Add outputs behind those there are, which keep their weights bit for bit.
+        """Add outputs behind the old ones, which keep their weights bit for bit.
 
         New weights start Xavier-uniform, new biases at zero. They are drawn on the CPU: the same generator gives the
-        same numbers on any device.
+        same weights on any device.
 
         Args:
-            outputs: How many more, at least 0.
-            generator: Source of the new numbers, on the CPU; None for the global one.
+            outputs: Number of outputs to add, at least 0.
+            generator: Generator of the new weights, on the CPU; None for the global one.
 
         Raises:
-            ConfigurationError: If `outputs` is negative.
+            ConfigurationError: `outputs` is negative.
         """
         if outputs < 0:
             raise ConfigurationError(f"a head grows by 0 or more outputs, not by {outputs}: to drop some, shrink it")
@@ -93,10 +93,10 @@ class GrowingClassifier(nn.Module):
         """Drop the newest outputs, as if they had never been added; the others keep their weights bit for bit.
 
         Args:
-            outputs: How many to drop, from 0 to all.
+            outputs: Number of outputs to drop, from 0 to all.
 
         Raises:
-            ConfigurationError: If there are not as many, or `outputs` is negative.
+            ConfigurationError: There are not as many, or `outputs` is negative.
         """
         if not 0 <= outputs <= self.num_outputs:
             raise ConfigurationError(f"a head of {self.num_outputs} outputs cannot drop {outputs} of them")

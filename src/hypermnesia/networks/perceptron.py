@@ -1,26 +1,37 @@
-"""The multilayer perceptron of the published experiments."""
+"""The multilayer perceptron of the published experiments, and the activation functions that settings can name."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import nn
 from torch.nn.utils import skip_init
 
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+
+ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:
-    """A fully connected network that flattens whatever shape its input has.
+    """Make a fully connected network that flattens whatever shape its input has.
 
-    Weights start Xavier-uniform, biases at zero, drawn from torch's default generator.
+    Weights start Xavier-uniform, drawn from torch's default generator, and biases at zero.
 
     Args:
-        inputs: Numbers in one flattened input.
+        inputs: Number of elements of one input.
         hidden: Width of each hidden layer; empty for a linear map.
-        outputs: Width of the last layer, which has no activation.
-        activation: Between all layers.
+        outputs: Width of the last layer, which has no activation function.
+        activation: Activation function between all layers.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""How many weights multilayer perceptrons have, and which of them have a given number."""
+"""Numbers of weights of multilayer perceptrons, and the widths that give a wanted number."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 
 def num_weights(inputs: int, hidden: Sequence[int], outputs: int) -> int:
-    """Weights and biases of an `mlp` of these widths.
+    """Count the weights and biases of an `mlp` of these widths.
 
     Args:
-        inputs: Numbers in one flattened input.
+        inputs: Number of elements of one input.
         hidden: Width of each hidden layer.
         outputs: Width of the last layer.
 
@@ -24,13 +24,13 @@ def num_weights(inputs: int, hidden: Sequence[int], outputs: int) -> int:
 
 
 def widths_of_size(inputs: int, hidden: Sequence[int], outputs: Sequence[int], size: int) -> tuple[int, ...] | None:
-    """The hidden widths, all scaled by one factor, with which several networks together come nearest to a size.
+    """Scale the hidden widths of several networks by one factor, so that together they come nearest to a size.
 
     Args:
-        inputs: Numbers in one flattened input.
+        inputs: Number of elements of one input.
         hidden: Widths to scale; at least one.
-        outputs: Of each of the networks.
-        size: Weights wanted of all of them together.
+        outputs: Number of outputs of each network.
+        size: Wanted number of weights and biases of all networks together.
 
     Returns:
         Width of each hidden layer; None if networks of width one already have more.

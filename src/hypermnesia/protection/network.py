@@ -15,12 +15,13 @@ from torch.func import functional_call
 from hypermnesia.errors import CheckpointError
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.protection.adaptation import AdaptationObjective
-from hypermnesia.protection.objective import Loss, ProtectedObjective
+from hypermnesia.protection.objective import AdaptationObjective, Loss, ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
+from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -31,7 +32,7 @@ _NUMBERS_AT_A_TIME = 2**24
 """Weights and activations of networks that are asked together; a matter of memory and speed only."""
 
 
-class ProtectedNetwork:
+class ProtectedNetwork(Part):
     """A module whose weights a hypernetwork generates for each task, and which forgets none.
 
     Holds the hypernetwork, what the module keeps of its own (parameters that are not generated), the statistics that
@@ -133,7 +134,7 @@ class ProtectedNetwork:
         finally:
             self.module.train(was_training)
 
-    def begin_task(self) -> None:
+    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for one more task: an embedding, statistics as the module has them, a snapshot of Θ_h."""
         self._snapshot = {name: p.detach().clone() for name, p in self.hypernetwork.shared_parameters().items()}
         number = self.hypernetwork.num_tasks
@@ -177,8 +178,8 @@ class ProtectedNetwork:
             penalty,
         )
 
-    def end_task(self) -> None:
-        """Keep what was learned."""
+    def end_task(self, task: Task | None = None) -> None:
+        """Keep what was learned of the task."""
         before = dict(self.module.named_buffers())
         self._buffers[-1] = {n: b for n, b in self._buffers[-1].items() if not torch.equal(b, before[n])}
         self.hypernetwork.task_embeddings.requires_grad_(False)

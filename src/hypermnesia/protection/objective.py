@@ -1,4 +1,4 @@
-"""The two gradients of a step: the task loss, and the output regularizer at the candidate point."""
+"""Objectives of a generated network: task loss and output regularizer, or the task's embedding alone."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.training.trainer import Objective
 
 Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""The task loss of generated weights by name, a batch of inputs and its labels; and scalars worth showing."""
+"""Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
 
 
 class ProtectedObjective(Objective):
-    """L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
+    """Objective L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
 
-    ΔΘ_h is what the optimizer would do on the task loss alone. Only Θ_h gets the regularizer's gradient; the current
-    task's embedding, and parameters that are learned along with it, get that of the task loss.
+    ΔΘ_h is the step that the optimizer would take on the task loss alone. Only Θ_h gets the regularizer's gradient;
+    the current task's embedding, and parameters learned along with it, get that of the task loss.
 
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, equation 2 and appendix A.
 
     Args:
-        hypernetwork: The newest task is the one to learn.
-        loss: L_task, a function of the generated weights.
-        snapshot: Θ_h before the task was begun.
-        settings: β, lookahead and the number of past tasks a step.
-        seeds: Where the choice of past tasks draws from.
+        hypernetwork: Hypernetwork whose newest task is the one to learn.
+        loss: Task loss L_task, a function of the generated weights.
+        snapshot: Parameters Θ_h before the task was begun, by name.
+        settings: Settings of β, of the lookahead and of the number of past tasks a step.
+        seeds: Seeds of the choice of past tasks.
         others: Parameters of the loss that are not generated, such as those of an encoder.
-        penalty: Holds Θ_h itself, instead of what is generated from it (β = 0); None for none.
+        penalty: Penalty on moving Θ_h itself, instead of the regularizer (β = 0); None for none.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class ProtectedObjective(Objective):
             self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Θ_h, the current task's embedding, and the others."""
+        """Return Θ_h, the current task's embedding, and the others."""
         return [*self._theta.values(), self._embedding, *self._others]
 
     def prepare(self, iteration: int) -> None:
-        """Choose the past tasks of a step, where not all of them count in every step."""
+        """Choose the past tasks that the regularizer covers in a step, where it does not cover all."""
         if self._subset is not None:
             generator = self._seeds.child("past tasks", iteration).generator()
             self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add both gradients to `.grad`; returns loss, task loss, regularizer and what the loss reports."""
+        """Add both gradients to `.grad`; return loss, task loss, regularizer and the scalars of the task loss."""
         task_loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
         beta = self._settings.beta
         if self._regularizer is None:
@@ -105,7 +105,7 @@ class ProtectedObjective(Objective):
             }
 
     def _candidate(self, optimizer: Optimizer, gradients: dict[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
-        """Θ_h + ΔΘ_h by name."""
+        """The candidate Θ_h + ΔΘ_h, by name."""
         only = set(self._theta.values())
         match self._settings.lookahead:
             case "none":
@@ -117,3 +117,33 @@ class ProtectedObjective(Objective):
             case "optimizer":
                 candidates = lookahead(optimizer, gradients, only=only)
         return dict(zip(self._theta, candidates, strict=True))
+
+
+class AdaptationObjective(Objective):
+    """Objective L_task(Θ_h, e^(T)) with e^(T) as its only parameter.
+
+    It needs no regularizer: where Θ_h does not move, nothing that is generated for other tasks can change.
+
+    Args:
+        hypernetwork: Hypernetwork whose newest task is the one to learn.
+        loss: Task loss L_task, a function of the generated weights.
+    """
+
+    def __init__(self, hypernetwork: Hypernetwork, loss: Loss) -> None:
+        self._hypernetwork = hypernetwork
+        self._loss = loss
+        self._theta = {name: parameter.detach() for name, parameter in hypernetwork.shared_parameters().items()}
+        self._embedding = hypernetwork.task_embeddings[-1]
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the current task's embedding."""
+        return [self._embedding]
+
+    def prepare(self, iteration: int) -> None:
+        """Do nothing: this objective makes no random choices."""
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add the gradient to `.grad` of the embedding; return the loss and the scalars of the task loss."""
+        loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
+        loss.backward()
+        return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}

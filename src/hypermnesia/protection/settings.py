@@ -1,4 +1,4 @@
-"""The settings of a hypernetwork-protected learner, checked when made."""
+"""Settings of a hypernetwork and of its regularizer."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hypermnesia.initialization import Initialization
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks.perceptron import ActivationName
 from hypermnesia.settings import SearchRange, Settings
 
 Size = Annotated[int, Field(ge=1)]
 
 
 class HypernetworkSettings(Settings):
-    """What the hypernetwork looks like, and how it is kept from forgetting.
+    """Settings of a hypernetwork: its architecture, and the regularizer that keeps it from forgetting.
 
     Example:
         >>> HypernetworkSettings(compression=0.5).hidden
@@ -22,34 +22,35 @@ class HypernetworkSettings(Settings):
     """
 
     embedding_dim: Size = 24
-    """Numbers in a task embedding: the memory a task costs."""
+    """Dimension of a task embedding: the number of weights stored for each task."""
     chunk_embedding_dim: Size = 16
-    """Numbers in a chunk embedding."""
+    """Dimension of a chunk embedding."""
     hidden: tuple[Size, ...] = (20, 20)
     """Widths of the hypernetwork's hidden layers."""
     activation: ActivationName = "relu"
-    """Of the hypernetwork."""
+    """Activation function of the hypernetwork's hidden layers."""
     chunk_size: Size | Literal["full"] | None = None
-    """Target weights per chunk; `full` for all at once. Exclusive with `compression`."""
+    """Number of target weights in a chunk; `full` for all at once. Exclusive with `compression`."""
     compression: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Hypernetwork weights per target weight, from which the chunk size follows. Neither given: 1."""
+    """Ratio of hypernetwork weights to target weights, from which the chunk size follows; null for 1 where no chunk
+    size is given either. Exclusive with `chunk_size`."""
     initialization: Initialization = "xavier"
-    """Of the hypernetwork's weights."""
+    """Initialization of the hypernetwork's weights."""
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-4, 1.0, log=True)] = 0.01
     """Strength of the output regularizer; 0 turns it off."""
     lookahead: Literal["optimizer", "sgd", "none"] = "optimizer"
-    """Where the regularizer is evaluated: at what the optimizer, or a plain gradient step, would do on the task loss
-    alone, or where the weights are."""
+    """Point at which the regularizer is evaluated: `optimizer` or `sgd` for the weights after the optimizer's step, or
+    a gradient step, on the task loss alone; `none` for the weights as they are."""
     lookahead_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Rate of the plain gradient step of `lookahead: sgd`; null for the learning rate."""
+    """Step size of `lookahead: sgd`; null for the learning rate."""
     gradient_through_lookahead: bool = False
-    """Differentiate through the candidate step too (slower)."""
+    """Whether the regularizer's gradient flows through the lookahead step too, which is slower."""
     max_tasks: Size | None = None
-    """Past tasks in the regularizer per step, drawn at random; null for all."""
+    """Number of past tasks that the regularizer covers in a step, drawn at random; null for all."""
     regularizer: Literal["gram", "direct"] = "gram"
-    """How the output regularizer is computed: both give the same, gram is fast."""
+    """Algorithm of the output regularizer: `gram` and `direct` give the same value, `gram` is fast."""
     shared: tuple[str, ...] = ()
-    """Patterns (`encoder.*`) of parameters that are not generated but stay as they are, shared by all tasks."""
+    """Patterns (such as `encoder.*`) of parameters that are not generated but stay as they are, shared by all tasks."""
 
     @model_validator(mode="after")
     def _consistent(self) -> HypernetworkSettings:

@@ -1,4 +1,4 @@
-"""Where the next step of an optimizer would lead, without taking it: Θ_h + ΔΘ_h of the output regularizer."""
+"""The parameters after an optimizer's next step, without taking it: Θ_h + ΔΘ_h of the output regularizer."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ SUPPORTED: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW, RMSprop)
 def lookahead(
     optimizer: Optimizer, gradients: Mapping[Tensor, Tensor] | None = None, *, only: Collection[Tensor] | None = None
 ) -> list[Tensor]:
-    """The parameters as the next `optimizer.step()` would leave them; optimizer and parameters stay as they are.
+    """Compute the parameters after the next `optimizer.step()`; optimizer and parameters stay as they are.
 
     The optimizer's own step runs on copies of its parameters and state, so the result equals a real step bit for
-    bit, with every option the optimizer has.
+    bit, with every option of the optimizer.
 
     Args:
-        optimizer: An SGD, Adam, AdamW or RMSprop of `torch.optim`.
-        gradients: None to use `parameter.grad`; the candidates are then constants. Or a gradient for each
-            parameter, computed with `create_graph=True`: the candidates are then functions of parameters and
-            gradients, through which one can differentiate.
-        only: The parameters to look at; None for all the optimizer has.
+        optimizer: Optimizer of `torch.optim`: an SGD, Adam, AdamW or RMSprop.
+        gradients: Gradient of each parameter, computed with `create_graph=True`: the candidates are then
+            differentiable functions of parameters and gradients. None to use `parameter.grad`: the candidates are then
+            constants.
+        only: Parameters to compute; None for all parameters of the optimizer.
 
     Returns:
-        A tensor for each of these parameters, in the optimizer's order, group by group.
+        Candidate for each of these parameters, in the optimizer's order, group by group.
 
     Raises:
-        ConfigurationError: For any other optimizer.
+        ConfigurationError: The optimizer is of another kind.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(1))
@@ -46,8 +46,8 @@ def lookahead(
     if type(optimizer) not in SUPPORTED:
         names = ", ".join(kind.__name__ for kind in SUPPORTED)
         raise ConfigurationError(
-            f"lookahead does not know {type(optimizer).__name__}: use one of {names} of torch.optim, or lookahead"
-            " by a plain gradient step, or none"
+            f"lookahead does not know {type(optimizer).__name__}: use one of {names} of torch.optim, or set lookahead"
+            " to 'sgd' or 'none'"
         )
     copies: dict[Tensor, Tensor] = {}
     groups: list[dict[str, Any]] = []
@@ -96,7 +96,9 @@ def gradient_step(
     *,
     only: Collection[Tensor] | None = None,
 ) -> list[Tensor]:
-    """Like :func:`lookahead`, by a plain gradient step of the given rate, whatever the optimizer is.
+    """Compute the parameters after one gradient step of the given rate, whatever the optimizer is.
+
+    Arguments and result are those of :func:`lookahead`.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(1))
@@ -112,7 +114,7 @@ def gradient_step(
 
 
 def _finite_derivative(gradient: Tensor) -> Tensor:
-    """The same tensor, through which no infinite or undefined derivative flows back.
+    """Copy a tensor so that no infinite or undefined derivative flows back through it.
 
     Adam and RMSprop divide by √v, whose derivative is undefined at v = 0: where a gradient has always been exactly
     zero, as that of a weight behind a dead unit.

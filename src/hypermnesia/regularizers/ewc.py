@@ -1,4 +1,4 @@
-"""Elastic weight consolidation: each past task's Fisher information says how much a parameter matters to it."""
+"""Elastic weight consolidation: a quadratic penalty weighted by the Fisher information of past tasks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypermnesia.regularizers.quadratic import QuadraticPenalty, padded
 def with_task(
     penalty: QuadraticPenalty, fisher: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
 ) -> QuadraticPenalty:
-    """`penalty` and ½ Σ_i F_t,i (θ_i − θ_t,i)², the parabola of one more task, as one parabola.
+    """Add ½ Σ_i F_t,i (θ_i − θ_t,i)², the penalty of one more task, to a penalty; the sum is again one parabola.
 
-    The sum over all tasks is exact, yet memory does not grow with their number: parabolas add up to a parabola.
+    The sum over all tasks is exact, yet memory does not grow with their number.
     Completing the square, with `m` the anchor and `F` the importance so far,
 
         F(θ − m)² + F_t(θ − θ_t)² = (F + F_t)(θ − m')² + F F_t/(F + F_t) · (θ_t − m)²
@@ -28,9 +28,10 @@ def with_task(
     over past tasks.
 
     Args:
-        penalty: Of the tasks before; an empty one for the first task.
-        fisher: F_t by name, each of its parameter's shape, not negative. What the penalty has beyond it is kept.
-        parameters: θ_t by name, as task t left them; copied. They may have more rows than the penalty knows.
+        penalty: Penalty of the earlier tasks; an empty one for the first task.
+        fisher: Fisher information F_t by name, each of its parameter's shape, not negative. Other parameters of the
+            penalty keep theirs.
+        parameters: Parameters θ_t after task t, by name; copied. They may have more rows than those of the penalty.
 
     Returns:
         A new penalty; the old one stays as it is.
@@ -57,7 +58,7 @@ def with_task(
 def online(
     penalty: QuadraticPenalty, fisher: Mapping[str, Tensor], parameters: Mapping[str, Tensor], decay: float
 ) -> QuadraticPenalty:
-    """One parabola around the last task's parameters, with a running sum of Fisher information: F' = γF + F_t.
+    """Make a penalty around the last task's parameters, with a running sum of Fisher information: F' = γF + F_t.
 
     The penalty is ½ Σ_i F'_i (θ_i − θ_t,i)². Schwarz et al. multiply it by γ once more (equation 8); that factor
     belongs to the strength of the penalty.
@@ -66,11 +67,11 @@ def online(
     scenarios for continual learning, 2019.
 
     Args:
-        penalty: Of the tasks before; an empty one for the first task.
-        fisher: F_t by name, each of its parameter's shape, not negative. What the penalty has beyond it keeps its
-            anchor, and its importance decays.
-        parameters: θ_t by name, as task t left them; copied. They may have more rows than the penalty knows.
-        decay: γ, in [0, 1].
+        penalty: Penalty of the earlier tasks; an empty one for the first task.
+        fisher: Fisher information F_t by name, each of its parameter's shape, not negative. Other parameters of the
+            penalty keep their anchors, and their importance decays.
+        parameters: Parameters θ_t after task t, by name; copied. They may have more rows than those of the penalty.
+        decay: Decay γ of earlier importance, in [0, 1].
 
     Returns:
         A new penalty; the old one stays as it is.

@@ -1,4 +1,4 @@
-"""The diagonal of a network's Fisher information: how much each parameter matters to what it says."""
+"""The diagonal of a network's Fisher information: how much each parameter matters to its outputs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def diagonal_fisher(
     generator: torch.Generator | None = None,
     chunk_size: int = 32,
 ) -> dict[str, Tensor]:
-    """The mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], of each parameter θ_i.
+    """Compute the mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], for each parameter θ_i.
 
     The gradients are those of single examples, not of a batch's mean; of linear layers they are squared and added up
-    without being formed. What p is, the problem says: the softmax over classes, or a normal distribution of variance
-    one around the predicted numbers. Which y the expectation is over:
+    without being formed. The distribution p is that of the problem: the softmax over classes, or a normal distribution
+    of variance one around the outputs. The expectation is over one of these y:
 
-    - `sampled`: one an example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher information; if
-      the model is sure of its answers, nearly all samples say nothing, and what matters is in the rare others.
+    - `sampled`: one for each example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher
+      information; if the model is certain, nearly all samples contribute nothing, and the rare others everything.
     - `exact`: all, each with its probability. The Fisher information itself; as many gradients as there are outputs.
     - `empirical`: the given label alone. The empirical Fisher, which is not the Fisher information of a model that
       fits the labels imperfectly.
@@ -45,21 +45,21 @@ def diagonal_fisher(
     de Ven, On the computation of the Fisher information in continual learning, 2025.
 
     Args:
-        outputs: Gives [n, outputs] for parameters by name and n inputs. Each example on its own, and nothing random:
-            a module's dropout and batch normalization are in evaluation mode.
-        parameters: θ by name; taken as constants.
-        batches: Pairs of inputs [n, ...] and labels [n], which count among these outputs.
-        kind: `sampled`, `exact` or `empirical`.
-        problem: What the outputs stand for.
-        generator: A CPU generator for `sampled`; None for torch's default one.
-        chunk_size: How many gradients, each as large as θ, are held at once; at least those of one example.
+        outputs: Function of parameters by name and n inputs that returns outputs [n, outputs], for each example by
+            itself and without randomness: a module's dropout and batch normalization are in evaluation mode.
+        parameters: Parameters θ by name; taken as constants.
+        batches: Pairs of inputs [n, ...] and labels [n], which are indices of these outputs.
+        kind: Kind of the expectation: `sampled`, `exact` or `empirical`.
+        problem: Problem that the outputs belong to.
+        generator: CPU generator for `sampled`; None for torch's default one.
+        chunk_size: Number of gradients, each as large as θ, that are held at once; at least those of one example.
 
     Returns:
-        A tensor for each parameter, by name and of its shape.
+        Diagonal of the Fisher information, a tensor for each parameter by name and of its shape.
 
     Raises:
-        ConfigurationError: If there is no such kind.
-        DataError: If there is no example.
+        ConfigurationError: There is no such kind.
+        DataError: There is no example.
 
     Example:
         >>> batches = [(torch.ones(1, 1), torch.tensor([0]))]
@@ -76,7 +76,8 @@ def diagonal_fisher(
             continue
         count += len(inputs)
         targets = _targets(kind, problem, outputs(theta, inputs), labels, generator)
-        at_once = linear_layers.squared_gradients(outputs, theta, inputs, functools.partial(_numbers, problem, targets))
+        weighted_values = functools.partial(_weighted_values, problem, targets)
+        at_once = linear_layers.squared_gradients(outputs, theta, inputs, weighted_values)
         one_by_one = _squared_gradients(outputs, theta, inputs, targets, problem, chunk_size)
         for squares in one_by_one if at_once is None else [at_once]:
             for name, square in squares.items():
@@ -89,7 +90,7 @@ def diagonal_fisher(
 def _targets(
     kind: FisherKind, problem: Problem, outputs: Tensor, labels: Tensor, generator: torch.Generator | None
 ) -> Targets | None:
-    """What the likelihood is of, for each example of a batch; None for the expectation over all."""
+    """Targets whose likelihood is differentiated, for each example of a batch; None for the expectation over all."""
     if kind == "sampled":
         return problem.sample(outputs, generator)
     if kind == "exact":
@@ -97,8 +98,8 @@ def _targets(
     return labels if problem is REGRESSION else labels.to(torch.int64)
 
 
-def _numbers(problem: Problem, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Of a batch of outputs, numbers v and weights w, for which Σ w (∂v/∂θ)² is what an example adds."""
+def _weighted_values(problem: Problem, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Values v and weights w of a batch of outputs: Σ w (∂v/∂θ)² is the contribution of an example."""
     if targets is None:
         return problem.information(outputs)
     likelihoods = torch.func.vmap(problem.log_likelihood)(outputs, targets.to(outputs.device))[:, None]
@@ -113,7 +114,7 @@ def _squared_gradients(
     problem: Problem,
     chunk_size: int,
 ) -> Iterable[dict[str, Tensor]]:
-    """By name, for each chunk of examples: sums of squared gradients, of the given targets or expected over all."""
+    """Sums of squared gradients by name, for each chunk of examples: of the given targets, or expected over all."""
 
     def log_likelihood(theta: dict[str, Tensor], example: Tensor, target: Tensor) -> Tensor:
         return problem.log_likelihood(outputs(theta, example[None])[0], target)

@@ -1,4 +1,4 @@
-"""Squared gradients of single examples where every parameter is that of a linear layer: no such gradient is formed."""
+"""Squared gradients of single examples, where all parameters belong to linear layers: no such gradient is formed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-Numbers = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From outputs [n, outputs] to numbers v and weights w, both [n, numbers]."""
+WeightedValues = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Function of outputs [n, outputs] that returns values v and weights w, both [n, values]."""
 
-_NUMBERS_AT_A_TIME = 32
+_VALUES_AT_A_TIME = 32
 
 
 @torch.enable_grad()
@@ -24,23 +24,23 @@ def squared_gradients(
     outputs: Callable[[dict[str, Tensor], Tensor], Tensor],
     theta: Mapping[str, Tensor],
     inputs: Float[Tensor, "n *shape"],
-    numbers: Numbers,
+    weighted_values: WeightedValues,
 ) -> dict[str, Tensor] | None:
-    """Σ over examples n and numbers i of w_ni (∂v_ni/∂θ)², of each parameter.
+    """Compute Σ over examples n and values i of w_ni (∂v_ni/∂θ)², for each parameter.
 
-    By the weight of a linear layer the gradient of one example is the outer product of δ, the gradient by what comes
-    out, and a, what goes in. Its square is the outer product of their squares, so the sum over examples is one matrix
-    product, `(Σ_i w_i δ_i²)ᵀ a²`, and all of it costs about as much as backward passes for whole batches.
+    For the weight of a linear layer the gradient of one example is the outer product of δ, the gradient with respect to
+    the layer's output, and a, its input. The square is the outer product of their squares, so the sum over examples is
+    one matrix product, `(Σ_i w_i δ_i²)ᵀ a²`, and all of it costs about as much as backward passes for whole batches.
 
     Args:
-        outputs: Gives [n, outputs] for parameters by name and n inputs, each example on its own.
-        theta: θ by name; taken as constants.
-        inputs: The examples.
-        numbers: v and w, each example on its own.
+        outputs: Function of parameters by name and n inputs that returns [n, outputs], for each example by itself.
+        theta: Parameters θ by name; taken as constants.
+        inputs: Inputs of the examples.
+        weighted_values: Function of the outputs that returns v and w, for each example by itself.
 
     Returns:
-        By name; None where some parameter is not used exactly once, as weight or bias of a linear layer that sees one
-        vector an example.
+        Sums by parameter name; None where some parameter is not used exactly once, as weight or bias of a linear layer
+        that gets one vector for each example.
 
     Example:
         >>> theta = {"w": torch.ones(1, 2)}
@@ -52,12 +52,12 @@ def squared_gradients(
     leaves = {name: parameter.detach().requires_grad_() for name, parameter in theta.items()}
     with _LinearCalls(leaves) as calls:
         answers = outputs(leaves, inputs)
-    v, w = numbers(answers)
+    v, w = weighted_values(answers)
     if not _used_once(leaves, calls, v, len(inputs)):
         return None
     results = [call.result for call in calls.made]
     weighted = [v.new_zeros(call.shape) for call in calls.made]
-    for chosen in torch.eye(v.shape[1], device=v.device, dtype=v.dtype).split(_NUMBERS_AT_A_TIME):
+    for chosen in torch.eye(v.shape[1], device=v.device, dtype=v.dtype).split(_VALUES_AT_A_TIME):
         # Examples do not see each other, so the gradient of a sum over them leaves each its own.
         each = chosen[:, None].expand(-1, len(v), -1)
         gradients = torch.autograd.grad(v, results, each, is_grads_batched=True, retain_graph=True)
@@ -76,12 +76,12 @@ class _Call(NamedTuple):
     """A call of a linear layer.
 
     Args:
-        weight: The parameter's name; None if it is a constant.
-        bias: Likewise, or None if there is none.
-        inputs: What goes in.
-        version: Of `inputs` then, which later operations may overwrite.
-        result: Where the gradient by what comes out arrives; an activation may overwrite the tensor itself.
-        shape: Of what comes out.
+        weight: Name of the weight; None if it is a constant.
+        bias: Name of the bias; None if it is a constant or absent.
+        inputs: Input of the layer.
+        version: Version of `inputs` at the call; later operations may overwrite them.
+        result: Gradient edge of the output; an activation function may overwrite the tensor itself.
+        shape: Shape of the output.
     """
 
     weight: str | None
@@ -93,7 +93,7 @@ class _Call(NamedTuple):
 
 
 class _LinearCalls(TorchFunctionMode):
-    """Takes down the calls of linear layers."""
+    """Recorder of the calls of linear layers."""
 
     def __init__(self, leaves: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -114,12 +114,12 @@ class _LinearCalls(TorchFunctionMode):
 
 
 def _arguments(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Any, Any, Any]:
-    """As torch calls them."""
+    """The arguments of `torch.nn.functional.linear`, under torch's names."""
     return input, weight, bias
 
 
 def _used_once(leaves: Mapping[str, Tensor], calls: _LinearCalls, result: Tensor, number: int) -> bool:
-    """Whether each parameter enters the result exactly once, and that by a call with one vector for each example."""
+    """Whether each parameter enters the result exactly once, by a call with one vector for each example."""
     uses: Counter[Tensor] = Counter()
     seen: set[Node] = set()
     waiting = [node for node in (result.grad_fn,) if node is not None]

@@ -1,4 +1,4 @@
-"""The output regularizer: what keeps the weights that a hypernetwork generates for past tasks where they were."""
+"""The output regularizer, which keeps the weights that a hypernetwork generates for past tasks where they were."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from hypermnesia.hypernetwork import Hypernetwork, inner_products
 
 
 class OutputRegularizer:
-    """How far the weights generated for past tasks have moved since a snapshot, as a function of Θ_h.
+    """Output regularizer: how far the weights generated for past tasks have moved since a snapshot, given Θ_h.
 
         mean over past tasks t of ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h) ‖²
 
-    The snapshot Θ_h* is taken when the object is made, or given. What the last chunk has too much is no
-    generated weight and does not count.
+    The snapshot Θ_h* is taken when the object is made, or given. The surplus of the last chunk does not count.
 
     `method="gram"` never forms a generated weight. With `Φ` the features of all (task, chunk) pairs, `A` the
     readout and `Δ` for differences to the snapshot, the output difference is `R = ΔA Φ + A* ΔΦ`, so that
@@ -34,13 +33,13 @@ class OutputRegularizer:
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, equation 2.
 
     Args:
-        hypernetwork: The hypernetwork to protect.
-        tasks: Numbers of the past tasks; their embeddings are taken as they are now.
-        snapshot: Θ_h* by name; None for the hypernetwork's parameters as they are now. Copied.
-        method: `gram` or `direct`.
+        hypernetwork: Hypernetwork to protect.
+        tasks: Numbers of the past tasks, whose embeddings are taken as they are now.
+        snapshot: Parameters Θ_h* by name, copied; None for the hypernetwork's parameters as they are now.
+        method: Algorithm: `gram` or `direct`.
 
     Raises:
-        ConfigurationError: If there is no past task, or no such method.
+        ConfigurationError: There is no past task, or no such method.
 
     Example:
         >>> from hypermnesia.layout import ParameterLayout
@@ -83,14 +82,13 @@ class OutputRegularizer:
     def __call__(
         self, parameters: Mapping[str, Tensor], subset: Int[Tensor, " some"] | None = None
     ) -> Float[Tensor, ""]:
-        """The regularizer at Θ_h = `parameters`, differentiable with respect to them.
+        """Compute the regularizer at Θ_h = `parameters`, differentiable with respect to them.
 
         With `method="gram"`, take the gradient before the next evaluation: both use the same storage.
 
         Args:
-            parameters: Θ_h, or a candidate for it, by name as from `Hypernetwork.shared_parameters`.
-            subset: Positions in `tasks` to average over; None for all. Drawn at random, it gives an unbiased
-                estimate.
+            parameters: Parameters Θ_h, or a candidate for them, by name as from `Hypernetwork.shared_parameters`.
+            subset: Positions in `tasks` to average over; None for all. A random subset gives an unbiased estimate.
         """
         features, reference = self._features_at(parameters, subset)
         if self.method == "direct":
@@ -107,16 +105,16 @@ class OutputRegularizer:
     ) -> Float[Tensor, ""]:
         """Add `scale` times the gradient of the regularizer at `parameters` to `gradients`, in place.
 
-        What `(scale * regularizer(parameters)).backward()` would do, with no temporary of the readout's size.
+        This equals `(scale * regularizer(parameters)).backward()`, but needs no temporary of the readout's size.
 
         Args:
-            parameters: Θ_h, or a candidate for it, by name; taken as constants.
-            gradients: The tensors to add to, by the same names.
+            parameters: Parameters Θ_h, or a candidate for them, by name; taken as constants.
+            gradients: Tensors to add to, by the same names.
             scale: Factor of the regularizer in the loss.
-            subset: As in calling the regularizer.
+            subset: Positions in `tasks` to average over; None for all.
 
         Returns:
-            The value of the regularizer, not scaled and detached.
+            Value of the regularizer, not scaled and detached.
         """
         trunk = {n: p.detach().requires_grad_() for n, p in parameters.items() if n != "readout"}
         leaves = list(trunk.values())
@@ -145,7 +143,7 @@ class OutputRegularizer:
     def _features_at(
         self, parameters: Mapping[str, Tensor], subset: Tensor | None
     ) -> tuple[Float[Tensor, "tasks chunks features"], Float[Tensor, "tasks chunks features"]]:
-        """The features at `parameters` and at the snapshot, of all past tasks or a subset."""
+        """The features of past tasks, all or a subset, at `parameters` and at the snapshot."""
         if subset is None:
             return self._hypernetwork.features(self._embeddings, parameters), self._features
         return self._hypernetwork.features(self._embeddings[subset], parameters), self._features[subset]
@@ -157,9 +155,9 @@ class OutputRegularizer:
         return (now - before).square().sum() / len(features)
 
     def _gram(self, readout: Tensor, features: Tensor, reference: Tensor) -> _Distance:
-        """Value and gradients; leaves ΔA in the upper half of `_differences`.
+        """Value and gradients; writes ΔA into the upper half of `_differences`.
 
-        All of it is transposed, with a row per (task, chunk) pair: `R = Φ ΔA + ΔΦ A*`.
+        All matrices are transposed, with a row per (task, chunk) pair: `R = Φ ΔA + ΔΦ A*`.
         """
         height = len(readout)
         torch.sub(readout, self._snapshot["readout"], out=self._differences[:height])
@@ -187,7 +185,7 @@ class OutputRegularizer:
 
 
 class _Distance(NamedTuple):
-    """The value, its gradient by the features, and what times [ΔA | A*] is that by each part of the readout."""
+    """Value, its gradient by the features, and coefficients that times [ΔA | A*] give that by each readout part."""
 
     value: Tensor
     feature_gradient: Tensor

@@ -1,8 +1,10 @@
-"""A quadratic penalty on how far each parameter has moved: what EWC and SI share."""
+"""Penalties on moving the weights of a network; the quadratic one, which EWC and SI share."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,25 +13,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+class Penalty(ABC):
+    """Penalty added to a loss, so that the weights of a network stay where old tasks left them."""
+
+    @abstractmethod
+    def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
+        """Add the penalty's gradient to `.grad`, which so far holds that of the task loss alone; return its value."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class QuadraticPenalty:
-    """A parabola over named parameters, around an anchor.
+    """Quadratic penalty on how far named parameters have moved from an anchor.
 
         ½ Σ_i importance_i (θ_i − anchor_i)² + spread / 2
 
-    Parameters that it has no anchor for do not count. A parameter may have grown along its first dimension since, as
-    the head of a classifier does: the rows that the anchor has count, later ones are free. Without any entry it is
-    worth 0.
+    Parameters without an anchor do not count. A parameter may have grown along its first dimension since, as the head
+    of a classifier does: the anchor's rows count, later ones are free. Without any entry the penalty is 0.
 
-    Its tensors are not copied, and nothing in here changes them.
+    The tensors are neither copied nor changed.
 
     Source: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017, equation 3; Zenke
     et al., Continual learning through synaptic intelligence, ICML 2017, equation 4.
 
     Attributes:
-        importance: How much a move of each parameter costs, by name; not negative.
-        anchor: Where each parameter costs nothing, by the same names and of the same shapes.
-        spread: Twice the value at the anchor. A parabola that is the sum of several is not 0 at its minimum.
+        importance: Importance of each parameter, by name; not negative.
+        anchor: Value of each parameter at the penalty's minimum, by the same names and of the same shapes.
+        spread: Twice the value at the anchor. A sum of several parabolas is not 0 at its minimum.
 
     Example:
         >>> penalty = QuadraticPenalty({"w": torch.tensor([2.0])}, {"w": torch.tensor([1.0])})
@@ -42,13 +51,13 @@ class QuadraticPenalty:
     spread: Float[Tensor, ""] = dataclasses.field(default_factory=lambda: torch.zeros(()))
 
     def __call__(self, parameters: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-        """The penalty at `parameters`, differentiable with respect to them.
+        """Compute the penalty at `parameters`, differentiable with respect to them.
 
         Args:
-            parameters: θ by name: all that have an anchor, and maybe more.
+            parameters: Parameters θ by name: all that have an anchor, and maybe more.
 
         Raises:
-            RuntimeError: If a parameter has fewer rows than its anchor.
+            RuntimeError: A parameter has fewer rows than its anchor.
         """
         if not self.anchor:
             return self.spread / 2
@@ -59,18 +68,17 @@ class QuadraticPenalty:
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter], scale: float) -> Float[Tensor, ""]:
         """Add `scale` times the gradient of the penalty to each parameter's `grad`, in place.
 
-        What `(scale * penalty(parameters)).backward()` would do, without recording a graph. Where there is no `grad`
-        yet, it starts as zeros.
+        This equals `(scale * penalty(parameters)).backward()`, but records no graph. A missing `grad` counts as zeros.
 
         Args:
-            parameters: θ by name: all that have an anchor, and maybe more, whose `grad` stays as it is.
+            parameters: Parameters θ by name: all that have an anchor, and maybe more, whose `grad` stays as it is.
             scale: Factor of the penalty in the loss.
 
         Returns:
-            The value of the penalty, not scaled and detached.
+            Value of the penalty, not scaled and detached.
 
         Raises:
-            RuntimeError: If a parameter has fewer rows than its anchor.
+            RuntimeError: A parameter has fewer rows than its anchor.
         """
         if not self.anchor:
             return self.spread / 2
@@ -82,16 +90,12 @@ class QuadraticPenalty:
         return (_total(moves) + self.spread) / 2
 
     def state(self) -> dict[str, Any]:
-        """Copies of all tensors, in plain dicts; what `of_state` reads."""
-        return {
-            "importance": {name: tensor.detach().clone() for name, tensor in self.importance.items()},
-            "anchor": {name: tensor.detach().clone() for name, tensor in self.anchor.items()},
-            "spread": self.spread.detach().clone(),
-        }
+        """Return copies of all tensors in nested dicts, which :meth:`of_state` reads."""
+        return copy.deepcopy({"importance": self.importance, "anchor": self.anchor, "spread": self.spread})
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], device: torch.device | str) -> QuadraticPenalty:
-        """The penalty that `state` was taken from, on `device`; it shares no storage with `state`.
+        """Restore the penalty from its :meth:`state`, on `device`, with storage of its own.
 
         Example:
             >>> penalty = QuadraticPenalty({"w": torch.tensor([2.0])}, {"w": torch.tensor([1.0])})
@@ -106,16 +110,16 @@ class QuadraticPenalty:
 
     @property
     def _importances(self) -> list[Tensor]:
-        """In the anchor's order, which a state read back need not have kept."""
+        """Importances in the order of the anchor, which a state read back need not have kept."""
         return [self.importance[name] for name in self.anchor]
 
     def _anchored(self, tensors: Mapping[str, Tensor]) -> list[Tensor]:
-        """Views of the rows that have an anchor, in the anchor's order."""
+        """Views of the rows that have an anchor, in the order of the anchor."""
         return [_first_rows(tensors[name], anchor) for name, anchor in self.anchor.items()]
 
 
 def padded(old: Tensor | None, like: Tensor) -> Tensor:
-    """`old` with rows of zeros appended until it has the shape of `like`; None counts as no rows. A copy.
+    """Copy `old` and append rows of zeros until it has the shape of `like`; None counts as no rows.
 
     Example:
         >>> padded(torch.ones(2), torch.zeros(3))

@@ -1,7 +1,8 @@
-"""Synaptic Intelligence: a parameter matters as much as its moves have lowered the loss of a task."""
+"""Synaptic Intelligence: the importance of a parameter is how much its moves have lowered the loss of a task."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,20 +13,20 @@ from hypermnesia.regularizers.quadratic import QuadraticPenalty, padded
 
 
 class PathIntegral:
-    """How much each parameter has contributed to lowering the loss of one task, along the way it took.
+    """Path integral of the gradient: how much the moves of each parameter have lowered the loss of one task.
 
         ω_i = −Σ over steps of g_i Δθ_i
 
-    with `g` the gradient of the task's loss alone and `Δθ` what the optimizer's step then did. Sums are kept in
-    place, in tensors made once.
+    with `g` the gradient of the task's loss alone and `Δθ` the optimizer's step. Sums are kept in place, in tensors
+    made once.
 
     Source: Zenke, Poole and Ganguli, Continual learning through synaptic intelligence, ICML 2017, equation 3.
 
     Args:
-        parameters: θ by name, at the start of the task; copied.
+        parameters: Parameters θ at the start of the task, by name; copied.
 
     Attributes:
-        start: These copies.
+        start: Copies of the parameters at the start of the task, by name.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
@@ -46,13 +47,12 @@ class PathIntegral:
 
     @torch.no_grad()
     def record(self, parameters: Mapping[str, Tensor]) -> None:
-        """Credit the step before, and remember where the next one starts.
+        """Credit the previous step, and remember the start of the next one.
 
-        To be called in every step, after the gradient of the task's loss alone is in `grad` and before the optimizer
-        uses it.
+        Call it in every step, when `grad` holds the gradient of the task's loss alone and before the optimizer uses it.
 
         Args:
-            parameters: θ by name, each with its `grad`; none counts as zeros.
+            parameters: Parameters θ by name, each with its `grad`; a missing one counts as zeros.
         """
         self._credit(parameters)
         for name, gradient in self._gradients.items():
@@ -67,10 +67,10 @@ class PathIntegral:
         """Credit the last step.
 
         Args:
-            parameters: θ by name, as the task leaves them.
+            parameters: Parameters θ at the end of the task, by name.
 
         Returns:
-            ω by name, copied.
+            Path integral ω by name, copied.
         """
         self._credit(parameters)
         for gradient in self._gradients.values():
@@ -78,16 +78,14 @@ class PathIntegral:
         return {name: values.clone() for name, values in self._values.items()}
 
     def state(self) -> dict[str, Any]:
-        """Copies of all tensors, in plain dicts; what `load_state` reads."""
-        return {
-            part: {name: tensor.clone() for name, tensor in tensors.items()} for part, tensors in self._parts.items()
-        }
+        """Return copies of all tensors in nested dicts, which :meth:`load_state` reads."""
+        return copy.deepcopy(self._parts)
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken, whichever device it is on; it is copied.
+        """Go on from a state, which is copied and may be on another device.
 
         Args:
-            state: Of an object made from parameters of the same names and shapes.
+            state: State of an object made from parameters of the same names and shapes.
         """
         for part, tensors in self._parts.items():
             for name, tensor in tensors.items():
@@ -114,7 +112,7 @@ def with_task(
     parameters: Mapping[str, Tensor],
     damping: float,
 ) -> QuadraticPenalty:
-    """Around the parameters that the task left, with importance for it added: 2 max(ω, 0) / ((θ_end − θ_start)² + ξ).
+    """Add a task's importance, 2 max(ω, 0) / ((θ_end − θ_start)² + ξ), to a penalty, and anchor it at θ_end.
 
     The 2 makes of ½ Σ_i importance_i (θ_i − anchor_i)² the surrogate loss Σ_i Ω_i (θ_i − anchor_i)², which has no ½.
 
@@ -125,11 +123,12 @@ def with_task(
     Source: Zenke, Poole and Ganguli, Continual learning through synaptic intelligence, ICML 2017, equations 4 and 5.
 
     Args:
-        penalty: Of the tasks before; an empty one for the first task.
-        integral_values: ω by name, as from `PathIntegral.finish`. What the penalty has beyond it is kept.
-        start: θ_start by name, as in `PathIntegral.start`.
-        parameters: θ_end by name; copied. They may have more rows than the penalty knows.
-        damping: ξ > 0, which bounds the importance of a parameter that hardly moved.
+        penalty: Penalty of the earlier tasks; an empty one for the first task.
+        integral_values: Path integral ω by name, as from `PathIntegral.finish`. Other parameters of the penalty keep
+            importance and anchor.
+        start: Parameters θ_start by name, as in `PathIntegral.start`.
+        parameters: Parameters θ_end by name; copied. They may have more rows than those of the penalty.
+        damping: Damping ξ > 0, which bounds the importance of a parameter that hardly moved.
 
     Returns:
         A new penalty; the old one stays as it is.

@@ -17,24 +17,24 @@ from hypermnesia.training.settings import TrainingSettings
 
 
 class GAN(ProtectedReplayModel):
-    """A generative adversarial network; its discriminator is the auxiliary network.
+    """A generative adversarial network as replay model; its discriminator is the auxiliary network.
 
-    Generator and discriminator take their steps at the same time, each with the gradient of its own loss: the
-    generator's is that its inputs pass for real (the non-saturating loss), the discriminator's that it tells them
-    apart, both as binary cross-entropy, and γ/2 · E‖∇D(x)‖² over real inputs x. Without that penalty, or with
-    momentum (Adam's usual averages of the gradient), the discriminator wins at once on MNIST, and what is generated
-    is all alike: train with `betas=(0, 0.999)`. A rate that falls within each task keeps past tasks better.
+    Generator and discriminator take their steps at the same time, each with the gradient of its own binary
+    cross-entropy: the generator's for inputs that pass for real (the non-saturating loss), the discriminator's for
+    telling both apart. The discriminator's loss includes γ/2 · E‖∇D(x)‖² over real inputs x. Without that penalty, or
+    with momentum (Adam's usual averages of the gradient), the discriminator wins at once on MNIST, and all generated
+    inputs are alike: train with `betas=(0, 0.999)`. A learning rate that falls in each task keeps past tasks better.
 
     Source: Goodfellow et al., Generative adversarial nets, 2014; as a replay model von Oswald et al., ICLR 2020,
     appendix. The penalty: Mescheder, Geiger and Nowozin, Which training methods for GANs do actually converge?,
     ICML 2018, equation 9.
 
     Args:
-        input_shape: Of one input, with numbers in [0, 1].
-        settings: Of generator, discriminator and hypernetwork.
-        training: Precision and compilation of the forward pass.
-        seeds: Root of all chance in here.
-        device: Where to compute.
+        input_shape: Shape of one input, whose elements lie in [0, 1].
+        settings: Settings of generator, discriminator and hypernetwork.
+        training: Settings of precision and compilation of the forward pass.
+        seeds: Root of all randomness in here.
+        device: Device to compute on.
 
     Example:
         >>> gan = GAN((1, 8, 8), GANSettings(), TrainingSettings(), Seeds(0), torch.device("cpu"))
@@ -78,7 +78,7 @@ class GAN(ProtectedReplayModel):
         return generator_loss + discriminator_loss + penalty, scalars
 
     def _judged(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The discriminator's verdict on real inputs, and the penalty for how much it depends on them."""
+        """The discriminator's verdict on real inputs, and the penalty on its gradient there."""
         inputs = inputs.detach().requires_grad_()
         verdict = self._auxiliary(inputs)
         (slope,) = torch.autograd.grad(verdict.sum(), inputs, create_graph=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hypermnesia.errors import DataError
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.part import Part
 from hypermnesia.training.trainer import Objective
 
 
-class ReplayModel(ABC):
+class ReplayModel(Part):
     """Makes inputs of past tasks out of noise, and learns to do so for one more task after another.
 
     Attributes:
@@ -28,26 +30,9 @@ class ReplayModel(ABC):
     def num_tasks(self) -> int:
         """Tasks it can replay."""
 
-    @property
-    @abstractmethod
-    def num_weights(self) -> int:
-        """Numbers trained and kept."""
-
-    @abstractmethod
-    def begin_task(self, classes: int = 1) -> None:
-        """Make room for one more task, of so many classes."""
-
     @abstractmethod
     def objective(self) -> Objective:
         """What to optimize for the task that was begun."""
-
-    @abstractmethod
-    def end_task(self) -> None:
-        """Keep what was learned."""
-
-    @abstractmethod
-    def abandon_task(self) -> None:
-        """Go back to before the task was begun."""
 
     @abstractmethod
     def latents(self, number: int, generator: torch.Generator) -> Float[Tensor, "number latent"]:
@@ -66,10 +51,20 @@ class ReplayModel(ABC):
         """The classes, within a task, that the rows of a :meth:`replay` of so many are made for; None if for none."""
         return None
 
-    @abstractmethod
-    def state(self) -> dict[str, Any]:
-        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
 
-    @abstractmethod
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+def check_range(task: Task) -> None:
+    """Refuse a task with training inputs outside [0, 1], the range of a replay model's outputs; reads all of them.
+
+    Raises:
+        DataError: Some input lies outside; the text says how far.
+
+    Example:
+        >>> check_range(Task.of((torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([0]))))
+    """
+    for inputs, _ in task.train.in_order(1000):
+        low, high = (float(bound) for bound in torch.aminmax(inputs))
+        if not (low >= 0 and high <= 1):
+            raise DataError(
+                f"inputs of task '{task.name}' reach from {low:g} to {high:g}, but what is to be replayed must lie"
+                " between 0 and 1: scale the inputs of all tasks to that range (uint8 images are scaled by themselves)"
+            )

@@ -18,6 +18,7 @@ from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import GeneratorSettings
 from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -72,8 +73,8 @@ class ProtectedReplayModel(ReplayModel):
         """Numbers trained and kept."""
         return self._network.num_weights + sum(p.numel() for p in self._auxiliary.parameters())
 
-    def begin_task(self, classes: int = 1) -> None:
-        """Make room for one more task, of so many classes."""
+    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
+        """Make room for one more task with that number of classes."""
         self._network.begin_task()
         self._auxiliary_before = copy.deepcopy(self._auxiliary.state_dict())
 
@@ -89,8 +90,8 @@ class ProtectedReplayModel(ReplayModel):
 
         return self._network.objective(loss, self._learned_along())
 
-    def end_task(self) -> None:
-        """Keep what was learned."""
+    def end_task(self, task: Task | None = None) -> None:
+        """Keep what was learned of the task."""
         self._network.end_task()
         self._auxiliary_before = None
 
@@ -118,7 +119,7 @@ class ProtectedReplayModel(ReplayModel):
         return outputs.sigmoid().view(-1, *self.input_shape)
 
     def state(self) -> dict[str, Any]:
-        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
+        """State of the model, also in the middle of a task."""
         return {
             "generator": self._network.state(),
             "auxiliary": dict(self._auxiliary.state_dict()),
@@ -126,7 +127,7 @@ class ProtectedReplayModel(ReplayModel):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+        """Take over a state that :meth:`state` returned."""
         self._network.load_state(state["generator"])
         self._auxiliary.load_state_dict(state["auxiliary"])
         before = state["auxiliary_before"]

@@ -15,7 +15,8 @@ from hypermnesia.networks.autoencoder import VariationalAutoencoder
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -76,7 +77,7 @@ class SelfReplayingVAE(ReplayModel):
         """Numbers trained and kept."""
         return sum(parameter.numel() for parameter in self._network.parameters())
 
-    def begin_task(self, classes: int = 1) -> None:
+    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for one more task."""
         self._before = copy.deepcopy(self._network)
 
@@ -85,8 +86,8 @@ class SelfReplayingVAE(ReplayModel):
         self._network.train()
         return _SelfReplayObjective(self, self._network, self._training, self._seeds.child("task", self._learned))
 
-    def end_task(self) -> None:
-        """Keep what was learned."""
+    def end_task(self, task: Task | None = None) -> None:
+        """Keep what was learned of the task."""
         self._before = None
         self._learned += 1
 
@@ -108,7 +109,7 @@ class SelfReplayingVAE(ReplayModel):
         return outputs.float().sigmoid().view(-1, *self.input_shape)
 
     def state(self) -> dict[str, Any]:
-        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
+        """State of the model, also in the middle of a task."""
         return {
             "learned": self._learned,
             "network": dict(self._network.state_dict()),
@@ -116,7 +117,7 @@ class SelfReplayingVAE(ReplayModel):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+        """Take over a state that :meth:`state` returned."""
         self._learned = state["learned"]
         self._network.load_state_dict(state["network"])
         self._before = None

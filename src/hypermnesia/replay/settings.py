@@ -1,4 +1,4 @@
-"""The settings of replay models, checked when made."""
+"""Settings of replay models, and of learning from what they replay."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks.perceptron import ActivationName
 from hypermnesia.protection.settings import HypernetworkSettings, Size
 from hypermnesia.settings import Settings
 
 
 class GeneratorSettings(Settings):
-    """What turns noise into inputs of a task: a network that a hypernetwork generates."""
+    """Settings of a generator, which turns noise into inputs of a task; its weights come from a hypernetwork."""
 
     latent_dim: Size = 100
-    """Numbers of noise an input is made of."""
+    """Dimension of the noise that an input is generated from."""
     condition_dim: Annotated[int, Field(ge=0)] = 100
-    """Inputs of the generator that say which task is wanted, one of them 1; a task beyond that many shares one with
-    an earlier task, from which its own embedding keeps it apart. 0 for none."""
+    """Number of generator inputs that name the task, as a one-hot vector; 0 for none. A task beyond that number shares
+    its input with an earlier one, from which its embedding tells it apart."""
     hidden: tuple[Size, ...] = (250, 350)
     """Widths of the generator's hidden layers."""
     activation: ActivationName = "relu"
-    """Of the generator and of what is learned along with it."""
+    """Activation function of the generator and of the encoder or discriminator."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
-    """What generates the generator's weights, and how it is kept from forgetting."""
+    """Settings of the hypernetwork that generates the generator's weights."""
 
 
 class VAESettings(GeneratorSettings):
-    """A variational autoencoder whose decoder is protected.
+    """Settings of a variational autoencoder whose decoder is protected by a hypernetwork.
 
     Example:
         >>> VAESettings(hidden=(400, 400)).latent_dim
@@ -37,13 +37,13 @@ class VAESettings(GeneratorSettings):
 
     kind: Literal["vae"] = "vae"
     encoder_hidden: tuple[Size, ...] = (400, 400)
-    """Widths of the encoder's hidden layers; it serves only the task being learned, and is not protected."""
+    """Widths of the hidden layers of the encoder, which serves only the task being learned and is not protected."""
     prior: Literal["standard", "class"] = "standard"
-    """Of the latents: N(0, 1), or for each class a normal distribution of its own, learned and kept."""
+    """Prior distribution of the latents: `standard` for N(0, 1), `class` for a learned normal distribution a class."""
 
 
 class GANSettings(GeneratorSettings):
-    """A generative adversarial network whose generator is protected.
+    """Settings of a generative adversarial network whose generator is protected by a hypernetwork.
 
     Example:
         >>> GANSettings(latent_dim=10).kind
@@ -52,13 +52,14 @@ class GANSettings(GeneratorSettings):
 
     kind: Literal["gan"] = "gan"
     discriminator_hidden: tuple[Size, ...] = (400, 400)
-    """Widths of the discriminator's hidden layers; it serves only the task being learned, and is not protected."""
+    """Widths of the hidden layers of the discriminator, which serves only the task being learned and is not
+    protected."""
     gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
-    """γ of γ/2 · E‖∇D‖², which keeps the discriminator from winning; 0 for none."""
+    """Strength γ of the penalty γ/2 · E‖∇D‖² on the discriminator's gradient; 0 for none."""
 
 
 class SelfReplayingVAESettings(Settings):
-    """One plain variational autoencoder, which keeps past inputs by learning its own replay of them.
+    """Settings of one standard variational autoencoder, which remembers past inputs by learning its own replay.
 
     Example:
         >>> SelfReplayingVAESettings().kind
@@ -67,13 +68,13 @@ class SelfReplayingVAESettings(Settings):
 
     kind: Literal["self-replaying-vae"] = "self-replaying-vae"
     latent_dim: Size = 100
-    """Numbers that an input is encoded in."""
+    """Number of latent variables."""
     encoder_hidden: tuple[Size, ...] = (400, 400)
     """Widths of the encoder's hidden layers."""
     decoder_hidden: tuple[Size, ...] = (400, 400)
     """Widths of the decoder's hidden layers."""
     activation: ActivationName = "relu"
-    """Of encoder and decoder."""
+    """Activation function of encoder and decoder."""
 
 
 ReplayModelSettings: TypeAlias = Annotated[
@@ -82,7 +83,7 @@ ReplayModelSettings: TypeAlias = Annotated[
 
 
 class ReplaySettings(Settings):
-    """What replays inputs of past tasks, and what a classifier learns from them.
+    """Settings of replay: the model that imitates past inputs, and how a classifier learns from them.
 
     Example:
         >>> ReplaySettings(model={"kind": "gan"}).model.kind
@@ -90,17 +91,17 @@ class ReplaySettings(Settings):
     """
 
     model: ReplayModelSettings = VAESettings()
-    """What imitates inputs of past tasks."""
+    """Replay model, which imitates inputs of past tasks."""
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["equal"] = 0.5
-    """Share of replayed inputs in the loss; `equal` gives every task so far the same."""
+    """Share of replayed inputs in the loss; `equal` gives every task so far the same share."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 2.0
-    """Of soft labels: the probabilities that the classifier, as it was before the current task, gives a replayed input.
-    Null for hard ones: the class that the input was made for; where that is none, its likeliest class of the task that
-    it was made for, or, of a model that does not tell tasks apart, among all that it could be."""
+    """Temperature of soft labels: the probabilities that the classifier before the current task gives a replayed input.
+    Null for hard labels: the class or task that an input was generated for, or else its likeliest class among those
+    that it can have."""
 
 
 class HardReplaySettings(ReplaySettings):
-    """The same with hard labels unless soft ones are asked for: for a classifier of tasks.
+    """Settings of replay with hard labels by default, for a classifier of tasks.
 
     Example:
         >>> HardReplaySettings(weight=0.3).temperature is None

@@ -1,4 +1,4 @@
-"""Batches of replayed inputs."""
+"""Batches of replayed inputs, one for each step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.standard import Past, PastBatch
 
 Label = Callable[[Tensor, Tensor], Tensor]
-"""From replayed inputs `[n, ...]` and the task of each `[n]` to what they should be taken for, `[n, outputs]`."""
+"""Function of replayed inputs `[n, ...]` and the task of each `[n]` that returns their targets, `[n, outputs]`."""
 
 BATCHES_IN_A_BLOCK = 50
-"""Batches that are made at a time."""
+"""Number of batches made at a time."""
 
 
 class ReplayStream(Past):
@@ -25,10 +25,10 @@ class ReplayStream(Past):
     hardly more with a hundred past tasks than with one. Batch `i` depends on the seeds and on `i` only.
 
     Args:
-        model: Replays the tasks before the current one, as they were before it.
-        batch_size: Inputs a step.
-        label: What to learn from them.
-        seeds: Where the noise draws from.
+        model: Replay model, which replays past tasks as it did before the current one.
+        batch_size: Number of inputs in a batch.
+        label: Function that gives the targets of replayed inputs.
+        seeds: Seeds of the noise.
     """
 
     def __init__(self, model: ReplayModel, batch_size: int, label: Label, seeds: Seeds) -> None:
@@ -41,7 +41,7 @@ class ReplayStream(Past):
         self._batch = PastBatch(*(part[0].clone() for part in self._block))
 
     def prepare(self, iteration: int) -> None:
-        """Go to the batch of a step."""
+        """Make the batch of a step available."""
         number, place = divmod(iteration, BATCHES_IN_A_BLOCK)
         if number != self._number:
             self._draw(number)
@@ -49,7 +49,7 @@ class ReplayStream(Past):
             current.copy_(part[place])
 
     def batch(self, current: Tensor | None = None) -> PastBatch:
-        """Of the step that was prepared; the same storage for every step."""
+        """Return the batch of the prepared step; every step uses the same storage."""
         return self._batch
 
     @torch.no_grad()

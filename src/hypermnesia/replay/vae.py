@@ -14,6 +14,7 @@ from hypermnesia.networks.perceptron import mlp
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import VAESettings
 from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings
 
 
@@ -65,19 +66,19 @@ class VAE(ProtectedReplayModel):
         """Numbers trained and kept."""
         return super().num_weights + sum(prior.numel() for prior in self._priors)
 
-    def begin_task(self, classes: int = 1) -> None:
-        """Make room for one more task, of so many classes."""
+    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
+        """Make room for one more task with that number of classes."""
         if self._class_priors:
             # Not quite equal, so that classes can part.
             means = torch.randn(
-                classes, self._settings.latent_dim, generator=self._seeds.child("prior", len(self._priors)).generator()
+                outputs, self._settings.latent_dim, generator=self._seeds.child("prior", len(self._priors)).generator()
             )
             prior = torch.stack([0.1 * means, torch.zeros_like(means)])
             self._priors.append(nn.Parameter(prior.to(self._device)))
-        super().begin_task(classes)
+        super().begin_task(outputs, input_shape)
 
-    def end_task(self) -> None:
-        """Keep what was learned."""
+    def end_task(self, task: Task | None = None) -> None:
+        """Keep what was learned of the task."""
         super().end_task()
         for prior in self._priors:
             prior.requires_grad_(False)
@@ -94,11 +95,11 @@ class VAE(ProtectedReplayModel):
         return torch.arange(number, device=self._device) % self._priors[task].shape[1]
 
     def state(self) -> dict[str, Any]:
-        """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
+        """State of the model, also in the middle of a task."""
         return {**super().state(), "priors": list(self._priors)}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+        """Take over a state that :meth:`state` returned."""
         super().load_state(state)
         self._priors = [nn.Parameter(prior.to(self._device, copy=True)) for prior in state["priors"]]
         for prior in self._priors[: self.num_tasks]:

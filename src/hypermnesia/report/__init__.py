@@ -1,1 +1,1 @@
-"""What people look at: figures made from run directories, and the terminal."""
+"""Figures of runs for people: lines and tables on a terminal, tables of methods, and the report as a page."""

@@ -13,11 +13,13 @@ from hypermnesia.errors import CheckpointError
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
+from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
 
-class StandardNetwork:
+class StandardNetwork(Part):
     """A network with one growing head for all tasks, and the same as it was before the task that is being learned.
 
     Args:
@@ -76,15 +78,15 @@ class StandardNetwork:
         assert self.before is not None
         return self._answer(self.before, inputs)
 
-    def begin_task(self, classes: int) -> None:
-        """Make room for a task of so many classes, or numbers to be predicted."""
+    def begin_task(self, outputs: int, input_shape: tuple[int, ...] = ()) -> None:
+        """Make room for a task with that number of classes, or of regression targets."""
         self.before = copy.deepcopy(self.network)
-        self.outputs = self.outputs.and_task(classes)
+        self.outputs = self.outputs.and_task(outputs)
         generator = self._seeds.child("head", self.num_tasks).generator()
         self.network.grow(len(self.outputs) - self.network.num_outputs, generator)
 
-    def end_task(self) -> None:
-        """Keep what was learned."""
+    def end_task(self, task: Task | None = None) -> None:
+        """Keep what was learned of the task."""
         self.before = None
 
     def abandon_task(self) -> None:

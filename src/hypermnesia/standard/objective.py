@@ -1,4 +1,4 @@
-"""What a standard network learns: the current task, inputs of the past, and not to move where that would hurt."""
+"""The objective of a standard network: loss on the current task, loss on past inputs, penalty on moving weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -28,9 +28,9 @@ class PastBatch(NamedTuple):
     """Inputs that stand for past tasks in a step.
 
     Attributes:
-        inputs: `[past, ...]`.
-        targets: What they should be taken for, probabilities of all outputs, `[past, outputs]`.
-        tasks: Which task each stands for, `[past]`.
+        inputs: Inputs `[past, ...]`.
+        targets: Target probabilities of all outputs for each input, `[past, outputs]`.
+        tasks: Task that each input stands for, `[past]`.
     """
 
     inputs: Float[Tensor, "past *shape"]
@@ -39,32 +39,32 @@ class PastBatch(NamedTuple):
 
 
 class Past(ABC):
-    """Where inputs that stand for past tasks come from."""
+    """Source of inputs that stand for past tasks."""
 
     @abstractmethod
     def prepare(self, iteration: int) -> None:
-        """Make the random choices of a step, in storage that stays the same; outside of what a graph captures."""
+        """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
     def batch(self, current: Tensor) -> PastBatch:
-        """Of the step that was prepared, in which `current` are the inputs of the current task."""
+        """Return the batch of the prepared step, in which `current` are the inputs of the current task."""
 
 
 class StandardObjective(Objective):
-    """(1 − w) · loss on the current task + w · T² · cross-entropy on the past + a penalty.
+    """Objective (1 − w) · loss on the current task + w · T² · cross-entropy on the past + a penalty.
 
-    The loss is cross-entropy or, where numbers are predicted, the mean squared error. The cross-entropy on the past is
-    with probabilities that were taken at temperature T (distillation, Hinton et al., Distilling the knowledge in a
-    neural network, 2015).
+    The loss is cross-entropy or, in regression, the mean squared error. The cross-entropy on the past is with
+    probabilities that were taken at temperature T (distillation, Hinton et al., Distilling the knowledge in a neural
+    network, 2015).
 
     Args:
-        standard: The network; its newest task is the one to learn.
-        training: Precision and compilation.
-        problem: What the task asks.
-        past: Inputs of past tasks; None for none. Only where classes are asked.
-        weight: w, the share of the past in the loss; `equal` gives every task so far the same.
-        temperature: T, of the targets of the past.
-        penalty: Added to the loss; None for none.
+        standard: Network whose newest task is the one to learn.
+        training: Settings of precision and compilation.
+        problem: Problem of the task.
+        past: Source of inputs of past tasks, for classification only; None for none.
+        weight: Share w of the past in the loss; `equal` gives every task so far the same share.
+        temperature: Temperature T of the targets of the past.
+        penalty: Penalty added to the loss; None for none.
     """
 
     def __init__(
@@ -94,16 +94,16 @@ class StandardObjective(Objective):
         self._competing = _among(outputs, outputs.competing).to(standard.device)
 
     def parameters(self) -> list[nn.Parameter]:
-        """The network's."""
+        """Return the parameters of the network."""
         return list(self._parameters.values())
 
     def prepare(self, iteration: int) -> None:
-        """Let the past make its choices."""
+        """Let the source of past inputs make the random choices of a step."""
         if self._past is not None:
             self._past.prepare(iteration)
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add the gradient of the loss to `.grad`; returns its parts."""
+        """Add the gradient of the loss to `.grad`; return the loss, its parts and the metric."""
         past = None if self._past is None else self._past.batch(inputs)
         labels = labels + self._shift
         with forward_precision(self._precision, inputs.device):
@@ -123,15 +123,15 @@ class StandardObjective(Objective):
 
 
 class SoftTargets:
-    """What the network before the current task takes inputs of past tasks for: probabilities of all outputs.
+    """Soft targets for inputs of past tasks: the probabilities that the network before the current task gives them.
 
     It knows nothing for or against classes that came since: their logit is zero, as in the code of von Oswald et al.
     (2020). Minus infinity would teach that inputs of the past are none of them, which costs accuracy. But the logit of
     a single class was never taught, so that one is certain.
 
     Args:
-        standard: A network amid a task.
-        temperature: Of the softmax.
+        standard: Network that is learning a task.
+        temperature: Temperature of the softmax.
     """
 
     def __init__(self, standard: StandardNetwork, temperature: float) -> None:
@@ -140,7 +140,7 @@ class SoftTargets:
         self._competing = _among(standard.outputs, standard.outputs.competing).to(standard.device)
 
     def __call__(self, inputs: Tensor, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
-        """For inputs `[past, ...]`, and which task each stands for."""
+        """Return the targets for inputs `[past, ...]` and the task that each stands for."""
         logits = self._standard.logits_before(inputs)
         old = logits.shape[1]
         new = self._competing.shape[1] - old
@@ -151,14 +151,14 @@ class SoftTargets:
 def likeliest_outputs(
     standard: StandardNetwork, inputs: Tensor, tasks: Int64[Tensor, " past"], *, surely: bool = True
 ) -> Int64[Tensor, " past"]:
-    """The likeliest output, in the eyes of the network before the current task.
+    """Find the likeliest output for each input, according to the network before the current task.
 
     Args:
-        standard: A network amid a task.
-        inputs: `[past, ...]`.
-        tasks: Which past task each stands for.
-        surely: Whether each belongs to its task, so that only the task's own outputs come into question; else those
-            that an input of the task chooses between.
+        standard: Network that is learning a task.
+        inputs: Inputs `[past, ...]`.
+        tasks: Past task that each input stands for, `[past]`.
+        surely: Whether to choose among the outputs of the task alone; else among all that an input of the task can
+            have in the scenario.
     """
     logits = standard.logits_before(inputs)
     choose = standard.outputs.of_task if surely else standard.outputs.competing
@@ -167,7 +167,7 @@ def likeliest_outputs(
 
 
 def _among(outputs: Outputs, choose: Callable[[int], slice]) -> Bool[Tensor, "tasks outputs"]:
-    """For each task, which outputs `choose` names."""
+    """A mask of the outputs that `choose` names for each task."""
     mask = torch.zeros(len(outputs.classes), len(outputs), dtype=torch.bool)
     for task in range(len(mask)):
         mask[task, choose(task)] = True

@@ -1,4 +1,4 @@
-"""What a learner learns from: tasks, and sequences of them."""
+"""Tasks that learners learn, and sequences of them."""
 
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
 from hypermnesia.tasks.permuted_pixels import permuted

@@ -1,4 +1,4 @@
-"""The examples of one split of a task, whatever they are stored in: tensors, a dataset, or a data loader."""
+"""The examples of one split of a task, in tensors, a dataset or a data loader, and their order in training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, default_colla
 from hypermnesia.errors import DataError
 from hypermnesia.problems import REGRESSION, Problem, Targets, problem_of
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.shuffle import shuffled_batches
+from hypermnesia.tasks.arrays import ArrayLike, as_tensor, scaled
 
 Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
-"""Inputs and labels, or numbers to be predicted; uint8 inputs have become float32 in [0, 1]."""
+"""Inputs and labels (classes or regression targets); uint8 inputs have become float32 in [0, 1]."""
 
 
 class Examples(abc.ABC):
@@ -26,40 +26,43 @@ class Examples(abc.ABC):
 
     Attributes:
         input_shape: Shape of one input, such as `(1, 28, 28)`.
-        problem: What is asked: a class, where labels are integers; numbers, where they are floating-point.
-        num_outputs: Classes (labels are 0 to this minus 1) or numbers of a target; None where only reading all would
-            tell.
+        problem: Classification, where labels are integers, or regression, where they are floating-point numbers.
+        num_outputs: Number of classes (labels are 0 to this minus 1) or of regression targets an input; None where
+            only reading all labels would tell.
     """
 
     input_shape: tuple[int, ...]
     problem: Problem
     num_outputs: int | None
+    _device = torch.device("cpu")
+    """Device on which indices of examples are wanted."""
 
     @abc.abstractmethod
     def __len__(self) -> int:
-        """How many examples there are."""
+        """Number of examples."""
 
     @abc.abstractmethod
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
-        """Those examples, by their numbers from 0 to the length minus 1."""
+        """Return the examples with the given indices, from 0 to the length minus 1, in that order."""
 
     def draw(self, number: int, seeds: Seeds) -> Batch:
-        """So many of them, each at most once, at random and in random order; all where there are not as many."""
+        """Draw up to `number` examples without replacement, in random order; all where there are fewer."""
         return next(self.batches(number, seeds))
 
-    @abc.abstractmethod
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        """Endless batches for training, from number `start` on."""
+        """Return endless batches for training, shuffled as by `shuffled_batches`, beginning with batch `start`."""
+        chosen = shuffled_batches(len(self), batch_size, seeds, start, self._device)
+        return (self.take(indices) for indices in chosen)
 
-    @abc.abstractmethod
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        """Every example once, always in the same order; the last batch may be smaller."""
+        """Return every example once, always in the same order; the last batch may be smaller."""
+        return (self.take(indices) for indices in torch.arange(len(self), device=self._device).split(batch_size))
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
-        """Inputs like these with every element where it is stored: a permuted image as one that people can read.
+        """Put every element of inputs back where it is stored, so that people can read a permuted image.
 
         Args:
-            inputs: Of this split, or such as imitate it, in the order in which :meth:`take` gives their elements.
+            inputs: Inputs of this split, or imitations of them, with elements in the order that :meth:`take` gives.
 
         Example:
             >>> examples = TensorExamples(torch.eye(3), torch.arange(3), permutation=torch.tensor([2, 0, 1]))
@@ -72,21 +75,21 @@ class Examples(abc.ABC):
 class TensorExamples(Examples):
     """Examples in tensors, which several tasks may share: what makes a task is index operations on the batch.
 
-    Batches are shuffled as by `shuffled_batches`. They are made on the device the tensors are on.
+    Batches are made on the device of the tensors.
 
     Args:
-        inputs: `[n, ...]`. uint8 is scaled to float32 in [0, 1] batch by batch; any other type is left as it
-        is.
-        labels: `[n]`, integers from 0; or numbers to be predicted, `[n]` or `[n, numbers]`, floating-point.
-        rows: Which examples belong to this split, in which order; None: all of them.
-        classes: The stored label of each class of this task: where it is `[7, 3]`, label 7 becomes 0, and 3
+        inputs: Inputs `[n, ...]`: a tensor, a NumPy array or nested lists. uint8 is scaled to float32 in [0, 1] batch
+            by batch, floating-point arrays become float32; any other type stays as it is.
+        labels: Class numbers from 0, integers `[n]`, or regression targets, floating-point, `[n]` or `[n, targets]`.
+        rows: Indices of the examples that belong to this split, in order; None for all.
+        classes: Stored label of each class of this task: where it is `[7, 3]`, label 7 becomes 0, and 3
             becomes 1. None leaves labels as they are.
-        permutation: Of the elements of an input: element `i` of the flattened new input is element
+        permutation: Order of the elements of an input: element `i` of the flattened new input is element
             `permutation[i]` of the stored one. None leaves inputs as they are.
 
     Raises:
-        DataError: No examples, unequal numbers of inputs and labels, or labels that are neither class numbers nor
-            numbers to be predicted.
+        DataError: There are no examples, inputs and labels differ in number, or labels are neither class numbers nor
+            regression targets.
 
     Example:
         >>> examples = TensorExamples(torch.eye(4), torch.tensor([7, 3, 3, 1]), rows=torch.tensor([0, 2]),
@@ -100,27 +103,25 @@ class TensorExamples(Examples):
 
     def __init__(
         self,
-        inputs: Shaped[Tensor, "n *shape"],
-        labels: Shaped[Tensor, "n *numbers"],
+        inputs: ArrayLike,
+        labels: ArrayLike,
         *,
         rows: Int64[Tensor, " rows"] | None = None,
         classes: Int64[Tensor, " classes"] | None = None,
         permutation: Int64[Tensor, " elements"] | None = None,
     ):
-        self._labels, self.problem = _targets(labels)
-        if len(inputs) != len(labels):
+        inputs, labels = as_tensor(inputs, "Inputs"), as_tensor(labels, "Labels")
+        if inputs.shape[:1] != labels.shape[:1]:
             raise DataError(
                 f"Inputs of shape {list(inputs.shape)} and labels of shape {list(labels.shape)} do not fit "
                 "together: there must be one label for each of the n inputs."
             )
         if inputs.device != labels.device:
             raise DataError(f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other.")
-        self._inputs = inputs
+        self._inputs, self._device, self._rows, self._permutation = inputs, inputs.device, rows, permutation
+        _check_any(self)
         self.input_shape = tuple(inputs.shape[1:])
-        self._rows = rows
-        self._permutation = permutation
-        if len(self) == 0:
-            raise DataError("A task needs examples, but there are none.")
+        self._labels, self.problem = _targets(labels)
         self._class_of: Tensor | None = None
         if self.problem is REGRESSION:
             self.num_outputs = self._labels.shape[1]
@@ -144,16 +145,8 @@ class TensorExamples(Examples):
     def __len__(self) -> int:
         return len(self._inputs if self._rows is None else self._rows)
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        device = self._inputs.device
-        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start, device))
-
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        everything = torch.arange(len(self), device=self._inputs.device)
-        return (self.take(everything[start : start + batch_size]) for start in range(0, len(self), batch_size))
-
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
-        chosen = chosen.to(self._inputs.device)
+        chosen = chosen.to(self._device)
         rows = chosen if self._rows is None else self._rows.index_select(0, chosen)
         inputs = self._inputs.index_select(0, rows)
         if self._permutation is not None:
@@ -161,7 +154,7 @@ class TensorExamples(Examples):
             columns = self._permutation.expand(len(rows), -1)
             inputs = inputs.flatten(1).gather(1, columns).view(inputs.shape)
         labels = self._labels.index_select(0, rows)
-        return _scaled(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
+        return scaled(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         if self._permutation is None:
@@ -172,14 +165,15 @@ class TensorExamples(Examples):
 class DatasetExamples(Examples):
     """Examples of any map-style `torch.utils.data.Dataset` of (input, label) pairs.
 
-    Batches are shuffled as by `shuffled_batches`. A dataset that augments at random draws from a source of
-    its own, so its runs cannot be repeated bit for bit.
+    A dataset that augments at random draws from a source of its own, so its runs cannot be repeated bit for bit.
 
     Args:
-        dataset: Has a length and integer indices; labels are integers from 0, or floating-point numbers.
+        dataset: Dataset with a length and integer indices; labels are class numbers from 0 or floating-point
+            regression targets.
+        collate: Function that makes a batch of a list of items.
 
     Raises:
-        DataError: It is empty, or its items are no such pairs.
+        DataError: The dataset is empty, or its items are no such pairs.
 
     Example:
         >>> pairs = [(torch.zeros(2), 0), (torch.ones(2), 1)]
@@ -188,39 +182,47 @@ class DatasetExamples(Examples):
                 [1., 1.]]), tensor([0, 1]))
     """
 
-    def __init__(self, dataset: Dataset[Any] | Sequence[Any]):
-        self._dataset = dataset
-        if len(self) == 0:
-            raise DataError("A task needs examples, but the dataset has none.")
-        inputs, labels = self.take(torch.tensor([0]))
+    def __init__(
+        self, dataset: Dataset[Any] | Sequence[Any], collate: Callable[[list[Any]], Any] = default_collate
+    ) -> None:
+        self._dataset, self._collate = dataset, collate
+        _check_any(self)
+        # The first item tells the problem, but of classes not how many there are.
+        inputs, labels = self._batch([0])
         self.input_shape = tuple(inputs.shape[1:])
-        self.problem, self.num_outputs = _of_first(labels)
+        self.problem = problem_of(labels)
+        self.num_outputs = labels.shape[1] if self.problem is REGRESSION else None
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
-
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return (self.take(chosen) for chosen in torch.split(torch.arange(len(self)), batch_size))
-
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
-        return _checked(_collate(default_collate, [self._dataset[row] for row in chosen.tolist()]))
+        return self._batch(chosen.tolist())
+
+    def _batch(self, indices: list[int]) -> Batch:
+        items = [self._dataset[index] for index in indices]
+        try:
+            batch = self._collate(items)
+        except (TypeError, RuntimeError) as error:
+            raise DataError(
+                f"Examples cannot be put together into a batch: {error} Inputs must be tensors of one shape, "
+                "labels integers or floating-point numbers."
+            ) from error
+        return _checked(batch)
 
 
-class LoaderExamples(Examples):
+class LoaderExamples(DatasetExamples):
     """Examples from a `torch.utils.data.DataLoader`, in the order and batches that it makes.
 
-    It decides on its own how to shuffle, so the seeds and batch sizes asked for have no effect, and
-    continuing at a later batch means going through the earlier ones. For runs that can be repeated give it a
-    seeded `generator`.
+    The loader decides how to shuffle, so the seeds and batch sizes asked for have no effect, and continuing at a later
+    batch means going through the earlier ones. For runs that can be repeated give it a seeded `generator`.
 
     Args:
-        loader: Of a map-style dataset of (input, label) pairs; labels are integers from 0, or floating-point numbers.
+        loader: Data loader of a map-style dataset of (input, label) pairs; labels are class numbers from 0 or
+            floating-point regression targets.
 
     Raises:
-        DataError: It yields nothing, has no length, or its items are no such pairs.
+        DataError: The loader yields nothing, has no length, or its items are no such pairs.
 
     Example:
         >>> loader = DataLoader([(torch.zeros(2), 0), (torch.ones(2), 1)], batch_size=2)
@@ -228,17 +230,15 @@ class LoaderExamples(Examples):
         tensor([0, 1])
     """
 
-    def __init__(self, loader: DataLoader[Any]):
+    def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader = loader
         if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
             what = "an IterableDataset" if isinstance(loader.dataset, IterableDataset) else "batch_size=None"
             raise DataError(f"A task's data loader must make batches of a map-style dataset; this one has {what}.")
         if len(loader) == 0:
             raise DataError("A task needs examples, but the data loader yields no batches.")
-        # Not from an iterator of the loader, which would advance its shuffling.
-        inputs, labels = _checked(_collate(loader.collate_fn, [loader.dataset[0]]))
-        self.input_shape = tuple(inputs.shape[1:])
-        self.problem, self.num_outputs = _of_first(labels)
+        # What its items are is read from the dataset: an iterator of the loader would advance its shuffling.
+        super().__init__(loader.dataset, loader.collate_fn)
 
     def __len__(self) -> int:
         if self._loader.drop_last and self._loader.batch_size is not None:
@@ -246,17 +246,17 @@ class LoaderExamples(Examples):
         return len(self._loader.sampler)  # type: ignore[arg-type]  # torch declares none
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
-        """Those examples of the loader's dataset.
+        """Return the examples with the given indices in the loader's dataset.
 
         Raises:
-            DataError: The loader draws only some of them, or several times.
+            DataError: The loader draws only some of them, or some several times.
         """
         if len(self) != len(self._loader.dataset):  # type: ignore[arg-type]  # torch declares no length
             raise DataError(
                 "Examples can be taken by number only where a data loader draws each once; give the dataset itself,"
                 " or a torch.utils.data.Subset of it."
             )
-        return _checked(_collate(self._loader.collate_fn, [self._loader.dataset[row] for row in chosen.tolist()]))
+        return super().take(chosen)
 
     def draw(self, number: int, seeds: Seeds) -> Batch:
         # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw.
@@ -279,22 +279,52 @@ class LoaderExamples(Examples):
         return map(_checked, self._loader)
 
 
-def _collate(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:
-    try:
-        return collate(items)
-    except (TypeError, RuntimeError) as error:
-        raise DataError(
-            f"Examples cannot be put together into a batch: {error} Inputs must be tensors of one shape, "
-            "labels integers."
-        ) from error
+def shuffled_batches(
+    length: int, batch_size: int, seeds: Seeds, start: int = 0, device: torch.device | str = "cpu"
+) -> Iterator[Int64[Tensor, " batch"]]:
+    """Return endless batches of indices, epoch after epoch, each epoch a new permutation of all of them.
+
+    Nothing is dropped: where an epoch ends inside a batch, the next one fills it. So all batches have the same size,
+    `min(batch_size, length)`, and batch `k` depends on the arguments and `k` only: a run can continue at any `start`
+    without going through earlier batches.
+
+    Args:
+        length: Number of examples.
+        batch_size: Largest number of examples in a batch.
+        seeds: Seeds of the permutations.
+        start: Number of the first batch wanted.
+        device: Device of the indices; they are moved once an epoch.
+
+    Example:
+        >>> batches = shuffled_batches(5, 3, Seeds(0))
+        >>> sorted(torch.cat([next(batches) for _ in range(5)]).tolist())
+        [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    """
+
+    def permutation(epoch: int) -> Tensor:
+        # Drawn on the CPU: the same order on every device.
+        return torch.randperm(length, generator=seeds.child("epoch", epoch).generator()).to(device)
+
+    size = min(batch_size, length)
+    epoch, position = divmod(start * size, length)
+    order = permutation(epoch)
+    while True:
+        batch = order[position : position + size]
+        position += size
+        if position >= length:
+            epoch, position = epoch + 1, position - length
+            order = permutation(epoch)
+            if position:
+                batch = torch.cat([batch, order[:position]])
+        yield batch
 
 
 def _checked(batch: Any) -> Batch:
-    """A collated batch of somebody else's making, if it is inputs and class numbers."""
+    """A batch that a dataset or loader made, if it is inputs and labels."""
     if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(torch.is_tensor(part) for part in batch)):
         raise DataError(
-            "Examples must be pairs of an input tensor and an integer label; collated into a batch these are "
-            f"{_describe(batch)}. Wrap the dataset so that its items are such pairs."
+            "Examples must be pairs of an input tensor and an integer or floating-point label; collated into a batch "
+            f"these are {_describe(batch)}. Wrap the dataset so that its items are such pairs."
         )
     inputs, labels = batch
     labels, problem = _targets(labels)
@@ -305,13 +335,12 @@ def _checked(batch: Any) -> Batch:
         )
     if problem is not REGRESSION:
         _check_from_zero(int(labels.min()))
-    return _scaled(inputs), labels
+    return scaled(inputs), labels
 
 
-def _of_first(labels: Targets) -> tuple[Problem, int | None]:
-    """What one example tells: the problem, and how many outputs it takes, where that can be told."""
-    problem = problem_of(labels)
-    return problem, labels.shape[1] if problem is REGRESSION else None
+def _check_any(examples: Examples) -> None:
+    if len(examples) == 0:
+        raise DataError("A task needs examples, but there are none.")
 
 
 def _describe(batch: Any) -> str:
@@ -321,24 +350,19 @@ def _describe(batch: Any) -> str:
 
 
 def _targets(labels: Tensor) -> tuple[Targets, Problem]:
-    """Class numbers `[n]` as int64, or numbers to be predicted `[n, numbers]`; and which they are."""
+    """Class numbers `[n]` as int64, or regression targets `[n, targets]`; and which problem they belong to."""
     problem = problem_of(labels)
     most = 2 if problem is REGRESSION else 1
     if not 1 <= labels.ndim <= most:
         raise DataError(
             f"Labels have shape {list(labels.shape)}: class numbers must have shape [n], one for each of the n inputs,"
-            " and numbers to be predicted [n] or [n, numbers]."
+            " and regression targets [n] or [n, targets]."
         )
     if problem is REGRESSION:
-        return labels.reshape(len(labels), -1), problem
+        return labels if labels.ndim == 2 else labels[:, None], problem
     return labels.to(torch.int64), problem
 
 
 def _check_from_zero(smallest: int) -> None:
     if smallest < 0:
         raise DataError(f"Labels must be class numbers from 0 on, but the smallest is {smallest}.")
-
-
-def _scaled(inputs: Tensor) -> Tensor:
-    """Gray levels as float32 in [0, 1]; other inputs as they are."""
-    return inputs.to(torch.float32).div_(255) if inputs.dtype == torch.uint8 else inputs

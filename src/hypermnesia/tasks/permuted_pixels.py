@@ -25,23 +25,23 @@ def permuted(
     seed: int = 0,
     directory: Path | str | None = None,
 ) -> list[Task]:
-    """Tasks of all classes, each with a random order of the pixels of its own; the first keeps them in place.
+    """Make a sequence of tasks that differ in the order of pixels, drawn at random; the first task keeps it.
 
-    All tasks share one copy of the images. The order of a task depends on `seed` and its number, not on how
-    many tasks there are.
+    Each task has all classes, and all tasks share one copy of the images. The order of a task depends on `seed` and
+    the task's number, not on the number of tasks.
 
     Args:
-        dataset: The images, or their name for `hypermnesia.data.load`. Tasks stay on the device they are on.
-        num_tasks: Any number from 1.
-        padding: Pixels of 0 put around every image beforehand; they are permuted with the others.
-        validation: How many training examples each task sets aside, or, between 0 and 1, which fraction. Each
-            task draws its own.
-        seed: The root of all chance in here.
-        directory: Where to find the files of a dataset given by its name.
+        dataset: Images, or their name for `hypermnesia.data.load`. Tasks stay on the device they are on.
+        num_tasks: Number of tasks, at least 1.
+        padding: Number of zero pixels put around every image beforehand; they are permuted with the others.
+        validation: Number of training examples that each task sets aside for validation, or, between 0 and 1, their
+            fraction. Each task draws its own.
+        seed: Root of all randomness in here.
+        directory: Directory with the files of a dataset given by name; None as for `hypermnesia.data.load`.
 
     Raises:
         ConfigurationError: A number is out of range, or there are not enough examples to set aside.
-        DataError: The files are not in order.
+        DataError: The files are missing or damaged.
 
     Source: I. Goodfellow et al., *An empirical investigation of catastrophic forgetting in gradient-based
     neural networks*, 2013.
@@ -80,7 +80,7 @@ def permuted(
 
 
 def _pixel_order(image: Tensor, number: int, seeds: Seeds) -> Tensor | None:
-    """Where task `number` takes each pixel from; None for the first task, which keeps them in place."""
+    """The stored place of each pixel of task `number`; None for the first task, which keeps them."""
     if number == 0:
         return None
     generator = seeds.child("permutation", number).generator()

@@ -20,9 +20,9 @@ class Polynomial:
     """A polynomial of one variable on an interval.
 
     Args:
-        coefficients: Of x⁰, x¹, x², …
-        low: Where the interval begins.
-        high: Where it ends.
+        coefficients: Coefficients of x⁰, x¹, x², …
+        low: Lower end of the interval.
+        high: Upper end of the interval.
 
     Raises:
         ConfigurationError: There is no coefficient, or the interval is empty.
@@ -43,7 +43,7 @@ class Polynomial:
             raise ConfigurationError(f"an interval must begin before it ends, not {self.low} to {self.high}")
 
     def __call__(self, x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
-        """Its values."""
+        """Evaluate the polynomial at every element of `x`."""
         y = torch.zeros_like(x)
         for coefficient in reversed(self.coefficients):  # Horner's scheme
             y = y * x + coefficient
@@ -66,7 +66,7 @@ TOY: tuple[Polynomial, ...] = (
     Polynomial((-1, 0, 2), -1, 1),
     Polynomial((-27, 27, -9, 1), 2, 4),
 )
-"""x + 3, 2x² − 1 and (x − 3)³ side by side.
+"""The polynomials x + 3, 2x² − 1 and (x − 3)³ on adjacent intervals.
 
 Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, section 4, toy regression."""
 
@@ -80,17 +80,17 @@ def polynomials(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> list[Task]:
-    """A task for each polynomial: predict y = p(x) from x, having learned from y + noise.
+    """Make a regression task of each polynomial: predict y = p(x) from x, having learned from y + noise.
 
     Test and validation examples are without noise, so that an error of zero is possible.
 
     Args:
-        functions: The polynomials.
-        examples: For training, and as many for testing, spread uniformly at random over the interval.
-        noise: Standard deviation of the noise on the y that are learned from.
-        validation: Further examples to choose settings by.
-        device: Where the examples are.
-        seed: The root of all chance in here.
+        functions: Polynomials, one a task.
+        examples: Number of training examples, and of test examples, drawn uniformly from the interval.
+        noise: Standard deviation of the noise on the targets of training examples.
+        validation: Number of validation examples.
+        device: Device that holds the examples.
+        seed: Root of all randomness in here.
 
     Raises:
         ConfigurationError: A number is out of range.

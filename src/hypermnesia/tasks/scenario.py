@@ -1,4 +1,4 @@
-"""The three scenarios of continual learning, and what they make of a classifier's outputs."""
+"""The three scenarios of continual learning, and which outputs of a growing classifier they use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import dataclasses
 from typing import Literal, get_args
 
 Scenario = Literal["task", "domain", "class"]
-"""What is known and what is asked. `task`: the task is known, the class within it is asked. `domain`: the task is
-unknown, the class within it is asked. `class`: the task is unknown, the class among those of all tasks is asked.
+"""Scenario of continual learning. `task`: the task is known, and the class within it is asked. `domain`: the task is
+unknown, and the class within it is asked. `class`: the task is unknown, and the class among all is asked.
 
 Source: van de Ven and Tolias, Three scenarios for continual learning, 2019."""
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
@@ -15,13 +15,13 @@ SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """Which outputs of one growing classifier stand for which classes.
+    """Assignment of the outputs of one growing network to the classes of tasks.
 
-    Every task has outputs of its own, but in the domain-incremental scenario all tasks share theirs.
+    Every task has outputs of its own; in the domain-incremental scenario all tasks share theirs.
 
     Args:
-        scenario: Decides that.
-        classes: How many classes each task has; or numbers, where these are predicted.
+        scenario: Scenario of continual learning.
+        classes: Number of classes, or of regression targets, of each task.
 
     Example:
         >>> outputs = Outputs("class", (2, 3))
@@ -37,14 +37,14 @@ class Outputs:
         return max(self.classes, default=0) if shared else sum(self.classes)
 
     def and_task(self, classes: int) -> Outputs:
-        """These, and those of one more task."""
+        """Return the assignment with one more task of so many classes."""
         return Outputs(self.scenario, (*self.classes, classes))
 
     def of_task(self, task: int) -> slice:
-        """The outputs that stand for the classes of a task, in order."""
+        """Return the outputs for the classes of a task, in the order of the labels."""
         start = 0 if self.scenario == "domain" else sum(self.classes[:task])
         return slice(start, start + self.classes[task])
 
     def competing(self, task: int) -> slice:
-        """The outputs that an input of this task chooses between, where nothing else is known about it."""
+        """Return the outputs among which the class of an input of this task is chosen."""
         return self.of_task(task) if self.scenario == "task" else slice(0, len(self))

@@ -24,20 +24,21 @@ def split(
     seed: int = 0,
     directory: Path | str | None = None,
 ) -> list[Task]:
-    """The classes of a dataset, dealt out to tasks in order.
+    """Make a sequence of tasks by dealing out the classes of a dataset.
 
     Args:
-        dataset: The images, or their name for `hypermnesia.data.load`. Tasks stay on the device they are on.
-        classes_per_task: How many classes each task tells apart.
-        num_tasks: None: as many as the classes suffice for; classes left over are not used.
-        shuffle_classes: Deal them out in an order drawn from `seed` rather than from 0 upwards.
-        validation: How many training examples each task sets aside, or, between 0 and 1, which fraction.
-        seed: The root of all chance in here.
-        directory: Where to find the files of a dataset given by its name.
+        dataset: Images, or their name for `hypermnesia.data.load`. Tasks stay on the device they are on.
+        classes_per_task: Number of classes of each task.
+        num_tasks: Number of tasks; None for as many as the classes suffice for. Classes left over are not used.
+        shuffle_classes: Deal out classes in an order drawn from `seed` rather than from 0 upwards.
+        validation: Number of training examples that each task sets aside for validation, or, between 0 and 1, their
+            fraction.
+        seed: Root of all randomness in here.
+        directory: Directory with the files of a dataset given by name; None as for `hypermnesia.data.load`.
 
     Raises:
-        ConfigurationError: There are not enough classes, or examples to set aside.
-        DataError: A task would be without examples, or the files are not in order.
+        ConfigurationError: There are not enough classes, or not enough examples to set aside.
+        DataError: A task would have no examples, or the files are missing or damaged.
 
     Source: F. Zenke, B. Poole, S. Ganguli, *Continual learning through synaptic intelligence*, 2017.
 

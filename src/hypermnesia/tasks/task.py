@@ -1,40 +1,41 @@
-"""A task: what a learner learns in one go, and on what it is then measured."""
+"""A task: training examples that a learner learns in one go, with test and validation examples."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.problems import Problem
+from hypermnesia.problems import REGRESSION, Problem
+from hypermnesia.tasks.arrays import ArrayLike
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
 
-Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor]
-"""What examples can be made of."""
+Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
+"""What examples can be made of: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
+of (input, label) pairs; or a data loader of one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """One problem of a sequence: telling classes apart, or predicting numbers.
+    """One task of a sequence: classes to tell apart, or regression targets to predict.
 
     The labels of classes are 0 to k-1, whatever they are called outside.
 
     Args:
-        name: For people.
-        train: What is learned from.
-        test: What the result is measured on, if anything.
-        validation: What settings are chosen by, if anything.
-        classes: The names of the labels, in order; None where they have none.
+        name: Name of the task, in tables and errors.
+        train: Training examples.
+        test: Examples on which the result is measured, if any.
+        validation: Examples by which settings are chosen, if any.
+        classes: Names of the classes, in the order of their labels; None where they have none.
 
     Raises:
-        DataError: The splits do not fit together.
+        DataError: The splits do not fit together, or there are fewer names than classes.
 
     Example:
-        >>> import torch
-        >>> Task.of((torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])), name="coin").num_outputs
+        >>> Task.of(([[0.0, 0.2], [0.9, 1.0]], [0, 1]), name="coin", classes=("heads", "tails")).num_outputs
         2
     """
 
@@ -45,42 +46,44 @@ class Task:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for split, examples in (("test", self.test), ("validation", self.validation)):
-            if examples is not None and examples.problem is not self.train.problem:
+        if self.classes is not None and self.problem is REGRESSION:
+            raise DataError(f"Task {self.name!r}: its labels are regression targets, so it has no classes to name.")
+        for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
+            if examples is None:
+                continue
+            if examples.problem is not self.problem:
                 raise DataError(
                     f"Task {self.name!r}: {split} labels are for {examples.problem.name}, training labels for "
-                    f"{self.train.problem.name}: give integers in both for classes, floating-point numbers for numbers."
+                    f"{self.problem.name}: give integers in both for classes, floating-point numbers in both for "
+                    "regression."
                 )
-            if examples is not None and examples.input_shape != self.train.input_shape:
+            if examples.input_shape != self.train.input_shape:
                 raise DataError(
                     f"Task {self.name!r}: {split} inputs have shape {examples.input_shape}, training inputs "
                     f"{self.train.input_shape}; they must be equal."
                 )
-        if self.classes is None:
-            return
-        allowed = len(self.classes)
-        for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
-            if examples is not None and examples.num_outputs is not None and examples.num_outputs > allowed:
+            highest = (examples.num_outputs or 0) - 1
+            if self.classes is not None and highest >= len(self.classes):
                 raise DataError(
-                    f"Task {self.name!r}: {split} labels go up to {examples.num_outputs - 1}, but it has "
-                    f"{allowed} classes, 0 to {allowed - 1}."
+                    f"Task {self.name!r}: {split} labels go up to {highest}, but it has {len(self.classes)} classes, "
+                    f"0 to {len(self.classes) - 1}."
                 )
 
     @property
     def problem(self) -> Problem:
-        """What is asked: a class or numbers."""
+        """Problem of the task: classification or regression."""
         return self.train.problem
 
     @property
     def num_outputs(self) -> int | None:
-        """Classes, or numbers of a target; None where only reading all labels would tell.
+        """Number of classes, or of regression targets an input; None where only reading all labels would tell.
 
         Classes without names are counted by the largest training label.
         """
         return self.train.num_outputs if self.classes is None else len(self.classes)
 
     def count_outputs(self) -> int:
-        """Like :attr:`num_outputs`, but reads all training labels where that is the only way to know."""
+        """Number of outputs as :attr:`num_outputs`, found by reading all training labels where it takes that."""
         if self.num_outputs is not None:
             return self.num_outputs
         return 1 + max(int(labels.max()) for _, labels in self.train.in_order(1000))
@@ -93,25 +96,32 @@ class Task:
         test: Source | None = None,
         validation: Source | None = None,
         name: str = "task",
+        classes: Sequence[str] | None = None,
     ) -> Task:
-        """A task made of whatever holds the examples.
+        """Make a task of whatever holds the examples.
 
         Args:
-            source: Training examples: a tuple of an input and a label tensor, a map-style `Dataset` of
-                (input, label) pairs, or a `DataLoader` of one. Integer labels are classes, floating-point ones numbers
-                to be predicted. A `Task` is returned as it is.
-            test: Likewise, to measure on.
-            validation: Likewise, to choose settings by.
-            name: For people.
+            source: Training examples: a tuple (inputs, labels) of tensors, NumPy arrays or nested lists, a map-style
+                `Dataset` of (input, label) pairs, or a `DataLoader` of one. Integer labels are classes, floating-point
+                ones regression targets. A `Task` is returned as it is.
+            test: Test examples, of any of these kinds.
+            validation: Examples to choose settings by, of any of these kinds.
+            name: Name of the task, in tables and errors.
+            classes: Names of the classes, in the order of their labels; None where they have none.
 
         Raises:
             DataError: The examples are empty, of an unsupported kind, or do not fit together.
-            ConfigurationError: A `Task` was given together with further splits.
+            ConfigurationError: A `Task` was given together with further splits or names of classes.
+
+        Example:
+            >>> import numpy as np
+            >>> Task.of((np.zeros((4, 2)), np.array([0, 1, 0, 1])), classes=("cat", "dog")).classes
+            ('cat', 'dog')
         """
         if isinstance(source, Task):
-            if test is not None or validation is not None:
+            if test is not None or validation is not None or classes is not None:
                 raise ConfigurationError(
-                    "A Task has its splits already; use dataclasses.replace(task, test=...) to exchange them."
+                    "A Task has its splits and classes already; exchange them by dataclasses.replace(task, test=...)."
                 )
             return source
         return cls(
@@ -119,6 +129,7 @@ class Task:
             train=_examples(source),
             test=None if test is None else _examples(test),
             validation=None if validation is None else _examples(validation),
+            classes=None if classes is None else tuple(classes),
         )
 
 
@@ -128,7 +139,7 @@ def _examples(source: Source) -> Examples:
             return source
         case DataLoader():
             return LoaderExamples(source)
-        case TensorDataset(tensors=(inputs, labels)) | (Tensor() as inputs, Tensor() as labels):
+        case TensorDataset(tensors=(inputs, labels)) | tuple((inputs, labels)):
             return TensorExamples(inputs, labels)
         case IterableDataset():
             raise DataError(
@@ -139,6 +150,6 @@ def _examples(source: Source) -> Examples:
             return DatasetExamples(source)
     kind = f"{type(source).__name__} of {len(source)}" if isinstance(source, tuple) else type(source).__name__
     raise DataError(
-        f"A task cannot be made of a {kind}. It takes a tuple (inputs, labels) of two tensors, a map-style "
-        "torch.utils.data.Dataset of (input, label) pairs, or a DataLoader of one."
+        f"A task cannot be made of a {kind}. It takes a tuple (inputs, labels) of tensors, NumPy arrays or lists, a "
+        "map-style torch.utils.data.Dataset of (input, label) pairs, or a DataLoader of one."
     )

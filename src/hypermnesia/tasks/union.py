@@ -1,9 +1,9 @@
-"""The examples of several tasks as those of one."""
+"""The examples of several tasks, combined into one set for one network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int64
@@ -11,21 +11,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.problems import REGRESSION, problem_of
-from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Batch, Examples
-from hypermnesia.tasks.shuffle import shuffled_batches
 
 
 class UnionExamples(Examples):
-    """The examples of several tasks together, for a network with outputs for all; shuffled as by `shuffled_batches`.
+    """The examples of several tasks together, for a network with outputs for all of them.
 
-    A label becomes the number of its output. Numbers to be predicted stand at the place of their outputs; those that
-    are not asked are NaN.
+    A class label becomes the index of its output. Regression targets stand at the place of their outputs; those of
+    other tasks are NaN.
 
     Args:
-        parts: The tasks' examples, all of one input shape and one problem.
-        places: The outputs of each, in the same order.
-        num_outputs: Of the network.
+        parts: Examples of each task, all of one input shape and one problem.
+        places: Outputs of each task, in the same order.
+        num_outputs: Number of outputs of the network.
 
     Example:
         >>> from hypermnesia.tasks.examples import TensorExamples
@@ -43,12 +41,6 @@ class UnionExamples(Examples):
 
     def __len__(self) -> int:
         return int(self._ends[-1])
-
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return (self.take(chosen) for chosen in shuffled_batches(len(self), batch_size, seeds, start))
-
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return (self.take(chosen) for chosen in torch.split(torch.arange(len(self)), batch_size))
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         owners = torch.bucketize(chosen, self._ends, right=True)

@@ -16,12 +16,12 @@ def set_aside(
     """Divide `rows` into training and validation examples at random, both in their old order.
 
     Args:
-        rows: Which examples there are.
-        validation: How many of them to set aside, or, between 0 and 1, which fraction.
-        seeds: What chance depends on.
+        rows: Indices of all examples.
+        validation: Number of examples to set aside, or, between 0 and 1, their fraction.
+        seeds: Seeds of the random choice.
 
     Returns:
-        The rows to train on, and those to validate on: None where none are wanted.
+        Rows for training, and rows for validation: None where none are wanted.
 
     Raises:
         ConfigurationError: That many cannot be set aside.

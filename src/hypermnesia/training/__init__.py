@@ -1,9 +1,8 @@
-"""The one optimization loop, its settings, and the files that hold its state."""
+"""The optimization loop of all learners, its settings, and the files that hold its state."""
 
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.device import resolve_device
-from hypermnesia.training.monitor import Monitor, Progress
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective, Trainer
+from hypermnesia.training.trainer import Monitor, Objective, Progress, Trainer
 
 __all__ = ["Checkpoints", "Monitor", "Objective", "Progress", "Trainer", "TrainingSettings", "resolve_device"]

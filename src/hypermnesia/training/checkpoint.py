@@ -1,4 +1,4 @@
-"""Files that hold the state of a run or a learner: written whole or not at all, checked when read, never unpickled."""
+"""Files of the state of a run or a learner: written whole or not at all, checked when read, never unpickled."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def write_state(path: Path | str, state: Any) -> None:
     """Write a nested state to one safetensors file: aside first, synced, then renamed, so it is never half there.
 
     Args:
-        path: Where to; an existing file is replaced.
-        state: Dicts with string keys and lists, nested, of tensors and of what JSON holds.
+        path: Path of the file; an existing one is replaced.
+        state: Nested dicts (with string keys) and lists of tensors and of values that JSON can hold.
 
     Example:
         >>> import tempfile
@@ -40,10 +40,10 @@ def write_state(path: Path | str, state: Any) -> None:
 
 
 def read_state(path: Path | str) -> Any:
-    """Read what :func:`write_state` wrote, on the CPU.
+    """Read a state that :func:`write_state` wrote, with its tensors on the CPU.
 
     Raises:
-        CheckpointError: If the file is missing, cut short or changed.
+        CheckpointError: The file is missing, cut short or changed.
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
@@ -54,14 +54,7 @@ def read_state(path: Path | str) -> Any:
         return _put_tensors(json.loads(metadata["tree"]), tensors)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
-    except (
-        safetensors.SafetensorError,
-        KeyError,
-        ValueError,
-        OSError,
-        UnicodeDecodeError,
-        OverflowError,
-    ) as error:
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError, OverflowError) as error:
         raise CheckpointError(f"{path} is damaged or not one of this package's files ({error})") from error
 
 
@@ -69,8 +62,8 @@ class Checkpoints:
     """The last few states of a run, in a directory.
 
     Args:
-        directory: Where; made when first needed.
-        keep: How many states to keep, so that one damaged file does not lose the run.
+        directory: Directory of the files; made when first needed.
+        keep: Number of states to keep, so that one damaged file does not lose the run.
     """
 
     def __init__(self, directory: Path | str, keep: int = 2) -> None:
@@ -88,7 +81,7 @@ class Checkpoints:
             aside.unlink(missing_ok=True)
 
     def latest(self) -> tuple[Any | None, list[str]]:
-        """The newest state that can be read, and a sentence about each newer file that was refused."""
+        """Read the newest undamaged state; return it with a sentence about each newer file that was refused."""
         refused: list[str] = []
         for file in self._files():
             try:

@@ -1,4 +1,4 @@
-"""From settings to optimizers, and the learning rate over a task."""
+"""Optimizers made from settings, and the learning rate over a task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypermnesia.training.settings import TrainingSettings
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> Optimizer:
-    """A new optimizer, in the fastest form there is for the device of the parameters.
+    """Make a new optimizer, in the fastest form that the device of the parameters has.
 
     On a CUDA device its state and learning rate live there, so that a step can be captured in a graph.
 
@@ -41,7 +41,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSetting
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Give all parameter groups the same learning rate, in place where it is a tensor that a graph reads."""
+    """Set the learning rate of all parameter groups, in place where it is a tensor that a CUDA graph reads."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate)
@@ -50,12 +50,12 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def learning_rate(settings: TrainingSettings, iteration: int, iterations: int) -> float:
-    """The learning rate of a step, from its place in the task alone.
+    """Return the learning rate of a step, which depends on the settings and the step's number alone.
 
     Args:
-        settings: Names the schedule and its numbers.
-        iteration: Steps done before this one.
-        iterations: Steps of the whole task.
+        settings: Settings of the schedule.
+        iteration: Number of steps before this one.
+        iterations: Number of steps of the whole task.
 
     Example:
         >>> learning_rate(TrainingSettings(learning_rate=0.2, schedule="cosine"), 50, 100)

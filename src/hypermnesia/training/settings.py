@@ -1,4 +1,4 @@
-"""How a task is optimized: the settings every learner shares."""
+"""Settings of training, which every learner has."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import Field, model_validator
 from hypermnesia.settings import SearchRange, Settings
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
-"""What an exponential average keeps of itself at each step."""
+"""Decay rate of an exponential average."""
 
 
 class TrainingSettings(Settings):
-    """Optimizer, length, batches and numerics of learning one task.
+    """Settings of how one task is learned: optimizer, number of steps, batches and numerics.
 
     Example:
         >>> TrainingSettings(iterations=500, learning_rate=1e-3).total_iterations(num_examples=1000)
@@ -24,29 +24,36 @@ class TrainingSettings(Settings):
     """
 
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    """Started anew for every task."""
+    """Optimizer, which starts anew for every task."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-5, 1e-1, log=True)] = 1e-3
+    """Learning rate of the optimizer at the beginning of a task."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Of SGD and RMSprop."""
+    """Momentum of SGD and RMSprop."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Of Adam and AdamW: what their averages of the gradient and of its square keep of themselves at each step."""
+    """Decay rates of Adam's and AdamW's averages of the gradient and of its square."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay of the optimizer; decoupled from the gradient in AdamW."""
     schedule: Literal["constant", "cosine", "step"] = "constant"
-    """Of the learning rate over one task: cosine falls to 0; step multiplies by `step_factor` every `step_size`."""
+    """Schedule of the learning rate over one task: `cosine` falls to 0, `step` multiplies it by `step_factor` every
+    `step_size` iterations."""
     step_size: Annotated[int, Field(ge=1)] = 1000
-    """Iterations between two falls of the step schedule."""
+    """Number of iterations between two falls of the step schedule."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor of each fall of the step schedule."""
     iterations: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps per task; exclusive with `epochs`."""
+    """Number of optimizer steps for each task. Exclusive with `epochs`."""
     epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Passes over a task's training examples; exclusive with `iterations`. Neither given: 10 epochs."""
+    """Number of passes over a task's training examples; null for 10 where `iterations` is not given either. Exclusive
+    with `iterations`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
+    """Number of training examples in a step."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
-    """Largest Euclidean norm of the gradient of all parameters together; None leaves gradients as they are."""
+    """Largest Euclidean norm of the gradient of all parameters together; null leaves gradients as they are."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the target network's forward pass (autocast); weights, their generation and the regularizer stay float32."""
+    """Precision of the target network's forward pass (autocast); weights, their generation and the regularizer stay
+    float32."""
     compile: bool = False
-    """Compile the target network's forward pass with torch.compile (needs a C++ compiler on the CPU)."""
+    """Whether torch.compile compiles the target network's forward pass; on the CPU this needs a C++ compiler."""
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSettings:
@@ -55,7 +62,7 @@ class TrainingSettings(Settings):
         return self
 
     def total_iterations(self, num_examples: int) -> int:
-        """Optimizer steps for a task of `num_examples` training examples."""
+        """Return the number of optimizer steps for a task of `num_examples` training examples."""
         if self.iterations is not None:
             return self.iterations
         return max(1, math.ceil((self.epochs or 10.0) * num_examples / self.batch_size))

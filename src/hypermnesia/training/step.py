@@ -1,4 +1,4 @@
-"""One optimizer step: run as it is, or captured once as a CUDA graph and replayed."""
+"""An optimizer step captured as a CUDA graph and replayed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _WARM_UP = 3
 
 
 class GraphedStep:
-    """A training step on a CUDA device that the host launches as one graph.
+    """Training step on a CUDA device that the host launches as one graph.
 
     The first steps run as they are, on a stream of their own, so that optimizer state and library handles exist; then
     the step is captured, and from there on replayed. Batches must all have the same shape; the returned scalars are
     the same tensors each time.
 
-    It does not hold the step, which would tie a trainer and all its tensors into a cycle of references.
+    The object does not hold the step, which would tie a trainer and all its tensors into a cycle of references.
     """
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class GraphedStep:
         """Do one step.
 
         Args:
-            step: Takes a batch, changes parameters in place, returns scalars; the host must decide nothing in it.
-                The same each time.
-            inputs: The batch's inputs.
-            labels: Its labels.
+            step: Function of a batch that changes parameters in place and returns scalars; the same each time. The
+                host must decide nothing in it.
+            inputs: Inputs of the batch.
+            labels: Labels of the batch.
         """
         if self._eager_steps < _WARM_UP:
             self._eager_steps += 1

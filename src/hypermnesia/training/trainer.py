@@ -1,12 +1,13 @@
-"""The one optimization loop: every learner's tasks go through it."""
+"""The optimization loop, in which every learner learns its tasks."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,8 +17,7 @@ from torch.optim import Optimizer
 from hypermnesia.errors import DivergenceError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
-from hypermnesia.training.allocator import keep_freed_memory
-from hypermnesia.training.monitor import Monitor, Progress
+from hypermnesia.training.device import keep_freed_memory
 from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.step import GraphedStep
@@ -26,39 +26,34 @@ _CHECK_EVERY = 50
 
 
 class Objective(ABC):
-    """What a learner wants optimized while it learns one task."""
+    """Objective that a learner optimizes while it learns one task."""
 
     @abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters to change."""
+        """Return the parameters to change."""
 
     @abstractmethod
     def prepare(self, iteration: int) -> None:
-        """Make the random choices of a step, in storage that stays the same; outside of what a graph captures."""
+        """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Put the gradient for a batch into `.grad` of the parameters; returns detached scalars, `loss` among them."""
+        """Put the gradient for a batch into `.grad` of the parameters; return detached scalars, `loss` among them."""
 
 
 class Trainer:
-    """Optimizes an objective on the examples of one task, from the first step to the last, with a new optimizer.
+    """Optimization of an objective on the examples of one task, with a new optimizer.
 
     Args:
-        objective: What to optimize.
+        objective: Objective to optimize.
         examples: Training examples of the task.
-        settings: Optimizer, length, batches.
-        seeds: Where batches and the modules' own chance (dropout) draw from.
-        device: Where parameters are and batches go.
+        settings: Settings of optimizer, number of steps and batches.
+        seeds: Seeds of batches and of the modules' own randomness (dropout).
+        device: Device of the parameters, to which batches are moved.
     """
 
     def __init__(
-        self,
-        objective: Objective,
-        examples: Examples,
-        settings: TrainingSettings,
-        seeds: Seeds,
-        device: torch.device,
+        self, objective: Objective, examples: Examples, settings: TrainingSettings, seeds: Seeds, device: torch.device
     ) -> None:
         keep_freed_memory(device)
         self.iteration = 0
@@ -76,7 +71,7 @@ class Trainer:
         """Take the remaining steps.
 
         Raises:
-            DivergenceError: If the loss is not finite; looked at every 50 steps and after the last.
+            DivergenceError: The loss is not finite; checked every 50 steps and after the last.
         """
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
@@ -97,15 +92,13 @@ class Trainer:
                     monitor(Progress(self.iteration, self.iterations, scalars))
 
     def state_dict(self) -> dict[str, Any]:
-        """Iteration and optimizer state by parameter: what is needed to go on bit for bit."""
+        """Return the iteration and the optimizer state of each parameter, from which training goes on bit for bit."""
         state = self._optimizer.state
-        return {
-            "iteration": self.iteration,
-            "optimizer": [dict(state.get(parameter, {})) for parameter in self._parameters],
-        }
+        by_parameter = [dict(state.get(parameter, {})) for parameter in self._parameters]
+        return {"iteration": self.iteration, "optimizer": by_parameter}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state as :meth:`state_dict` gave it."""
+        """Go on from a state that :meth:`state_dict` returned."""
         self.iteration = state["iteration"]
         by_index = {i: copy.deepcopy(entries) for i, entries in enumerate(state["optimizer"]) if entries}
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
@@ -120,10 +113,10 @@ class Trainer:
 
 
 def check_finite(scalars: Mapping[str, Tensor], iteration: int) -> dict[str, float]:
-    """Read the scalars of a step, which waits for the device.
+    """Read the scalars of a step as floats, which waits for the device.
 
     Raises:
-        DivergenceError: One of them is not a finite number.
+        DivergenceError: A scalar is not a finite number.
 
     Example:
         >>> check_finite({"loss": torch.tensor(0.5)}, iteration=1)
@@ -159,3 +152,57 @@ def _denormals_as_zero() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Progress of learning one task, after a step.
+
+    Attributes:
+        iteration: Number of steps done.
+        iterations: Number of steps of the whole task.
+        scalars: Zero-dimensional detached tensors of the step, by name: `loss`, `accuracy` of the batch, and others
+            of the learner. Take `float()` of them now and then only: it waits for the device.
+    """
+
+    iteration: int
+    iterations: int
+    scalars: dict[str, Tensor]
+
+
+Monitor = Callable[[Progress], None]
+"""Function called after every step. It may raise to stop the loop; the learner can then be saved and go on later."""
+
+
+class CombinedObjective(Objective):
+    """Combined objective: several objectives, each with parameters of its own, learned in the same steps.
+
+    All optimizers treat every parameter by itself, so each objective is learned as if it were alone; only `clip_norm`
+    looks at all gradients together. The reported `loss` is the sum of all losses.
+
+    Args:
+        main: Objective whose scalars are reported under their own names, such as `accuracy`.
+        others: Objectives by name, whose scalars are reported with the name in front, such as `replay/loss`.
+    """
+
+    def __init__(self, main: Objective, others: Mapping[str, Objective]) -> None:
+        self._main, self._others = main, dict(others)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of all objectives."""
+        return [p for objective in (self._main, *self._others.values()) for p in objective.parameters()]
+
+    def prepare(self, iteration: int) -> None:
+        """Let each objective make the random choices of a step."""
+        for objective in (self._main, *self._others.values()):
+            objective.prepare(iteration)
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add the gradients of all objectives to `.grad`; return the scalars of all."""
+        scalars = self._main.accumulate_gradients(inputs, labels, optimizer)
+        loss = scalars["loss"]
+        for name, objective in self._others.items():
+            reported = objective.accumulate_gradients(inputs, labels, optimizer)
+            loss = loss + reported["loss"]
+            scalars |= {f"{name}/{key}": value for key, value in reported.items()}
+        return {**scalars, "loss": loss}

@@ -6,7 +6,6 @@ What was finished before is reused, and what was interrupted is continued.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -14,11 +13,15 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, read_run
+from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.experiments.single_run.rundir import RunDirectory
 
 _POLL_SECONDS = 0.05
 _LAST_LINES = 5
@@ -26,32 +29,27 @@ _LAST_LINES = 5
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRun:
-    """One run: what, with which settings and seed, and what is wanted of it.
+    """One run that is to be carried out, and what is wanted of it.
 
     Args:
-        group: The name of all runs that differ in the seed only.
-        preset: A preset's name or a YAML file, as `hypermnesia run` takes it.
-        settings: All that differ from it.
-        scenarios: Those in which its accuracy is wanted.
-        seed: Root of its chance.
-        figures: What else its summary must hold.
+        group: Name of all runs that differ in the seed only.
+        experiment: What to run; its seed tells it from others of its group.
+        scenarios: Scenarios in which its average is wanted.
 
     Example:
-        >>> PlannedRun("ewc", "split-mnist-ewc", ("scenario=task",), ("task",), 3).name
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> PlannedRun("ewc", load_experiment("split-mnist", {"seed": 3}, method="ewc"), ("class",)).name
         'ewc-seed3'
     """
 
     group: str
-    preset: str
-    settings: tuple[str, ...]
+    experiment: Experiment
     scenarios: tuple[str, ...]
-    seed: int
-    figures: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Of its directory."""
-        return f"{self.group}-seed{self.seed}"
+        """Name of its directory."""
+        return f"{self.group}-seed{self.experiment.seed}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,45 +57,39 @@ class Outcome:
     """How a run ended.
 
     Args:
-        run: Which.
+        run: The planned run.
         state: `reused` was finished before; `interrupted` can be continued.
-        seconds: It took this time.
-        summary: What its summary.json holds, see `hypermnesia.experiments.single_run.summary`; empty unless finished.
+        seconds: Time it took.
+        recorded: What it found; None unless it is finished.
         message: What went wrong.
-
-    Example:
-        >>> run = PlannedRun("ewc", "split-mnist-ewc", (), ("class",), 0)
-        >>> found = {"measure": "accuracy", "scenario_accuracy": {"task": 0.9, "class": 0.2}}
-        >>> Outcome(run, "finished", summary=found).averages
-        {'class': 0.2}
     """
 
     run: PlannedRun
     state: Literal["finished", "reused", "failed", "interrupted"]
     seconds: float = 0.0
-    summary: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    recorded: RecordedRun | None = None
     message: str = ""
 
     @property
     def averages(self) -> dict[str, float]:
         """Final average accuracy in [0, 1] (or error) in each scenario asked for; empty unless finished."""
-        found = self.summary.get(f"scenario_{self.summary.get('measure')}", {})
-        return {scenario: float(found[scenario]) for scenario in self.run.scenarios if scenario in found}
+        found = self.recorded.averages if self.recorded else {}
+        return {scenario: found[scenario] for scenario in self.run.scenarios if scenario in found}
 
 
-def check(runs: Iterable[PlannedRun]) -> None:
-    """Refuse settings that cannot be run now, rather than after the runs before them.
+def over_seeds(runs: Sequence[PlannedRun], seeds: int) -> list[PlannedRun]:
+    """Each run with each seed from 0 on, seed by seed."""
+    return [
+        dataclasses.replace(run, experiment=run.experiment.model_copy(update={"seed": seed}))
+        for seed in range(seeds)
+        for run in runs
+    ]
 
-    Raises:
-        ConfigurationError: Says which run, and all that is wrong with it.
-    """
-    from hypermnesia.experiments.settings.config import load
 
-    for group, preset, settings in dict.fromkeys((run.group, run.preset, run.settings) for run in runs):
-        try:
-            load(preset, settings)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{group}: {error}") from error
+def grouped(name: str, outcomes: Sequence[Outcome]) -> Group:
+    """The finished runs of a group, by seed."""
+    found = [each.recorded for each in outcomes if each.run.group == name and each.recorded is not None]
+    return Group(name, tuple(sorted(found, key=lambda run: run.seed or 0)))
 
 
 def carry_out(
@@ -116,7 +108,7 @@ def carry_out(
     started by then are left out of what is returned.
 
     Args:
-        runs: Each with a name of its own; `check` refuses those that cannot be run.
+        runs: Each with a name of its own.
         directory: Must exist.
         jobs: Runs at a time.
         data: Where the data lie; None looks at the usual places.
@@ -138,6 +130,7 @@ def carry_out(
             end(before)
         else:
             waiting.append(run)
+    settings = tempfile.TemporaryDirectory()
     try:
         while processes or (waiting and not stop()):
             if stop() and not stopping:
@@ -147,7 +140,7 @@ def carry_out(
             while waiting and len(processes) < jobs and not stop():
                 run = waiting.popleft()
                 started(run)
-                processes.append(_Process(run, directory / run.name, jobs, data))
+                processes.append(_Process(run, Path(settings.name), directory / run.name, jobs, data))
             for process in [process for process in processes if process.has_ended()]:
                 processes.remove(process)
                 end(process.outcome(stopping))
@@ -155,19 +148,20 @@ def carry_out(
     finally:
         for process in processes:
             process.kill()
+        settings.cleanup()
     return outcomes
 
 
 class _Process:
     """A run while it is carried out."""
 
-    def __init__(self, run: PlannedRun, path: Path, jobs: int, data: Path | None) -> None:
+    def __init__(self, run: PlannedRun, settings: Path, path: Path, jobs: int, data: Path | None) -> None:
         self.run, self._path = run, path
         self._start = time.perf_counter()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process; a pipe could fill up
-        arguments = [run.preset, *run.settings, "--seed", str(run.seed)]
-        arguments += ["--out", str(path), "--resume", "--quiet"]
-        arguments += ["--data", str(data)] if data else []
+        file = settings / f"{run.name}.yaml"
+        file.write_text(run.experiment.to_yaml(), "utf-8")
+        arguments = [str(file), "--out", str(path), "--resume", "--quiet", *(["--data", str(data)] if data else [])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hypermnesia", "run", *arguments],
             stdin=subprocess.DEVNULL,
@@ -195,8 +189,8 @@ class _Process:
         code = self._process.returncode
         if code == 0:
             try:
-                return Outcome(self.run, "finished", seconds, _summary(self.run, self._path))
-            except _UnusableSummaryError as error:
+                return Outcome(self.run, "finished", seconds, _found(self.run, self._path))
+            except _IncompleteError as error:
                 return Outcome(self.run, "failed", seconds, message=str(error))
         if stopping and code in (-signal.SIGTERM, 128 + signal.SIGTERM):
             return Outcome(self.run, "interrupted", seconds)
@@ -212,39 +206,30 @@ def _environment(jobs: int) -> dict[str, str]:
     return {"OMP_NUM_THREADS": str(threads), **os.environ} if jobs > 1 else dict(os.environ)
 
 
-class _UnusableSummaryError(Exception):
-    """A summary.json that is missing, damaged, or lacks a scenario or another figure."""
+class _IncompleteError(Exception):
+    """A run that is not finished, is damaged, or lacks a figure that is wanted of it."""
 
 
 def _finished_before(run: PlannedRun, path: Path) -> Outcome | None:
     """What a run found earlier, or why its directory cannot be used; None if it is to be carried out or continued."""
     try:
-        summary = _summary(run, path)
-    except _UnusableSummaryError:
+        found = _found(run, path)
+    except _IncompleteError:
         return None
-    from hypermnesia.experiments.settings.config import load
-    from hypermnesia.experiments.single_run.rundir import RunDirectory
-
-    experiment = load(run.preset, [*run.settings, f"seed={run.seed}"])
     try:
-        RunDirectory(path).check(experiment, resume=True, overwrite=False)
+        RunDirectory(path).check(run.experiment, resume=True, overwrite=False)
     except ConfigurationError as error:
         return Outcome(run, "failed", message=str(error))
-    return Outcome(run, "reused", summary=summary)
+    return Outcome(run, "reused", recorded=found)
 
 
-def _summary(run: PlannedRun, path: Path) -> dict[str, Any]:
-    """What a run's summary.json holds, with all that is wanted of the run."""
-    file = path / "summary.json"
-    try:
-        summary = dict(json.loads(file.read_text("utf-8")))
-        found = dict(summary[f"scenario_{summary['measure']}"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _UnusableSummaryError(f"{file} gives no averages by scenario") from error
-    if missing := [scenario for scenario in run.scenarios if not isinstance(found.get(scenario), int | float)]:
-        raise _UnusableSummaryError(
-            f"{file} gives no average for {', '.join(missing)}, only for {', '.join(found) or 'none'}"
+def _found(run: PlannedRun, path: Path) -> RecordedRun:
+    """What a finished run found, with all that is wanted of it."""
+    found = read_run(path, history=False)
+    if not found.finished or found.problems:
+        raise _IncompleteError(" ".join(found.problems) or f"{path} holds no finished run")
+    if missing := [scenario for scenario in run.scenarios if scenario not in found.averages]:
+        raise _IncompleteError(
+            f"{path} holds no average for {', '.join(missing)}, only for {', '.join(found.averages) or 'none'}"
         )
-    if missing := [figure for figure in run.figures if figure not in summary]:
-        raise _UnusableSummaryError(f"{file} gives no {', '.join(missing)}")
-    return summary
+    return found

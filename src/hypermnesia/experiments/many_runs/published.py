@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
-from typing import Annotated, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings import sources
+from hypermnesia.experiments.settings.benchmark import load_experiment
+from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.learners import METHODS
 from hypermnesia.settings import Settings, checked
 
 # Keys become parts of the names of files and directories.
@@ -27,32 +31,48 @@ class Reproduction(Settings):
     """One of our runs, and the cells it answers for."""
 
     method: Key
+    """Name of a method of ours, which is also its column."""
     benchmark: Key
-    preset: str
-    """A preset's name or a YAML file, as `hypermnesia run` takes it."""
-    settings: tuple[str, ...] = ()
-    """Settings that differ from it, as `scenario=class`."""
+    preset: str | None = None
+    """Name of a preset, or path of a YAML file; null for the preset that is called like the benchmark."""
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    """Settings that differ from it, by place."""
     scenarios: tuple[Key, ...] | None = None
-    """In which it answers; None: in all of its benchmark."""
+    """Scenarios in which it answers; null for all of its benchmark."""
     separately: bool = False
     """Whether it takes a run of its own, trained for it, for each scenario."""
 
     @property
     def name(self) -> str:
-        """Tells it from all others of its table.
+        """Name that tells it from all others of its table.
 
         Example:
-            >>> Reproduction(method="hnet-r", benchmark="split-mnist", preset="x", scenarios=("class",)).name
+            >>> Reproduction(method="hnet-r", benchmark="split-mnist", scenarios=("class",)).name
             'split-mnist_hnet-r_class'
         """
         return "_".join([self.benchmark, self.method, *(self.scenarios or ())])
+
+    def experiment(self, changes: Mapping[str, Any] | None = None) -> Experiment:
+        """The experiment of the run.
+
+        Args:
+            changes: Settings that differ, by place.
+
+        Raises:
+            ConfigurationError: It cannot be run.
+        """
+        try:
+            changes = {**self.settings, **(changes or {})}
+            return load_experiment(self.preset or self.benchmark, changes, self.method)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.name}: {error}") from error
 
 
 class PublishedTable(Settings):
     """Accuracies as published, for each benchmark, scenario and method, and the runs of ours to set beside them.
 
     Example:
-        >>> load("table-1").accuracy["split-mnist"]["class"]["hnet-r"]
+        >>> load_table("table-1").accuracy["split-mnist"]["class"]["hnet-r"]
         Accuracy(mean=95.3, sem=0.13)
     """
 
@@ -94,7 +114,7 @@ def tables() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
-def load(source: str) -> PublishedTable:
+def load_table(source: str) -> PublishedTable:
     """The table of that name.
 
     Args:
@@ -104,14 +124,14 @@ def load(source: str) -> PublishedTable:
         ConfigurationError: There is no such table, or it is not well-formed; one sentence for each thing wrong.
 
     Example:
-        >>> load("table-1").seeds
+        >>> load_table("table-1").seeds
         20
     """
     if source in (names := tables()):
         with resources.as_file(resources.files(__package__) / "published" / f"{source}.yaml") as path:
-            values = sources.read(str(path))
+            values = sources.read_file(path)
     elif source.endswith((".yaml", ".yml")):
-        values = sources.read(source)
+        values = sources.read_file(Path(source))
     else:
         raise ConfigurationError(
             f"There is no table '{source}'.{did_you_mean(source, names)} Tables: {', '.join(names)}; "
@@ -137,21 +157,21 @@ def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[st
         ConfigurationError: There is no such benchmark, scenario or method, no run for the method, or nothing is left.
 
     Example:
-        >>> select(load("table-1"), ["split-mnist", "class"]).rows
+        >>> select(load_table("table-1"), ["split-mnist", "class"]).rows
         [('split-mnist', 'class')]
     """
     benchmarks, scenarios = list(table.accuracy), list(dict.fromkeys(scenario for _, scenario in table.rows))
     for word in only:
         if word not in [*benchmarks, *scenarios]:
             raise ConfigurationError(
-                f"--only: there is no benchmark or scenario '{word}'.{did_you_mean(word, [*benchmarks, *scenarios])} "
+                f"only: there is no benchmark or scenario '{word}'.{did_you_mean(word, [*benchmarks, *scenarios])} "
                 f"Benchmarks: {', '.join(benchmarks)}; scenarios: {', '.join(scenarios)}."
             )
     for method in methods:
         if method not in table.reproduced:
             wrong = f"'{method}' has no run of ours" if method in table.methods else f"there is no method '{method}'"
             raise ConfigurationError(
-                f"--methods: {wrong}.{did_you_mean(method, table.reproduced)} "
+                f"methods: {wrong}.{did_you_mean(method, table.reproduced)} "
                 f"Allowed: {', '.join(table.reproduced) or 'none'}."
             )
     kept_benchmarks = [word for word in benchmarks if word in only] or benchmarks
@@ -163,7 +183,7 @@ def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[st
     }
     part = table.model_copy(update={"accuracy": accuracy})
     if not part.rows:
-        raise ConfigurationError(f"--only: {table.name} has no row for {', '.join(only)} together.")
+        raise ConfigurationError(f"only: {table.name} has no row for {', '.join(only)} together.")
     runs = tuple(run for run in part.runs if part.scenarios(run) and run.method in (methods or table.methods))
     return part.model_copy(update={"runs": runs})
 
@@ -174,7 +194,7 @@ def _runs(table: PublishedTable) -> Iterator[Reproduction]:
         if not run.separately:
             yield run
         for scenario in table.scenarios(run) if run.separately else ():
-            settings = (*run.settings, f"scenario={scenario}")
+            settings = {**run.settings, "scenario": scenario}
             yield run.model_copy(update={"settings": settings, "scenarios": (scenario,), "separately": False})
 
 
@@ -187,6 +207,7 @@ def _contradictions(table: PublishedTable) -> Iterator[str]:
     for number, run in enumerate(table.runs):
         scenarios = table.accuracy.get(run.benchmark, {})
         yield from _unknown(f"runs.{number}.method", run.method, table.methods)
+        yield from _unknown(f"runs.{number}.method", run.method, METHODS)
         yield from _unknown(f"runs.{number}.benchmark", run.benchmark, table.accuracy)
         for scenario in (run.scenarios or ()) if scenarios else ():
             yield from _unknown(f"runs.{number}.scenarios", scenario, scenarios)

@@ -1,46 +1,41 @@
-"""Setting our accuracies beside published ones: which runs that takes, and collecting what they found."""
+"""Setting our accuracies beside published ones: which runs that takes, and what they found, whoever started them."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, check
-from hypermnesia.experiments.many_runs.published import Accuracy, PublishedTable
-from hypermnesia.experiments.recorded_runs import spread
-from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE
+from hypermnesia.evaluation.statistics import Spread
+from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.published import PublishedTable, Reproduction
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS, Experiment
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One accuracy, published and ours.
+    """One average accuracy in [0, 1], published and ours.
 
     Args:
-        published: In percent; None if it was not.
-        published_seeds: Over how many.
-        ours: In percent, one for each seed.
+        published: Mean and standard error; None if it was not published.
+        published_seeds: Number of seeds it was published over.
+        ours: Mean and standard error over our seeds; None without any.
+        seeds: Number of our seeds.
 
     Example:
-        >>> cell = Cell(Accuracy(99.79, 0.01), 20, (99.5, 99.7))
-        >>> round(cell.mean, 2), round(cell.sem, 2), cell.below
-        (99.6, 0.1, False)
+        >>> Cell(Spread(0.9979, 0.0001), 20, Spread(0.996, 0.001), 2).below
+        False
     """
 
-    published: Accuracy | None
+    published: Spread | None
     published_seeds: int
-    ours: tuple[float, ...]
-
-    @property
-    def mean(self) -> float | None:
-        """Over our seeds; None without any."""
-        return spread.mean(self.ours)
-
-    @property
-    def sem(self) -> float | None:
-        """Standard error of our mean; None for fewer than two seeds."""
-        return spread.sem(self.ours)
+    ours: Spread | None
+    seeds: int
 
     @property
     def below(self) -> bool | None:
@@ -48,10 +43,10 @@ class Cell:
 
         A single seed is taken to spread as the published ones do. None where there is nothing to compare.
         """
-        if self.published is None or self.mean is None:
+        if not (self.published and self.published.sem is not None and self.ours):
             return None
-        sem = self.published.sem * math.sqrt(self.published_seeds) if self.sem is None else self.sem
-        return self.published.mean - self.mean > 2 * math.hypot(self.published.sem, sem)
+        sem = self.published.sem * math.sqrt(self.published_seeds) if self.ours.sem is None else self.ours.sem
+        return self.published.mean - self.ours.mean > 2 * math.hypot(self.published.sem, sem)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,72 +55,109 @@ class Comparison:
 
     Args:
         table: The part of it that was asked for.
-        measured: By benchmark, scenario and method: percent, one for each finished seed.
-        changes: Settings of ours that are not the published ones.
+        found: Our finished runs by benchmark, scenario and method.
+        changed: Settings of ours that are not the published ones, as text.
     """
 
     table: PublishedTable
-    measured: Mapping[tuple[str, str, str], tuple[float, ...]]
-    changes: tuple[str, ...] = ()
+    found: Mapping[tuple[str, str, str], Group]
+    changed: tuple[str, ...] = ()
 
     def cell(self, benchmark: str, scenario: str, method: str) -> Cell:
         """What is known of one cell."""
         published = self.table.accuracy[benchmark][scenario].get(method)
-        return Cell(published, self.table.seeds, self.measured.get((benchmark, scenario, method), ()))
+        group = self.found.get((benchmark, scenario, method), Group(method))
+        in_fractions = published and Spread(published.mean / 100, published.sem / 100)
+        return Cell(in_fractions, self.table.seeds, group.average_in(scenario), group.seeds)
 
 
-def plan(table: PublishedTable, seeds: int = 1, overrides: Sequence[str] = ()) -> list[PlannedRun]:
+def plan_table(table: PublishedTable, seeds: int = 1, changes: Mapping[str, Any] | None = None) -> list[PlannedRun]:
     """The runs a table takes, seed by seed.
 
     Args:
         table: What `published.select` left of it.
-        seeds: How many; they count from 0.
-        overrides: Settings for every run, as `training.iterations=10`.
+        seeds: Number of seeds, which count from 0.
+        changes: Settings for every run, by place, as `training.iterations`.
 
     Raises:
-        ConfigurationError: An override of what the table decides, or settings that cannot be run.
+        ConfigurationError: A change of what the table decides, or settings that cannot be run.
 
     Example:
-        >>> from hypermnesia.experiments.many_runs.published import load, select
-        >>> [run.name for run in plan(select(load("table-1"), ["split-mnist"], ["hnet-ent"]), seeds=2)]
-        ['split-mnist_hnet-ent-seed0', 'split-mnist_hnet-ent-seed1']
+        >>> from hypermnesia.experiments.many_runs.published import load_table, select
+        >>> [run.name for run in plan_table(select(load_table("table-1"), ["split-mnist"], ["hnet"]), seeds=2)]
+        ['split-mnist_hnet-seed0', 'split-mnist_hnet-seed1']
     """
-    for assignment in overrides:
-        for key, option in (("seed", "--seeds"), ("scenario", "--only")):
-            if assignment.partition("=")[0] == key:
-                raise ConfigurationError(f"'{assignment}': the table decides on the {key}; choose with {option}.")
-    runs = [
-        PlannedRun(run.name, run.preset, (*run.settings, *overrides), table.scenarios(run), seed)
-        for seed in range(seeds)
-        for run in table.runs
-    ]
-    check(runs)
-    return runs
+    changes = dict(changes or {})
+    for place, argument in (("seed", "seeds"), ("scenario", "only"), ("learner.method", "methods")):
+        if place in changes:
+            raise ConfigurationError(f"the table decides on {place}: leave it out, and choose {argument}.")
+    runs = [PlannedRun(run.name, run.experiment(changes), table.scenarios(run)) for run in table.runs]
+    return over_seeds(runs, seeds)
 
 
-def changes(overrides: Iterable[str]) -> tuple[str, ...]:
-    """Those overrides that change what is learned.
-
-    Example:
-        >>> changes(["training.iterations=10", "device=cuda"])
-        ('training.iterations=10',)
-    """
-    return tuple(text for text in overrides if text.partition("=")[0].split(".")[0] not in WITHOUT_INFLUENCE)
-
-
-def compare(table: PublishedTable, outcomes: Iterable[Outcome], changes: Sequence[str] = ()) -> Comparison:
-    """What the runs found, beside what was published.
+def compare_with_published(
+    table: PublishedTable, outcomes: Sequence[Outcome], changed: Sequence[str] = ()
+) -> Comparison:
+    """What the runs found, beside what was published; those that did not finish are passed over.
 
     Args:
         table: The one that the runs were planned from.
-        outcomes: Runs that did not finish are passed over.
-        changes: Settings that are not the published ones.
+        outcomes: How the runs ended.
+        changed: Settings that are not the published ones, as text.
     """
-    of_group = {run.name: run for run in table.runs}
-    measured: dict[tuple[str, str, str], tuple[float, ...]] = {}
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.run.seed):
-        cells = of_group[outcome.run.group]
-        for scenario, accuracy in outcome.averages.items():
-            cell = (cells.benchmark, scenario, cells.method)
-            measured[cell] = (*measured.get(cell, ()), 100 * accuracy)
-    return Comparison(table, measured, tuple(changes))
+    found = {
+        (run.benchmark, scenario, run.method): grouped(run.name, outcomes)
+        for run in table.runs
+        for scenario in table.scenarios(run)
+    }
+    return Comparison(table, {cell: group for cell, group in found.items() if group.runs}, tuple(changed))
+
+
+def answers(table: PublishedTable, groups: Sequence[Group]) -> Comparison:
+    """The table with those finished runs in it whose settings are the published ones, wherever they lie.
+
+    Args:
+        table: The published table.
+        groups: Groups of runs; those with other settings are passed over.
+    """
+    found: dict[tuple[str, str, str], dict[int | None, Any]] = {}
+    for group in groups:
+        experiment = group.runs[0].experiment
+        reproduction = answering(table, experiment) if experiment and group.finished else None
+        if reproduction is None:
+            continue
+        for scenario in table.scenarios(reproduction):
+            cell = found.setdefault((reproduction.benchmark, scenario, reproduction.method), {})
+            for run in group.counted:
+                if scenario in run.averages:
+                    cell.setdefault(run.seed, run)
+    return Comparison(table, {cell: Group(cell[2], tuple(runs.values())) for cell, runs in found.items() if runs})
+
+
+def answering(table: PublishedTable, experiment: Experiment) -> Reproduction | None:
+    """The entry under `runs` that is this experiment; None if there is none.
+
+    Example:
+        >>> from hypermnesia.experiments.many_runs.published import load_table
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> answering(load_table("table-1"), load_experiment("split-mnist", method="hnet-r")).method
+        'hnet-r'
+        >>> answering(load_table("table-1"), load_experiment("split-mnist", {"training.iterations": 3})) is None
+        True
+    """
+    return next((each for each in table.runs if _wanted(each.model_dump_json()) == _learned(experiment, each)), None)
+
+
+@functools.cache
+def _wanted(reproduction: str) -> dict[str, Any]:
+    run = Reproduction.model_validate(json.loads(reproduction))
+    return _learned(run.experiment(), run)
+
+
+def _learned(experiment: Experiment, reproduction: Reproduction) -> dict[str, Any]:
+    """All settings that affect what is learned.
+
+    Where one run answers in all scenarios, its own decides only what is tested after each task.
+    """
+    without = APART_FROM_SETTINGS | (set() if "scenario" in reproduction.settings else {"scenario"})
+    return experiment.model_dump(exclude=without)

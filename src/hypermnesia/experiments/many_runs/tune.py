@@ -18,14 +18,14 @@ import torch
 from pydantic import BaseModel
 
 from hypermnesia.errors import ConfigurationError, DivergenceError, did_you_mean
-from hypermnesia.evaluation import score
+from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import SearchRange, checked
-from hypermnesia.tasks import Task
+from hypermnesia.tasks import Scenario, Task
 
 if TYPE_CHECKING:
     import optuna
@@ -63,7 +63,7 @@ class Search:
         for place in self.only:
             if place not in declared:
                 raise ConfigurationError(
-                    f"--only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
+                    f"only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
                     f" {', '.join(declared)}."
                 )
 
@@ -94,8 +94,8 @@ def search_space(experiment: Experiment) -> dict[str, SearchRange]:
     """What can be tuned: every number of learner and training whose annotation says where to look.
 
     Example:
-        >>> from hypermnesia.experiments.settings.config import load
-        >>> list(search_space(load("split-digits")))
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> list(search_space(load_experiment("split-digits")))
         ['learner.beta', 'training.learning_rate']
     """
     sections = {"learner": experiment.learner, "training": experiment.training}
@@ -171,7 +171,7 @@ def _study(search: Search) -> optuna.Study:
     searched = json.dumps([search.experiment.model_dump(mode="json"), sorted(search.space)], sort_keys=True)
     if study.user_attrs.setdefault("searched", searched) != searched:
         raise ConfigurationError(
-            f"{search.directory} holds the search of another experiment: choose another --out, or remove it."
+            f"{search.directory} holds the search of another experiment: choose another directory (out), or remove it."
         )
     study.set_user_attr("searched", searched)
     own = {place: _value(search.experiment, place) for place in search.space}
@@ -244,25 +244,31 @@ def _threads(wanted: int | None, jobs: int) -> int | None:
 
 def _average(search: Search, tasks: Sequence[Task], told: Callable[[Trial], None], trial: optuna.Trial) -> float:
     """Learn all tasks with settings that the trial suggests; how well that does on validation data."""
-    import optuna
-
     suggested = {
         place: trial.suggest_float(place, where.low, where.high, log=where.log) for place, where in search.space.items()
     }
     told(Trial(trial.number, suggested, None, "running"))
     experiment = _with_settings(search.experiment, suggested)
-    learner = build_learner(experiment, tasks)
-    average = 0.0
-    for number, task in enumerate(tasks):
-        with _diverged_is_pruned():
-            learner.learn(task)
-        scenario = experiment.scenario
-        found = [score(learner, each.test, i, [scenario]) for i, each in enumerate(tasks[: number + 1]) if each.test]
-        average = sum(each.value[scenario] for each in found) / len(found)
-        trial.report(average, number)
-        if number + 1 < len(tasks) and trial.should_prune():
+    reporting = _Reporting(trial, experiment.scenario, len(tasks))
+    with _diverged_is_pruned():
+        learn_and_evaluate(build_learner(experiment, tasks), tasks, [experiment.scenario], reporting)
+    return reporting.average
+
+
+class _Reporting(Observer):
+    """Reports the average after each task, and gives a trial up that falls behind."""
+
+    def __init__(self, trial: optuna.Trial, scenario: Scenario, tasks: int) -> None:
+        self._trial, self._scenario, self._tasks = trial, scenario, tasks
+        self.average = 0.0
+
+    def evaluated(self, after: int, scores: Scores) -> None:
+        import optuna
+
+        self.average = sum(splits["test"].value[self._scenario] for splits in scores.values()) / len(scores)
+        self._trial.report(self.average, after)
+        if after + 1 < self._tasks and self._trial.should_prune():
             raise optuna.TrialPruned
-    return average
 
 
 @contextlib.contextmanager
@@ -288,8 +294,8 @@ def _without_test(search: Search) -> list[Task]:
 
 
 def _with_settings(experiment: Experiment, settings: Mapping[str, float]) -> Experiment:
-    assignments = [f"{place}={value!r}" for place, value in settings.items()]
-    return checked(Experiment, sources.override(experiment.model_dump(mode="json"), assignments), experiment.name)
+    values = sources.override(experiment.model_dump(mode="json"), settings)
+    return checked(Experiment, values, f"{experiment.name} cannot be run.")
 
 
 def _tuned(experiment: Experiment, best: Trial) -> Experiment:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.build import build_network, build_tasks
-from hypermnesia.experiments.settings.config import Experiment, HypernetworkMethod
+from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.problems import CLASSIFICATION
@@ -57,7 +57,7 @@ class FinishedRun:
         if not self.keeps_learners:
             raise ConfigurationError(
                 f"{self.directory.path} does not hold the learner as it was after each task: run the experiment with"
-                " recording.keep_learners=true, into another directory or with --overwrite."
+                " recording.keep_learners=true, into another directory."
             )
         return _load(self.directory.learner_after(tasks), self.experiment, self.tasks)
 
@@ -81,17 +81,15 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
             f"{path} is not a run directory: give one that `hypermnesia run` made, as runs/split-digits-seed0."
         )
     experiment = directory.read_experiment()
-    if not isinstance(experiment.learner, HypernetworkMethod):
+    if experiment.learner.method != "hnet":
         raise ConfigurationError(
-            f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hypernetwork"
-            " can be analyzed."
+            f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hnet can be"
+            " analyzed."
         )
     if experiment.problem is not CLASSIFICATION:
-        raise ConfigurationError(f"{path}: its tasks ask for numbers; accuracies are of classes.")
+        raise ConfigurationError(f"{path}: its tasks are regressions; accuracies are of classes.")
     if not directory.summary.is_file():
-        raise ConfigurationError(
-            f"the run in {path} is not finished; go on with it first: hypermnesia run --resume --out {path}"
-        )
+        raise ConfigurationError(f"the run in {path} is not finished; resume it first")
     tasks = build_tasks(experiment, data)
     return FinishedRun(directory, experiment, tasks, _load(directory.learner, experiment, tasks))
 

@@ -93,6 +93,12 @@ class RecordedRun:
         return seed if isinstance(seed, int) else None
 
     @property
+    def averages(self) -> dict[str, float]:
+        """Average accuracy (or error) after the last task by scenario; empty unless finished."""
+        found = (self.summary or {}).get(f"scenario_{self.metric.name}", {})
+        return {scenario: float(value) for scenario, value in found.items()}
+
+    @property
     def progress(self) -> str:
         """How far it is, in words."""
         if self.finished:
@@ -119,8 +125,13 @@ def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
         if not found:
             problems.append(f"{path} {_no_run(path)}.")
         for directory in found:
+            try:
+                RunDirectory(directory).check_format()
+            except ConfigurationError as error:
+                problems.append(f"{error} It is left out.")
+                continue
             if directory.resolve() not in runs:
-                runs[directory.resolve()] = read(directory)
+                runs[directory.resolve()] = read_run(directory)
     problems += [problem for run in runs.values() for problem in run.problems]
     return list(runs.values()), problems
 
@@ -133,8 +144,13 @@ def directories(path: Path) -> Iterator[Path]:
         yield from sorted(folder for folder in path.iterdir() if not folder.name.startswith(".") and _is_run(folder))
 
 
-def read(path: Path) -> RecordedRun:
-    """What a run directory holds; what is missing though it should be there, or is damaged, becomes a problem."""
+def read_run(path: Path, *, history: bool = True) -> RecordedRun:
+    """What a run directory holds; what is missing though it should be there, or is damaged, becomes a problem.
+
+    Args:
+        path: The directory.
+        history: Whether to read what was measured while learning and what is replayed, which takes longer.
+    """
     directory = RunDirectory(path)
     problems: list[str] = []
 
@@ -143,21 +159,21 @@ def read(path: Path) -> RecordedRun:
             if needed or file.exists():
                 return reading(file)
         except FileNotFoundError:
-            problems.append(f"{file} is missing; the report does without it.")
+            problems.append(f"{file} is missing; it is done without.")
         except HypermnesiaError as error:
-            problems.append(f"{str(error).rstrip('.')}; the report does without it.")
+            problems.append(f"{str(error).rstrip('.')}; it is done without.")
         except Exception as error:  # whatever may stand in a file that somebody has changed
-            problems.append(f"{file} is damaged ({_reason(error)}); the report does without it.")
+            problems.append(f"{file} is damaged ({_reason(error)}); it is done without.")
         return otherwise
 
     finished = directory.summary.exists()
     summary = part(directory.summary, _summary, None, needed=False)
     metric = ERROR if directory.matrix(ERROR).exists() else ACCURACY
     nothing: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
-    reading = _whole_matrix if finished else read_matrix
+    reading = _whole_matrix if finished else _matrix
     tasks, matrix = part(directory.matrix(metric), lambda file: reading(file, metric), nothing, needed=finished)
     no_settings: dict[str, Any] = {}
-    settings = part(directory.config, lambda file: sources.read(str(file)), no_settings, needed=True)
+    settings = part(directory.config, lambda file: sources.read_file(file), no_settings, needed=True)
     experiment = None
     try:
         experiment = checked(Experiment, settings, f"{directory.config} cannot be run.") if settings else None
@@ -173,15 +189,15 @@ def read(path: Path) -> RecordedRun:
         metric=metric,
         matrix=matrix,
         inferred=part(directory.task_inference, _counts, None, needed=False),
-        steps=part(directory.metrics, _steps, [], needed=finished),
-        replay=part(directory.replay, lambda _: _replay(directory), None, needed=False),
-        timing=part(directory.timing, read_timing, [], needed=finished),
+        steps=part(directory.metrics, _steps, [], needed=finished) if history else [],
+        replay=part(directory.replay, lambda _: _replay(directory), None, needed=False) if history else None,
+        timing=part(directory.timing, _timing, [], needed=finished),
         summary=summary,
         problems=tuple(problems),
     )
 
 
-def read_matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], Float64[np.ndarray, "learned tasks"]]:
+def _matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], Float64[np.ndarray, "learned tasks"]]:
     """Names of all tasks, and what was measured after each one learned so far; NaN = not measured.
 
     Raises:
@@ -199,7 +215,7 @@ def read_matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], Float64[np
     return tasks, matrix
 
 
-def read_timing(file: Path) -> list[Timing]:
+def _timing(file: Path) -> list[Timing]:
     """What each finished task took.
 
     Raises:
@@ -208,7 +224,10 @@ def read_timing(file: Path) -> list[Timing]:
     """
     seconds = ("learning_seconds", "evaluation_seconds")
     rows = csv.DictReader(_text(file))
-    return [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
+    timing = [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
+    if any(task.iterations < 1 for task in timing):
+        raise ValueError("every task must have iterations")
+    return timing
 
 
 def _is_run(path: Path) -> bool:
@@ -258,7 +277,7 @@ def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
 
 
 def _whole_matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, matrix = read_matrix(file, metric)
+    tasks, matrix = _matrix(file, metric)
     if len(matrix) < len(tasks) or np.isnan(matrix[-1]).any():
         raise ValueError(f"the run is finished, but the {metric.name} after the last task is not there")
     return tasks, matrix
@@ -297,7 +316,8 @@ def _summary(file: Path) -> Mapping[str, Any]:
         raise ValueError("it must hold a JSON object")
     # Older versions wrote fewer figures; those that are there must be numbers.
     figures = [value[name] for name in ("compression", "num_weights") if value.get(name) is not None]
-    for figure in (*figures, *value.get("memory_bytes", []), *value.get("scenario_accuracy", {}).values()):
+    averages = [value.get(f"scenario_{metric.name}", {}) for metric in (ACCURACY, ERROR)]
+    for figure in (*figures, *value.get("memory_bytes", []), *(v for found in averages for v in found.values())):
         _number(figure)
     return value
 

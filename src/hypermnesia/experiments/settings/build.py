@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from hypermnesia import learners
 from hypermnesia.data import load
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.settings import config
 from hypermnesia.experiments.settings.config import Experiment, SplitTasks
-from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.learners import METHODS, ContinualLearner
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Polynomial, Task, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
-
-_LEARNERS: dict[type, type[learners.ContinualLearner]] = {
-    config.HypernetworkMethod: learners.HypernetworkLearner,
-    config.TaskInferenceMethod: learners.TaskInferenceLearner,
-    config.ReplayMethod: learners.ReplayLearner,
-    config.LikelihoodMethod: learners.LikelihoodLearner,
-    config.FineTuningMethod: learners.FineTuningLearner,
-    config.JointMethod: learners.JointLearner,
-    config.FromScratchMethod: learners.FromScratchLearner,
-    config.EWCMethod: learners.EWCLearner,
-    config.SIMethod: learners.SILearner,
-    config.HypernetworkEWCMethod: learners.ConsolidatedHypernetworkLearner,
-    config.HypernetworkSIMethod: learners.ConsolidatedHypernetworkLearner,
-    config.LwFMethod: learners.LwFLearner,
-    config.ExperienceReplayMethod: learners.ExperienceReplayLearner,
-}
-"""What learns by each method, with the method's settings as arguments."""
 
 
 def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[Task]:
@@ -50,8 +31,8 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
         DataError: Missing or damaged data.
 
     Example:
-        >>> from hypermnesia.experiments.settings import config
-        >>> len(build_tasks(config.load("split-digits")))
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> len(build_tasks(load_experiment("split-digits")))
         5
     """
     device = resolve_device(experiment.device)
@@ -81,7 +62,7 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
         return mlp(inputs, experiment.network.hidden, outputs, experiment.network.activation)
 
 
-def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.ContinualLearner:
+def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:
     """A learner that has not learned anything yet, for tasks like these.
 
     Args:
@@ -91,31 +72,31 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> learners.Con
     Raises:
         ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
     """
-    options: dict[str, Any] = {
-        "training": experiment.training,
-        "seed": experiment.seed,
-        "device": resolve_device(experiment.device),
-        **experiment.learner.model_dump(exclude={"method"}),
-    }
-    kind = _LEARNERS[type(experiment.learner)]
-    if experiment.problem not in kind.problems:
+    method = METHODS[experiment.learner.method]
+    if experiment.problem not in method.learner.problems:
         raise ConfigurationError(
-            f"tasks.kind={experiment.tasks.kind} asks for numbers, but learner.method={experiment.learner.method} only"
-            " learns classes."
+            f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
-    if issubclass(kind, StandardNetworkLearner):
-        options["scenario"] = experiment.scenario
-    learner = kind(build_network(experiment, tasks), **options)
+    options: dict[str, Any] = {"scenario": experiment.scenario} if method.learner.trained_for_scenario else {}
+    make: Callable[..., ContinualLearner] = method.learner
+    learner = make(
+        build_network(experiment, tasks),
+        experiment.learner.model_dump(exclude={"method"}),
+        training=experiment.training,
+        seed=experiment.seed,
+        device=resolve_device(experiment.device),
+        **options,
+    )
     learner.problem = experiment.problem
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
-            f"scenario={experiment.scenario}: {experiment.learner.method} answers only where the scenario is"
+            f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"
             f" {' or '.join(learner.scenarios)}."
         )
     return learner
 
 
-def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> learners.ContinualLearner:
+def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> ContinualLearner:
     """The learner of an experiment, as it was saved.
 
     Args:
@@ -127,4 +108,4 @@ def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> l
         CheckpointError: It is missing, damaged, or of another experiment.
     """
     network = build_network(experiment, tasks)
-    return _LEARNERS[type(experiment.learner)].load(path, network, device=resolve_device(experiment.device))
+    return METHODS[experiment.learner.method].learner.load(path, network, device=resolve_device(experiment.device))

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+import operator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings import sources
-from hypermnesia.learners import (
-    EWCSettings,
-    ExperienceReplaySettings,
-    InferenceSettings,
-    LikelihoodSettings,
-    LwFSettings,
-    SISettings,
-)
+from hypermnesia.learners import METHODS, Method
 from hypermnesia.networks import ActivationName
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
-from hypermnesia.protection import HypernetworkSettings
-from hypermnesia.replay.settings import HardReplaySettings, ReplaySettings
-from hypermnesia.settings import Settings, checked
-from hypermnesia.tasks.scenario import SCENARIOS, Scenario
+from hypermnesia.settings import Settings
+from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -113,112 +103,45 @@ class MLPSettings(Settings):
     activation: ActivationName = "relu"
 
 
-class HypernetworkMethod(HypernetworkSettings):
-    """The learner `hypermnesia.HypernetworkLearner` and its settings."""
+class LearnerSettings(BaseModel):
+    """Section `learner` of an experiment: the name of a method, and the settings of its learner."""
 
-    method: Literal["hypernetwork"]
-    inference: InferenceSettings = InferenceSettings()
+    method: str
+    """Name of the method, as `hypermnesia compare --help` lists them."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, values: Any) -> Any:
+        own = METHODS.get(str(values.get("method"))) if isinstance(values, Mapping) else None
+        return sources.merged(own.settings, values) if own else values
 
-class TaskInferenceMethod(HypernetworkSettings):
-    """The learner `hypermnesia.TaskInferenceLearner` and its settings."""
-
-    method: Literal["hypernetwork-task-inference"]
-    replay: HardReplaySettings = HardReplaySettings()
-
-
-class LikelihoodMethod(HypernetworkSettings):
-    """The learner `hypermnesia.LikelihoodLearner` and its settings."""
-
-    method: Literal["hypernetwork-likelihood"]
-    likelihood: LikelihoodSettings = LikelihoodSettings()
-
-
-class ReplayMethod(Settings):
-    """The learner `hypermnesia.ReplayLearner` and its settings."""
-
-    method: Literal["replay"]
-    replay: ReplaySettings = ReplaySettings()
+    @model_validator(mode="after")
+    def _check_fixed(self) -> LearnerSettings:
+        for place, allowed in METHODS[self.method].fixed.items():
+            if (value := operator.attrgetter(place)(self)) not in allowed:
+                value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+                raise ValueError(
+                    f"{place} must be {' or '.join(map(sources.inline, allowed))} for {self.method}, not"
+                    f" {sources.inline(value)}; leave it out, or choose another method"
+                )
+        return self
 
 
-class FineTuningMethod(Settings):
-    """The learner `hypermnesia.FineTuningLearner`."""
-
-    method: Literal["fine-tuning"]
-
-
-class JointMethod(Settings):
-    """The learner `hypermnesia.JointLearner`."""
-
-    method: Literal["joint"]
-
-
-class FromScratchMethod(Settings):
-    """The learner `hypermnesia.FromScratchLearner`."""
-
-    method: Literal["from-scratch"]
+def _section(method: Method) -> type[LearnerSettings]:
+    """The settings of a method's learner, with its name."""
+    # In this order, so that the name comes first when they are written down.
+    bases: Any = (method.learner.Settings, LearnerSettings)
+    name = "".join(map(str.capitalize, method.name.split("-")))
+    fields: Any = {"method": (Literal[method.name], ...)}
+    make: Any = create_model  # whose declared types allow one base only
+    made: type[LearnerSettings] = make(f"{name}Settings", __base__=bases, **fields)
+    return made
 
 
-class EWCMethod(EWCSettings):
-    """The learner `hypermnesia.EWCLearner` and its settings."""
-
-    method: Literal["ewc"]
-
-
-class SIMethod(SISettings):
-    """The learner `hypermnesia.SILearner` and its settings."""
-
-    method: Literal["si"]
-
-
-class HypernetworkEWCMethod(HypernetworkSettings):
-    """The learner `hypermnesia.ConsolidatedHypernetworkLearner` with elastic weight consolidation."""
-
-    method: Literal["hypernetwork-ewc"]
-    beta: Annotated[float, Field(ge=0, le=0)] = 0.0
-    """Always 0: the hypernetwork's weights are held instead of what they generate."""
-    ewc: EWCSettings = EWCSettings()
-    inference: InferenceSettings = InferenceSettings()
-
-
-class HypernetworkSIMethod(HypernetworkSettings):
-    """The learner `hypermnesia.ConsolidatedHypernetworkLearner` with Synaptic Intelligence."""
-
-    method: Literal["hypernetwork-si"]
-    beta: Annotated[float, Field(ge=0, le=0)] = 0.0
-    """Always 0: the hypernetwork's weights are held instead of what they generate."""
-    si: SISettings = SISettings()
-    inference: InferenceSettings = InferenceSettings()
-
-
-class LwFMethod(LwFSettings):
-    """The learner `hypermnesia.LwFLearner` and its settings."""
-
-    method: Literal["lwf"]
-
-
-class ExperienceReplayMethod(ExperienceReplaySettings):
-    """The learner `hypermnesia.ExperienceReplayLearner` and its settings."""
-
-    method: Literal["experience-replay"]
-
-
-Learner = Annotated[
-    HypernetworkMethod
-    | TaskInferenceMethod
-    | ReplayMethod
-    | LikelihoodMethod
-    | FineTuningMethod
-    | JointMethod
-    | FromScratchMethod
-    | EWCMethod
-    | HypernetworkEWCMethod
-    | HypernetworkSIMethod
-    | SIMethod
-    | LwFMethod
-    | ExperienceReplayMethod,
-    Field(discriminator="method"),
-]
+if TYPE_CHECKING:
+    Learner = LearnerSettings
+else:
+    Learner = Annotated[Union[tuple(_section(method) for method in METHODS.values())], Field(discriminator="method")]  # noqa: UP007
 
 
 class EvaluationSettings(Settings):
@@ -245,12 +168,7 @@ class RecordingSettings(Settings):
 
 
 class Experiment(Settings):
-    """Everything that determines a run.
-
-    Example:
-        >>> load("split-mnist", ["training.iterations=500"]).training.iterations
-        500
-    """
+    """Everything that determines a run; see `hypermnesia.experiments.settings.benchmark.load_experiment`."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
     """Letters, digits, blanks and . _ + - only: run directories are called after it."""
@@ -292,43 +210,3 @@ class Experiment(Settings):
     def to_yaml(self) -> str:
         """All settings, defaults included; reads back as the same experiment."""
         return sources.dump(self.model_dump(mode="json"))
-
-
-def load(source: str, overrides: Iterable[str] = ()) -> Experiment:
-    """The experiment a preset or a file describes.
-
-    Settings that depend on the scenario stand under `by_scenario` in the file, as in
-    `by_scenario: {task: {learner.strength: 1e5}}`.
-
-    Args:
-        source: A preset's name or the path of a YAML file.
-        overrides: Settings that differ, as `learner.beta=0.01`.
-
-    Raises:
-        ConfigurationError: Anything that is no valid experiment, one sentence for each thing wrong.
-
-    Example:
-        >>> load("split-digits", ["seed=3"]).seed
-        3
-    """
-    values, overrides = sources.read(source), list(overrides)
-    by_scenario = values.pop("by_scenario", {})
-    values = sources.override(values, overrides)
-    if own := _of_scenario(by_scenario, values.get("scenario", "task"), source):
-        # What is said on the command line goes before what the file says.
-        values = sources.override(sources.override(values, own), overrides)
-    return checked(Experiment, values, f"{source} cannot be run.")
-
-
-def _of_scenario(by_scenario: Any, scenario: Any, source: str) -> list[str]:
-    """The assignments that a file has for a scenario."""
-    if not isinstance(by_scenario, dict) or not all(isinstance(own, dict) for own in by_scenario.values()):
-        raise ConfigurationError(
-            f"{source}: by_scenario must hold settings for scenarios, as 'task: {{learner.strength: 100}}' does."
-        )
-    if strangers := [name for name in by_scenario if name not in SCENARIOS]:
-        raise ConfigurationError(
-            f"{source}: by_scenario knows {', '.join(SCENARIOS)}, not '{strangers[0]}'."
-            f"{did_you_mean(str(strangers[0]), SCENARIOS)}"
-        )
-    return [f"{place}={json.dumps(value)}" for place, value in by_scenario.get(scenario, {}).items()]

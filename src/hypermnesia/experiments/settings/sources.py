@@ -1,10 +1,11 @@
-"""Where an experiment's text comes from: presets, a user's YAML file, and settings from the command line.
+"""Settings as nested dictionaries: read from presets and YAML files, merged, changed and written.
 
-Everything here is plain dictionaries; what they mean is `hypermnesia.experiments.settings.config`'s business.
+What they mean is the business of `hypermnesia.experiments.settings.config`.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -40,10 +41,6 @@ _Dumper.add_representer(
 )
 
 
-# The keys that say which settings a section has.
-_DISCRIMINATORS = ("method", "kind")
-
-
 def parse(text: str) -> Any:
     """The value that a piece of YAML stands for.
 
@@ -65,26 +62,34 @@ def dump(values: Mapping[str, Any]) -> str:
     return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def presets() -> dict[str, str]:
-    """Name and description of every preset."""
-    described = {name: parse(_preset(name)) for name in _preset_names()}
-    by_size = sorted(
-        described, key=lambda name: ([int(part) if part.isdigit() else 0 for part in name.split("-")], name)
+def inline(value: Any) -> str:
+    """A value as it is written behind `key=` on the command line.
+
+    Example:
+        >>> inline(None), inline(1e-3), inline([400, 400])
+        ('null', '0.001', '[400, 400]')
+    """
+    return (
+        yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
     )
-    ordered = sorted(by_size, key=lambda name: (name != DEFAULT_PRESET, "digits" not in name))
-    return {name: described[name]["description"] for name in ordered}
 
 
-def _preset_names() -> list[str]:
+def preset_names() -> list[str]:
+    """Names of all presets, in the order in which people are shown them."""
     files = (resources.files(__package__) / "presets").iterdir()
-    return [file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")]
+    names = [file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")]
+    by_size = sorted(names, key=lambda name: ([int(part) if part.isdigit() else 0 for part in name.split("-")], name))
+    return sorted(by_size, key=lambda name: (name != DEFAULT_PRESET, "digits" not in name))
 
 
-def _preset(name: str) -> str:
-    return (resources.files(__package__) / "presets" / f"{name}.yaml").read_text("utf-8")
+@functools.cache
+def read_preset(name: str) -> dict[str, Any]:
+    """The settings in a preset; read once, so they are not to be changed."""
+    values: dict[str, Any] = parse((resources.files(__package__) / "presets" / f"{name}.yaml").read_text("utf-8"))
+    return values
 
 
-def read(source: str) -> dict[str, Any]:
+def read_settings(source: str) -> dict[str, Any]:
     """The settings in a preset or in a YAML file.
 
     Args:
@@ -94,27 +99,38 @@ def read(source: str) -> dict[str, Any]:
         ConfigurationError: Neither a preset nor a readable YAML file with a mapping in it.
 
     Example:
-        >>> read("split-mnist")["data"]
+        >>> read_settings("split-mnist")["data"]
         {'name': 'mnist'}
     """
-    if source in _preset_names():
-        name, text = source, _preset(source)
-    elif source.endswith((".yaml", ".yml")):
-        name, text = Path(source).stem, _file(Path(source))
-    else:
-        raise ConfigurationError(
-            f"There is no preset '{source}'.{did_you_mean(source, presets())} "
-            f"Presets: {', '.join(presets())}; a file of your own must end in .yaml."
-        )
+    if source.endswith((".yaml", ".yml")):
+        return read_file(Path(source))
+    if source in (names := preset_names()):
+        return {"name": source} | read_preset(source)
+    raise ConfigurationError(
+        f"There is no preset '{source}'.{did_you_mean(source, names)} "
+        f"Presets: {', '.join(names)}; a file of your own must end in .yaml."
+    )
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, called after it unless they have a name of their own.
+
+    Raises:
+        ConfigurationError: It is no readable YAML file with a mapping in it.
+    """
     try:
-        values = parse(text)
+        values = parse(path.read_text("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not a text file in UTF-8.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source} is not valid YAML: {_on_one_line(error)}.") from error
+        raise ConfigurationError(f"{path} is not valid YAML: {on_one_line(error)}.") from error
     if not isinstance(values, dict):
         raise ConfigurationError(
-            f"{source} must hold settings, as 'training: {{iterations: 500}}' does; it holds {values!r}."
+            f"{path} must hold settings, as 'training: {{iterations: 500}}' does; it holds {values!r}."
         )
-    return {"name": name} | values
+    return {"name": path.stem} | values
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -130,36 +146,26 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+def override(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with some of them replaced.
 
-    Another `method` or `kind` has settings of its own, so it takes the place of its whole section.
+    Another `kind` has settings of its own, so it takes the place of its whole section.
 
     Args:
         values: Nested settings; left as they are.
-        assignments: Texts like `learner.beta=0.01`; what follows `=` is YAML.
+        changes: New values by place, as `learner.beta`.
 
     Raises:
-        ConfigurationError: A text without `=`, with broken YAML, or with a dot below what is no section.
+        ConfigurationError: A place lies below what is no section.
 
     Example:
-        >>> override({"learner": {"beta": 0.1}}, ["learner.beta=0.01", "seed=3"])
+        >>> override({"learner": {"beta": 0.1}}, {"learner.beta": 0.01, "seed": 3})
         {'learner': {'beta': 0.01}, 'seed': 3}
-        >>> override({"learner": {"method": "hypernetwork", "beta": 0.1}}, ["learner.method=ewc"])
-        {'learner': {'method': 'ewc'}}
+        >>> override({"tasks": {"kind": "split", "classes_per_task": 2}}, {"tasks.kind": "permuted"})
+        {'tasks': {'kind': 'permuted'}}
     """
     result = dict(values)
-    for assignment in assignments:
-        place, equals, text = assignment.partition("=")
-        if not equals or not all(place.split(".")):
-            raise ConfigurationError(
-                f"'{assignment}' is not understood; a setting is changed by section.key=value, "
-                "as in training.iterations=500."
-            )
-        try:
-            value = parse(text)
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"{place}: '{text}' is not valid YAML: {_on_one_line(error)}.") from error
+    for place, value in changes.items():
         result = _with(result, place.split("."), value, place)
     return result
 
@@ -167,7 +173,7 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
 def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) -> dict[str, Any]:
     first, *rest = keys
     if not rest:
-        if first in _DISCRIMINATORS and values.get(first, value) != value:
+        if first == "kind" and values.get(first, value) != value:
             return {first: value}
         return {**values, first: value}
     inner = values.get(first, {})
@@ -176,16 +182,53 @@ def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) ->
     return {**values, first: _with(inner, rest, value, place)}
 
 
-def _file(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not a text file in UTF-8.") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+def assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Values by place, from texts as people type them.
+
+    Args:
+        texts: Texts like `learner.beta=0.01`; what follows `=` is YAML.
+
+    Raises:
+        ConfigurationError: A text without `=`, or with broken YAML.
+
+    Example:
+        >>> assignments(["learner.beta=1e-2", "network.hidden=[8]"])
+        {'learner.beta': 0.01, 'network.hidden': [8]}
+    """
+    changes = {}
+    for text in texts:
+        place, equals, value = text.partition("=")
+        if not equals or not all(place.split(".")):
+            raise ConfigurationError(
+                f"'{text}' is not understood; a setting is changed by section.key=value, as in training.iterations=500."
+            )
+        try:
+            changes[place] = parse(value)
+        except yaml.YAMLError as error:
+            raise ConfigurationError(f"{place}: '{value}' is not valid YAML: {on_one_line(error)}.") from error
+    return changes
 
 
-def _on_one_line(error: yaml.YAMLError) -> str:
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested settings as one; where both have a value, that of `above` holds.
+
+    A section of another `kind` takes the place of the one below it.
+
+    Example:
+        >>> merged({"replay": {"weight": 0.5, "temperature": 2}}, {"replay": {"temperature": None}})
+        {'replay': {'weight': 0.5, 'temperature': None}}
+    """
+    if "kind" in below and "kind" in above and below["kind"] != above["kind"]:
+        return dict(above)
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def on_one_line(error: yaml.YAMLError) -> str:
+    """What is wrong with a YAML text, and where."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"

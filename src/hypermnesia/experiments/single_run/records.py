@@ -28,7 +28,7 @@ class Records:
             self._file.close()
             raise CheckpointError(
                 f"{path} has {length} bytes but had {position} when the checkpoint was made: it was changed or "
-                "cut short. Put it back, or start again with --overwrite."
+                "cut short. Put it back, or start again (overwrite)."
             )
         if length > position:
             self._file.truncate(position)

@@ -8,22 +8,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hypermnesia.errors import CheckpointError
-from hypermnesia.evaluation import Score, score
+from hypermnesia.evaluation.progress import ProgressDisplay
+from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.experiments.single_run.environment import environment
-from hypermnesia.experiments.single_run.observer import Observer
+from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Records
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.experiments.single_run.state import RunState
-from hypermnesia.experiments.single_run.summary import Summary, summarize
+from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.experiments.single_run.tensorboard import TensorBoard
-from hypermnesia.experiments.single_run.threads import threads
 from hypermnesia.learners import ContinualLearner
-from hypermnesia.tasks import Scenario, Task
+from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints
-from hypermnesia.training.monitor import Progress
-from hypermnesia.training.trainer import check_finite
+from hypermnesia.training.trainer import Progress, check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
@@ -37,7 +34,7 @@ def run(
     tasks: Sequence[Task],
     directory: RunDirectory,
     *,
-    observer: Observer,
+    display: ProgressDisplay,
     stop: Callable[[], bool] = lambda: False,
     resume: bool = False,
 ) -> Summary:
@@ -50,7 +47,7 @@ def run(
         experiment: What to do.
         tasks: Made by `build_tasks(experiment)`.
         directory: Already checked by `RunDirectory.check`.
-        observer: Is told what happens.
+        display: Shows what happens.
         stop: Asked after every step and evaluation; True ends the run as soon as it is saved.
         resume: Go on with what `directory` holds, if anything.
 
@@ -65,22 +62,24 @@ def run(
         learner = build_learner(experiment, tasks)
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
         with directory.claimed():
-            return _Run(experiment, tasks, learner, directory, observer, stop, resumed).complete()
+            return _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
 
 
-class _Run:
+class _Run(Observer):
+    """A run while it is carried out: writes down what it observes."""
+
     def __init__(
         self,
         experiment: Experiment,
         tasks: Sequence[Task],
         learner: ContinualLearner,
         directory: RunDirectory,
-        observer: Observer,
+        display: ProgressDisplay,
         stop: Callable[[], bool],
         resumed: bool,
     ) -> None:
         self.experiment, self.tasks, self.learner = experiment, tasks, learner
-        self.directory, self.observer, self.stop = directory, observer, stop
+        self.directory, self.display, self.stop = directory, display, stop
         self.metric = tasks[0].problem.metric
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
@@ -94,9 +93,9 @@ class _Run:
         """Go back to the newest checkpoint; returns where metrics.jsonl ended then."""
         saved, messages = self.checkpoints.latest()
         for message in messages:
-            self.observer.note(message)
+            self.display.note(message)
         if saved is None:
-            self.observer.note("No checkpoint was written before the run ended; starting from the beginning.")
+            self.display.note("No checkpoint was written before the run ended; starting from the beginning.")
             return 0
         try:
             self.learner.load_state_dict(saved["learner"])
@@ -104,12 +103,12 @@ class _Run:
         except (KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{self.directory.checkpoint} was written by another version of hypermnesia, from which this one cannot"
-                " go on: finish the run with that version, or start again with --overwrite."
+                " go on: finish the run with that version, or start again (overwrite)."
             ) from error
         self.learner.recall(self.tasks[: self.learner.num_tasks])
         self.iteration = self.learner.in_progress or 0
         self._write_tables()
-        self.observer.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")
+        self.display.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")
         return int(saved["position"])
 
     @property
@@ -118,32 +117,28 @@ class _Run:
         return sum(self.state.iterations) + self.iteration
 
     def complete(self) -> Summary:
+        evaluation = self.experiment.evaluation
+        self.clock = time.perf_counter()
         try:
-            for task in range(len(self.state.rows), len(self.tasks)):
-                if self.learner.num_tasks == task:
-                    self._learn(task)
-                if self.experiment.recording.keep_learners:
-                    self._keep_learner()
-                self._evaluate(task)
-                self._keep_replay(task)
-                self._save()
+            learn_and_evaluate(
+                self.learner,
+                self.tasks,
+                [self.experiment.scenario],
+                self,
+                first=len(self.state.rows),
+                only_newest=evaluation.tasks != "all",
+                at_end=self.learner.scenarios if evaluation.every_scenario else (),
+            )
         finally:
             self.records.close()
             self.tensorboard.close()
         return self._finish()
 
-    def _learn(self, task: int) -> None:
+    def learning(self, task: int, progress: Progress) -> None:
         if len(self.state.learning_seconds) == task:
             self.state.learning_seconds.append(0.0)
-        self.clock = time.perf_counter()
-        self.learner.learn(self.tasks[task], monitor=lambda progress: self._after_step(task, progress))
-        self._tick()
-        self.state.iterations.append(self.iteration)
-        self.iteration = 0
-
-    def _after_step(self, task: int, progress: Progress) -> None:
         self.iteration = progress.iteration
-        self.observer.learning(task, progress)
+        self.display.learning(task, progress)
         every = self.experiment.recording.log_every
         if progress.iteration in (1, progress.iterations) or progress.iteration % every == 0:
             self._record_step(task, progress)
@@ -161,45 +156,50 @@ class _Run:
         for name, value in scalars.items():
             self.tensorboard.add(f"learning/{name}", value, self.step)
 
-    def _evaluate(self, after: int) -> None:
-        """Measure how well tasks are answered after one; nothing is written down before all of them are there."""
-        start = time.perf_counter()
-        last = after == len(self.tasks) - 1
-        every = last or self.experiment.evaluation.tasks == "all"
-        asked = range(after + 1) if every else [after]
+    def learned(self, task: int) -> None:
+        """Close the task's account, unless that was done before an interruption, and keep the learner if wanted.
+
+        Done before the checkpoint that counts the task as evaluated is written: so a resumed run misses none.
+        """
+        if len(self.state.iterations) == task:
+            self._tick()
+            self.state.iterations.append(self.iteration)
+            self.iteration = 0
+        if self.experiment.recording.keep_learners:
+            self.directory.learners.mkdir(exist_ok=True)
+            self.learner.save(self.directory.learner_after(self.learner.num_tasks))
+        self.clock = time.perf_counter()
+
+    def evaluating(self, after: int, task: int) -> None:
+        if self.stop():
+            self._save()
+            raise RunStopped
+        self.display.evaluating(after, task)
+
+    def evaluated(self, after: int, scores: Scores) -> None:
+        """Write down how well tasks are answered after one; nothing is before all of it is there."""
         scenario = self.experiment.scenario
-        scenarios = self.learner.scenarios if last and self.experiment.evaluation.every_scenario else (scenario,)
-        measured = {task: self._score(after, task, scenarios) for task in asked}
-        for task, splits in measured.items():
+        for task, splits in scores.items():
             values = {f"{split}_{self.metric.name}": found.value[scenario] for split, found in splits.items()}
             self.records.add(kind="evaluation", step=self.step, after=after, task=task, **values)
             for name, value in values.items():
                 self.tensorboard.add(f"{name}/{task:03d}", value, self.step)
-        tests = {task: splits["test"] for task, splits in measured.items()}
+        tests = {task: splits["test"] for task, splits in scores.items()}
         row = [tests[task].value[scenario] if task in tests else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
         self.state.memory_bytes.append(self.learner.memory_bytes)
-        if last:
+        if after == len(self.tasks) - 1:
             self.state.averages = {
-                name: float(np.mean([found.value[name] for found in tests.values()])) for name in scenarios
+                name: float(np.mean([found.value[name] for found in tests.values()])) for name in tests[after].value
             }
         inferred = [found.inferred for found in tests.values() if found.inferred is not None]
-        self.state.inferred = inferred if every and inferred else None
-        self.state.evaluation_seconds.append(time.perf_counter() - start)
+        self.state.inferred = inferred if len(tests) == after + 1 and inferred else None
+        self.state.evaluation_seconds.append(time.perf_counter() - self.clock)
         self._write_tables()
-        self.observer.evaluated(after, row)
-
-    def _score(self, after: int, task: int, scenarios: Sequence[Scenario]) -> dict[str, Score]:
-        if self.stop():
-            self._save()
-            raise RunStopped
-        self.observer.evaluating(after, task)
-        splits = {"test": self.tasks[task].test, "validation": self.tasks[task].validation}
-        return {
-            name: score(self.learner, examples, task, scenarios)
-            for name, examples in splits.items()
-            if examples is not None
-        }
+        self.display.evaluated(after, row)
+        self._keep_replay(after)
+        self._save()
+        self.clock = time.perf_counter()
 
     def _keep_replay(self, after: int) -> None:
         """Write down what the newest task's inputs are remembered as, and what has become of the others'."""
@@ -212,14 +212,6 @@ class _Run:
         if late:
             self.state.early_replay.append(late[-1])
             self.directory.write_replay(self.state.early_replay, late)
-
-    def _keep_learner(self) -> None:
-        """Write down the learner as it is after its newest task.
-
-        Done before the checkpoint that counts the task as evaluated is written: so a resumed run misses none.
-        """
-        self.directory.learners.mkdir(exist_ok=True)
-        self.learner.save(self.directory.learner_after(self.learner.num_tasks))
 
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
@@ -256,14 +248,14 @@ class _Run:
 
     def _finish(self) -> Summary:
         self.learner.save(self.directory.learner)
-        summary = summarize(
+        summary = Summary(
             self.experiment,
             self.state,
             self.metric,
-            directory=str(self.directory.path),
-            chance=np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
-            compression=self.learner.compression,
-            num_weights=self.learner.num_weights,
+            str(self.directory.path),
+            np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
+            self.learner.compression,
+            self.learner.num_weights,
         )
         self.directory.write_summary(summary.as_dict())
         return summary

@@ -18,28 +18,12 @@ from torch import Tensor
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.files import write_atomically
+from hypermnesia.files import FORMAT, write_atomically
 from hypermnesia.problems import ACCURACY, ERROR, Metric
 from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
 _NEEDED = {"config.yaml", "environment.json"}
-_ALL = _NEEDED | {
-    "metrics.jsonl",
-    *(f"{metric.name}.{kind}" for metric in (ACCURACY, ERROR) for kind in ("csv", "png")),
-    "task_inference.csv",
-    "task_inference.png",
-    "replay.safetensors",
-    "replay.png",
-    "timing.csv",
-    "summary.json",
-    "learner.safetensors",
-    "learners",
-    "checkpoint",
-    "tensorboard",
-    "analyses",
-    ".lock",
-}
 
 
 class RunDirectory:
@@ -50,7 +34,7 @@ class RunDirectory:
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
     | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
-    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv where numbers are predicted |
+    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv for a regression |
     | timing.csv | seconds each task took |
     | accuracy.png | a picture of accuracy.csv; error.png of error.csv |
     | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
@@ -60,7 +44,7 @@ class RunDirectory:
     | summary.json | the figures printed at the end |
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
     | learners/ | the learner after each task, where `recording.keep_learners` asks for it |
-    | checkpoint/ | what `--resume` continues from |
+    | checkpoint/ | what a resumed run continues from |
     | tensorboard/ | the same measurements for TensorBoard, if it is installed |
     | analyses/ | what `hypermnesia analyze` found out about the finished run |
     | .lock | held by the process that carries the run out |
@@ -106,8 +90,26 @@ class RunDirectory:
             ConfigurationError: There is none, or its config.yaml has been damaged.
         """
         if not self.is_run():
-            raise ConfigurationError(f"{self.path} holds no run to resume.")
-        return checked(Experiment, sources.read(str(self.config)), f"{self.config} cannot be run.")
+            raise ConfigurationError(f"{self.path} holds no run.")
+        self.check_format()
+        return checked(Experiment, sources.read_file(self.config), f"{self.config} cannot be run.")
+
+    def check_format(self) -> None:
+        """Refuse a directory that another version made, in a layout that this one does not know.
+
+        Raises:
+            ConfigurationError: It is such a directory.
+        """
+        try:
+            (first, *_) = self._environments()
+            found = first.get("format")
+        except (ConfigurationError, OSError, ValueError, AttributeError):
+            return  # missing or damaged, which is told where it matters
+        if found != FORMAT:
+            raise ConfigurationError(
+                f"{self.path} was made by another version of hypermnesia (format {found or 1}, here {FORMAT}): it can"
+                " be neither resumed nor read by this one; use that version, or run the experiment again."
+            )
 
     def check(self, experiment: Experiment, *, resume: bool, overwrite: bool) -> None:
         """Refuse what would lose or mix up anybody's files; changes nothing.
@@ -118,7 +120,7 @@ class RunDirectory:
         if self.is_free():
             return
         if not self.is_run():
-            raise ConfigurationError(f"{self.path} exists and is not a run directory; choose another --out.")
+            raise ConfigurationError(f"{self.path} exists and is not a run directory; choose another directory (out).")
         if self.lock.exists():
             with self.claimed():
                 pass
@@ -126,13 +128,13 @@ class RunDirectory:
             self._check_same(experiment)
         elif not overwrite:
             raise ConfigurationError(
-                f"{self.path} already holds a run; continue it with --resume, replace it with --overwrite, "
-                "or choose another --out."
+                f"{self.path} already holds a run: continue it (resume), replace it (overwrite), "
+                "or choose another directory (out)."
             )
-        elif foreign := sorted(file.name for file in self.path.iterdir() if not _written_by_a_run(file.name)):
+        elif foreign := sorted(file.name for file in self.path.iterdir() if not self._written_by_a_run(file.name)):
             raise ConfigurationError(
-                f"{self.path} also holds files that no run writes ({', '.join(foreign)}), which --overwrite "
-                "would delete; move them away, or choose another --out."
+                f"{self.path} also holds files that no run writes ({', '.join(foreign)}), which overwriting "
+                "would delete: move them away, or choose another directory (out)."
             )
 
     def _check_same(self, experiment: Experiment) -> None:
@@ -145,8 +147,8 @@ class RunDirectory:
         if different:
             raise ConfigurationError(
                 f"{self.path} cannot be resumed with other settings: {'; '.join(different)}. "
-                "Give the settings it was started with (--resume --out alone takes them from there), "
-                "or choose another --out."
+                "Give the settings it was started with (resuming without any takes them from there), "
+                "or choose another directory (out)."
             )
 
     def open(self, experiment: Experiment, environment: Mapping[str, Any], *, resume: bool) -> bool:
@@ -158,7 +160,7 @@ class RunDirectory:
             Whether an earlier run is continued.
         """
         if resume and self.is_run():
-            _write(self.environment, _json([*self._environments(), environment]))
+            _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
             return True
         path = self.path.resolve()
         made, old = (path.with_name(f".{path.name}.{suffix}") for suffix in ("new", "old"))
@@ -167,9 +169,11 @@ class RunDirectory:
         try:
             made.mkdir(parents=True)
         except OSError as error:
-            raise ConfigurationError(f"{self.path} cannot be made: {error.strerror}; choose another --out.") from error
+            raise ConfigurationError(
+                f"{self.path} cannot be made: {error.strerror}; choose another directory (out)."
+            ) from error
         _write(made / self.config.name, experiment.to_yaml())
-        _write(made / self.environment.name, _json([environment]))
+        _write(made / self.environment.name, _json([{"format": FORMAT, **environment}]))
         if path.exists():
             path.rename(old)
         made.rename(path)
@@ -189,12 +193,18 @@ class RunDirectory:
         except Timeout:
             raise ConfigurationError(
                 f"{self.path} is in use: another process carries out the run in it; wait for it, stop it, or choose "
-                "another --out."
+                "another directory (out)."
             ) from None
         try:
             yield
         finally:
             lock.release()
+
+    def _written_by_a_run(self, name: str) -> bool:
+        tables = {f"{metric.name}.{ending}" for metric in (ACCURACY, ERROR) for ending in ("csv", "png")}
+        files = {path.name for path in vars(self).values() if path != self.path}
+        # A killed run may leave behind a file it was writing aside.
+        return name in files | tables or (name.startswith(".") and name.endswith(".tmp"))
 
     def _environments(self) -> list[Any]:
         try:
@@ -252,11 +262,6 @@ class RunDirectory:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
         _write(self.summary, _json(summary))
-
-
-def _written_by_a_run(name: str) -> bool:
-    # A killed run may leave behind a file it was writing aside.
-    return name in _ALL or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _write(path: Path, text: str) -> None:

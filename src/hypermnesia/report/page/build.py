@@ -1,20 +1,45 @@
-"""The report as one HTML file."""
+"""The report: its sections, as one HTML file, and its figures as files fit for a paper."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata, resources
+from pathlib import Path
 from typing import Any
 
 import jinja2
 import vl_convert
 
+from hypermnesia.charts.chart import pdf, specification, style, svg
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.report.charts.chart import specification, style
-from hypermnesia.report.page.contents import contents
+from hypermnesia.files import write_atomically
 from hypermnesia.report.page.section import Figure, Section, figures
+from hypermnesia.report.page.sections.accuracy import accuracy, forgetting, inference
+from hypermnesia.report.page.sections.analyses import analyses
+from hypermnesia.report.page.sections.comparison import comparison, published
+from hypermnesia.report.page.sections.cost import cost
+from hypermnesia.report.page.sections.learning import learning, replay
+from hypermnesia.report.page.sections.runs import environment, runs, settings
+from hypermnesia.report.page.sections.summary import summary
+
+SECTIONS: tuple[Callable[[Sequence[Group]], Section | None], ...] = (
+    summary,
+    comparison,
+    published,
+    accuracy,
+    forgetting,
+    learning,
+    inference,
+    replay,
+    analyses,
+    cost,
+    settings,
+    runs,
+    environment,
+)
+"""What makes each section, in the order of the page. A new one is a function in `sections/` and a line here."""
 
 # The colors stand in page.css, once for light and once for dark; charts follow without being drawn again.
 PAGE_STYLE = style(
@@ -28,11 +53,11 @@ PAGE_STYLE = style(
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What the page is made of.
+    """Contents of the page.
 
     Args:
-        groups: Of runs.
-        sections: That have something to show.
+        groups: Groups of runs.
+        sections: Sections that have something to show.
         problems: A sentence for each thing that could not be read.
     """
 
@@ -42,22 +67,22 @@ class Report:
 
     @classmethod
     def of(cls, groups: Sequence[Group], problems: Sequence[str]) -> Report:
-        """The report of these groups, whose reading met these problems."""
-        made = contents(groups)
+        """Report of these groups, whose reading met these problems."""
+        made = [section for make in SECTIONS if (section := make(groups))]
         further = [problem for section in made for problem in section.problems]
         return cls(groups, [section for section in made if section.blocks], [*problems, *further])
 
     @property
     def figures(self) -> list[Figure]:
-        """All of them, in the order of the page."""
+        """All figures, in the order of the page."""
         return [figure for section in self.sections for figure in figures(section.blocks)]
 
 
 def page(report: Report, *, watched: bool) -> str:
-    """The report as HTML.
+    """Report as HTML.
 
     Args:
-        report: What to show.
+        report: Report to show.
         watched: Whether the page loads itself again every few seconds.
     """
     template = _environment().get_template("page.html")
@@ -112,3 +137,22 @@ def _script() -> str:
     bundle = str(vl_convert.javascript_bundle(_asset("page.js")))
     # Inside a page, these would end the script, whatever they are part of.
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def write_figures(directory: Path, figures: Sequence[Figure]) -> list[Path]:
+    """Write `NAME.svg` and `NAME.pdf` for each figure; returns their paths.
+
+    Args:
+        directory: Directory, which must exist.
+        figures: Figures, each with a name of its own.
+
+    Raises:
+        OSError: A file could not be written; what was there before remains.
+    """
+    paths = []
+    for figure in figures:
+        for ending, draw in (("svg", svg), ("pdf", pdf)):
+            path = directory / f"{figure.name}.{ending}"
+            write_atomically(path, draw(figure.chart))
+            paths.append(path)
+    return paths

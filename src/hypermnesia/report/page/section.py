@@ -1,8 +1,9 @@
-"""What a page is made of: sections, and what can stand in one."""
+"""Sections of the page, and the blocks that stand in them."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -13,14 +14,14 @@ from hypermnesia.experiments.recorded_runs.groups import Group
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A chart.
+    """Chart with its title and texts.
 
     Args:
-        name: Of its files; letters, digits and hyphens.
-        title: Above it.
-        chart: Without a title of its own.
-        alternative: What it shows, in a sentence for those who cannot see it.
-        note: Below it.
+        name: Name of its files; letters, digits and hyphens.
+        title: Title above it.
+        chart: Chart without a title of its own.
+        alternative: Sentence for people who cannot see it.
+        note: Text below it.
     """
 
     kind: ClassVar[str] = "figure"
@@ -32,18 +33,18 @@ class Figure:
 
     @property
     def of_panels(self) -> bool:
-        """Whether it is several charts, which keep their size on narrow pages and are scrolled there."""
+        """Whether the chart has several panels, which keep their size on narrow pages and are scrolled there."""
         return not isinstance(self.chart, altair.Chart | altair.LayerChart)
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows of texts, the first of each being what the others are about.
+    """Table of texts, whose first column names the rows.
 
     Args:
-        caption: What it shows.
-        head: Of the columns.
-        rows: As long as the head.
+        caption: Caption of the table.
+        head: Texts at the head of the columns.
+        rows: Texts of the cells, each row as long as the head.
     """
 
     kind: ClassVar[str] = "table"
@@ -54,10 +55,10 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """A few figures in large type.
+    """Few figures in large type.
 
     Args:
-        facts: Name and value of each.
+        facts: Name and value of each figure.
     """
 
     kind: ClassVar[str] = "facts"
@@ -66,7 +67,7 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """A paragraph."""
+    """Paragraph of text."""
 
     kind: ClassVar[str] = "text"
     text: str
@@ -74,11 +75,11 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """What can be unfolded.
+    """Blocks that can be unfolded.
 
     Args:
-        title: Always visible.
-        blocks: Visible when unfolded.
+        title: Title, always visible.
+        blocks: Blocks, visible when unfolded.
     """
 
     kind: ClassVar[str] = "fold"
@@ -88,11 +89,11 @@ class Fold:
 
 @dataclasses.dataclass(frozen=True)
 class OfGroup:
-    """What is shown while a group is chosen.
+    """Blocks that are shown while a group is chosen.
 
     Args:
-        group: Which.
-        blocks: Shown then.
+        group: Group of runs.
+        blocks: Blocks shown while it is chosen.
     """
 
     kind: ClassVar[str] = "of_group"
@@ -105,12 +106,12 @@ Block = Figure | Table | Facts | Text | Fold | OfGroup
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of the page under a heading.
+    """Part of the page under a heading.
 
     Args:
-        title: The heading.
-        blocks: Below it, in this order; a section without any is not shown.
-        problems: A sentence for each thing that could not be read for it.
+        title: Heading.
+        blocks: Blocks below it, in this order; a section without any is not shown.
+        problems: Sentences about what could not be read for it.
     """
 
     title: str
@@ -119,13 +120,13 @@ class Section:
 
 
 def of_each(title: str, parts: Sequence[tuple[Group, Sequence[Block]]]) -> Section | None:
-    """A section with a part for each group, of which one is shown at a time; None if all parts are empty.
+    """Section with a part for each group, of which one is shown at a time; None if all parts are empty.
 
     A group whose part is empty gets a sentence instead.
 
     Args:
-        title: The heading.
-        parts: Of all groups.
+        title: Heading.
+        parts: Groups with their blocks.
     """
     if not any(blocks for _, blocks in parts):
         return None
@@ -134,9 +135,22 @@ def of_each(title: str, parts: Sequence[tuple[Group, Sequence[Block]]]) -> Secti
 
 
 def figures(blocks: Sequence[Block]) -> Iterator[Figure]:
-    """All figures among these blocks and within them."""
+    """Figures among these blocks and within them."""
     for block in blocks:
         if isinstance(block, Figure):
             yield block
         elif isinstance(block, Fold | OfGroup):
             yield from figures(block.blocks)
+
+
+def figure_name(what: str, group: Group, groups: Sequence[Group]) -> str:
+    """Name of a figure: what it shows, and of which group where there are several; letters, digits and hyphens.
+
+    Groups have different labels, but labels may become one name; then a number tells them apart.
+    """
+    if len(groups) == 1:
+        return what
+    names = [re.sub(r"[^A-Za-z0-9.]+", "-", each.label).strip("-.") for each in groups]
+    place = next(number for number, each in enumerate(groups) if each is group)
+    alike = names[:place].count(names[place])
+    return f"{what}-{names[place]}" + (f"-{alike + 1}" if alike else "")

@@ -1,4 +1,4 @@
-"""Noticing that files of runs have changed."""
+"""Watching the files of runs for changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ State = dict[str, tuple[int, int]]
 
 
 def state(paths: Sequence[Path]) -> State:
-    """When each file of the runs in these directories was changed last, and its size."""
+    """Time of the last change and size of each file of the runs in these directories."""
     found: State = {}
     for path in paths:
         with contextlib.suppress(OSError):  # gone in the meantime, or not ours to read
@@ -30,7 +30,7 @@ def state(paths: Sequence[Path]) -> State:
 
 
 def wait_for_change(paths: Sequence[Path], before: State, stop: Callable[[], bool]) -> State:
-    """Wait until something differs from `before`, or until `stop` says so; returns what is there then."""
+    """Wait until a file differs from `before` or `stop` returns true; returns the state then."""
     while (now := state(paths)) == before and not stop():
         time.sleep(_SECONDS)
     return now

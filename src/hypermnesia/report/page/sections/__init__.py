@@ -1,1 +1,1 @@
-"""The sections of the report: each makes its part of the page from the groups of runs, or nothing."""
+"""Sections of the report: functions from groups of runs to a part of the page, or None where there is nothing."""

@@ -1,81 +1,25 @@
-"""What `hypermnesia analyze` found in the runs."""
+"""Section on the results of `hypermnesia analyze` that lie beside the runs."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import altair
 
-from hypermnesia.analyses import embedding_plane, generated_weights, interpolation, long_sequence, results, transfer
+from hypermnesia.analyses import files
+from hypermnesia.analyses.registry import ANALYSES
 from hypermnesia.errors import CheckpointError
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.report.charts.embedding_plane import embedding_plane_chart
-from hypermnesia.report.charts.generated_weights import generated_weights_chart
-from hypermnesia.report.charts.interpolation import interpolation_chart
-from hypermnesia.report.charts.long_sequence import long_sequence_chart
-from hypermnesia.report.charts.transfer import transfer_chart
-from hypermnesia.report.page.names import figure_name
-from hypermnesia.report.page.section import Figure, Section, of_each
-
-
-@dataclasses.dataclass(frozen=True)
-class _Analysis:
-    """How the result of one is shown.
-
-    Args:
-        result: Its type.
-        chart: Of such a result.
-        title: Above the figure.
-        told: What the figure shows, for those who cannot see it.
-    """
-
-    result: type
-    chart: Callable[[Any], altair.TopLevelMixin]
-    title: str
-    told: str
-
-
-_ANALYSES = {
-    embedding_plane.NAME: _Analysis(
-        embedding_plane.AccuracyOverPlane,
-        embedding_plane_chart,
-        "Accuracy of the network generated from any embedding",
-        "Test accuracy over a plane of embeddings, a panel a task: how large the region is that remembers it.",
-    ),
-    interpolation.NAME: _Analysis(
-        interpolation.AccuracyAlongLine,
-        interpolation_chart,
-        "Between two embeddings",
-        "Test accuracy on two tasks along the straight line through their embeddings.",
-    ),
-    transfer.NAME: _Analysis(
-        transfer.Transfer,
-        transfer_chart,
-        "A new task from few examples",
-        "Test accuracy on each next task, learned by its embedding alone, beside a standard network from scratch.",
-    ),
-    generated_weights.NAME: _Analysis(
-        generated_weights.GeneratedWeights,
-        generated_weights_chart,
-        "What is remembered where",
-        "Distances between the weights of tasks, how far these have moved, and the dimensions of their features.",
-    ),
-    long_sequence.NAME: _Analysis(
-        long_sequence.LongSequence,
-        long_sequence_chart,
-        "A long sequence",
-        "Test accuracy on each task right after it and after the newest, and the time that a step took.",
-    ),
-}
+from hypermnesia.report.page.section import Figure, Section, figure_name, of_each
 
 
 def analyses(groups: Sequence[Group]) -> Section:
-    """A figure for each analysis of each run; a problem for each file that is damaged or unknown."""
+    """Section with a figure for each analysis of each run, and a problem for each file that is damaged or unknown."""
     problems: list[str] = []
     parts = [(group, list(_figures(group, groups, problems))) for group in groups]
     section = of_each("Analyses", parts) or Section("Analyses", [])
@@ -94,20 +38,20 @@ def _figures(group: Group, groups: Sequence[Group], problems: list[str]) -> Iter
 
 
 def _files(run: RecordedRun) -> list[Path]:
-    """Results, those known first and in the order above; without parts of an analysis that is not finished."""
+    """Results, those known first and in the order of the registry; without parts of unfinished ones."""
     files = [file for file in RunDirectory(run.path).analyses.glob("*.json") if not file.stem.endswith(".parts")]
-    places = {name: place for place, name in enumerate(_ANALYSES)}
+    places = {name: place for place, name in enumerate(ANALYSES)}
     return sorted(files, key=lambda file: (places.get(file.stem, len(places)), file.name))
 
 
 def _figure(file: Path, run: RecordedRun, group: Group, groups: Sequence[Group]) -> Figure:
-    if file.stem not in _ANALYSES:
+    if file.stem not in ANALYSES:
         raise CheckpointError(f"{file} is no analysis that this version knows")
-    shown = _ANALYSES[file.stem]
-    chart, note = _untitled(shown.chart(results.read(shown.result, file)))
+    shown = ANALYSES[file.stem]
+    chart, note = _untitled(shown.chart(files.read(shown.result, file)))
     several = len(group.runs) > 1
     name = figure_name(f"{file.stem}-seed{run.seed}" if several else file.stem, group, groups)
-    return Figure(name, f"{shown.title}, seed {run.seed}" if several else shown.title, chart, shown.told, note)
+    return Figure(name, f"{shown.title}, seed {run.seed}" if several else shown.title, chart, shown.alternative, note)
 
 
 def _untitled(chart: Any) -> tuple[altair.TopLevelMixin, str]:

@@ -1,25 +1,29 @@
-"""Several groups side by side: a table, and charts on common axes."""
+"""Sections that set groups of runs side by side: with each other, and with published results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
+import altair
 
+from hypermnesia.charts.chart import in_units
+from hypermnesia.charts.method_curves import average_chart, curves_of, first_task_chart
+from hypermnesia.evaluation.statistics import Spread, show_spread
+from hypermnesia.experiments.many_runs import published as tables
+from hypermnesia.experiments.many_runs.published import PublishedTable
+from hypermnesia.experiments.many_runs.reproduce import Comparison, answers
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.experiments.recorded_runs.spread import Spread
-from hypermnesia.problems import Metric
-from hypermnesia.report.charts.method_curves import Curves, average_chart, first_task_chart
-from hypermnesia.report.charts.ranking import ranking_chart
-from hypermnesia.report.metric import difference, labels, text
-from hypermnesia.report.page.section import Block, Figure, Section, Table
-from hypermnesia.report.units import duration, number, size
+from hypermnesia.problems import ACCURACY, Metric
+from hypermnesia.report.page.section import Block, Figure, Section, Table, Text
+from hypermnesia.report.published_table import BELOW, ours_text
+from hypermnesia.report.text import difference, duration, labels, number, size
 
 _MOST_CURVES = 21  # colors, lines and shapes tell so many apart
+_ROW = 22  # pixels
 
 
 def comparison(groups: Sequence[Group]) -> Section | None:
-    """Nothing for a single group."""
+    """Section with a table, rankings and curves of all groups; None for a single group."""
     if len(groups) < 2:
         return None
     return Section("Side by side", [_table(groups), *_rankings(groups), *_curves(groups)])
@@ -42,8 +46,8 @@ def _table(groups: Sequence[Group]) -> Table:
     rows = [
         [
             group.label if group.finished else f"{group.label}, not finished",
-            text(group.average, group.metric),
-            text(group.forgetting, group.metric),
+            show_spread(group.average, group.metric),
+            show_spread(group.forgetting, group.metric),
             number(group.figure("compression"), ".3f"),
             size(group.memory_bytes[-1] if group.memory_bytes else None),
             number(group.milliseconds_per_step, ".2f"),
@@ -88,7 +92,7 @@ def _ranking(
     if not found:
         return []
     best = sorted(found, key=lambda group: found[group].mean, reverse=descending)[0]
-    told = f"{title} of each; the best is {best} with {text(found[best], metric)}."
+    told = f"{title} of each; the best is {best} with {show_spread(found[best], metric)}."
     return [Figure(name, title, ranking_chart(found, metric, label, descending=descending), told)]
 
 
@@ -97,7 +101,7 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
     if not known:
         return []
     metric = known[0].metric
-    curves = [_curve(group) for group in known if group.metric is metric][:_MOST_CURVES]
+    curves = [curves_of(group.label, group) for group in known if group.metric is metric][:_MOST_CURVES]
     note = f"The first {_MOST_CURVES} of {len(groups)}." if len(groups) > _MOST_CURVES else ""
     told = f"{metric.label} after each task, a line for each group of runs"
     first, average = first_task_chart(curves, metric), average_chart(curves, metric)
@@ -107,7 +111,61 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
     ]
 
 
-def _curve(group: Group) -> Curves:
-    shown = group.metric.factor * group.matrices
-    averages = [shown[:, after, : after + 1].mean(axis=1) for after in range(shown.shape[1])]
-    return Curves(group.label, shown[:, :, 0], np.stack(averages, axis=1))
+def ranking_chart(
+    figures: Mapping[str, Spread], metric: Metric, label: str, *, descending: bool = True
+) -> altair.LayerChart:
+    """Chart of figures, the best first: a point for each mean over seeds, a bar of one standard error to either side.
+
+    Args:
+        figures: Figures by what they are of.
+        metric: Metric in whose units they are shown.
+        label: Title of the axis.
+        descending: Whether the largest is the best.
+    """
+    rows = [
+        {
+            "of": name,
+            "mean": in_units(figure.mean, metric),
+            "low": in_units(figure.mean - (figure.sem or 0), metric),
+            "high": in_units(figure.mean + (figure.sem or 0), metric),
+            "text": show_spread(figure, metric),
+        }
+        for name, figure in figures.items()
+    ]
+    order = sorted(figures, key=lambda name: figures[name].mean, reverse=descending)
+    axis = altair.Axis(grid=True, labelLimit=240, domain=False, ticks=False)
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        y=altair.Y("of:N", title=None, sort=order, axis=axis),
+        tooltip=[altair.Tooltip("of:N", title="run"), altair.Tooltip("text:N", title=label)],
+    )
+    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True, padding=8))
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
+    bars = base.mark_rule(strokeWidth=2).encode(x=altair.X("low:Q", title=label), x2="high:Q")
+    return altair.LayerChart(layer=[bars, points], width=420, height=_ROW * len(figures))
+
+
+def published(groups: Sequence[Group]) -> Section | None:
+    """A row for each published accuracy that a run answers for."""
+    comparisons = [answers(tables.load_table(name), groups) for name in tables.tables()]
+    found = [comparison for comparison in comparisons if comparison.found]
+    if not found:
+        return None
+    note = Text(
+        f"{BELOW} ours is below the published by more than two standard errors of the difference (of one seed: the "
+        "published spread is taken). The scenario says what is known and asked at test."
+    )
+    return Section("Beside published results", [*map(_beside, found), note])
+
+
+def _beside(comparison: Comparison) -> Table:
+    table: PublishedTable = comparison.table
+    rows = []
+    for benchmark, scenario in table.rows:
+        for method, label in table.methods.items():
+            cell = comparison.cell(benchmark, scenario, method)
+            if cell.ours:
+                rows.append([f"{label}, {benchmark}", scenario, show_spread(cell.published, ACCURACY), ours_text(cell)])
+    caption = (
+        f"Test accuracy (%) after the last task, mean ± standard error. Published, {table.seeds} seeds: {table.source}"
+    )
+    return Table(caption, ["method, benchmark", "scenario", "published", "ours (seeds)"], rows)

@@ -1,20 +1,23 @@
-"""What it costs: time, memory, weights."""
+"""Section on cost: time, memory, weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.recorded_runs import spread
+import altair
+
+from hypermnesia.charts.chart import labeled, task_axis
+from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.report.charts.memory_per_task import memory_per_task_chart
-from hypermnesia.report.charts.time_per_task import time_per_task_chart
-from hypermnesia.report.page.names import figure_name
-from hypermnesia.report.page.section import Block, Facts, Figure, Section, of_each
-from hypermnesia.report.units import duration, number, size
+from hypermnesia.experiments.recorded_runs.recorded import Timing
+from hypermnesia.report.page.section import Block, Facts, Figure, Section, figure_name, of_each
+from hypermnesia.report.text import duration, number, size
+
+_MEBIBYTE = 2**20
 
 
 def cost(groups: Sequence[Group]) -> Section | None:
-    """Time of each task, bytes kept, weights trained, compression."""
+    """Section with the time of each task, memory kept, weights trained and compression."""
     return of_each("Cost", [(group, _blocks(group, groups)) for group in groups])
 
 
@@ -52,4 +55,55 @@ def _step(group: Group) -> str:
 
 
 def _of_a_task(group: Group) -> float | None:
-    return spread.mean([task.learning_seconds for timing in group.timings for task in timing])
+    return statistics.mean([task.learning_seconds for timing in group.timings for task in timing])
+
+
+def time_per_task_chart(timings: Sequence[Sequence[Timing]]) -> altair.Chart:
+    """Chart of the seconds of learning and of testing each task, means over seeds, as bars on top of each other.
+
+    Args:
+        timings: Times of each seed, task by task.
+    """
+    kinds = {"learning": "learning_seconds", "testing": "evaluation_seconds"}
+    rows = [
+        {
+            "task": task + 1,
+            "name": of_seeds[0].task,
+            "what": what,
+            "seconds": round(statistics.mean([getattr(timing, field) for timing in of_seeds]) or 0.0, 3),
+        }
+        for task, of_seeds in enumerate(zip(*timings, strict=True))
+        for what, field in kinds.items()
+    ]
+    axis = altair.Axis(values=labeled(len(timings[0])), labelAngle=0, labelOverlap=False)
+    colors = altair.Scale(domain=list(kinds))
+    return altair.Chart(altair.InlineData(rows), mark="bar", width=520, height=180).encode(
+        x=altair.X("task:O", title="task", axis=axis),
+        y=altair.Y("sum(seconds):Q", title="time (s)", stack="zero"),
+        color=altair.Color("what:N", title=None, scale=colors, legend=altair.Legend(orient="top")),
+        tooltip=[
+            altair.Tooltip("name:N", title="task"),
+            altair.Tooltip("what:N", title="spent on"),
+            altair.Tooltip("seconds:Q", title="seconds", format=",.1f"),
+        ],
+    )
+
+
+def memory_per_task_chart(kept: Sequence[float]) -> altair.LayerChart:
+    """Chart of the memory kept for the next task, after each one: weights, statistics, embeddings and data.
+
+    Args:
+        kept: Bytes kept after each task.
+    """
+    rows = [{"task": task, "mebibytes": round(size / _MEBIBYTE, 4)} for task, size in enumerate(kept, start=1)]
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        x=task_axis("task", "tasks learned", len(kept)),
+        y=altair.Y("mebibytes:Q", title="memory kept (MiB)", scale=altair.Scale(zero=True)),
+        tooltip=[
+            altair.Tooltip("task:Q", title="tasks learned"),
+            altair.Tooltip("mebibytes:Q", title="memory kept (MiB)", format=",.3f"),
+        ],
+    )
+    size = 40 if len(kept) <= 30 else 12
+    layers = [base.mark_line(tooltip=None), base.mark_point(filled=True, size=size)]
+    return altair.LayerChart(layer=layers, width=520, height=180)

@@ -1,18 +1,22 @@
-"""The runs one by one: where they lie, how far they are, what each found."""
+"""Sections on the runs one by one, on their settings, and on where they were carried out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
-from hypermnesia.report.metric import difference, labels, text
-from hypermnesia.report.page.section import Section, Table
-from hypermnesia.report.units import duration
+from hypermnesia.report.page.section import Block, Fold, OfGroup, Section, Table, Text, of_each
+from hypermnesia.report.text import difference, duration, labels, plain
+
+_MISSING = "—"
 
 
 def runs(groups: Sequence[Group]) -> Section:
-    """A row for each, unfinished ones included."""
+    """Section with a row for each run, unfinished ones included."""
     metrics = [group.metric for group in groups]
     head = ["directory", "seed", "state", f"average {labels(metrics)}", difference("forgetting", metrics), "time"]
     return Section("Runs", [Table("Every run by itself", head, [_row(run) for group in groups for run in group.runs])])
@@ -20,5 +24,71 @@ def runs(groups: Sequence[Group]) -> Section:
 
 def _row(run: RecordedRun) -> list[str]:
     alone = Group("", (run,))
-    figures = [text(alone.average, run.metric), text(alone.forgetting, run.metric), duration(alone.seconds)]
+    figures = [
+        show_spread(alone.average, run.metric),
+        show_spread(alone.forgetting, run.metric),
+        duration(alone.seconds),
+    ]
     return [str(run.path), "" if run.seed is None else str(run.seed), run.progress, *figures]
+
+
+def settings(groups: Sequence[Group]) -> Section | None:
+    """Section with the settings that differ and, folded, all settings but the seeds, which stand with the runs."""
+    known = [group for group in groups if group.settings]
+    if not known:
+        return None
+    return Section("Settings", [*_differences(known), *(OfGroup(group, [_all_settings(group)]) for group in groups)])
+
+
+def _differences(groups: Sequence[Group]) -> list[Block]:
+    if len(groups) < 2:
+        return []
+    keys = list(dict.fromkeys(key for group in groups for key in group.settings))
+    different = [key for key in keys if len({_setting(group, key) for group in groups}) > 1 and key != "description"]
+    if not different:
+        return [Text("The groups have the same settings.")]
+    # Of what there is more stands below each other.
+    if len(groups) <= len(different):
+        rows = [[key, *(_setting(group, key) for group in groups)] for key in different]
+        return [Table("Settings that differ", ["setting", *(group.label for group in groups)], rows)]
+    rows = [[group.label, *(_setting(group, key) for key in different)] for group in groups]
+    return [Table("Settings that differ", ["runs", *different], rows)]
+
+
+def _all_settings(group: Group) -> Block:
+    rows = [[key, plain(value)] for key, value in group.settings.items()]
+    return Fold(f"All settings of {group.label}", [Table("Settings, without the seed", ["setting", "value"], rows)])
+
+
+def _setting(group: Group, key: str) -> str:
+    return plain(group.settings[key]) if key in group.settings else _MISSING
+
+
+def environment(groups: Sequence[Group]) -> Section | None:
+    """Section with versions, device and command of each run, for each time it was started or resumed."""
+    return of_each("Environment", [(group, _versions(group)) for group in groups])
+
+
+def _versions(group: Group) -> list[Block]:
+    return [
+        Fold(
+            f"Seed {run.seed}" if len(group.runs) > 1 else "Versions, device and command",
+            [_version_table(run.environments)],
+        )
+        for run in group.runs
+        if run.environments
+    ]
+
+
+def _version_table(environments: Sequence[Mapping[str, Any]]) -> Table:
+    """What is known, with a column for each time the run was started or resumed."""
+    keys = list(dict.fromkeys(key for entry in environments for key in entry))
+    rows = [[key.replace("_", " "), *(_value(entry.get(key)) for entry in environments)] for key in keys]
+    columns = ["value"] if len(environments) == 1 else [f"start {number + 1}" for number in range(len(environments))]
+    return Table("Versions and device", ["", *columns], rows)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return shlex.join(map(str, value))
+    return "—" if value is None else str(value)

@@ -1,20 +1,19 @@
-"""What was run and what came out, in a few figures."""
+"""Section that sums up what was run and what came out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypermnesia.experiments.recorded_runs.deviations import deviations
-from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.report.metric import difference, text
+from hypermnesia.evaluation.statistics import show_spread
+from hypermnesia.experiments.recorded_runs.groups import Group, deviations
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
-from hypermnesia.report.units import duration, number, plain
+from hypermnesia.report.text import difference, duration, number, plain
 
 _NAMED = 8
 
 
 def summary(groups: Sequence[Group]) -> Section | None:
-    """The figures of the group that is chosen."""
+    """Section with the main figures of the group that is chosen."""
     return of_each("Summary", [(group, _blocks(group)) for group in groups])
 
 
@@ -57,9 +56,9 @@ def _extent(group: Group) -> str:
 def _facts(group: Group) -> list[tuple[str, str]]:
     found = group.task_inference_accuracy
     return [
-        (f"average {group.metric.label}", text(group.average, group.metric)),
-        (difference("forgetting", [group.metric]), text(group.forgetting, group.metric)),
-        (difference("backward transfer", [group.metric]), text(group.backward_transfer, group.metric)),
+        (f"average {group.metric.label}", show_spread(group.average, group.metric)),
+        (difference("forgetting", [group.metric]), show_spread(group.forgetting, group.metric)),
+        (difference("backward transfer", [group.metric]), show_spread(group.backward_transfer, group.metric)),
         ("task inferred (%)", "" if found is None else f"{100 * found:.2f}"),
         ("compression ratio", number(group.figure("compression"), ".3f")),
         ("time of a run", duration(group.seconds)),

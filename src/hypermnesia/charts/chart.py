@@ -1,0 +1,168 @@
+"""Style of all charts, axes that they share, and charts as files.
+
+A chart is defined once, in Vega-Lite, and serves everywhere: interactive on a page, and still in a paper.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, Final
+
+import altair
+import vl_convert
+
+from hypermnesia.problems import Metric
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""For categories: Okabe and Ito's, which people with and without color blindness can tell apart, without their yellow,
+which is too pale for a line."""
+
+SEQUENTIAL: Final = "cividis"
+"""For quantities: looks the same to people with and without red-green blindness, and in gray."""
+
+GRADUAL: Final = altair.SchemeParams(name="viridis", extent=[0.25, 0.85])
+"""For lines from early to late: neither the darkest nor the palest, which are lost on a dark or a light page."""
+
+_FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
+
+
+def style(
+    *,
+    paper: str,
+    ink: str,
+    muted: str,
+    line: str,
+    categories: tuple[str, ...],
+) -> dict[str, Any]:
+    """Vega-Lite's `config` with these colors.
+
+    Args:
+        paper: Color behind the chart.
+        ink: Color of titles.
+        muted: Color of labels, and of marks that only lead the eye.
+        line: Color of axes and grids.
+        categories: Colors of categories, in the order of their use.
+
+    Example:
+        >>> style(paper="white", ink="black", muted="gray", line="silver", categories=COLORS)["background"]
+        'white'
+    """
+    return {
+        "background": paper,
+        "font": _FONT,
+        "title": {
+            "fontSize": 13,
+            "fontWeight": "normal",
+            "anchor": "start",
+            "offset": 10,
+            "color": ink,
+            "subtitleColor": muted,
+        },
+        "axis": {
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelColor": muted,
+            "titleColor": ink,
+            "domainColor": line,
+            "tickColor": line,
+            "gridColor": line,
+            "gridOpacity": 0.5,
+        },
+        "legend": {
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "labelColor": ink,
+            "titleColor": ink,
+            "symbolStrokeWidth": 2,
+            "symbolBaseStrokeColor": ink,
+            "labelLimit": 320,
+        },
+        "header": {"labelColor": ink, "titleColor": ink},
+        "view": {"stroke": "transparent"},
+        "mark": {"color": categories[0]},
+        "text": {"color": ink},
+        "rule": {"color": muted},
+        "range": {"category": list(categories), "heatmap": {"scheme": SEQUENTIAL}, "ramp": {"scheme": SEQUENTIAL}},
+    }
+
+
+STYLE = style(paper="white", ink="#000000", muted="#333333", line="#999999", categories=COLORS)
+"""Vega-Lite's `config` for charts on white paper."""
+
+
+def titled(chart: altair.TopLevelMixin, title: str) -> altair.TopLevelMixin:
+    """Chart under a title that takes as many lines as it needs."""
+    named: altair.TopLevelMixin = chart.properties(title=textwrap.wrap(title, 60))
+    return named
+
+
+def specification(chart: altair.TopLevelMixin, style: dict[str, Any] = STYLE) -> dict[str, Any]:
+    """Description of a chart in Vega-Lite, with its data inside.
+
+    Args:
+        chart: Chart without a `config` of its own.
+        style: Vega-Lite's `config` to add.
+
+    Example:
+        >>> chart = altair.Chart(altair.InlineData([{"x": 1}])).mark_point().encode(x="x:Q")
+        >>> specification(chart)["mark"]
+        {'type': 'point'}
+    """
+    with altair.data_transformers.enable("default", max_rows=None, consolidate_datasets=False):
+        described: dict[str, Any] = chart.to_dict()
+    return {**described, "config": style}
+
+
+def svg(chart: altair.TopLevelMixin) -> bytes:
+    """Chart as the bytes of an SVG file."""
+    return str(vl_convert.vegalite_to_svg(specification(chart))).encode()
+
+
+def pdf(chart: altair.TopLevelMixin) -> bytes:
+    """Chart as the bytes of a PDF file, in which text stays text."""
+    return bytes(vl_convert.vegalite_to_pdf(specification(chart)))
+
+
+def png(chart: altair.TopLevelMixin) -> bytes:
+    """Chart as the bytes of a PNG file, at twice the resolution of a screen."""
+    return bytes(vl_convert.vegalite_to_png(specification(chart), scale=2))
+
+
+def task_axis(field: str, title: str, tasks: int) -> altair.X:
+    """Axis of tasks, counted from 1, with room for half a task at both ends.
+
+    Args:
+        field: Field of the data that holds the numbers of tasks.
+        title: Title of the axis.
+        tasks: Number of tasks.
+    """
+    return altair.X(
+        f"{field}:Q",
+        title=title,
+        scale=altair.Scale(domain=[0.5, tasks + 0.5], nice=False),
+        axis=altair.Axis(values=labeled(tasks), format="d", grid=False, labelOverlap=False),
+    )
+
+
+def labeled(tasks: int) -> list[int]:
+    """Tasks with a label on an axis: all of few, else the first and round numbers, so few that they fit on a phone.
+
+    Example:
+        >>> labeled(3), labeled(25)
+        ([1, 2, 3], [1, 5, 10, 15, 20, 25])
+    """
+    every = 1 if tasks <= 15 else 5 if tasks <= 50 else 10 if tasks <= 120 else 50
+    return [number for number in range(1, tasks + 1) if number == 1 or number % every == 0]
+
+
+def in_units(value: float, metric: Metric) -> float:
+    """Value in the metric's unit, with as many digits as a chart needs.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY
+        >>> in_units(0.97541, ACCURACY)
+        97.541
+    """
+    return round(metric.factor * value, metric.decimals + 2)

@@ -1,0 +1,118 @@
+"""Charts of several methods: accuracy on the first task, and on all tasks so far, as tasks go by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import altair
+import numpy as np
+from jaxtyping import Float64
+
+from hypermnesia.charts.chart import COLORS, in_units, task_axis
+from hypermnesia.evaluation.statistics import Spread, curve, show_spread
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.problems import ACCURACY, Metric
+
+# Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
+_LINES = ([1, 0], [6, 3], [1, 3])
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "cross"),
+    *("triangle-down", "triangle-right", "triangle-left", "stroke", "arrow"),
+)
+_MOST_POINTS = 20
+# Methods often agree exactly, so that the points of a task stand side by side, over so much of the way to the next.
+_APART = 0.36
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Accuracy in [0, 1], or error, of one method or group of runs after each task; NaN = not measured.
+
+    Args:
+        label: Name in the legend.
+        first_task: Accuracy on the first task.
+        average: Average accuracy over all tasks so far.
+    """
+
+    label: str
+    first_task: Float64[np.ndarray, "seeds tasks"]
+    average: Float64[np.ndarray, "seeds tasks"]
+
+
+def curves_of(label: str, group: Group) -> Curves:
+    """Curves of a group of runs."""
+    return Curves(label, group.first_task, group.average_so_far)
+
+
+def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
+    """Chart of the accuracy on the first task after each task, a line for each of the curves."""
+    return _chart(curves, [each.first_task for each in curves], metric)
+
+
+def average_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
+    """Chart of the average accuracy over all tasks so far, a line for each of the curves."""
+    return _chart(curves, [each.average for each in curves], metric)
+
+
+def _chart(
+    curves: Sequence[Curves], values: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
+) -> altair.LayerChart:
+    labels = [each.label for each in curves]
+    tasks = max(each_values.shape[1] for each_values in values)
+    rows = [
+        row
+        for place, label, each_values in zip(np.linspace(0, 1, len(labels)), labels, values, strict=True)
+        for row in _rows(label, each_values, place, metric)
+    ]
+    ranked = sorted(curves, key=lambda each: -metric.sign * np.nan_to_num(each.average[:, -1]).mean())
+    legend = altair.Legend(values=[each.label for each in ranked], symbolSize=90, symbolOpacity=1)
+    colors = altair.Scale(domain=labels)
+    lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
+    shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
+    base = altair.Chart(altair.InlineData(rows)).encode(
+        x=task_axis("x", "tasks learned", tasks),
+        y=altair.Y("mean:Q", title=metric.label, scale=altair.Scale(zero=False, nice=True)),
+        color=altair.Color("method:N", title=None, scale=colors, legend=legend),
+    )
+    line = base.mark_line(tooltip=None).encode(
+        strokeDash=altair.StrokeDash("method:N", title=None, scale=lines, legend=legend),
+        strokeWidth=altair.StrokeWidth("width:Q", scale=None),
+    )
+    points = base.mark_point(filled=True, size=60 if tasks <= _MOST_POINTS else 12, opacity=1).encode(
+        shape=altair.Shape("method:N", title=None, scale=shapes, legend=legend),
+        tooltip=[
+            altair.Tooltip("method:N"),
+            altair.Tooltip("tasks:Q", title="tasks learned"),
+            altair.Tooltip("text:N", title=metric.label),
+        ],
+    )
+    bands = (
+        base.transform_filter("datum.low !== null").mark_area(opacity=0.2, tooltip=None).encode(y="low:Q", y2="high:Q")
+    )
+    several = any(len(each_values) > 1 for each_values in values)
+    layers = [bands, line, points] if several else [line, points]
+    return altair.LayerChart(layer=layers, width=520, height=280)
+
+
+def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, metric: Metric) -> list[dict[str, Any]]:
+    """The points of a method, whose place among the others is from 0 to 1."""
+    measured = np.flatnonzero(~np.isnan(shown).any(axis=0))
+    mean, sem = curve(shown[:, measured])
+    errors = np.zeros_like(mean) if sem is None else sem
+    low, high = np.clip([mean - errors, mean + errors], 0, 1 if metric is ACCURACY else None)
+    return [
+        {
+            "method": label,
+            "tasks": int(task) + 1,
+            "x": round(int(task) + 1 + _APART * (place - 0.5), 4),
+            # Each line is thinner than the one below it, which so remains visible.
+            "width": round(3.2 - 1.6 * place, 2),
+            "mean": in_units(float(mean[i]), metric),
+            "low": None if sem is None else in_units(float(low[i]), metric),
+            "high": None if sem is None else in_units(float(high[i]), metric),
+            "text": show_spread(Spread(mean[i], None if sem is None else sem[i]), metric),
+        }
+        for i, task in enumerate(measured)
+    ]

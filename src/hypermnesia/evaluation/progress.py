@@ -1,0 +1,97 @@
+"""Progress of a run, on a terminal or in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from hypermnesia.problems import Metric
+from hypermnesia.training.trainer import Progress
+
+
+class ProgressDisplay:
+    """Display of a run as it happens: a bar for the task being learned on a terminal, lines anywhere else.
+
+    Args:
+        console: Console to print on; whether it is a terminal decides.
+        tasks: Names of the tasks.
+        metric: Metric of the tasks.
+        quiet: Whether only notes are shown.
+    """
+
+    _BAR_SECONDS, _LINE_SECONDS = 0.2, 30.0
+
+    def __init__(self, console: Console, tasks: Sequence[str], metric: Metric, *, quiet: bool = False) -> None:
+        self._console, self._tasks, self._metric, self._quiet = console, tasks, metric, quiet
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task: int | None = None
+        self._figures = ""
+
+    def __enter__(self) -> ProgressDisplay:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def note(self, text: str) -> None:
+        """Print a sentence."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def learning(self, task: int, progress: Progress) -> None:
+        """Move the bar, or print a line now and then."""
+        if self._quiet:
+            return
+        now = time.perf_counter()
+        if task != self._task:
+            self._task, self._started, self._shown = task, now, now
+            self._bar = self._bars.add_task(self._label(task), total=progress.iterations, figures="")
+        last = progress.iteration == progress.iterations
+        if not last and now - self._shown < (self._BAR_SECONDS if self._console.is_terminal else self._LINE_SECONDS):
+            return
+        self._shown = now
+        # Reading the scalars waits for the device, hence not at every step.
+        loss, value = (float(progress.scalars[name]) for name in ("loss", self._metric.name))
+        self._figures = f"loss {loss:.4f}  {self._metric.name} {self._metric.show(value)}"
+        self._bars.update(self._bar, completed=progress.iteration, figures=self._figures)
+        if not last and not self._console.is_terminal:
+            self.note(f"{self._label(task)}: iteration {progress.iteration}/{progress.iterations}  {self._figures}")
+
+    def evaluating(self, after: int, task: int) -> None:
+        """Name the task being tested on the bar."""
+        if self._task == after and not self._quiet:
+            self._bars.update(self._bar, figures=f"testing on task {task + 1}/{after + 1}")
+
+    def evaluated(self, after: int, row: Sequence[float | None]) -> None:
+        """Print one line for the finished task."""
+        if self._quiet:
+            return
+        line = f"{self._label(after)}: "
+        if self._task == after:
+            line += f"{self._figures}  {time.perf_counter() - self._started:.1f} s  "
+            self._bars.remove_task(self._bar)
+        measured = [value for value in row if value is not None]
+        show = self._metric.show
+        line += f"test {self._metric.name} {show(measured[-1])}"
+        if len(measured) > 1:
+            line += f", over {len(measured)} tasks {show(sum(measured) / len(measured))}"
+        self.note(line)
+
+    def _label(self, task: int) -> str:
+        return f"task {task + 1}/{len(self._tasks)} ({self._tasks[task]})"

@@ -1,0 +1,136 @@
+"""Answers of a learner, and the tasks they refer to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedTask:
+    """What a learner keeps to call a task by.
+
+    Args:
+        name: Name of the task.
+        outputs: Number of its classes, or of its regression targets.
+        classes: Names of its classes, in the order of the labels; None where they have none.
+    """
+
+    name: str
+    outputs: int
+    classes: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> LearnedTask:
+        """The task that `dataclasses.asdict` made JSON values of."""
+        classes = state["classes"]
+        return cls(state["name"], state["outputs"], None if classes is None else tuple(classes))
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Answer of a learner for a batch of inputs.
+
+    Attributes:
+        outputs: Output of the network used for each input: logits of the classes of a task, or predicted values,
+            `[inputs, outputs]`.
+        task: Task used for each input, given or inferred, `[inputs]`; None where the learner answers without one.
+            Task and label together name a class among all classes.
+        certainty: Certainty of that task, from 0 to 1, `[inputs]`; 1 where it was given.
+        problem: Classification or regression.
+        tasks: Tasks that the learner knows, in the order of learning.
+
+    Example:
+        >>> Prediction(torch.tensor([[0.0, 2.0]]), None, None).labels
+        tensor([1])
+    """
+
+    outputs: Float[Tensor, "inputs outputs"]
+    task: Int64[Tensor, " inputs"] | None
+    certainty: Float[Tensor, " inputs"] | None
+    problem: Problem = CLASSIFICATION
+    tasks: tuple[LearnedTask, ...] = ()
+
+    @property
+    def labels(self) -> Int64[Tensor, " inputs"]:
+        """Likeliest class of each input, counted within its task.
+
+        Raises:
+            ConfigurationError: The problem is a regression.
+        """
+        return self._of(CLASSIFICATION).argmax(1)
+
+    @property
+    def probabilities(self) -> Float[Tensor, "inputs classes"]:
+        """Probability of each class of the task.
+
+        Raises:
+            ConfigurationError: The problem is a regression.
+        """
+        return self._of(CLASSIFICATION).softmax(1)
+
+    @property
+    def classes(self) -> Int64[Tensor, " inputs"]:
+        """Likeliest class of each input, counted among the classes of all tasks in the order of learning.
+
+        Raises:
+            ConfigurationError: The problem is a regression, or the learner answers without a task.
+
+        Example:
+            >>> tasks = (LearnedTask("coins", 2), LearnedTask("dice", 6))
+            >>> Prediction(torch.tensor([[0.0, 2.0]]), torch.tensor([1]), None, tasks=tasks).classes
+            tensor([3])
+        """
+        labels = self.labels
+        counts = torch.tensor([each.outputs for each in self.tasks], device=labels.device)
+        return (counts.cumsum(0) - counts)[self._tasks()] + labels
+
+    @property
+    def names(self) -> list[str]:
+        """Name of the likeliest class of each input.
+
+        Raises:
+            ConfigurationError: The problem is a regression, the learner answers without a task, or the classes of a
+                task have no names.
+        """
+        used = self._tasks().tolist()
+        if nameless := sorted({self.tasks[task].name for task in used if self.tasks[task].classes is None}):
+            raise ConfigurationError(
+                f"classes of task '{nameless[0]}' have no names: give them when it is learned, as in"
+                " Task.of(source, classes=('cat', 'dog'))"
+            )
+        return [(self.tasks[task].classes or ())[label] for task, label in zip(used, self.labels.tolist(), strict=True)]
+
+    @property
+    def values(self) -> Float[Tensor, "inputs targets"]:
+        """Predicted values of the regression targets.
+
+        Raises:
+            ConfigurationError: The problem is a classification.
+        """
+        return self._of(REGRESSION)
+
+    def _of(self, problem: Problem) -> Tensor:
+        if self.problem is not problem:
+            raise ConfigurationError(
+                "classes were learned, not a regression: ask for prediction.labels or prediction.probabilities"
+                if problem is REGRESSION
+                else "a regression was learned, not classes: ask for prediction.values"
+            )
+        return self.outputs
+
+    def _tasks(self) -> Tensor:
+        if self.task is None:
+            raise ConfigurationError(
+                "this learner answers without a task, so a class among those of all tasks is not known: ask for"
+                " prediction.labels, which count within a task"
+            )
+        return self.task

@@ -1,0 +1,82 @@
+"""Test score of a learner in each scenario, and the tasks that it infers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.tasks.examples import Examples
+from hypermnesia.tasks.scenario import Scenario
+
+if TYPE_CHECKING:
+    from hypermnesia.learners.base import ContinualLearner
+
+# Inputs asked at a time: so many that the networks of all tasks are generated once for a test set of usual size.
+_MOST_INPUTS, _MOST_NUMBERS = 10_000, 2**25
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """Score of a learner on the examples of one task.
+
+    Attributes:
+        value: Mean of the problem's metric over examples, by scenario: accuracy from 0 to 1, or mean squared error.
+        inferred: Number of inputs taken to belong to each task; None where the learner was told, or infers none.
+    """
+
+    value: dict[Scenario, float]
+    inferred: list[int] | None
+
+
+def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: Sequence[Scenario] = ("task",)) -> Score:
+    """Score a learner on all examples of a task.
+
+    In the task-incremental scenario it is told the task. In the others it is not: then its label counts in the
+    domain-incremental scenario, label and inferred task together in the class-incremental one.
+
+    Args:
+        learner: Learner that has seen the task.
+        examples: Examples to score on.
+        task: Number of the task, in the order of learning, from 0.
+        scenarios: Scenarios to score in.
+
+    Raises:
+        ConfigurationError: The learner does not answer in one of them.
+    """
+    if strangers := [scenario for scenario in scenarios if scenario not in learner.scenarios]:
+        raise ConfigurationError(
+            f"this learner does not answer in the {strangers[0]}-incremental scenario, only in: "
+            f"{', '.join(learner.scenarios)}"
+        )
+    sums: dict[Scenario, float] = dict.fromkeys(scenarios, 0.0)
+    counts: Tensor | None = None
+    known = learner.num_tasks + (learner.in_progress is not None)
+    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
+    for inputs, targets in examples.in_order(batch_size):
+        targets = targets.to(learner.device)
+        if "task" in sums:
+            sums["task"] += _merit(learner, learner.predict(inputs, task).outputs, targets)
+        if sums.keys() == {"task"}:
+            continue
+        prediction = learner.predict(inputs)
+        if "domain" in sums:
+            sums["domain"] += _merit(learner, prediction.outputs, targets)
+        if prediction.task is not None:
+            found = torch.bincount(prediction.task, minlength=known)
+            counts = found if counts is None else counts + found
+            if "class" in sums:
+                right = prediction.task == task
+                sums["class"] += _merit(learner, prediction.outputs[right], targets[right])
+    value = {scenario: total / len(examples) for scenario, total in sums.items()}
+    return Score(value, None if counts is None else counts.tolist())
+
+
+def _merit(learner: ContinualLearner, outputs: Tensor, targets: Tensor) -> float:
+    """Summed over inputs, in double precision: an exact count where it counts."""
+    return float(learner.problem.merit(outputs, targets).double().sum())

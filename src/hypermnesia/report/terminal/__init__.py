@@ -1,1 +1,0 @@
-"""A run, and many, as lines and tables on a terminal."""

@@ -1,0 +1,90 @@
+"""Quantities and metrics as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hypermnesia.problems import Metric
+
+
+def duration(seconds: float | int | None) -> str:
+    """Duration in hours, minutes and seconds; empty for None.
+
+    Args:
+        seconds: Duration in seconds.
+
+    Example:
+        >>> duration(3723), duration(83.4), duration(0.5), duration(None)
+        ('1 h 2 min', '1 min 23 s', '0.5 s', '')
+    """
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+def size(number: float | int | None) -> str:
+    """Amount of memory in KiB or MiB; empty for None.
+
+    Args:
+        number: Number of bytes.
+
+    Example:
+        >>> size(2384), size(5 * 2**20)
+        ('2.33 KiB', '5.00 MiB')
+    """
+    if number is None:
+        return ""
+    unit, value = ("MiB", number / 2**20) if number >= 2**20 else ("KiB", number / 2**10)
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+
+
+def number(value: float | int | None, form: str) -> str:
+    """Number in a format; empty for None.
+
+    Args:
+        value: Number.
+        form: Format specification, as ".3f".
+
+    Example:
+        >>> number(0.97994, ".3f"), number(None, ".3f")
+        ('0.980', '')
+    """
+    return "" if value is None else format(value, form)
+
+
+def plain(value: Any) -> str:
+    """Value of a setting as text.
+
+    Example:
+        >>> plain(None), plain(True), plain([400, 400])
+        ('none', 'true', '[400, 400]')
+    """
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def difference(what: str, metrics: Iterable[Metric]) -> str:
+    """Label of a difference of values of these metrics, with their unit.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> difference("forgetting", [ACCURACY]), difference("forgetting", [ERROR])
+        ('forgetting (%)', 'forgetting')
+    """
+    units = {metric.unit.strip() for metric in metrics} - {""}
+    return f"{what} ({', '.join(units)})" if units else what
+
+
+def labels(metrics: Iterable[Metric]) -> str:
+    """Label of a column that holds values of all these metrics.
+
+    Example:
+        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> labels([ACCURACY, ERROR, ACCURACY])
+        'test accuracy (%) or mean squared error on test data'
+    """
+    return " or ".join(dict.fromkeys(metric.label for metric in metrics))
