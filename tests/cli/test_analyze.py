@@ -194,7 +194,7 @@ def test_a_plane_that_was_stopped_is_finished_the_same(call, run, whole, monkeyp
 PAUSING = """
 import signal, sys
 from hypermnesia import cli
-from hypermnesia.analyses.parts import Parts
+from hypermnesia.analyses.files import Parts
 
 get, asked = Parts.get, []
 
