@@ -1,5 +1,7 @@
 """Benchmarks: which experiment each method has, from presets and from files of one's own."""
 
+import pickle
+
 import pytest
 
 from hypermnesia.errors import ConfigurationError
@@ -41,6 +43,7 @@ def test_every_preset_and_method_is_an_experiment_and_survives_being_written_out
         assert experiment.name == (preset if method == default else f"{preset}-{method}")
         (tmp_path / "written.yaml").write_text(experiment.to_yaml())
         assert load_experiment(str(tmp_path / "written.yaml")) == experiment
+        assert pickle.loads(pickle.dumps(experiment)) == experiment
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])

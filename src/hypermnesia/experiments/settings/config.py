@@ -122,6 +122,7 @@ def _section(method: Method) -> type[LearnerSettings]:
     fields: Any = {"method": (Literal[method.name], ...)}
     make: Any = create_model  # whose declared types allow one base only
     made: type[LearnerSettings] = make(f"{name}Settings", __base__=bases, **fields)
+    globals()[made.__name__] = made  # where pickle looks for it when a search has several processes
     return made
 
 
