@@ -18,6 +18,7 @@ from rich.table import Table
 from benchmarks.contenders import CONTENDERS, hypnettorch_memory
 from benchmarks.inference import inference_times
 from benchmarks.memory import peak
+from benchmarks.planning import planning_times
 from benchmarks.replay import replay_step_times
 from benchmarks.report import (
     PRESETS,
@@ -25,6 +26,7 @@ from benchmarks.report import (
     aims_table,
     inference_table,
     memory_table,
+    planning_table,
     replay_table,
     startup_table,
     step_time_table,
@@ -33,7 +35,7 @@ from benchmarks.startup import startup
 from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import Workload
 from hypermnesia.training import resolve_device
-from hypermnesia.training.allocator import keep_freed_memory
+from hypermnesia.training.device import keep_freed_memory
 
 
 def step_times(
@@ -126,12 +128,18 @@ def _startup(options: argparse.Namespace, results: Results) -> Iterator[Table]:
     yield startup_table(results.startup)
 
 
+def _planning(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    results.planning.update(planning_times(options.rounds, options.seconds))
+    yield planning_table(results.planning)
+
+
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Results], Iterator[Table]]] = {
     "steps": _steps,
     "replay": _replay,
     "inference": _inference,
     "memory": _memory,
     "startup": _startup,
+    "planning": _planning,
 }
 """Each measures as the options say, keeps what it found in the results, and gives tables as soon as they are there."""
 

@@ -1,41 +1,18 @@
 """Continual learning with task-conditioned hypernetworks."""
 
+# ruff: noqa: F403, F405 - type checkers read what is imported for them
+
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hypermnesia import (
-        data,
-        errors,
-        evaluation,
-        learners,
-        networks,
-        regularizers,
-        tasks,
-        training,
-    )
+    from hypermnesia import data, errors, evaluation, learners, networks, regularizers, tasks, training
     from hypermnesia.evaluation.sequence import learn_sequence
     from hypermnesia.hypernetwork import Hypernetwork
     from hypermnesia.layout import ParameterLayout
-    from hypermnesia.learners import (
-        ConsolidatedHypernetworkLearner,
-        ContinualLearner,
-        EWCLearner,
-        ExperienceReplayLearner,
-        FineTuningLearner,
-        FromScratchLearner,
-        HypernetworkLearner,
-        JointLearner,
-        LikelihoodLearner,
-        LwFLearner,
-        Prediction,
-        ReplayLearner,
-        SILearner,
-        TaskInferenceLearner,
-        load,
-    )
+    from hypermnesia.learners import *
     from hypermnesia.tasks import Task
     from hypermnesia.training import TrainingSettings
 

@@ -2,13 +2,13 @@ import csv
 import io
 
 import pytest
+from hypermnesia.experiments.many_runs.methods import base_of
 from rich.console import Console
 
 from hypermnesia.analyses.compression import Size, Sizes, compression, compression_chart, compression_sheet
 from hypermnesia.analyses.sheet import as_csv, markdown, print_sheet
 from hypermnesia.analyses.variants import Variant
 from hypermnesia.charts.chart import specification, svg
-from hypermnesia.experiments.many_runs.methods import base_of
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 
 RATIOS = (0.1, 0.5, 2.0)

@@ -2,11 +2,11 @@ import csv
 import io
 
 import pytest
+from hypermnesia.experiments.many_runs.methods import base_of
 
 from hypermnesia.analyses.sheet import as_csv
 from hypermnesia.analyses.strength import strength, strength_chart, strength_sheet, strengths
 from hypermnesia.charts.chart import specification, svg
-from hypermnesia.experiments.many_runs.methods import base_of
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 
 

@@ -11,8 +11,8 @@ import torch
 
 from hypermnesia import cli
 from hypermnesia.analyses import files
-from hypermnesia.analyses.files import Parts
 from hypermnesia.analyses.embedding_plane import AccuracyOverPlane, embedding_plane, embedding_plane_chart
+from hypermnesia.analyses.files import Parts
 from hypermnesia.analyses.generated_weights import GeneratedWeights, generated_weights_chart
 from hypermnesia.analyses.interpolation import AccuracyAlongLine, interpolation_chart
 from hypermnesia.analyses.transfer import Transfer, transfer_chart
@@ -194,7 +194,7 @@ def test_a_plane_that_was_stopped_is_finished_the_same(call, run, whole, monkeyp
 PAUSING = """
 import signal, sys
 from hypermnesia import cli
-from hypermnesia.analyses.parts import Parts
+from hypermnesia.analyses.files import Parts
 
 get, asked = Parts.get, []
 

@@ -5,7 +5,6 @@ import json
 import re
 
 import pytest
-
 from hypermnesia.experiments.many_runs.methods import METHODS
 
 SMALL = ["tasks.num_tasks=2", "network.hidden=[16]", "training.iterations=10", "device=cpu"]

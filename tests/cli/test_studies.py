@@ -38,10 +38,10 @@ def test_compression_sets_hypernetworks_beside_plain_networks_of_their_size(call
     assert int(found["num_weights"]) == hnet["num_weights"]
     assert float(found["right_after_percent"]) == pytest.approx(100 * hnet["learning_accuracy"])
     assert float(found["at_end_percent"]) == pytest.approx(100 * hnet["average_accuracy"])
-    assert float(found["plain_percent"]) == pytest.approx(100 * plain["average_accuracy"])
+    assert float(found["standard_percent"]) == pytest.approx(100 * plain["average_accuracy"])
     # Two networks of one hidden layer have 67 h + 2 weights each; no other width comes nearer.
-    width = int(found["plain_hidden"])
-    assert int(found["plain_num_weights"]) == plain["num_weights"] == 2 * (67 * width + 2)
+    width = int(found["standard_hidden"])
+    assert int(found["standard_num_weights"]) == plain["num_weights"] == 2 * (67 * width + 2)
     assert abs(plain["num_weights"] - hnet["num_weights"]) <= 67
     assert {path.suffix for path in out_dir.iterdir() if path.is_file()} == {".md", ".csv", ".svg", ".png"}
     assert "Left out: compression 0.01 cannot be met" in (out_dir / "compression.md").read_text()

@@ -1,12 +1,16 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.experiments.settings.build import build_tasks
-from hypermnesia.experiments.settings.config import Experiment, load
+from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.run import run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import Summary
+from hypermnesia.problems import ACCURACY
+from tests.runs import load
 
 TINY = [
     "tasks.num_tasks=3",
@@ -24,10 +28,11 @@ TINY_REPLAY = [
 ]
 
 
-class Watcher:
-    """An observer that remembers."""
+class Watcher(ProgressDisplay):
+    """A display that remembers."""
 
     def __init__(self):
+        super().__init__(Console(), [], ACCURACY)
         self.notes, self.steps, self.evaluations, self.rows = [], [], [], []
 
     def note(self, text):
@@ -48,16 +53,16 @@ def tiny() -> Experiment:
     return load("split-digits", TINY)
 
 
-@pytest.fixture(scope="session", params=["split-digits-replay", "split-digits-task-inference"])
+@pytest.fixture(scope="session", params=["hnet-r", "hnet-tir"])
 def tiny_replay(request) -> Experiment:
     """Inputs of past tasks are replayed; their task is inferred."""
-    more = ["learner.chunk_size=300"] if request.param.endswith("inference") else []
-    return load(request.param, TINY_REPLAY + more)
+    more = ["learner.chunk_size=300"] if request.param == "hnet-tir" else []
+    return load("split-digits", TINY_REPLAY + more, request.param)
 
 
 def _carry_out(experiment: Experiment, path: Path, **arguments) -> tuple[Path, Summary, Watcher]:
     watcher = Watcher()
-    summary = run(experiment, build_tasks(experiment), RunDirectory(path), observer=watcher, **arguments)
+    summary = run(experiment, build_tasks(experiment), RunDirectory(path), display=watcher, **arguments)
     return path, summary, watcher
 
 

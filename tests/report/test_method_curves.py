@@ -3,11 +3,11 @@ import itertools
 
 import numpy as np
 import pytest
+from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from PIL import Image, ImageColor
 
 from hypermnesia.charts.chart import png, specification, svg
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
-from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from hypermnesia.report.method_table import method_curves_chart
 from tests.scene import cut, overlaps, rows, scene
 

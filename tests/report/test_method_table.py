@@ -3,11 +3,11 @@ import io
 import shlex
 
 import pytest
+from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from rich.console import Console
 
 from hypermnesia.analyses.sheet import as_csv
 from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
-from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from hypermnesia.report.method_table import markdown, method_sheet, print_methods, write_methods
 
 SUMMARY = {

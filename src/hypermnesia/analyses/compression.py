@@ -24,6 +24,7 @@ from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, gro
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.learners import METHODS, HypernetworkLearner
+from hypermnesia.networks import MLPSettings
 from hypermnesia.networks.sizes import widths_of_size
 from hypermnesia.problems import ACCURACY
 
@@ -68,6 +69,7 @@ class Sizes:
 
     base: Base
     target_weights: int
+    target_hidden: tuple[int, ...]
     num_tasks: int
     sizes: tuple[Size, ...]
     left_out: tuple[str, ...]
@@ -138,8 +140,9 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
     for place in ("learner.compression", "learner.chunk_size"):
         if place in base.changes:
             raise ConfigurationError(f"{place}: the size differs from run to run; leave it out and choose ratios.")
-    if not base.experiment.network.hidden:
-        raise ConfigurationError("network.hidden=[]: there is no hidden layer that could be made smaller or larger.")
+    network = base.experiment.network
+    if not isinstance(network, MLPSettings) or not network.hidden:
+        raise ConfigurationError("network: there is no hidden layer of an mlp that could be made smaller or larger.")
     tasks = build_tasks(base.experiment, data)
     inputs, classes = math.prod(tasks[0].train.input_shape), [task.num_outputs or 1 for task in tasks]
     made: list[Size] = []
@@ -155,13 +158,13 @@ def sizes(base: Base, ratios: Sequence[float], data: Path | None = None) -> Size
         assert isinstance(learner, HypernetworkLearner)
         target_weights = learner.hypernetwork.layout.size
         weights = learner.num_weights + len(tasks) * learner.hypernetwork.embedding_dim
-        hidden = widths_of_size(inputs, base.experiment.network.hidden, classes, weights) if with_standard else None
+        hidden = widths_of_size(inputs, network.hidden, classes, weights) if with_standard else None
         if with_standard and hidden is None:
             left_out.append(f"no {len(tasks)} standard networks together have as few weights as {ratio:g} asks for")
         made.append(Size(ratio, run, _standard(base, ratio, hidden) if hidden else None, hidden or ()))
     if not made:
         raise ConfigurationError(f"ratios: {'; '.join(left_out)}.")
-    return Sizes(base, target_weights, len(tasks), tuple(made), tuple(left_out))
+    return Sizes(base, target_weights, network.hidden, len(tasks), tuple(made), tuple(left_out))
 
 
 def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None = None) -> PlannedStudy:
@@ -261,7 +264,7 @@ def _points(study: CompressionStudy) -> Iterator[Point]:
 def _subtitle(study: CompressionStudy) -> list[str]:
     sizes = study.sizes
     lines = [
-        f"{sizes.num_tasks} tasks; target network {_widths(sizes.base.experiment.network.hidden)} with "
+        f"{sizes.num_tasks} tasks; target network {_widths(sizes.target_hidden)} with "
         f"{sizes.target_weights:,} weights. Hypernetworks differ in the size of their chunks."
     ]
     if any(found.standard for found in study.found):

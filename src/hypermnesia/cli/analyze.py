@@ -193,7 +193,7 @@ def _integers(option: str, text: str) -> list[int]:
 def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:
     """The result, with a progress bar, computed with as many threads as the run was made with."""
     from hypermnesia.experiments.recorded_runs.finished import open_run
-    from hypermnesia.experiments.single_run.threads import threads
+    from hypermnesia.experiments.single_run.environment import threads
 
     finished = open_run(run, data)
     try:

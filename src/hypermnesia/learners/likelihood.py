@@ -17,13 +17,12 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, Distribution, VariationalAutoencoder
 from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -70,9 +69,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
             lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

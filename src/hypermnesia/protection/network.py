@@ -20,8 +20,8 @@ from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.part import Part
-from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 

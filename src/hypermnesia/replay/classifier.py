@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.replay.make import make_replay_model
-from hypermnesia.replay.settings import ReplaySettings
+from hypermnesia.replay.gan import GAN
+from hypermnesia.replay.model import ReplayModel
+from hypermnesia.replay.self_replaying import SelfReplayingVAE
+from hypermnesia.replay.settings import (
+    GANSettings,
+    ReplayModelSettings,
+    ReplaySettings,
+    SelfReplayingVAESettings,
+    VAESettings,
+)
 from hypermnesia.replay.stream import ReplayStream
+from hypermnesia.replay.vae import VAE
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import SoftTargets, StandardNetwork, StandardObjective, likeliest_outputs
 from hypermnesia.training.part import Parts, ShapedPart
@@ -88,3 +98,26 @@ class ReplayClassifier(Parts):
             if (labels := model.labels(task, len(chosen))) is not None:
                 classes[chosen] = self.standard.outputs.of_task(task).start + labels
         return functional.one_hot(classes, len(self.standard.outputs)).float()
+
+
+def make_replay_model(
+    settings: ReplayModelSettings,
+    input_shape: tuple[int, ...],
+    training: TrainingSettings,
+    seeds: Seeds,
+    device: torch.device,
+) -> ReplayModel:
+    """The replay model that the settings describe, for inputs of this shape; it knows no task yet.
+
+    Example:
+        >>> model = make_replay_model(VAESettings(), (8,), TrainingSettings(), Seeds(0), torch.device("cpu"))
+        >>> model.num_tasks
+        0
+    """
+    match settings:
+        case VAESettings():
+            return VAE(input_shape, settings, training, seeds, device)
+        case GANSettings():
+            return GAN(input_shape, settings, training, seeds, device)
+        case SelfReplayingVAESettings():
+            return SelfReplayingVAE(input_shape, settings, training, seeds, device)

@@ -14,8 +14,8 @@ from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.part import Part
-from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 
 

@@ -1,23 +1,26 @@
 import pytest
 
-from hypermnesia.experiments.recorded_runs.deviations import deviations
-from hypermnesia.experiments.settings.config import load
+from hypermnesia.experiments.recorded_runs.groups import deviations
 from hypermnesia.experiments.settings.sources import flatten, presets
+from hypermnesia.learners import METHODS
+from tests.runs import load
 
 
-def settings_of(preset, *overrides):
-    return flatten(load(preset, overrides).model_dump(mode="json"))
+def settings_of(preset, *overrides, method=None):
+    return flatten(load(preset, overrides, method).model_dump(mode="json"))
 
 
 @pytest.mark.parametrize("preset", presets())
-def test_a_preset_does_not_deviate_from_itself(preset):
-    assert deviations(settings_of(preset)) == {}
+def test_a_preset_does_not_deviate_from_itself_by_whatever_method(preset):
+    for method in METHODS:
+        assert deviations(settings_of(preset, method=method)) == {}, method
 
 
 def test_strengths_that_a_preset_gives_by_scenario_are_its_own():
     for scenario in ("task", "domain", "class"):
-        assert deviations(settings_of("split-mnist-ewc", f"scenario={scenario}")) == {}
-    assert deviations(settings_of("split-mnist-ewc", "scenario=task", "learner.strength=7")) == {"learner.strength": 7}
+        assert deviations(settings_of("split-mnist", f"scenario={scenario}", method="ewc")) == {}
+    changed = settings_of("split-mnist", "scenario=task", "learner.strength=7", method="ewc")
+    assert deviations(changed) == {"learner.strength": 7}
 
 
 def test_what_does_not_change_what_is_learned_is_no_deviation():

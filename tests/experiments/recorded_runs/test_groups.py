@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from hypermnesia.experiments.recorded_runs.groups import group
-from hypermnesia.experiments.recorded_runs.recorded import read
+from hypermnesia.experiments.recorded_runs.recorded import read_run
 from tests.runs import triangle, write_run
 
 
 def grouped(*paths):
-    return group([read(path) for path in paths])
+    return group([read_run(path) for path in paths])
 
 
 def test_runs_that_differ_in_the_seed_only_are_one_group(tmp_path):

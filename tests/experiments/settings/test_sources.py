@@ -16,19 +16,18 @@ def test_what_is_dumped_is_parsed_again():
 
 def test_an_override_leaves_the_original_alone():
     values = {"learner": {"beta": 0.1}}
-    sources.override(values, ["learner.beta=1", "learner.hidden=[3]"])
+    sources.override(values, {"learner.beta": 1, "learner.hidden": [3]})
     assert values == {"learner": {"beta": 0.1}}
 
 
 def test_a_whole_section_can_be_replaced():
-    assert sources.override({"tasks": {"kind": "split"}}, ["tasks={kind: permuted, num_tasks: 2}"]) == {
-        "tasks": {"kind": "permuted", "num_tasks": 2}
-    }
+    section = {"kind": "permuted", "num_tasks": 2}
+    assert sources.override({"tasks": {"kind": "split", "padding": 1}}, {"tasks": section}) == {"tasks": section}
 
 
 def test_a_file_is_called_after_its_stem(tmp_path):
     (tmp_path / "mine.yaml").write_text("seed: 3\n")
-    assert sources.read(str(tmp_path / "mine.yaml")) == {"name": "mine", "seed": 3}
+    assert sources.read_settings(str(tmp_path / "mine.yaml")) == {"name": "mine", "seed": 3}
 
 
 @pytest.mark.parametrize(
@@ -43,20 +42,20 @@ def test_a_file_is_called_after_its_stem(tmp_path):
 def test_a_broken_file_has_its_message(tmp_path, content, message):
     (file := tmp_path / "mine.yaml").write_bytes(content)
     with pytest.raises(ConfigurationError, match=message):
-        sources.read(str(file))
+        sources.read_settings(str(file))
 
 
 @pytest.mark.parametrize(
     "source, message",
     [
         ("split-mnits", "no preset 'split-mnits'. Did you mean 'split-mnist'"),
-        ("nothing-like-it", "Presets: split-digits, permuted-digits, split-digits-likelihood, .*split-mnist, "),
+        ("nothing-like-it", "Presets: split-digits, permuted-digits, .*split-mnist, "),
         ("missing.yaml", "missing.yaml cannot be read: No such file"),
     ],
 )
 def test_an_unknown_source_has_its_message(source, message):
     with pytest.raises(ConfigurationError, match=message):
-        sources.read(source)
+        sources.read_settings(source)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +70,4 @@ def test_an_unknown_source_has_its_message(source, message):
 )
 def test_a_broken_override_has_its_message(assignment, message):
     with pytest.raises(ConfigurationError, match=message):
-        sources.override({"seed": 0}, [assignment])
+        sources.override({"seed": 0}, sources.assignments([assignment]))

@@ -10,12 +10,12 @@ from safetensors import safe_open
 from hypermnesia import HypernetworkLearner, ReplayLearner, TaskInferenceLearner
 from hypermnesia.errors import CheckpointError, DivergenceError
 from hypermnesia.experiments.settings.build import build_tasks
-from hypermnesia.experiments.settings.config import load
 from hypermnesia.experiments.settings.sources import parse
 from hypermnesia.experiments.single_run.run import RunStopped
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.networks import mlp
 from hypermnesia.report.summary import draw_pictures
+from tests.runs import load
 
 
 def measurements(path):
@@ -101,7 +101,7 @@ def all_files(path):
 
 def test_inferred_tasks_and_replayed_inputs_are_written_down_too(tiny_replay, carry_out):
     path, summary, _ = carry_out(tiny_replay, "run")
-    every_scenario = tiny_replay.name.endswith("task-inference")
+    every_scenario = tiny_replay.learner.method == "hnet-tir"
     steps = [record for record in lines(path) if record["kind"] == "step"]
     assert {"loss", "accuracy", "replay/loss", "replay/regularizer", "replay/reconstruction"} < steps[-1].keys()
 
@@ -139,7 +139,7 @@ def test_inferred_tasks_and_replayed_inputs_are_written_down_too(tiny_replay, ca
 
 def test_replayed_inputs_of_permuted_tasks_are_written_down_with_pixels_in_their_places(carry_out):
     smaller = ["tasks.num_tasks=2", "tasks.padding=1", "network.hidden=[16]", "training.iterations=5"]
-    experiment = load("permuted-digits", ["learner.method=replay", *smaller])
+    experiment = load("permuted-digits", smaller, "hnet-r")
     path, *_ = carry_out(experiment, "run")
     learner = ReplayLearner.load(path / "learner.safetensors", mlp(100, [16], 10))
     _, (first, second) = RunDirectory(path).read_replay()

@@ -4,6 +4,7 @@ import pytest
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.files import FORMAT
 
 
 @pytest.fixture
@@ -13,20 +14,29 @@ def run(tmp_path, tiny):
     return directory
 
 
+def environments(run):
+    """What was written of each start, but for the format of the directory, which all have."""
+    found = json.loads(run.environment.read_text())
+    assert all(each.pop("format") == FORMAT for each in found)
+    return found
+
+
 def test_a_new_run_directory_says_what_is_run_and_on_what(run, tiny):
     assert run.read_experiment() == tiny
-    assert json.loads(run.environment.read_text()) == [{"torch": "2"}]
+    assert environments(run) == [{"torch": "2"}]
     assert sorted(path.name for path in run.path.parent.iterdir()) == ["tiny"]
 
 
 def test_resuming_adds_an_environment(run, tiny):
     run.check(tiny, resume=True, overwrite=False)
     assert run.open(tiny, {"torch": "3"}, resume=True)
-    assert json.loads(run.environment.read_text()) == [{"torch": "2"}, {"torch": "3"}]
+    assert environments(run) == [{"torch": "2"}, {"torch": "3"}]
 
 
 def test_an_existing_run_is_not_touched_without_being_asked(run, tiny):
-    with pytest.raises(ConfigurationError, match="already holds a run; continue it with --resume, replace it"):
+    with pytest.raises(
+        ConfigurationError, match=r"already holds a run: continue it \(resume\), replace it \(overwrite\)"
+    ):
         run.check(tiny, resume=False, overwrite=False)
 
 
@@ -88,5 +98,15 @@ def test_a_directory_that_cannot_be_made_has_its_message(tmp_path, tiny):
 
 
 def test_there_is_nothing_to_resume_where_nothing_was_run(tmp_path):
-    with pytest.raises(ConfigurationError, match="holds no run to resume"):
+    with pytest.raises(ConfigurationError, match="holds no run"):
         RunDirectory(tmp_path).read_experiment()
+
+
+@pytest.mark.parametrize(("written", "found"), [({}, 1), ({"format": FORMAT + 1}, FORMAT + 1)])
+def test_a_directory_of_another_format_is_refused_in_a_sentence(run, tiny, written, found):
+    run.environment.write_text(json.dumps([written]))
+    told = rf"another version of hypermnesia \(format {found}, here {FORMAT}\).*; use that version, or run .* again\.$"
+    for refused in (run.check_format, run.read_experiment, lambda: run.check(tiny, resume=True, overwrite=False)):
+        with pytest.raises(ConfigurationError, match=told):
+            refused()
+    run.check(tiny, resume=False, overwrite=True)

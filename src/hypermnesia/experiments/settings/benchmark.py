@@ -51,10 +51,12 @@ class Benchmark:
             ConfigurationError: There is no such method, or anything is no valid setting; one sentence for each.
         """
         changes = dict(changes or {})
-        method = changes.pop("learner.method", None) or method or self.default
+        section = changes.get("learner")
+        in_section = section.get("method") if isinstance(section, Mapping) else None
+        method = str(changes.pop("learner.method", None) or in_section or method or self.default)
         if method not in METHODS:
             raise ConfigurationError(
-                f"There is no method '{method}'.{did_you_mean(str(method), METHODS)} Methods: {', '.join(METHODS)}."
+                f"There is no method '{method}'.{did_you_mean(method, METHODS)} Methods: {', '.join(METHODS)}."
             )
         own = self._settings_of(method)
         by_scenario = own.pop("by_scenario", {})
@@ -62,7 +64,7 @@ class Benchmark:
         if method != self.default:
             values["name"] = f"{values['name']}-{method}"
         scenario = changes.get("scenario", values.get("scenario", "task"))
-        values = sources.override(values, {**by_scenario.get(scenario, {}), **changes})
+        values = sources.override(values, {**by_scenario.get(str(scenario), {}), **changes})
         if isinstance(learner := values["learner"], Mapping):
             values["learner"] = {"method": method, **learner}
         return checked(Experiment, values, f"{self.source} cannot be run.")
@@ -106,7 +108,7 @@ def load_benchmark(source: str) -> Benchmark:
         own = {"learner": {key: value for key, value in learner.items() if key != "method"}}
         if "by_scenario" in settings:
             own["by_scenario"] = settings.pop("by_scenario")
-        settings["methods"] = {learner["method"]: own}
+        settings["methods"] = {str(learner["method"]): own}
     methods = settings.pop("methods", None)
     if not isinstance(methods, dict) or not methods:
         raise ConfigurationError(
@@ -142,7 +144,7 @@ def _check(source: str, method: Any, own: Any) -> None:
             f"{source}: there is no method '{method}'.{did_you_mean(str(method), METHODS)}"
             f" Methods: {', '.join(METHODS)}."
         )
-    if not isinstance(own, dict):
+    if not isinstance(own, dict) or not isinstance(own.get("learner", {}), dict):
         raise ConfigurationError(f"{source}: methods.{method} must hold settings, as '{{learner: {{}}}}' does.")
     by_scenario = own.get("by_scenario", {})
     if not isinstance(by_scenario, dict) or not all(isinstance(values, dict) for values in by_scenario.values()):

@@ -12,18 +12,15 @@ from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.experiments.single_run.environment import environment
+from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Records
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.experiments.single_run.state import RunState
-from hypermnesia.experiments.single_run.summary import Summary, summarize
+from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.experiments.single_run.tensorboard import TensorBoard
-from hypermnesia.experiments.single_run.threads import threads
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints
-from hypermnesia.training.monitor import Progress
-from hypermnesia.training.trainer import check_finite
+from hypermnesia.training.trainer import Progress, check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
@@ -251,14 +248,14 @@ class _Run(Observer):
 
     def _finish(self) -> Summary:
         self.learner.save(self.directory.learner)
-        summary = summarize(
+        summary = Summary(
             self.experiment,
             self.state,
             self.metric,
-            directory=str(self.directory.path),
-            chance=np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
-            compression=self.learner.compression,
-            num_weights=self.learner.num_weights,
+            str(self.directory.path),
+            np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
+            self.learner.compression,
+            self.learner.num_weights,
         )
         self.directory.write_summary(summary.as_dict())
         return summary

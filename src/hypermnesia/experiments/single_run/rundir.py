@@ -24,22 +24,6 @@ from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
 _NEEDED = {"config.yaml", "environment.json"}
-_ALL = _NEEDED | {
-    "metrics.jsonl",
-    *(f"{metric.name}.{kind}" for metric in (ACCURACY, ERROR) for kind in ("csv", "png")),
-    "task_inference.csv",
-    "task_inference.png",
-    "replay.safetensors",
-    "replay.png",
-    "timing.csv",
-    "summary.json",
-    "learner.safetensors",
-    "learners",
-    "checkpoint",
-    "tensorboard",
-    "analyses",
-    ".lock",
-}
 
 
 class RunDirectory:
@@ -50,7 +34,7 @@ class RunDirectory:
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
     | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
-    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv where numbers are predicted |
+    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv for a regression |
     | timing.csv | seconds each task took |
     | accuracy.png | a picture of accuracy.csv; error.png of error.csv |
     | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
@@ -147,7 +131,7 @@ class RunDirectory:
                 f"{self.path} already holds a run: continue it (resume), replace it (overwrite), "
                 "or choose another directory (out)."
             )
-        elif foreign := sorted(file.name for file in self.path.iterdir() if not _written_by_a_run(file.name)):
+        elif foreign := sorted(file.name for file in self.path.iterdir() if not self._written_by_a_run(file.name)):
             raise ConfigurationError(
                 f"{self.path} also holds files that no run writes ({', '.join(foreign)}), which overwriting "
                 "would delete: move them away, or choose another directory (out)."
@@ -216,6 +200,12 @@ class RunDirectory:
         finally:
             lock.release()
 
+    def _written_by_a_run(self, name: str) -> bool:
+        tables = {f"{metric.name}.{ending}" for metric in (ACCURACY, ERROR) for ending in ("csv", "png")}
+        files = {path.name for path in vars(self).values() if path != self.path}
+        # A killed run may leave behind a file it was writing aside.
+        return name in files | tables or (name.startswith(".") and name.endswith(".tmp"))
+
     def _environments(self) -> list[Any]:
         try:
             return list(json.loads(self.environment.read_text("utf-8")))
@@ -272,11 +262,6 @@ class RunDirectory:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
         _write(self.summary, _json(summary))
-
-
-def _written_by_a_run(name: str) -> bool:
-    # A killed run may leave behind a file it was writing aside.
-    return name in _ALL or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _write(path: Path, text: str) -> None:
