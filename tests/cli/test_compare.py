@@ -97,7 +97,10 @@ def test_finished_runs_are_compared_without_being_carried_out(call, tmp_path):
         (["split-digits", "training.iteration=3"], "training.iteration: unknown setting. Did you mean 'iterations'"),
         (["split-digits", "learner.beta=1", "--methods", "hnet,si"], "si: split-digits cannot be run.\nlearner.beta: "),
         (["split-digits", "seed=1"], "seed differs from run to run: leave it out, and choose seeds"),
-        (["split-digits", "learner.method=si"], "learner.method differs from run to run: leave it out, and choose methods"),
+        (
+            ["split-digits", "learner.method=si"],
+            "learner.method differs from run to run: leave it out, and choose methods",
+        ),
         (["split-digits", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["split-digits", "--out", "/dev/null/out"], "/dev/null/out cannot be made"),
         ([], "Missing argument"),

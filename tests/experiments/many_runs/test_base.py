@@ -54,7 +54,7 @@ def test_what_a_user_says_goes_before_what_the_method_has():
 def test_what_is_for_the_comparison_to_decide_is_refused(changes, message):
     with pytest.raises(ConfigurationError, match=message):
         base_of("split-digits", changes)
-    with pytest.raises(ConfigurationError, match="no preset 'split-digit'. Did you mean 'split-digits'"):
+    with pytest.raises(ConfigurationError, match=r"no preset 'split-digit'\. Did you mean 'split-digits'"):
         base_of("split-digit")
 
 

@@ -62,7 +62,7 @@ def test_figures_are_over_finished_seeds():
     base = base_of("split-digits")
     methods = choose(["si", "hnet"], "task")
     matrix = np.array([[0.9, NAN, NAN], [0.8, 0.7, NAN], [0.6, 0.5, 1.0]])
-    better = matrix + [[0, 0, 0], [0, 0, 0], [0.2, 0.1, 0]]
+    better = matrix + np.array([[0, 0, 0], [0, 0, 0], [0.2, 0.1, 0]])
     zero, other, one = (run for run in plan_comparison(base, methods, 2) if run.name != "hnet-seed1")
     kept = {"memory_bytes": [1000, 1500, 2400], "num_weights": 250}
     outcomes = [

@@ -95,7 +95,11 @@ def test_an_unknown_table_has_its_message(source, message):
         ("seeds", 1, "seeds: should be greater than or equal to 2, not 1"),
         ("methods/a b", "AB", "methods.a b.*should match pattern"),
         ("accuracy/small/task/hnte", [1, 1], "accuracy.small.task: there is no 'hnte'. Did you mean 'hnet'"),
-        ("accuracy/small/task/hnet", [101, 1], "accuracy.small.task.hnet.* should be less than or equal to 100, not 101"),
+        (
+            "accuracy/small/task/hnet",
+            [101, 1],
+            "accuracy.small.task.hnet.* should be less than or equal to 100, not 101",
+        ),
         ("accuracy/small/task/hnet", [90], "accuracy.small.task.hnet"),
         ("runs/0/method", "hnte", "runs.0.method: there is no 'hnte'. Did you mean 'hnet'. Allowed: si, hnet, theirs"),
         ("runs/0/method", "theirs", "runs.0.method: there is no 'theirs'. Allowed: hnet, hnet-unprotected, "),

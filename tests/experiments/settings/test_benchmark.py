@@ -81,12 +81,13 @@ def test_an_unknown_method_has_its_message(changes):
 def test_a_method_that_is_no_name_has_its_message_too(file, method):
     with pytest.raises(ConfigurationError, match="There is no method '"):
         load_experiment("split-digits", {"learner.method": method})
-    with pytest.raises(ConfigurationError, match="mine.yaml: there is no method '"):
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml: there is no method '"):
         load_experiment(file(methods=None, learner={"method": method}))
 
 
 def test_a_section_learner_names_the_method_too():
-    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == load("split-mnist", ["learner.strength=3"], "si")
+    by_option = load("split-mnist", ["learner.strength=3"], "si")
+    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == by_option
 
 
 OTHERWISE = {
@@ -194,7 +195,10 @@ def test_a_file_may_have_one_learner_which_others_are_compared_with(file):
         ({"methods": {"si": {"by_scenario": {"clas": {}}}}}, "by_scenario knows .*, not 'clas'. Did you mean 'class'"),
         ({"methods": {"si": {"learner": 3}}}, "methods.si must hold settings"),
         ({"methods": {"si": {"lerner": {}}}}, "lerner: unknown setting. Did you mean 'learner'"),
-        ({"methods": {"si": {"learner": {"strenght": 3}}}}, "learner.strenght: unknown setting. Did you mean 'strength'"),
+        (
+            {"methods": {"si": {"learner": {"strenght": 3}}}},
+            "learner.strenght: unknown setting. Did you mean 'strength'",
+        ),
     ],
 )
 def test_a_file_that_is_no_benchmark_has_its_message(file, values, message):

@@ -3,7 +3,6 @@ import pytest
 from hypermnesia.errors import ConfigurationError
 from tests.runs import load
 
-
 # As published: target, iterations, rate, embeddings, hypernetwork, chunk, β, past tasks a step. Only β of
 # permuted-mnist-10 is another; why, the preset says.
 PUBLISHED = {
@@ -48,7 +47,10 @@ def test_fashion_has_the_settings_of_digits():
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("learner.betta=1", "learner.betta: unknown setting. Did you mean 'beta'\\? Allowed here: method, embedding_dim"),
+        (
+            "learner.betta=1",
+            "learner.betta: unknown setting. Did you mean 'beta'\\? Allowed here: method, embedding_dim",
+        ),
         ("learnr.beta=1", "learnr: unknown setting. Did you mean 'learner'"),
         ("tasks.num_taks=3", "tasks.num_taks: unknown setting. Did you mean 'num_tasks'"),
         ("training.iterations=abc", "training.iterations: should be a valid integer, not 'abc'"),

@@ -34,7 +34,9 @@ def test_resuming_adds_an_environment(run, tiny):
 
 
 def test_an_existing_run_is_not_touched_without_being_asked(run, tiny):
-    with pytest.raises(ConfigurationError, match=r"already holds a run: continue it \(resume\), replace it \(overwrite\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"already holds a run: continue it \(resume\), replace it \(overwrite\)"
+    ):
         run.check(tiny, resume=False, overwrite=False)
 
 
