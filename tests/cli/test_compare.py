@@ -99,7 +99,7 @@ def test_finished_runs_are_compared_without_being_carried_out(call, tmp_path):
         (["split-digits", "seed=1"], "seed differs from run to run: leave it out, and choose seeds"),
         (
             ["split-digits", "learner.method=si"],
-            "learner.method differs from run to run: leave it out, and",
+            "learner.method differs from run to run: leave it out, and choose methods",
         ),
         (["split-digits", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["split-digits", "--out", "/dev/null/out"], "/dev/null/out cannot be made"),

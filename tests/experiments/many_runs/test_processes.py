@@ -89,9 +89,7 @@ def test_settings_reach_the_run_unchanged_whatever_yaml_makes_of_their_character
         "threads": None,
     }
     run = PlannedRun("odd", load_experiment("split-digits", odd, "hnet-tir"), ("class",))
-    runs = over_seeds(
-        [run, dataclasses.replace(run, group="text", experiment=changed(run, description="null").experiment)], 2
-    )
+    runs = over_seeds([run, dataclasses.replace(changed(run, description="null"), group="text")], 2)
     for outcome in carry_out(runs, tmp_path):
         assert outcome.state == "finished", outcome.message
         assert outcome.recorded.experiment == outcome.run.experiment

@@ -86,9 +86,8 @@ def test_a_method_that_is_no_name_has_its_message_too(file, method):
 
 
 def test_a_section_learner_names_the_method_too():
-    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == load(
-        "split-mnist", ["learner.strength=3"], "si"
-    )
+    by_option = load("split-mnist", ["learner.strength=3"], "si")
+    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == by_option
 
 
 OTHERWISE = {
