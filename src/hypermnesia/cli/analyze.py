@@ -17,13 +17,14 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
+    carry_out,
+    end,
     exit_with,
     made,
     positive_numbers,
     tell,
     words,
 )
-from hypermnesia.cli.processes import carry_out, end
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ from hypermnesia.errors import ConfigurationError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 Settings = Annotated[
@@ -106,6 +108,38 @@ class ListsMethods(TyperCommand):
         lines = [f"  {name:<{width}}  {method.label}" for name, method in METHODS.items()]
         self.epilog = "\n".join(["\b", "Methods:", *lines])
         super().format_help(ctx, formatter)
+
+
+def carry_out(
+    console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
+) -> tuple[list[Outcome], int | None]:
+    """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
+    from hypermnesia.experiments.many_runs import processes
+    from hypermnesia.experiments.single_run.stopping import StopSignals
+    from hypermnesia.report.many_runs import ended, started
+
+    with StopSignals() as stop:
+        outcomes = processes.carry_out(
+            runs,
+            directory,
+            jobs=jobs,
+            data=data,
+            started=lambda run: tell(console, started(run)),
+            ended=lambda outcome: tell(console, ended(outcome)),
+            stop=stop,
+        )
+    return outcomes, stop.received
+
+
+def end(outcomes: Sequence[Outcome], received: int | None) -> None:
+    """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
+    from hypermnesia.report.many_runs import failures
+
+    failed = failures(outcomes)
+    if received:
+        exit_with(128 + received, f"{failed}Stopped, and saved. The same command goes on.")
+    if failed:
+        exit_with(FAILED, failed.rstrip())
 
 
 def describe(error: OSError) -> str:

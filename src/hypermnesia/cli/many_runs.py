@@ -15,12 +15,13 @@ from hypermnesia.cli.common import (
     Method,
     NumSeeds,
     Preset,
+    carry_out,
+    end,
     exit_with,
     made,
     tell,
     words,
 )
-from hypermnesia.cli.processes import carry_out, end
 
 
 def reproduce(
