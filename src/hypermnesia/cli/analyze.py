@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,6 @@ from hypermnesia.cli.common import (
     Jobs,
     NumSeeds,
     carry_out,
-    end,
     exit_with,
     made,
     positive_numbers,
@@ -28,7 +27,10 @@ from hypermnesia.cli.common import (
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hypermnesia.analyses.analysis import Analysis, Option, Study
+    from hypermnesia.experiments.many_runs.processes import Outcome
 
 
 class _Analyses(TyperGroup):
@@ -127,15 +129,16 @@ def _of_study(study: Study) -> Callable[..., None]:
         base = base_of(preset, assignments(settings or []))
         planned = study.plan(base, **_values(study.options, options), seeds=seeds, data=data)
         directory = made(out or Path("runs") / f"{study.directory}-{base.name}")
-        console = Console()
         for reason in planned.left_out:
-            tell(console, f"left out: {reason}")
-        outcomes, received = carry_out(console, planned.runs, directory, jobs, data)
-        result = planned.collect(outcomes, directory)
-        sheet = study.sheet(result)
-        print_sheet(console, sheet)
-        tell(console, f"written to {', '.join(map(str, write_sheet(directory, sheet, study.chart(result))))}")
-        end(outcomes, received)
+            tell(Console(), f"left out: {reason}")
+
+        def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
+            result = planned.collect(outcomes, directory)
+            sheet = study.sheet(result)
+            print_sheet(console, sheet)
+            return write_sheet(directory, sheet, study.chart(result))
+
+        carry_out(planned.runs, directory, jobs, data, show)
 
     return _with(command, parameters)
 

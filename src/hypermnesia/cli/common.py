@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -111,13 +111,28 @@ class ListsMethods(TyperCommand):
 
 
 def carry_out(
-    console: Console, runs: Sequence[PlannedRun], directory: Path, jobs: int, data: Path | None
-) -> tuple[list[Outcome], int | None]:
-    """Carry runs out with a line for each that starts or ends; also returns the signal that stopped them, if any."""
+    runs: Sequence[PlannedRun],
+    directory: Path,
+    jobs: int,
+    data: Path | None,
+    show: Callable[[Console, Sequence[Outcome]], Sequence[Path]],
+) -> None:
+    """Carry runs out with a line for each that starts or ends, show what they found, and say which runs failed.
+
+    Args:
+        runs: Runs to carry out, each a process of its own.
+        directory: Directory of their directories.
+        jobs: Number of runs at a time.
+        data: Directory of the data; None looks at the usual places.
+        show: Prints what the runs found, writes it down and returns the paths of the files.
+    """
+    from rich.console import Console
+
     from hypermnesia.experiments.many_runs import processes
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.many_runs import ended, started
+    from hypermnesia.report.many_runs import ended, failures, started
 
+    console = Console()
     with StopSignals() as stop:
         outcomes = processes.carry_out(
             runs,
@@ -128,16 +143,10 @@ def carry_out(
             ended=lambda outcome: tell(console, ended(outcome)),
             stop=stop,
         )
-    return outcomes, stop.received
-
-
-def end(outcomes: Sequence[Outcome], received: int | None) -> None:
-    """Say which runs failed, and exit accordingly; where there is nothing to say, go on."""
-    from hypermnesia.report.many_runs import failures
-
+    tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
     failed = failures(outcomes)
-    if received:
-        exit_with(128 + received, f"{failed}Stopped, and saved. The same command goes on.")
+    if stop.received:
+        exit_with(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")
     if failed:
         exit_with(FAILED, failed.rstrip())
 
