@@ -10,7 +10,7 @@ from benchmarks.contenders import hypermnesia, trained_directly, with_breaks
 from benchmarks.timing import Sample, Steps, in_turns, repeated, waiting
 from benchmarks.workload import ENDLESS, Workload
 from hypermnesia.replay import ReplayClassifier
-from hypermnesia.replay.stream import BATCHES_IN_A_BLOCK
+from hypermnesia.replay.classifier import BATCHES_IN_A_BLOCK
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.training.trainer import Trainer

@@ -1,38 +1,36 @@
 import csv
 import io
 
+import numpy as np
 import pytest
-from hypermnesia.experiments.many_runs.methods import base_of
 from rich.console import Console
 
-from hypermnesia.analyses.compression import Size, Sizes, compression, compression_chart, compression_sheet
+from hypermnesia.analyses.compression import CompressionStudy, Size, compression_chart, compression_sheet
 from hypermnesia.analyses.sheet import as_csv, markdown, print_sheet
-from hypermnesia.analyses.variants import Variant
 from hypermnesia.charts.chart import specification, svg
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.base import base_of
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.settings.sources import assignments
+from tests.runs import load, recorded
 
 RATIOS = (0.1, 0.5, 2.0)
 
 
 def study(accuracies: dict[str, list[float]], *overrides: str, seeds: int = 2):
-    """A study whose runs, by variant, had these average accuracies at the end, one for each seed."""
-    pairs = [(Variant(f"hnet-{r:g}", "p", ()), Variant(f"from-scratch-{r:g}", "p", ())) for r in RATIOS]
-    made = [Size(ratio, *pair, (7, 7)) for ratio, pair in zip(RATIOS, pairs, strict=True)]
-    sizes = Sizes(base_of("split-digits", overrides), 1000, 5, tuple(made), ("compression 0.01 cannot be met",))
-    outcomes = [
-        Outcome(
-            PlannedRun(name, "p", (), ("task",), seed),
-            "finished",
-            summary={
-                "average_accuracy": accuracy,
-                "learning_accuracy": accuracy + 0.04,
-                "num_weights": round(990 * float(name.rpartition("-")[2])),
-            },
-        )
-        for name, values in accuracies.items()
-        for seed, accuracy in enumerate(values)
-    ]
-    return compression(sizes, outcomes[::-1], seeds)
+    """A study whose runs, by name, had these average accuracies at the end, one for each seed."""
+
+    def found(name: str) -> Group:
+        weights = round(990 * float(name.rpartition("-")[2]))
+        matrices = [np.array([[x + 0.04, np.nan], [x - 0.04, x + 0.04]]) for x in accuracies.get(name, ())]
+        runs = [
+            recorded(load("split-digits", [f"seed={seed}"]), matrix, num_weights=weights)
+            for seed, matrix in enumerate(matrices)
+        ]
+        return Group(name, tuple(runs))
+
+    base = base_of("split-digits", assignments(overrides))
+    sizes = tuple(Size(r, found(f"hnet-{r:g}"), found(f"from-scratch-{r:g}"), (7, 7)) for r in RATIOS)
+    return CompressionStudy(base, seeds, 1000, (200, 200), 5, sizes, ("compression 0.01 cannot be met",))
 
 
 WHOLE = {f"{name}-{ratio:g}": [0.90, 0.94] for name in ("hnet", "from-scratch") for ratio in RATIOS}
@@ -61,7 +59,7 @@ def test_one_target_network_is_marked_where_it_is_within_the_picture():
     assert b"one target network" not in svg(compression_chart(study(small)))
 
 
-def test_the_picture_says_what_the_plain_networks_are_only_where_they_are():
+def test_the_picture_says_what_the_standard_networks_are_only_where_they_are():
     text = svg(compression_chart(study(WHOLE, "training.iterations=9", "learner.beta=1"))).decode()
     assert "a standard network for each task" in text
     assert "All ran with training.iterations=9." in text and "Hypernetworks ran with learner.beta=1." in text
@@ -76,7 +74,7 @@ def test_what_has_not_finished_is_left_empty():
     assert sheet.rows[1] == ["0.5", "", "", "", "", "7-7", "", "", "0 of 2"]
     first, second, _ = csv.DictReader(io.StringIO(as_csv(sheet)))
     assert (float(first["at_end_percent"]), float(first["at_end_sem"])) == pytest.approx((92, 2))
-    assert (first["plain_sem"], second["ratio"], second["seeds"]) == ("", "", "0")
+    assert (first["standard_sem"], second["ratio"], second["seeds"]) == ("", "", "0")
     assert compression_chart(study({})) is None
     assert "![" not in markdown(sheet, drawn=False) and "![" in markdown(sheet, drawn=True)
     assert "Left out: compression 0.01 cannot be met." in markdown(sheet, drawn=True)

@@ -194,7 +194,7 @@ def test_a_plane_that_was_stopped_is_finished_the_same(call, run, whole, monkeyp
 PAUSING = """
 import signal, sys
 from hypermnesia import cli
-from hypermnesia.analyses.parts import Parts
+from hypermnesia.analyses.files import Parts
 
 get, asked = Parts.get, []
 
@@ -255,7 +255,7 @@ def cut(path: Path) -> None:
         (lambda run: (run / "config.yaml").unlink(), 2, "is not a run directory"),
         (lambda run: (run / "config.yaml").write_text("{"), 2, "config.yaml is not valid YAML"),
         (lambda run: (run / "config.yaml").write_text("name: x"), 2, "config.yaml cannot be run.\ntasks: "),
-        (lambda run: (run / "summary.json").unlink(), 2, "is not finished; go on with it first: hypermnesia run --res"),
+        (lambda run: (run / "summary.json").unlink(), 2, "is not finished; resume it first"),
         (lambda run: cut(run / "learner.safetensors"), 1, "learner.safetensors is damaged"),
         (lambda run: (run / "learner.safetensors").unlink(), 1, "there is no file"),
         (lambda run: cut(run / "learners" / "task-002.safetensors"), 1, "task-002.safetensors is damaged"),
@@ -273,11 +273,11 @@ def test_a_run_that_cannot_be_analyzed_is_refused_with_a_sentence(call, run, har
 
 def test_a_run_of_another_method_is_refused(call, tmp_path):
     run = tmp_path / "run"
-    settings = ["split-digits", "learner.method=fine-tuning", "network.hidden=[8]", "training.iterations=1"]
+    settings = ["split-digits", "--method", "fine-tuning", "network.hidden=[8]", "training.iterations=1"]
     assert call("run", *settings, "tasks.num_tasks=2", "--quiet", "--out", run)[0] == 0
     code, _, err = call("analyze", "interpolation", run)
     assert code == 2
-    assert "is a run of learner.method=fine-tuning; only runs of learner.method=hypernetwork can be analyzed." in err
+    assert "is a run of learner.method=fine-tuning; only runs of learner.method=hnet can be analyzed." in err
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import time
 import pytest
 import torch
 
-from hypermnesia.experiments.settings.config import load
+from hypermnesia.experiments.settings import sources
+from hypermnesia.learners import METHODS
 from tests.cli.conftest import signal_when_a_task_is_written_down
+from tests.runs import load
 
 HELP = """
 import sys
@@ -45,17 +47,32 @@ def test_what_explains_ends_well(call, arguments):
     assert out
 
 
-def test_presets_are_listed_with_the_default_first(call):
-    names = [line.split()[0] for line in call("presets")[1].splitlines()]
-    assert names[:2] == ["split-digits", "permuted-digits"]
-    assert set(names[2:]) == {
-        *("split-mnist", "split-mnist-replay-gan", "split-fashion-mnist", "toy-regression", "toy-regression-ewc"),
-        *("permuted-mnist-10", "permuted-mnist-100", "permuted-mnist-250"),
-        *(f"{tasks}-replay" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
-        *(f"{tasks}-task-inference" for tasks in ("split-digits", "split-mnist", "permuted-mnist-10")),
-        *(f"{tasks}-likelihood" for tasks in ("split-digits", "split-mnist", "toy-regression")),
-        *(f"{tasks}-{method}" for tasks in ("split-mnist", "permuted-mnist-10") for method in ("ewc", "si", "dgr")),
-    }
+def test_presets_are_listed_with_their_methods_and_the_default_first(call):
+    code, out, err = call("presets")
+    assert (code, err) == (0, "")
+    listed, _, every = out.partition("\n\n")
+    lines = listed.splitlines()
+    assert [line.split()[0] for line in lines[::2]] == list(sources.presets())
+    assert [line.split()[0] for line in lines[::2]][:2] == ["split-digits", "permuted-digits"]
+    for line, preset in zip(lines[1::2], sources.presets().values(), strict=True):
+        assert line.split("--method ")[1].split(", ") == list(preset["methods"])
+    assert " ".join(every.split()).endswith(": " + ", ".join(METHODS))
+
+
+@pytest.mark.parametrize("command", ["run", "show", "compare", "tune"])
+def test_help_names_every_method(call, command):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    listed = out.partition("Methods:\n")[2].strip().splitlines()
+    assert [line.split()[0] for line in listed] == list(METHODS)
+    assert [line.split(maxsplit=1)[1] for line in listed] == [method.label for method in METHODS.values()]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_named_by_an_option_or_by_its_setting(call, method):
+    shown = call("show", "split-mnist", "--method", method)
+    assert shown[0] == 0
+    assert shown == call("show", "split-mnist", f"learner.method={method}")
 
 
 def test_what_is_shown_can_be_run(call, tmp_path):
@@ -72,12 +89,15 @@ def test_what_is_shown_can_be_run(call, tmp_path):
         (["missing.yaml"], "missing.yaml cannot be read"),
         (["learner.betta=1"], "learner.betta: unknown setting. Did you mean 'beta'"),
         (["training.iterations=many"], "training.iterations: should be a valid integer"),
+        (["--method", "ewcc"], "There is no method 'ewcc'. Did you mean 'ewc'? Methods: hnet, "),
+        (["--method", "ewc", "learner.decay=1"], "learner: decay must be null for ewc, not 1.0; leave it out"),
+        (["--method", "from-scratch", "scenario=class"], "from-scratch answers only where the scenario is task"),
         (["--seed", "-1"], "seed: should be greater than or equal to 0"),
         (["--seed", "x"], "Invalid value for '--seed'"),
         (["--sed", "1"], "--seed"),
         (["--device", "cuda:99"], "there is no device 'cuda:99' here"),
         (["--resume", "--overwrite"], "exclude each other"),
-        (["--resume", "--out", "nowhere"], "nowhere holds no run to resume"),
+        (["--resume", "--out", "nowhere"], "nowhere holds no run"),
         (["--out", "/dev/null"], "/dev/null exists and is not a run directory"),
         (["--out", "/dev/null/run"], "/dev/null/run cannot be made"),
         (["split-mnist", "--data", "/dev/null"], "/dev/null"),
@@ -91,6 +111,15 @@ def test_wrong_input_ends_with_2_and_a_sentence(call, tmp_path, arguments, messa
     assert message in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_by_another_method_is_called_after_it(call, tmp_path):
+    small = ["network.hidden=[8]", "tasks.num_tasks=2", "training.iterations=2", "--device", "cpu", "--quiet"]
+    assert call("run", "split-digits", "--method", "si", *small)[0] == 0
+    run = tmp_path / "runs" / "split-digits-si-seed0"
+    assert load(str(run / "config.yaml")).learner.method == "si"
+    code, _, err = call("run", "--resume", "--out", run)
+    assert (code, err) == (0, "")
 
 
 def test_a_missing_gpu_is_told(call, monkeypatch):
@@ -142,7 +171,7 @@ def test_an_existing_run_is_kept_resumed_or_overwritten_as_asked(call, tiny, tmp
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
     code, _, err = call(*tiny)
     assert code == 2
-    assert "already holds a run; continue it with --resume, replace it with --overwrite" in err
+    assert "already holds a run: continue it (resume), replace it (overwrite)" in err
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
 
     code, _, err = call(*tiny, "learner.beta=3", "--resume")
@@ -152,6 +181,32 @@ def test_an_existing_run_is_kept_resumed_or_overwritten_as_asked(call, tiny, tmp
     assert call("run", "--resume", "--out", tmp_path / "run")[0] == 0
     assert call(*tiny, "learner.beta=3", "--overwrite")[0] == 0
     assert "beta: 3.0" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_a_run_of_another_format_is_neither_resumed_nor_read(call, tiny, tmp_path):
+    run = tmp_path / "run"
+    assert call(*tiny)[0] == 0
+    environments = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps([{k: v for k, v in environments[0].items() if k != "format"}]))
+    told = f"Error: {run} was made by another version of hypermnesia (format 1, here 2): it can be neither resumed nor"
+    for arguments in (
+        [*tiny, "--resume"],
+        ["run", "--resume", "--out", run],
+        ["analyze", "interpolation", run],
+        ["analyze", "long-sequence", run],
+    ):
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith(told) and len(err.splitlines()) == 1
+    code, _, err = call("report", run)
+    assert code == 2
+    assert err.splitlines() == [err.splitlines()[0], "There is nothing to show; name a run directory."]
+    assert err.startswith(told)
+    assert call(*tiny[:-1], tmp_path / "other")[0] == 0
+    code, out, err = call("report", run, tmp_path / "other")
+    assert (code, out) == (0, "written to report.html\n")
+    assert err.startswith(told.removeprefix("Error: ")) and err.endswith("It is left out.\n")
+    assert call(*tiny, "--overwrite")[0] == 0
 
 
 def test_json_is_one_object_on_stdout_and_nothing_else(call, tiny, tmp_path):

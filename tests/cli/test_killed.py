@@ -86,9 +86,9 @@ def test_two_processes_never_write_into_one_run(start, call, longer, tmp_path):
 def test_a_run_with_replay_that_is_killed_is_resumed_to_the_same_measurements(start, call, tmp_path):
     """Only the killed one is a process of its own; the others would take longer to start than to run."""
     settings = [
-        *("run", "split-digits-replay", "tasks.num_tasks=2", "network.hidden=[16]", "training.iterations=40"),
+        *("run", "split-digits", "--method", "hnet-r", "tasks.num_tasks=2", "network.hidden=[16]"),
         *("learner.replay.model.hidden=[16]", "learner.replay.model.encoder_hidden=[16]", "--device", "cpu"),
-        *("recording.log_every=1", "recording.checkpoint_every=0"),
+        *("training.iterations=40", "recording.log_every=1", "recording.checkpoint_every=0"),
     ]
     code, _, stderr = call(*settings, "--out", tmp_path / "whole")
     assert code == 0, stderr

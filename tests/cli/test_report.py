@@ -148,7 +148,9 @@ def test_what_was_not_recorded_has_no_section(report, tmp_path):
 
 
 def test_a_published_experiment_stands_beside_what_was_published(report, tmp_path):
-    run = write_run(tmp_path / "a", "scenario=class", preset="split-mnist-replay", matrix=triangle(5, last=0.9))
+    run = write_run(
+        tmp_path / "a", "scenario=class", preset="split-mnist", method="hnet-r", matrix=triangle(5, last=0.9)
+    )
     _, page, _ = report(run)
     assert "HNET+R, split-mnist class 95.30 ± 0.13 91.80 (1) ↓" in page.text
     assert "arXiv 1906.00695" in page.text

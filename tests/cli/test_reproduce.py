@@ -11,20 +11,20 @@ import pytest
 TABLE = """
 source: somewhere
 seeds: 20
-methods: {old: OLD, new: NEW, other: OTHER}
+methods: {old: OLD, hnet: NEW, si: OTHER}
 accuracy:
   digits:
-    task: {old: [90, 0.5], new: [100, 0.01]}
-    class: {old: [20, 0.5], new: [100, 0.01], other: [1, 0.01]}
+    task: {old: [90, 0.5], hnet: [100, 0.01]}
+    class: {old: [20, 0.5], hnet: [100, 0.01], si: [1, 0.01]}
 runs:
-  - {method: new, benchmark: digits, preset: small.yaml, settings: [evaluation.every_scenario=true]}
-  - {method: other, benchmark: digits, preset: other.yaml, settings: [scenario=class], scenarios: [class]}
+  - {method: hnet, benchmark: digits, preset: small.yaml, settings: {evaluation.every_scenario: true}}
+  - {method: si, benchmark: digits, preset: small.yaml, settings: {scenario: class}, scenarios: [class]}
 """
 SMALL = """
 data: {name: digits}
 tasks: {kind: split, num_tasks: 2}
 network: {kind: mlp, hidden: [16]}
-learner: {method: hypernetwork, embedding_dim: 4, chunk_embedding_dim: 4, hidden: [4], chunk_size: 300}
+learner: {method: hnet, embedding_dim: 4, chunk_embedding_dim: 4, hidden: [4], chunk_size: 300}
 training: {iterations: 10}
 device: cpu
 threads: 1
@@ -37,8 +37,7 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
     (tmp_path / "tiny.yaml").write_text(TABLE)
-    for name in ("small.yaml", "other.yaml"):
-        (tmp_path / name).write_text(SMALL)
+    (tmp_path / "small.yaml").write_text(SMALL)
 
 
 def lines(path) -> dict[tuple[str, str], dict[str, str]]:
@@ -52,23 +51,23 @@ def test_a_table_is_reproduced_and_finished_runs_are_reused(call, tmp_path):
     assert all(character == "\n" or character.isprintable() for character in out)
     out_dir = tmp_path / "runs" / "tiny"
     runs = {path.name: json.loads((path / "summary.json").read_text()) for path in out_dir.iterdir() if path.is_dir()}
-    assert set(runs) == {"digits_new-seed0", "digits_other_class-seed0"}
+    assert set(runs) == {"digits_hnet-seed0", "digits_si_class-seed0"}
     for name in runs:
         assert f"{name}: started" in out
         assert f"{name}: finished in " in out
     written = lines(out_dir / "tiny.csv")
-    found = runs["digits_new-seed0"]["scenario_accuracy"]
+    found = runs["digits_hnet-seed0"]["scenario_accuracy"]
     for scenario in ("task", "class"):
-        assert float(written[scenario, "new"]["ours"]) == pytest.approx(100 * found[scenario])
-    assert written["task", "other"]["seeds"] == written["task", "old"]["seeds"] == "0"
-    assert written["class", "new"]["below"] == "true"
+        assert float(written[scenario, "hnet"]["ours"]) == pytest.approx(100 * found[scenario])
+    assert written["task", "si"]["seeds"] == written["task", "old"]["seeds"] == "0"
+    assert written["class", "hnet"]["below"] == "true"
     assert "↓" in out
     assert {path.name for path in out_dir.iterdir() if path.is_file()} == {"tiny.md", "tiny.tex", "tiny.csv"}
 
     before = {path: path.stat().st_mtime_ns for path in out_dir.glob("*/**/*")}
-    code, out, err = call("reproduce", "tiny.yaml", "--only", "digits,class", "--methods", "new")
+    code, out, err = call("reproduce", "tiny.yaml", "--only", "digits,class", "--methods", "hnet")
     assert (code, err) == (0, "")
-    assert "digits_new-seed0: reused, class" in out
+    assert "digits_hnet-seed0: reused, class" in out
     assert "started" not in out
     assert before.items() <= {path: path.stat().st_mtime_ns for path in out_dir.glob("*/**/*")}.items()
     assert {scenario for scenario, _ in lines(out_dir / "tiny.csv")} == {"class"}
@@ -76,69 +75,69 @@ def test_a_table_is_reproduced_and_finished_runs_are_reused(call, tmp_path):
 
 def test_finished_runs_are_tabulated_without_being_carried_out(call, tmp_path):
     for name, *settings in (
-        ("digits_new-seed0", "small.yaml", "evaluation.every_scenario=true"),
-        ("digits_other_class-seed0", "other.yaml", "scenario=class"),
+        ("digits_hnet-seed0", "evaluation.every_scenario=true"),
+        ("digits_si_class-seed0", "scenario=class", "--method", "si"),
     ):
-        assert call("run", *settings, "--seed", 0, "--quiet", "--out", tmp_path / "out" / name)[0] == 0
+        assert call("run", "small.yaml", *settings, "--seed", 0, "--quiet", "--out", tmp_path / "out" / name)[0] == 0
     code, out, err = call("reproduce", "tiny.yaml", "--out", tmp_path / "out")
     assert (code, err) == (0, "")
     assert out.count(": reused") == 2 and "started" not in out
     written = lines(tmp_path / "out" / "tiny.csv")
     for name, method, scenario in (
-        ("digits_new-seed0", "new", "task"),
-        ("digits_new-seed0", "new", "class"),
-        ("digits_other_class-seed0", "other", "class"),
+        ("digits_hnet-seed0", "hnet", "task"),
+        ("digits_hnet-seed0", "hnet", "class"),
+        ("digits_si_class-seed0", "si", "class"),
     ):
         found = json.loads((tmp_path / "out" / name / "summary.json").read_text())["scenario_accuracy"]
         assert float(written[scenario, method]["ours"]) == pytest.approx(100 * found[scenario])
-    assert written["class", "new"]["below"] == "true"
+    assert written["class", "hnet"]["below"] == "true"
 
 
 @pytest.mark.slow
 def test_other_settings_are_told_and_never_mixed_with_the_published_ones(call, tmp_path):
-    arguments = ["reproduce", "tiny.yaml", "--methods", "other", "--out", tmp_path / "out"]
+    arguments = ["reproduce", "tiny.yaml", "--methods", "si", "--out", tmp_path / "out"]
     code, out, _ = call(*arguments, "training.iterations=5")
     assert code == 0
     assert out.startswith("Not the published settings: training.iterations=5\n")
     assert "ours ran with training.iterations=5" in (tmp_path / "out" / "tiny.md").read_text()
     code, out, err = call(*arguments)
     assert code == 1
-    assert "digits_other_class-seed0: failed" in out
+    assert "digits_si_class-seed0: failed" in out
     assert "cannot be resumed with other settings: training.iterations is 10, was 5" in err
-    assert lines(tmp_path / "out" / "tiny.csv")["class", "other"]["ours"] == ""
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "si"]["ours"] == ""
 
 
 @pytest.mark.slow
 def test_a_failed_run_is_reported_after_the_table_with_the_others(call, tmp_path):
-    (tmp_path / "out" / "digits_other_class-seed0").mkdir(parents=True)
-    (tmp_path / "out" / "digits_other_class-seed0" / "thesis.txt").touch()
+    (tmp_path / "out" / "digits_si_class-seed0").mkdir(parents=True)
+    (tmp_path / "out" / "digits_si_class-seed0" / "thesis.txt").touch()
     code, out, err = call("reproduce", "tiny.yaml", "--out", tmp_path / "out")
     assert code == 1
-    assert "digits_other_class-seed0: failed" in out
-    assert "1 of 2 runs failed; the table holds the others.\ndigits_other_class-seed0:\n  exit code 2\n" in err
+    assert "digits_si_class-seed0: failed" in out
+    assert "1 of 2 runs failed; the table holds the others.\ndigits_si_class-seed0:\n  exit code 2\n" in err
     assert "exists and is not a run directory" in err
     assert "Traceback" not in err
-    assert lines(tmp_path / "out" / "tiny.csv")["class", "new"]["seeds"] == "1"
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "hnet"]["seeds"] == "1"
 
 
 @pytest.mark.slow
 def test_ctrl_c_saves_the_runs_and_tabulates_what_is_finished(call, start, tmp_path):
     arguments = ["reproduce", "tiny.yaml", "--out", tmp_path / "out"]
-    assert call(*arguments, "--methods", "other")[0] == 0
+    assert call(*arguments, "--methods", "si")[0] == 0
     (tmp_path / "small.yaml").write_text(SMALL.replace("iterations: 10", "iterations: 100000"))
     process = start(*arguments, start_new_session=True)
-    metrics = tmp_path / "out" / "digits_new-seed0" / "metrics.jsonl"
+    metrics = tmp_path / "out" / "digits_hnet-seed0" / "metrics.jsonl"
     while not (metrics.exists() and metrics.stat().st_size):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
-    assert "digits_new-seed0: interrupted" in out
-    assert lines(tmp_path / "out" / "tiny.csv")["class", "other"]["seeds"] == "1"
-    assert lines(tmp_path / "out" / "tiny.csv")["class", "new"]["seeds"] == "0"
+    assert "digits_hnet-seed0: interrupted" in out
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "si"]["seeds"] == "1"
+    assert lines(tmp_path / "out" / "tiny.csv")["class", "hnet"]["seeds"] == "0"
     assert err == "Stopped, and saved. The same command goes on.\n"
-    assert list((tmp_path / "out" / "digits_new-seed0" / "checkpoint").glob("*.safetensors"))
+    assert list((tmp_path / "out" / "digits_hnet-seed0" / "checkpoint").glob("*.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -147,12 +146,12 @@ def test_ctrl_c_saves_the_runs_and_tabulates_what_is_finished(call, start, tmp_p
         (["table-2"], "no table 'table-2'. Did you mean 'table-1'? Tables: table-1"),
         (["missing.yaml"], "missing.yaml cannot be read"),
         (["tiny.yaml", "--only", "digits,clas"], "no benchmark or scenario 'clas'. Did you mean 'class'"),
-        (["tiny.yaml", "--methods", "neww"], "no method 'neww'. Did you mean 'new'"),
-        (["tiny.yaml", "--methods", "old"], "'old' has no run of ours. Allowed: new, other"),
+        (["tiny.yaml", "--methods", "hnett"], "no method 'hnett'. Did you mean 'hnet'"),
+        (["tiny.yaml", "--methods", "old"], "'old' has no run of ours. Allowed: hnet, si"),
         (["tiny.yaml", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["tiny.yaml", "--jobs", "x"], "Invalid value for '--jobs'"),
         (["tiny.yaml", "learner.betta=1"], "learner.betta: unknown setting. Did you mean 'beta'"),
-        (["tiny.yaml", "seed=1"], "choose with --seeds"),
+        (["tiny.yaml", "seed=1"], "the table decides on seed: leave it out, and choose seeds"),
         (["tiny.yaml", "--out", "/dev/null/out"], "/dev/null/out cannot be made"),
         ([], "Missing argument"),
     ],

@@ -21,14 +21,14 @@ def lines(path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_compression_sets_hypernetworks_beside_plain_networks_of_their_size(call, tmp_path):
+def test_compression_sets_hypernetworks_beside_standard_networks_of_their_size(call, tmp_path):
     small = [*SMALL, "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     arguments = ["analyze", "compression", "split-digits", *small, "--ratios", "0.01,1", "--jobs", 2]
     code, out, err = call(*arguments)
     assert (code, err) == (0, "")
     assert out.startswith("left out: compression 0.01 cannot be met: with these widths the smallest ratio is ")
     out_dir = tmp_path / "runs" / "compression-split-digits"
-    hnet, plain = (
+    hnet, standard = (
         json.loads((out_dir / f"{name}-1-seed0" / "summary.json").read_text()) for name in ("hnet", "from-scratch")
     )
     (found,) = lines(out_dir / "compression.csv")
@@ -38,11 +38,11 @@ def test_compression_sets_hypernetworks_beside_plain_networks_of_their_size(call
     assert int(found["num_weights"]) == hnet["num_weights"]
     assert float(found["right_after_percent"]) == pytest.approx(100 * hnet["learning_accuracy"])
     assert float(found["at_end_percent"]) == pytest.approx(100 * hnet["average_accuracy"])
-    assert float(found["plain_percent"]) == pytest.approx(100 * plain["average_accuracy"])
+    assert float(found["standard_percent"]) == pytest.approx(100 * standard["average_accuracy"])
     # Two networks of one hidden layer have 67 h + 2 weights each; no other width comes nearer.
-    width = int(found["plain_hidden"])
-    assert int(found["plain_num_weights"]) == plain["num_weights"] == 2 * (67 * width + 2)
-    assert abs(plain["num_weights"] - hnet["num_weights"]) <= 67
+    width = int(found["standard_hidden"])
+    assert int(found["standard_num_weights"]) == standard["num_weights"] == 2 * (67 * width + 2)
+    assert abs(standard["num_weights"] - hnet["num_weights"]) <= 67
     assert {path.suffix for path in out_dir.iterdir() if path.is_file()} == {".md", ".csv", ".svg", ".png"}
     assert "Left out: compression 0.01 cannot be met" in (out_dir / "compression.md").read_text()
 
@@ -106,7 +106,6 @@ def test_a_long_sequence_is_analyzed_where_the_run_is(call, tmp_path):
             "the size differs from run to run; leave it out and choose ratios",
         ),
         (["compression", "split-digits", "network.hidden=[]"], "no hidden layer that could be made smaller"),
-        (["compression", "split-mnist-ewc"], "method ewc; name one of a hypernetwork"),
         (
             ["strength", "split-digits", "learner.beta=1"],
             "the strength differs from run to run; leave it out and choose b",
@@ -128,7 +127,7 @@ def test_wrong_input_ends_with_2_and_a_sentence(call, tmp_path, arguments, messa
     assert not (tmp_path / "runs").exists()
 
 
-def test_where_nobody_says_the_task_there_is_no_plain_network(call, tmp_path, monkeypatch):
+def test_where_nobody_says_the_task_there_is_no_standard_network(call, tmp_path, monkeypatch):
     monkeypatch.setattr("hypermnesia.cli.analyze.carry_out", lambda console, runs, *_: ([], print(*runs)))
     small = [*SMALL, "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     code, out, _ = call("analyze", "compression", "split-digits", "scenario=class", *small, "--ratios", "1,2,1.0")
@@ -176,5 +175,5 @@ def test_studies_of_accuracies_need_classes(call, study):
     code, _, err = call("analyze", study, "toy-regression")
     assert (code, err) == (
         2,
-        "Error: toy-regression has regression tasks; accuracies are of classification, as in split-digits.\n",
+        "Error: toy-regression is a regression; accuracies are of classes, as in split-digits.\n",
     )

@@ -4,7 +4,7 @@ import pytest
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
-from hypermnesia.experiments.settings.config import load
+from tests.runs import load
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,14 @@ def test_settings_that_do_not_go_together_are_told(source, override, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("method", ["replay", "lwf", "experience-replay", "hypernetwork-task-inference"])
+@pytest.mark.parametrize("method", ["hnet-r", "lwf", "er", "hnet-tir"])
 def test_methods_for_classes_only_are_told_before_anything_runs(method):
-    experiment = load("toy-regression", [f"learner.method={method}", "scenario=domain"])
+    experiment = load("toy-regression", ["scenario=domain"], method)
     with pytest.raises(ConfigurationError, match=f"learner.method={method} only learns classes"):
         build_learner(experiment, build_tasks(experiment))
 
 
 def test_a_hypernetwork_must_be_told_which_function_is_asked():
     experiment = load("toy-regression", ["scenario=domain"])
-    with pytest.raises(ConfigurationError, match="hypernetwork answers only where the scenario is task"):
+    with pytest.raises(ConfigurationError, match="hnet answers only where the scenario is task"):
         build_learner(experiment, build_tasks(experiment))

@@ -20,7 +20,7 @@ def make(module, buffer_size: int, **settings) -> ExperienceReplayLearner:
 
 
 def buffer(learner: ExperienceReplayLearner) -> list[list[torch.Tensor]]:
-    return learner.state_dict()["parts"]["buffer"]
+    return learner.state_dict()["parts"]["buffer"]["kept"]
 
 
 def rows(inputs: torch.Tensor) -> set[tuple[float, ...]]:
@@ -148,9 +148,9 @@ def test_the_loss_is_a_share_of_that_on_stored_examples_with_their_own_classes(
     for number in range(2):
         learner.learn(examples(number))
     state, found = learner.state_dict(), {}
-    (none, no_labels), (stored, label) = state["learner"]["buffer"]
+    (none, no_labels), (stored, label) = state["parts"]["buffer"]["kept"]
     only = [[none[:0], no_labels[:0]], [stored, label]]
-    learner.load_state_dict({**state, "learner": {**state["learner"], "buffer": only}})
+    learner.load_state_dict({**state, "parts": {**state["parts"], "buffer": {"kept": only}}})
     inputs, labels = (part[:2] for part in examples(2))
     learner.learn((inputs, labels), monitor=lambda progress: found.update(progress.scalars))
 

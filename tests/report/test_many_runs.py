@@ -1,15 +1,16 @@
+import numpy as np
+
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 from hypermnesia.report.many_runs import ended, failures, started
+from tests.runs import load, recorded
 
-RUN = PlannedRun("digits_new", "p", (), ("task",), 3)
+RUN = PlannedRun("digits_new", load("split-digits", ["seed=3"]), ("task",))
 
 
 def test_a_line_for_each_run():
     assert started(RUN) == "digits_new-seed3: started"
-    assert (
-        ended(Outcome(RUN, "reused", summary={"measure": "accuracy", "scenario_accuracy": {"task": 0.5}}))
-        == "digits_new-seed3: reused, task 50.00 %"
-    )
+    found = recorded(RUN.experiment, np.array([[0.5]]))
+    assert ended(Outcome(RUN, "reused", recorded=found)) == "digits_new-seed3: reused, task 50.00 %"
     assert ended(Outcome(RUN, "failed", 3723.4, message="why")) == "digits_new-seed3: failed in 1:02:03"
 
 

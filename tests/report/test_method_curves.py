@@ -3,27 +3,34 @@ import itertools
 
 import numpy as np
 import pytest
-from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from PIL import Image, ImageColor
 
 from hypermnesia.charts.chart import png, specification, svg
-from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
+from hypermnesia.experiments.many_runs.base import base_of
+from hypermnesia.experiments.many_runs.compare import MethodComparison
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.learners import METHODS
 from hypermnesia.report.method_table import method_curves_chart
+from tests.runs import recorded
 from tests.scene import cut, overlaps, rows, scene
 
 
-def summary(final: float, tasks: int = 3) -> dict:
+def measured(final: float, tasks: int = 3) -> np.ndarray:
     """Accuracy 1 right after a task, `final` ever after."""
-    return {"accuracy": [[final] * i + [1.0] + [None] * (tasks - i - 1) for i in range(tasks)]}
+    return np.array([[final] * task + [1.0] + [np.nan] * (tasks - task - 1) for task in range(tasks)])
 
 
-def comparison(finals: dict[str, list[float]], tasks: int = 3, seeds: int = 2) -> MethodComparison:
-    """Of these methods, with one final accuracy for each finished seed."""
-    methods = (
-        MethodFigures(METHODS[name], "p", (), True, tuple(summary(final, tasks) for final in values))
-        for name, values in finals.items()
-    )
-    return MethodComparison(base_of("split-digits", ["scenario=class"]), seeds, tuple(methods))
+def comparison(finals: dict[str, list[float]], tasks: int = 3, seeds: int = 2, *, sparse: bool = False):
+    """Of these methods, with one final accuracy for each finished seed; `sparse` lacks one accuracy."""
+    base = base_of("split-digits", {"scenario": "class"})
+    found = {}
+    for name, values in finals.items():
+        matrices = [measured(final, tasks) for final in values]
+        for matrix in matrices if sparse else []:
+            matrix[1, 0] = np.nan
+        runs = (recorded(base.experiment_of(name, {"seed": seed}), matrix) for seed, matrix in enumerate(matrices))
+        found[METHODS[name]] = Group(name, tuple(runs))
+    return MethodComparison(base, seeds, found)
 
 
 def panels(chart) -> list[dict[str, list[dict]]]:
@@ -70,9 +77,7 @@ def test_the_band_is_one_standard_error_to_either_side():
 
 
 def test_what_was_not_measured_is_passed_over():
-    found = comparison({"hnet": [0.5, 0.7]})
-    for each in found.methods[0].summaries:
-        each["accuracy"][1][0] = None
+    found = comparison({"hnet": [0.5, 0.7]}, sparse=True)
     left, right = panels(method_curves_chart(found))
     assert values(left["HNET"], "tasks") == values(right["HNET"], "tasks") == [1, 3]
     np.testing.assert_allclose(values(left["HNET"], "mean"), [100, 60])

@@ -1,48 +1,61 @@
 import csv
+import dataclasses
 import io
-import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
-from hypermnesia.experiments.many_runs.methods import METHODS, base_of
 from rich.console import Console
 
-from hypermnesia.analyses.sheet import as_csv
-from hypermnesia.experiments.many_runs.compare import MethodComparison, MethodFigures
-from hypermnesia.report.method_table import markdown, method_sheet, print_methods, write_methods
+from hypermnesia.analyses.sheet import as_csv, print_sheet, write_sheet
+from hypermnesia.analyses.sheet import markdown as markdown_of
+from hypermnesia.experiments.many_runs.base import base_of
+from hypermnesia.experiments.many_runs.compare import MethodComparison
+from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.recorded import Timing
+from hypermnesia.experiments.settings.sources import assignments
+from hypermnesia.learners import METHODS
+from hypermnesia.report.method_table import method_curves_chart, method_sheet
+from tests.runs import recorded
 
-SUMMARY = {
-    "measure": "accuracy",
-    "accuracy": [[1.0, None, None], [0.9, 1.0, None], [0.8, 0.9, 1.0]],
-    "average_accuracy": 0.9,
-    "forgetting": 0.15,
-    "iterations": 1000,
-    "learning_seconds": 2.5,
-    "memory_bytes": [2000, 2100, 2384],
-    "num_weights": 1234567,
-}
-WORSE = SUMMARY | {"average_accuracy": 0.8, "forgetting": -0.05}
-LARGE = SUMMARY | {"learning_seconds": 3.5, "memory_bytes": [2**20, 3 * 2**20, 5 * 2**20], "num_weights": 5}
-LEARNER = 'learner={"method": "si"}'
+NAN = np.nan
+MATRIX = np.array([[1.0, NAN, NAN], [0.9, 1.0, NAN], [0.8, 0.9, 1.0]])  # average 0.9, forgetting 0.15
+WORSE = np.array([[0.6, NAN, NAN], [0.65, 0.9, NAN], [0.6, 0.8, 1.0]])  # average 0.8, forgetting 0.075
+SMALL = {"memory_bytes": [2000, 2100, 2384], "num_weights": 1234567}
+LARGE = {"memory_bytes": [2**20, 3 * 2**20, 5 * 2**20], "num_weights": 5}
 
 
 def comparison(*overrides: str, left_out: tuple[str, ...] = ()) -> MethodComparison:
-    base = base_of("split-digits", ["scenario=class", *overrides])
-    methods = (
-        MethodFigures(METHODS["hnet"], "split-digits", ("scenario=class",), True, (SUMMARY, WORSE)),
-        MethodFigures(METHODS["si"], "split-digits", (LEARNER, "scenario=class"), False, (LARGE,)),
-        MethodFigures(METHODS["ewc"], "split-digits", ("scenario=class",), False, ()),
-    )
-    return MethodComparison(base, 2, methods, left_out)
+    """Two runs of one method, one of another and none of a third, a thousand steps each."""
+    base = base_of("split-digits", assignments(["scenario=class", *overrides]))
+
+    def run(name: str, seed: int, matrix: np.ndarray, seconds: float, summary: dict):
+        found = recorded(base.experiment_of(name, {"seed": seed}), matrix, **summary)
+        timing = [Timing(each.task, 500, seconds / 2, 0.1) for each in found.timing]
+        return dataclasses.replace(found, timing=timing)
+
+    hnet = Group("hnet", (run("hnet", 0, MATRIX, 2.5, SMALL), run("hnet", 1, WORSE, 2.5, SMALL)))
+    si = Group("si", (run("si", 0, MATRIX, 3.5, LARGE),))
+    found = {METHODS["hnet"]: hnet, METHODS["si"]: si, METHODS["ewc"]: Group("ewc")}
+    return MethodComparison(base, 2, found, left_out)
 
 
 def printed(width: int, found: MethodComparison | None = None, **console) -> str:
     file = io.StringIO()
-    print_methods(Console(file=file, width=width, **console), found or comparison())
+    print_sheet(Console(file=file, width=width, **console), method_sheet(found or comparison()))
     return file.getvalue()
 
 
+def markdown(found: MethodComparison) -> str:
+    return markdown_of(method_sheet(found), drawn=method_curves_chart(found) is not None)
+
+
+def write(directory: Path, found: MethodComparison) -> list[Path]:
+    return write_sheet(directory, method_sheet(found), method_curves_chart(found))
+
+
 CELLS = {
-    "HNET": ["85.00 ± 5.00", "5.00 ± 10.00", "2.50", "2.33 KiB", "0.19 KiB", "1,234,567", "2"],
+    "HNET": ["85.00 ± 5.00", "11.25 ± 3.75", "2.50", "2.33 KiB", "0.19 KiB", "1,234,567", "2"],
     "SI": ["90.00", "15.00", "3.50", "5.00 MiB", "2.00 MiB", "5", "1 of 2"],
     "EWC": ["", "", "", "", "", "", "0 of 2"],
 }
@@ -93,8 +106,8 @@ def test_csv_holds_every_figure_and_how_to_run_it():
     numbers = {
         "accuracy_percent": 85,
         "accuracy_sem": 5,
-        "forgetting_percent": 5,
-        "forgetting_sem": 10,
+        "forgetting_percent": 11.25,
+        "forgetting_sem": 3.75,
         "milliseconds_per_step": 2.5,
         "memory_bytes": 2384,
         "memory_bytes_per_further_task": 192,
@@ -102,7 +115,7 @@ def test_csv_holds_every_figure_and_how_to_run_it():
     }
     assert {name: float(hnet[name]) for name in numbers} == pytest.approx(numbers)
     assert si["accuracy_sem"] == ""
-    assert [si["preset"], *shlex.split(si["settings"])] == ["split-digits", LEARNER, "scenario=class"]
+    assert (si["benchmark"], si["settings"]) == ("split-digits", "scenario=class")
     assert {ewc[name] for name in numbers} == {""}
     assert ewc["seeds"] == "0"
 
@@ -120,17 +133,16 @@ def test_the_notes_say_what_the_figures_are_of():
 
 
 def test_files_are_the_table_and_the_picture(tmp_path):
-    paths = write_methods(tmp_path, comparison())
-    assert [path.name for path in paths] == [f"comparison.{ending}" for ending in ("md", "csv", "png", "svg")]
+    paths = write(tmp_path, comparison())
+    assert [path.name for path in paths] == [f"comparison.{ending}" for ending in ("md", "csv", "svg", "png")]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert paths[0].read_text("utf-8") == markdown(comparison())
     assert paths[1].read_text("utf-8") == as_csv(method_sheet(comparison()))
-    assert paths[2].read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in paths[3].read_bytes()
+    assert b"<svg" in paths[2].read_bytes()
+    assert paths[3].read_bytes().startswith(b"\x89PNG")
 
 
 def test_nothing_finished_has_no_picture(tmp_path):
-    found = comparison()
-    nothing = MethodComparison(found.base, 2, found.methods[2:])
-    assert [path.suffix for path in write_methods(tmp_path, nothing)] == [".md", ".csv"]
+    nothing = MethodComparison(comparison().base, 2, {METHODS["ewc"]: Group("ewc")})
+    assert [path.suffix for path in write(tmp_path, nothing)] == [".md", ".csv"]
     assert "comparison.svg" not in markdown(nothing)

@@ -33,6 +33,7 @@ from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, gro
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.learners import METHODS, HypernetworkLearner
+from hypermnesia.networks import MLPSettings
 from hypermnesia.networks.sizes import widths_of_size
 from hypermnesia.problems import ACCURACY
 
@@ -71,6 +72,7 @@ class CompressionStudy:
         base: Experiment of the hypernetwork.
         seeds: Number of runs of each that were asked for.
         target_weights: Number of weights of the target network.
+        target_hidden: Widths of its hidden layers.
         num_tasks: Number of tasks.
         sizes: Sizes, from the smallest.
         left_out: Sentences that say what cannot be run and why.
@@ -79,6 +81,7 @@ class CompressionStudy:
     base: Base
     seeds: int
     target_weights: int
+    target_hidden: tuple[int, ...]
     num_tasks: int
     sizes: tuple[Size, ...]
     left_out: tuple[str, ...] = ()
@@ -112,8 +115,9 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
     for place in ("learner.compression", "learner.chunk_size"):
         if place in base.changes:
             raise ConfigurationError(f"{place}: the size differs from run to run; leave it out and choose ratios.")
-    if not base.experiment.network.hidden:
-        raise ConfigurationError("network.hidden=[]: there is no hidden layer that could be made smaller or larger.")
+    network = base.experiment.network
+    if not isinstance(network, MLPSettings) or not network.hidden:
+        raise ConfigurationError("network: there is no hidden layer of an mlp that could be made smaller or larger.")
     tasks = build_tasks(base.experiment, data)
     inputs, classes = math.prod(tasks[0].train.input_shape), [task.num_outputs or 1 for task in tasks]
     runs: list[PlannedRun] = []
@@ -132,7 +136,7 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
         assert isinstance(learner, HypernetworkLearner)
         target_weights = learner.hypernetwork.layout.size
         weights = learner.num_weights + len(tasks) * learner.hypernetwork.embedding_dim
-        hidden = widths_of_size(inputs, base.experiment.network.hidden, classes, weights) if with_standard else None
+        hidden = widths_of_size(inputs, network.hidden, classes, weights) if with_standard else None
         if with_standard and hidden is None:
             left_out.append(f"no {len(tasks)} standard networks together have as few weights as {ratio:g} asks for")
         runs.append(run)
@@ -152,7 +156,7 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
             )
             for size in planned
         )
-        return CompressionStudy(base, seeds, target_weights, len(tasks), found, tuple(left_out))
+        return CompressionStudy(base, seeds, target_weights, network.hidden, len(tasks), found, tuple(left_out))
 
     return PlannedStudy(over_seeds(runs, seeds), collect, left_out)
 
@@ -202,7 +206,7 @@ def _points(study: CompressionStudy) -> Iterator[Point]:
 
 def _subtitle(study: CompressionStudy) -> list[str]:
     lines = [
-        f"{study.num_tasks} tasks; target network {_widths(study.base.experiment.network.hidden)} with "
+        f"{study.num_tasks} tasks; target network {_widths(study.target_hidden)} with "
         f"{study.target_weights:,} weights. Hypernetworks differ in the size of their chunks."
     ]
     if any(size.standard for size in study.sizes):
@@ -243,13 +247,13 @@ def _figures(study: CompressionStudy, size: Size) -> dict[str, str | float | Non
     return {
         "ratio_asked": size.ratio,
         "ratio": study.ratio(weights) if weights else None,
-        "num_weights": weights,
+        "num_weights": weights and round(weights),
         **figures_of("right_after", ours.right_after, ACCURACY),
         **figures_of("at_end", ours.average, ACCURACY),
         "seeds": ours.seeds,
         "standard_hidden": _widths(size.standard_hidden),
         "standard_ratio": study.ratio(of_standard) if of_standard else None,
-        "standard_num_weights": of_standard,
+        "standard_num_weights": of_standard and round(of_standard),
         **figures_of("standard", standard.average, ACCURACY),
         "standard_seeds": standard.seeds,
         "target_num_weights": study.target_weights,

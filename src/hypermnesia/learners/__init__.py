@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from hypermnesia.learners import (
-    ewc,
-    experience_replay,
-    fine_tuning,
-    from_scratch,
-    hypernetwork,
-    hypernetwork_consolidation,
-    joint,
-    likelihood,
-    lwf,
-    replay,
-    si,
-    task_inference,
-)
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.ewc import EWCLearner
 from hypermnesia.learners.experience_replay import ExperienceReplayLearner
@@ -61,25 +48,24 @@ __all__ = [
     "score",
 ]
 
+_FILES = (
+    "hypernetwork",
+    "hypernetwork_consolidation",
+    "task_inference",
+    "replay",
+    "likelihood",
+    "fine_tuning",
+    "joint",
+    "from_scratch",
+    "ewc",
+    "si",
+    "lwf",
+    "experience_replay",
+)
 METHODS: dict[str, Method] = {
-    method.name: method
-    for module in (
-        hypernetwork,
-        hypernetwork_consolidation,
-        task_inference,
-        replay,
-        likelihood,
-        fine_tuning,
-        joint,
-        from_scratch,
-        ewc,
-        si,
-        lwf,
-        experience_replay,
-    )
-    for method in module.METHODS
+    method.name: method for file in _FILES for method in importlib.import_module(f"{__name__}.{file}").METHODS
 }
-"""The registry of methods by name, in the order in which tables show them."""
+"""The registry of methods by name, in the order in which tables show them: those that each of these files declares."""
 
 
 def load(path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> ContinualLearner:

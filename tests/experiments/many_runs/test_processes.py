@@ -4,17 +4,22 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.many_runs import processes
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, carry_out, check
-from hypermnesia.experiments.settings import config
+from hypermnesia.experiments.many_runs.processes import PlannedRun, carry_out, over_seeds
+from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.problems import ACCURACY
 
-NEW = PlannedRun("new", "split-digits", ("learner.beta=1",), ("task", "class"), 0)
-OTHER = PlannedRun("other", "split-digits", (), ("class",), 0)
+NEW = PlannedRun("new", load_experiment("split-digits", {"learner.beta": 1}), ("task", "class"))
+OTHER = PlannedRun("other", load_experiment("split-digits"), ("class",))
 FOUND = {"task": 0.9, "domain": 0.5, "class": 0.25}
+
+
+def changed(run: PlannedRun, **settings) -> PlannedRun:
+    return dataclasses.replace(run, experiment=run.experiment.model_copy(update=settings))
 
 
 @pytest.fixture
@@ -23,9 +28,11 @@ def finished(tmp_path):
 
     def write(run, **summary) -> Path:
         path = tmp_path / run.name
-        experiment = config.load(run.preset, [*run.settings, f"seed={run.seed}"])
-        RunDirectory(path).open(experiment, {}, resume=False)
-        (path / "summary.json").write_text(json.dumps({"measure": "accuracy", "scenario_accuracy": FOUND} | summary))
+        directory = RunDirectory(path)
+        directory.open(run.experiment, {}, resume=False)
+        directory.write_matrix(np.array([[0.9]]), ["digits"], ACCURACY)
+        directory.write_timing([("digits", 10, 2.5, 0.5)])
+        directory.write_summary({"measure": "accuracy", "scenario_accuracy": FOUND} | summary)
         return path
 
     return write
@@ -42,8 +49,12 @@ def program(tmp_path, monkeypatch):
             "words = sys.argv[sys.argv.index('run') + 1 :]",
             "out = pathlib.Path(words[words.index('--out') + 1])",
             "out.mkdir(exist_ok=True)",
-            "def end(accuracy, **more):",
-            "    found = {'measure': 'accuracy', 'scenario_accuracy': accuracy} | more",
+            "def end(accuracy):",
+            "    (out / 'config.yaml').write_bytes(pathlib.Path(words[0]).read_bytes())",
+            "    (out / 'environment.json').write_text('[]')",
+            "    (out / 'accuracy.csv').write_text('after,a\\na,0.5\\n')",
+            "    (out / 'timing.csv').write_text('task,iterations,learning_seconds,evaluation_seconds\\n')",
+            "    found = {'measure': 'accuracy', 'scenario_accuracy': accuracy}",
             "    (out / 'summary.json').write_text(json.dumps(found))",
         ]
         path = tmp_path / "program"
@@ -54,15 +65,6 @@ def program(tmp_path, monkeypatch):
     return write
 
 
-def test_settings_that_cannot_be_run_are_refused_and_the_run_is_named():
-    check([NEW, OTHER])
-    wrong = dataclasses.replace(OTHER, settings=("learner.betta=1",))
-    with pytest.raises(
-        ConfigurationError, match=r"^other: split-digits cannot be run.\nlearner.betta: unknown setting"
-    ):
-        check([NEW, wrong])
-
-
 def test_what_is_run_is_the_command_line(program, tmp_path):
     program("(out / 'words').write_text(json.dumps(words)); end({'task': 1, 'class': 0.5})")
     lines = []
@@ -70,9 +72,29 @@ def test_what_is_run_is_the_command_line(program, tmp_path):
     assert lines == [NEW, outcome]
     assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5})
     path = tmp_path / NEW.name
-    assert json.loads((path / "words").read_text()) == [
-        *("split-digits", "learner.beta=1", "--seed", "0", "--out", str(path), "--resume", "--quiet", "--data", "d"),
-    ]
+    file, *words = json.loads((path / "words").read_text())
+    assert words == ["--out", str(path), "--resume", "--quiet", "--data", "d"]
+    assert not Path(file).exists()
+
+
+def test_settings_reach_the_run_unchanged_whatever_yaml_makes_of_their_characters(program, tmp_path):
+    program("end({'class': 1})")
+    odd = {
+        "description": "null, a: b # [c] {d} 'e' \"f\" \\\\ 1e-3\n- über = yes",
+        "learner.chunk_size": None,
+        "learner.compression": 0.5,
+        "network.hidden": [7, 9],
+        "training.learning_rate": 1e-7,
+        "tasks.num_tasks": None,
+        "threads": None,
+    }
+    run = PlannedRun("odd", load_experiment("split-digits", odd, "hnet-tir"), ("class",))
+    runs = over_seeds([run, dataclasses.replace(changed(run, description="null"), group="text")], 2)
+    for outcome in carry_out(runs, tmp_path):
+        assert outcome.state == "finished", outcome.message
+        assert outcome.recorded.experiment == outcome.run.experiment
+        assert load_experiment(str(tmp_path / outcome.run.name / "config.yaml")) == outcome.run.experiment
+    assert [outcome.run.experiment.seed for outcome in carry_out(runs, tmp_path)] == [0, 0, 1, 1]
 
 
 def test_a_finished_run_is_reused(finished, program, tmp_path):
@@ -80,13 +102,14 @@ def test_a_finished_run_is_reused(finished, program, tmp_path):
     finished(NEW)
     lines = []
     outcomes = carry_out([NEW], tmp_path, ended=lines.append)
-    assert outcomes == lines == [Outcome(NEW, "reused", summary={"measure": "accuracy", "scenario_accuracy": FOUND})]
+    assert outcomes == lines and len(outcomes) == 1
+    assert (outcomes[0].run, outcomes[0].state, outcomes[0].recorded.averages) == (NEW, "reused", FOUND)
     assert outcomes[0].averages == {"task": 0.9, "class": 0.25}
 
 
 def test_a_finished_run_of_other_settings_is_a_failure(finished, program, tmp_path):
     program("sys.exit('carried out')")
-    finished(dataclasses.replace(NEW, settings=(*NEW.settings, "training.iterations=3")))
+    finished(changed(NEW, training=NEW.experiment.training.model_copy(update={"iterations": 3})))
     (outcome,) = carry_out([NEW], tmp_path)
     assert outcome.state == "failed"
     assert "cannot be resumed with other settings: training.iterations is 400, was 3" in outcome.message
@@ -111,29 +134,18 @@ def test_a_run_without_the_accuracies_is_carried_out(finished, program, tmp_path
 @pytest.mark.parametrize(
     "script, message",
     [
-        ("pass", "summary.json gives no averages by scenario"),
-        ("end({'task': 1})", "summary.json gives no average for class, only for task"),
-        ("end({})", "summary.json gives no average for task, class, only for none"),
-        ("end({'task': 1, 'class': None})", "summary.json gives no average for class"),
+        ("pass", "config.yaml cannot be read"),
+        ("end({'task': 1})", "holds no average for class, only for task"),
+        ("end({})", "holds no average for task, class, only for none"),
+        ("end({'task': 1, 'class': None})", "summary.json is damaged"),
+        ("end({'task': 1, 'class': 1}); (out / 'accuracy.csv').unlink()", "accuracy.csv is missing"),
     ],
 )
 def test_a_run_that_does_not_say_what_it_was_asked_for_has_failed(program, tmp_path, script, message):
     program(script)
     (outcome,) = carry_out([NEW], tmp_path)
-    assert outcome.state == "failed"
+    assert (outcome.state, outcome.recorded, outcome.averages) == ("failed", None, {})
     assert message in outcome.message
-
-
-def test_a_finished_run_that_lacks_a_figure_is_carried_out_again(finished, program, tmp_path):
-    wanting = dataclasses.replace(NEW, figures=("num_weights", "forgetting"))
-    finished(wanting, num_weights=3)
-    program("end({'task': 1, 'class': 1}, num_weights=4)")
-    (outcome,) = carry_out([wanting], tmp_path)
-    assert (outcome.state, outcome.summary) == ("failed", {})
-    assert outcome.message.endswith("summary.json gives no forgetting")
-    finished(wanting, num_weights=3, forgetting=None)
-    (outcome,) = carry_out([wanting], tmp_path)
-    assert (outcome.state, outcome.summary["num_weights"]) == ("reused", 3)
 
 
 def test_a_failed_run_tells_why_and_takes_no_other_along(program, tmp_path):
@@ -162,7 +174,7 @@ def test_so_many_runs_at_a_time(program, tmp_path, jobs):
         "count = number('at-work'); tell('counted'); wait('counted')\n"
         "out.with_name(f'at-work-{os.getpid()}').unlink(); end({'task': count, 'class': count})"
     )
-    runs = [dataclasses.replace(run, seed=seed) for seed in range(2) for run in (NEW, OTHER)]
+    runs = over_seeds([NEW, OTHER], 2)
     outcomes = carry_out(runs, tmp_path, jobs=jobs)
     assert len(outcomes) == 4
     assert max(outcome.averages["class"] for outcome in outcomes) == jobs
@@ -211,3 +223,17 @@ def test_no_run_outlives_an_error(program, tmp_path):
     assert not (tmp_path / NEW.name / "by itself").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / NEW.name / "pid").read_text()), 0)
+
+
+@pytest.mark.slow
+def test_real_runs_have_the_settings_planned_and_a_failed_one_names_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    small = {"network.hidden": [8], "tasks.num_tasks": 2, "training.iterations": 3, "description": "null, a: [b] # c"}
+    fine = PlannedRun("fine", load_experiment("split-digits", small, "si"), ("task",))
+    wrong = PlannedRun("wrong", load_experiment("split-digits", {**small, "training.learning_rate": 1e30}), ("task",))
+    finished, failed = sorted(carry_out([fine, wrong], tmp_path, jobs=2), key=lambda outcome: outcome.run.group)
+    assert finished.state == "finished", finished.message
+    assert finished.recorded.experiment == fine.experiment
+    assert failed.state == "failed"
+    assert failed.message.startswith("exit code 1\n") and "training.learning_rate" in failed.message
+    assert "Traceback" not in failed.message

@@ -4,21 +4,21 @@ import re
 import pytest
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.many_runs.published import Accuracy, load, select, tables
-from hypermnesia.experiments.many_runs.reproduce import plan
+from hypermnesia.experiments.many_runs.published import Accuracy, load_table, select, tables
+from hypermnesia.experiments.many_runs.reproduce import plan_table
 from hypermnesia.experiments.settings import sources
 
 VALUES = {
     "source": "somewhere",
     "seeds": 20,
-    "methods": {"old": "OLD", "new": "NEW"},
+    "methods": {"si": "SI", "hnet": "HNET", "theirs": "THEIRS"},
     "accuracy": {
-        "small": {"task": {"old": [90, 1], "new": [95, 0.5]}, "class": {"old": [20, 1], "new": [60, 1]}},
-        "large": {"task": {"old": [80, 1]}},
+        "small": {"task": {"si": [90, 1], "hnet": [95, 0.5]}, "class": {"si": [20, 1], "hnet": [60, 1]}},
+        "large": {"task": {"si": [80, 1]}},
     },
     "runs": [
-        {"method": "new", "benchmark": "small", "preset": "split-digits"},
-        {"method": "new", "benchmark": "large", "preset": "split-digits", "scenarios": ["task"]},
+        {"method": "hnet", "benchmark": "small", "preset": "split-digits"},
+        {"method": "hnet", "benchmark": "large", "preset": "split-digits", "scenarios": ["task"]},
     ],
 }
 
@@ -42,34 +42,34 @@ def file(tmp_path):
 
 
 def test_the_packaged_table_is_the_published_one():
-    table = load("table-1")
+    table = load_table("table-1")
     assert table.seeds == 20
     assert list(table.methods.values()) == ["EWC", "SI", "DGR", "HNET+ENT", "HNET+TIR", "HNET+R"]
     assert table.rows == [(b, s) for b in ("permuted-mnist-10", "split-mnist") for s in ("task", "domain", "class")]
     assert all(list(table.accuracy[b][s]) == list(table.methods) for b, s in table.rows)
-    assert table.accuracy["permuted-mnist-10"]["class"]["ewc"] == Accuracy(33.88, 0.49)
+    assert table.accuracy["permuted-mnist-10"]["class"]["online-ewc"] == Accuracy(33.88, 0.49)
     assert table.accuracy["split-mnist"]["domain"]["si"] == Accuracy(65.36, 1.57)
     assert table.accuracy["split-mnist"]["class"]["hnet-tir"] == Accuracy(89.59, 0.59)
     for benchmark in table.accuracy:
-        assert table.accuracy[benchmark]["task"]["hnet-ent"] == table.accuracy[benchmark]["task"]["hnet-tir"]
+        assert table.accuracy[benchmark]["task"]["hnet"] == table.accuracy[benchmark]["task"]["hnet-tir"]
 
 
 @pytest.mark.parametrize("name", tables())
 def test_every_run_of_a_packaged_table_can_be_run(name):
-    assert plan(load(name))
+    assert plan_table(load_table(name))
 
 
 def test_a_run_answers_for_its_scenarios_or_for_all():
-    table = load("table-1")
+    table = load_table("table-1")
     runs = {run.name: (table.scenarios(run), run.settings) for run in table.runs}
     assert len(runs) == len(table.runs) == 4 + 4 * 2 * 3
-    assert runs["split-mnist_hnet-ent"][0] == ("task", "domain", "class")
-    assert runs["permuted-mnist-10_hnet-r_class"] == (("class",), ("scenario=class",))
+    assert runs["split-mnist_hnet"][0] == ("task", "domain", "class")
+    assert runs["permuted-mnist-10_hnet-r_class"] == (("class",), {"scenario": "class"})
 
 
 def test_a_file_of_ones_own_is_a_table(file):
-    table = load(file())
-    assert (table.name, table.reproduced) == ("mine", ["new"])
+    table = load_table(file())
+    assert (table.name, table.reproduced) == ("mine", ["hnet"])
     assert [table.scenarios(run) for run in table.runs] == [("task", "class"), ("task",)]
 
 
@@ -85,7 +85,7 @@ def test_a_file_of_ones_own_is_a_table(file):
 )
 def test_an_unknown_table_has_its_message(source, message):
     with pytest.raises(ConfigurationError, match=re.escape(message)):
-        load(source)
+        load_table(source)
 
 
 @pytest.mark.parametrize(
@@ -94,26 +94,32 @@ def test_an_unknown_table_has_its_message(source, message):
         ("sources", "x", "sources: unknown setting. Did you mean 'source'"),
         ("seeds", 1, "seeds: should be greater than or equal to 2, not 1"),
         ("methods/a b", "AB", "methods.a b.*should match pattern"),
-        ("accuracy/small/task/nwe", [1, 1], "accuracy.small.task: there is no 'nwe'. Did you mean 'new'"),
-        ("accuracy/small/task/new", [101, 1], "accuracy.small.task.new.* should be less than or equal to 100, not 101"),
-        ("accuracy/small/task/new", [90], "accuracy.small.task.new"),
-        ("runs/0/method", "nwe", "runs.0.method: there is no 'nwe'. Did you mean 'new'. Allowed: old, new"),
+        ("accuracy/small/task/hnte", [1, 1], "accuracy.small.task: there is no 'hnte'. Did you mean 'hnet'"),
+        (
+            "accuracy/small/task/hnet",
+            [101, 1],
+            "accuracy.small.task.hnet.* should be less than or equal to 100, not 101",
+        ),
+        ("accuracy/small/task/hnet", [90], "accuracy.small.task.hnet"),
+        ("runs/0/method", "hnte", "runs.0.method: there is no 'hnte'. Did you mean 'hnet'. Allowed: si, hnet, theirs"),
+        ("runs/0/method", "theirs", "runs.0.method: there is no 'theirs'. Allowed: hnet, hnet-unprotected, "),
+        ("runs/0/settings", "learner.beta=1", "runs.0.settings"),
         ("runs/0/benchmark", "smal", "runs.0.benchmark: there is no 'smal'. Did you mean 'small'"),
         ("runs/0/scenarios", ["tasks"], "runs.0.scenarios: there is no 'tasks'. Did you mean 'task'"),
-        ("runs/1/benchmark", "small", "runs.1: runs.0 answers for small task new already"),
+        ("runs/1/benchmark", "small", "runs.1: runs.0 answers for small task hnet already"),
         ("runs/0/presett", "x", "runs.0.presett: unknown setting. Did you mean 'preset'"),
     ],
 )
 def test_a_broken_table_has_its_message(file, place, value, message):
     with pytest.raises(ConfigurationError, match=f"mine.yaml is no table of accuracies.\n(.*\n)*{message}"):
-        load(file(place, value))
+        load_table(file(place, value))
 
 
 def test_a_selection_keeps_rows_and_the_runs_for_them(file):
-    table = load(file())
+    table = load_table(file())
     part = select(table, ["class"])
     assert part.rows == [("small", "class")]
-    assert [run.name for run in part.runs] == ["small_new"]  # called the same, whatever is selected
+    assert [run.name for run in part.runs] == ["small_hnet"]  # called the same, whatever is selected
     assert part.scenarios(part.runs[0]) == ("class",)
     assert select(table, ["large"]).rows == [("large", "task")]
     assert select(table, ["small", "large", "task"]).rows == [("small", "task"), ("large", "task")]
@@ -121,7 +127,7 @@ def test_a_selection_keeps_rows_and_the_runs_for_them(file):
 
 
 def test_a_selection_of_methods_keeps_all_columns():
-    part = select(load("table-1"), methods=["hnet-r"])
+    part = select(load_table("table-1"), methods=["hnet-r"])
     assert part.reproduced == ["hnet-r"]
     assert len(part.methods) == 6
     assert len(part.runs) == 6
@@ -133,13 +139,13 @@ def test_a_selection_of_methods_keeps_all_columns():
         (
             ["smal"],
             [],
-            "--only: there is no benchmark or scenario 'smal'. Did you mean 'small'.*scenarios: task, class",
+            "only: there is no benchmark or scenario 'smal'. Did you mean 'small'.*scenarios: task, class",
         ),
-        (["large", "class"], [], "--only: mine has no row for large, class together"),
-        ([], ["nwe"], "--methods: there is no method 'nwe'. Did you mean 'new'? Allowed: new."),
-        ([], ["old"], "--methods: 'old' has no run of ours. Allowed: new."),
+        (["large", "class"], [], "only: mine has no row for large, class together"),
+        ([], ["hnte"], "methods: there is no method 'hnte'. Did you mean 'hnet'? Allowed: hnet."),
+        ([], ["si"], "methods: 'si' has no run of ours. Allowed: hnet."),
     ],
 )
 def test_what_cannot_be_selected_has_its_message(file, only, methods, message):
     with pytest.raises(ConfigurationError, match=message.replace("?", r"\?")):
-        select(load(file()), only, methods)
+        select(load_table(file()), only, methods)

@@ -1,93 +1,137 @@
 import math
 
+import numpy as np
 import pytest
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.processes import Outcome
-from hypermnesia.experiments.many_runs.published import Accuracy, PublishedTable, select
-from hypermnesia.experiments.many_runs.reproduce import Cell, changes, compare, plan
+from hypermnesia.experiments.many_runs.published import PublishedTable, load_table, select
+from hypermnesia.experiments.many_runs.reproduce import Cell, answering, answers, compare_with_published, plan_table
+from hypermnesia.experiments.recorded_runs.groups import group
+from hypermnesia.experiments.recorded_runs.recorded import read_run
+from tests.runs import load, recorded, triangle, write_run
 
 TABLE = PublishedTable.model_validate(
     {
         "name": "tiny",
         "source": "somewhere",
         "seeds": 20,
-        "methods": {"old": "OLD", "new": "NEW", "other": "OTHER"},
+        "methods": {"old": "OLD", "hnet": "NEW", "si": "OTHER"},
         "accuracy": {
-            "digits": {"task": {"old": [90, 1], "new": [95, 0.5]}, "class": {"new": [60, 1], "other": [60, 1]}}
+            "digits": {"task": {"old": [90, 1], "hnet": [95, 0.5]}, "class": {"hnet": [60, 1], "si": [60, 1]}}
         },
         "runs": [
-            {"method": "new", "benchmark": "digits", "preset": "split-digits", "settings": ["learner.beta=1"]},
-            {"method": "other", "benchmark": "digits", "preset": "split-digits", "scenarios": ["class"]},
+            {"method": "hnet", "benchmark": "digits", "preset": "split-digits", "settings": {"learner.beta": 1}},
+            {"method": "si", "benchmark": "digits", "preset": "split-digits", "scenarios": ["class"]},
         ],
     }
 )
+PUBLISHED = load_table("table-1")
 
 
 def test_a_run_for_each_entry_and_seed():
-    runs = plan(TABLE, 2, ["training.iterations=3"])
+    runs = plan_table(TABLE, 2, {"training.iterations": 3})
     assert [run.name for run in runs] == [
-        *("digits_new-seed0", "digits_other_class-seed0"),
-        *("digits_new-seed1", "digits_other_class-seed1"),
+        *("digits_hnet-seed0", "digits_si_class-seed0"),
+        *("digits_hnet-seed1", "digits_si_class-seed1"),
     ]
-    assert runs[2].settings == ("learner.beta=1", "training.iterations=3")
+    assert runs[2].experiment == load("split-digits", ["learner.beta=1", "training.iterations=3", "seed=1"])
+    assert runs[3].experiment == load("split-digits", ["training.iterations=3", "seed=1"], "si")
     assert (runs[0].scenarios, runs[1].scenarios) == (("task", "class"), ("class",))
-    (run,) = plan(select(TABLE, ["class"], ["new"]))
-    assert (run.name, run.scenarios) == ("digits_new-seed0", ("class",))
+    (run,) = plan_table(select(TABLE, ["class"], ["hnet"]))
+    assert (run.name, run.scenarios) == ("digits_hnet-seed0", ("class",))
 
 
 @pytest.mark.parametrize(
-    "override, message",
+    "place, message",
     [
-        ("seed=3", "the table decides on the seed; choose with --seeds"),
-        ("scenario=class", "the table decides on the scenario; choose with --only"),
-        ("learner.betta=3", "split-digits cannot be run.\nlearner.betta: unknown setting. Did you mean 'beta'"),
-        ("split-digits", "'split-digits' is not understood"),
+        ("seed", "the table decides on seed: leave it out, and choose seeds"),
+        ("scenario", "the table decides on scenario: leave it out, and choose only"),
+        ("learner.method", "the table decides on learner.method: leave it out, and choose methods"),
+        ("learner.betta", "split-digits cannot be run.\nlearner.betta: unknown setting. Did you mean 'beta'"),
     ],
 )
-def test_settings_that_cannot_be_run_are_refused_before_anything_runs(override, message):
+def test_settings_that_cannot_be_run_are_refused_before_anything_runs(place, message):
     with pytest.raises(ConfigurationError, match=message):
-        plan(TABLE, 1, [override])
+        plan_table(TABLE, 1, {place: 3})
 
 
-def test_where_and_how_a_run_is_written_down_is_no_change_of_the_experiment():
-    assert changes(["device=cpu", "threads=1", "recording.log_every=3", "evaluation.tasks=all"]) == ()
-    assert changes(["device=cpu", "seeds=1", "training={iterations: 3}"]) == ("seeds=1", "training={iterations: 3}")
-
-
-def test_cells_hold_one_figure_a_seed_in_percent():
-    runs = plan(TABLE, 3)
+def test_cells_hold_the_figures_of_all_seeds_beside_the_published_ones_in_fractions():
+    runs = plan_table(TABLE, 3)[::2]
     outcomes = [
-        Outcome(run, "finished", summary={"measure": "accuracy", "scenario_accuracy": {"task": 0.9 + run.seed / 100}})
-        for run in reversed(runs[::2])
+        Outcome(run, "finished", recorded=recorded(run.experiment, np.array([[0.9 + run.experiment.seed / 100]])))
+        for run in reversed(runs)
     ]
-    outcomes[0] = Outcome(runs[4], "failed", message="no memory left")
-    comparison = compare(TABLE, outcomes)
-    assert comparison.cell("digits", "task", "new").ours == pytest.approx((90, 91))
-    assert comparison.cell("digits", "task", "new").published == Accuracy(95, 0.5)
-    assert comparison.cell("digits", "class", "old") == Cell(None, 20, ())
-
-
-def test_mean_and_standard_error():
-    cell = Cell(Accuracy(95, 0.5), 20, (90.0, 92.0, 97.0))
-    assert cell.mean == 93
-    assert cell.sem == pytest.approx(math.sqrt((9 + 1 + 16) / 2 / 3))
-    assert (Cell(None, 20, (90.0,)).mean, Cell(None, 20, (90.0,)).sem) == (90, None)
-    assert (Cell(None, 20, ()).mean, Cell(None, 20, ()).sem) == (None, None)
+    outcomes[0] = Outcome(runs[2], "failed", message="no memory left")
+    comparison = compare_with_published(TABLE, outcomes)
+    cell = comparison.cell("digits", "task", "hnet")
+    assert cell.ours == pytest.approx(Spread(0.905, 0.005))
+    assert (cell.seeds, cell.published) == (2, Spread(0.95, 0.005))
+    assert comparison.cell("digits", "class", "old") == Cell(None, 20, None, 0)
+    assert set(comparison.found) == {("digits", scenario, "hnet") for scenario in ("task", "class")}
 
 
 @pytest.mark.parametrize(
     "published, ours, below",
     [
-        ((95, 0.3), (93.6, 94.4), False),  # 1 below; twice the standard error is 2 · 0.5
-        ((95, 0.3), (93.5, 94.3), True),
-        ((95, 0.0), (94.9, 94.9), True),
-        ((95, 0.5), (99.0, 99.0), False),
-        ((95, 1.0), (95 - 2 * math.sqrt(21) + 0.01,), False),  # of one seed: √(1² + 20 · 1²)
-        ((95, 1.0), (95 - 2 * math.sqrt(21) - 0.01,), True),
-        ((95, 1.0), (), None),
-        (None, (95.0,), None),
+        ((0.95, 0.003), (0.9401, 0.004), False),  # 1 below; twice the standard error is 2 · 0.5
+        ((0.95, 0.003), (0.9399, 0.004), True),
+        ((0.95, 0.0), (0.949, 0.0), True),
+        ((0.95, 0.005), (0.99, 0.0), False),
+        ((0.95, 0.01), (0.95 - 0.02 * math.sqrt(21) + 0.0001, None), False),  # of one seed: √(1² + 20 · 1²)
+        ((0.95, 0.01), (0.95 - 0.02 * math.sqrt(21) - 0.0001, None), True),
+        ((0.95, 0.01), None, None),
+        (None, (0.95, None), None),
     ],
 )
 def test_below_is_by_more_than_two_standard_errors(published, ours, below):
-    assert Cell(published and Accuracy(*published), 20, ours).below is below
+    cell = Cell(published and Spread(*published), 20, ours and Spread(*ours), 1)
+    assert cell.below is below
+
+
+def test_every_run_of_a_table_answers_for_itself():
+    for run in plan_table(PUBLISHED):
+        other = run.experiment.model_copy(update={"seed": 7, "device": "cpu"})
+        assert answering(PUBLISHED, other).name == run.group
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "expected"),
+    [
+        ("hnet", ["scenario=class"], "split-mnist_hnet"),  # learned alike in all scenarios
+        ("hnet", ["recording.log_every=1", "threads=1"], "split-mnist_hnet"),
+        ("hnet-r", ["scenario=class"], "split-mnist_hnet-r_class"),
+        ("online-ewc", ["scenario=domain"], "split-mnist_online-ewc_domain"),
+    ],
+)
+def test_settings_without_influence_do_not_matter(method, settings, expected):
+    assert answering(PUBLISHED, load("split-mnist", settings, method)).name == expected
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "method"),
+    [
+        ("split-mnist", ["learner.beta=0.02"], "hnet"),
+        ("split-mnist", ["training.iterations=1999"], "hnet"),
+        ("split-mnist", ["scenario=domain"], "ewc"),
+        ("split-digits", [], "hnet"),
+    ],
+)
+def test_other_settings_answer_for_nothing(preset, settings, method):
+    assert answering(PUBLISHED, load(preset, settings, method)) is None
+
+
+def test_finished_runs_stand_in_their_cell_wherever_they_lie(tmp_path):
+    si = {"preset": "split-mnist", "method": "si"}
+    runs = [
+        write_run(tmp_path / f"r{seed}", f"seed={seed}", "scenario=task", **si, matrix=triangle(5, last=last))
+        for seed, last in enumerate((0.5, 0.6))
+    ]
+    runs.append(write_run(tmp_path / "going", "seed=2", "scenario=task", **si, learned=2))
+    groups, _ = group([read_run(path) for path in runs])
+    found = answers(PUBLISHED, groups)
+    assert set(found.found) == {("split-mnist", "task", "si")}
+    cell = found.cell("split-mnist", "task", "si")
+    assert cell.ours == pytest.approx(Spread(0.638, 0.04))
+    assert (cell.seeds, cell.below) == (2, True)

@@ -9,8 +9,8 @@ import pytest
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.many_runs import tune as module
 from hypermnesia.experiments.many_runs.tune import STUDY, TUNED, Search, search_space, tune
-from hypermnesia.experiments.settings.config import load
 from hypermnesia.settings import SearchRange
+from tests.runs import load
 
 SHORT = ["training.iterations=6", "tasks.num_tasks=2", "threads=1", "device=cpu"]
 
@@ -20,17 +20,17 @@ def search(directory, trials=3, *overrides, **options) -> Search:
 
 
 @pytest.mark.parametrize(
-    "preset, places",
+    "method, places",
     [
-        ("split-mnist", ["learner.beta", "training.learning_rate"]),
-        ("split-mnist-ewc", ["learner.strength", "training.learning_rate"]),
-        ("split-mnist-si", ["learner.strength", "learner.damping", "training.learning_rate"]),
-        ("split-mnist-replay", ["learner.replay.model.hypernetwork.beta", "training.learning_rate"]),
-        ("split-mnist-likelihood", ["learner.beta", "learner.likelihood.hypernetwork.beta", "training.learning_rate"]),
+        ("hnet", ["learner.beta", "training.learning_rate"]),
+        ("online-ewc", ["learner.strength", "training.learning_rate"]),
+        ("si", ["learner.strength", "learner.damping", "training.learning_rate"]),
+        ("hnet-r", ["learner.replay.model.hypernetwork.beta", "training.learning_rate"]),
+        ("hnet-likelihood", ["learner.beta", "learner.likelihood.hypernetwork.beta", "training.learning_rate"]),
     ],
 )
-def test_each_method_declares_what_is_searched(preset, places):
-    experiment = load(preset)
+def test_each_method_declares_what_is_searched(method, places):
+    experiment = load("split-mnist", [], method)
     assert list(search_space(experiment)) == places
     assert all(where.low < where.high for where in search_space(experiment).values())
 

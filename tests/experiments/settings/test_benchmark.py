@@ -1,5 +1,7 @@
 """Benchmarks: which experiment each method has, from presets and from files of one's own."""
 
+import pickle
+
 import pytest
 
 from hypermnesia.errors import ConfigurationError
@@ -41,6 +43,7 @@ def test_every_preset_and_method_is_an_experiment_and_survives_being_written_out
         assert experiment.name == (preset if method == default else f"{preset}-{method}")
         (tmp_path / "written.yaml").write_text(experiment.to_yaml())
         assert load_experiment(str(tmp_path / "written.yaml")) == experiment
+        assert pickle.loads(pickle.dumps(experiment)) == experiment
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
@@ -78,14 +81,13 @@ def test_an_unknown_method_has_its_message(changes):
 def test_a_method_that_is_no_name_has_its_message_too(file, method):
     with pytest.raises(ConfigurationError, match="There is no method '"):
         load_experiment("split-digits", {"learner.method": method})
-    with pytest.raises(ConfigurationError, match="mine.yaml: there is no method '"):
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml: there is no method '"):
         load_experiment(file(methods=None, learner={"method": method}))
 
 
 def test_a_section_learner_names_the_method_too():
-    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == load(
-        "split-mnist", ["learner.strength=3"], "si"
-    )
+    by_option = load("split-mnist", ["learner.strength=3"], "si")
+    assert load("split-mnist", ["learner={method: si, strength: 3}"]) == by_option
 
 
 OTHERWISE = {

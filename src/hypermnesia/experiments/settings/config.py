@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
 
+from hypermnesia.data import DATASETS
 from hypermnesia.experiments.settings import sources
 from hypermnesia.learners import METHODS, Method
-from hypermnesia.networks import ActivationName
+from hypermnesia.networks import NETWORKS, NetworkSettings
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.settings import Settings
 from hypermnesia.tasks.scenario import Scenario
@@ -35,12 +36,6 @@ WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
 """Settings under which the same is learned, so that with others a published experiment is still the published one."""
 APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
 """What two runs of the same settings may differ in."""
-
-
-class DataSettings(Settings):
-    """Where examples come from."""
-
-    name: Literal["digits", "mnist", "fashion-mnist"]
 
 
 class SplitTasks(Settings):
@@ -95,14 +90,6 @@ class PolynomialTasks(Settings):
     """Further examples to choose settings by."""
 
 
-class MLPSettings(Settings):
-    """The target network: a multilayer perceptron, see `hypermnesia.networks.mlp`."""
-
-    kind: Literal["mlp"]
-    hidden: tuple[Count, ...]
-    activation: ActivationName = "relu"
-
-
 class LearnerSettings(BaseModel):
     """Section `learner` of an experiment: the name of a method, and the settings of its learner."""
 
@@ -135,13 +122,30 @@ def _section(method: Method) -> type[LearnerSettings]:
     fields: Any = {"method": (Literal[method.name], ...)}
     make: Any = create_model  # whose declared types allow one base only
     made: type[LearnerSettings] = make(f"{name}Settings", __base__=bases, **fields)
+    globals()[made.__name__] = made  # where pickle looks for it when a search has several processes
     return made
 
 
+def _one_of(sections: Iterable[type[BaseModel]], discriminator: str) -> Any:
+    """The type of a section that may be any of these; its `discriminator` says which."""
+    union: Any = Union[tuple(sections)]  # noqa: UP007 - of as many as there are
+    return Annotated[union, Field(discriminator=discriminator)] if get_origin(union) is Union else union
+
+
 if TYPE_CHECKING:
+    DatasetName = str
+    Network = NetworkSettings
     Learner = LearnerSettings
 else:
-    Learner = Annotated[Union[tuple(_section(method) for method in METHODS.values())], Field(discriminator="method")]  # noqa: UP007
+    DatasetName = Literal[tuple(DATASETS)]
+    Network = _one_of(NETWORKS, "kind")
+    Learner = _one_of(map(_section, METHODS.values()), "method")
+
+
+class DataSettings(Settings):
+    """Where examples come from."""
+
+    name: DatasetName
 
 
 class EvaluationSettings(Settings):
@@ -176,7 +180,7 @@ class Experiment(Settings):
     data: DataSettings | None = None
     """Null for tasks that need none."""
     tasks: Annotated[SplitTasks | PermutedTasks | PolynomialTasks, Field(discriminator="kind")]
-    network: MLPSettings
+    network: Network
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
     learner: Learner

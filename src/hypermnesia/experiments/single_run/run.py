@@ -13,10 +13,9 @@ from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
-from hypermnesia.experiments.single_run.records import Records
+from hypermnesia.experiments.single_run.records import Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import RunState, Summary
-from hypermnesia.experiments.single_run.tensorboard import TensorBoard
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints
@@ -234,17 +233,8 @@ class _Run(Observer):
         if self.state.inferred is not None:
             self.directory.write_task_inference(self.state.inferred, self.state.tasks)
         state = self.state
-        self.directory.write_timing(
-            list(
-                zip(
-                    state.tasks,
-                    state.iterations,
-                    state.learning_seconds,
-                    state.evaluation_seconds,
-                    strict=False,
-                )
-            )
-        )
+        times = (state.iterations, state.learning_seconds, state.evaluation_seconds)
+        self.directory.write_timing(list(zip(state.tasks, *times, strict=False)))
 
     def _finish(self) -> Summary:
         self.learner.save(self.directory.learner)
