@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.timing import Sample, in_turns
+from benchmarks.timing import Sample, in_turns, repeated
 from hypermnesia.experiments.many_runs.base import base_of
 from hypermnesia.experiments.many_runs.compare import plan_comparison
 from hypermnesia.experiments.settings import sources
@@ -14,14 +14,12 @@ PRESET, SEEDS, RUNS = "split-mnist", 5, 85
 def planning_times(rounds: int, seconds: float) -> dict[str, Sample]:
     """Seconds for a plan of 85 runs, and for reading the preset's file; every time anew."""
 
-    def plan(number: int) -> None:
-        for _ in range(number):
-            sources.read_preset.cache_clear()
-            plan_comparison(base_of(PRESET), list(METHODS.values())[: RUNS // SEEDS], SEEDS)
+    def plan() -> None:
+        sources.read_preset.cache_clear()
+        plan_comparison(base_of(PRESET), list(METHODS.values())[: RUNS // SEEDS], SEEDS)
 
-    def read(number: int) -> None:
-        for _ in range(number):
-            sources.read_preset.cache_clear()
-            sources.read_settings(PRESET)
+    def read() -> None:
+        sources.read_preset.cache_clear()
+        sources.read_settings(PRESET)
 
-    return in_turns({"plan": plan, "read": read}, rounds=rounds, seconds=seconds)
+    return in_turns({"plan": repeated(plan), "read": repeated(read)}, rounds=rounds, seconds=seconds)

@@ -7,7 +7,7 @@ import itertools
 import torch
 
 from benchmarks.contenders import hypermnesia, trained_directly, with_breaks
-from benchmarks.timing import Sample, Steps, in_turns, waiting
+from benchmarks.timing import Sample, Steps, in_turns, repeated, waiting
 from benchmarks.workload import ENDLESS, Workload
 from hypermnesia.replay import ReplayClassifier
 from hypermnesia.replay.classifier import BATCHES_IN_A_BLOCK
@@ -45,14 +45,9 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
     # Made beforehand: the replay model's part has the making of batches in it, as the whole has, once.
     batches = itertools.cycle(list(itertools.islice(workload.batches(times=2), BATCHES_IN_A_BLOCK)))
     iterations = itertools.count()
-
-    def draw(number: int) -> None:
-        for iteration in itertools.islice(iterations, number):
-            of_classifier.prepare(iteration)
-
     parts = (
         trained_directly(workload.network(len(standard.outputs)), workload, batches),
         with_breaks(trainer.run),
-        draw,
+        repeated(lambda: of_classifier.prepare(next(iterations))),
     )
     return {"whole": hypermnesia(workload, past_tasks), **dict(zip(PARTS, parts, strict=True))}

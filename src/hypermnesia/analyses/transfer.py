@@ -207,13 +207,12 @@ def transfer_text(result: Transfer) -> Iterator[str]:
     counts = _numbers_of_examples(result)
     yield "accuracy on the next task (%): embedding alone / from scratch"
     yield f"{'tasks learned':>13}" + "".join(f"  {f'{count} examples':>15}" for count in counts)
-    found = {(each.learned, each.examples): each for each in result.results}
+    found = {
+        (each.learned, each.examples): f"{100 * each.adapted:.2f} / {100 * each.from_scratch:.2f}"
+        for each in result.results
+    }
     for learned in sorted({each.learned for each in result.results}):
-        yield f"{learned:>13}" + "".join(f"  {_pair(found[learned, count]):>15}" for count in counts)
-
-
-def _pair(found: LearnedFromFew) -> str:
-    return f"{100 * found.adapted:.2f} / {100 * found.from_scratch:.2f}"
+        yield f"{learned:>13}" + "".join(f"  {found[learned, count]:>15}" for count in counts)
 
 
 def _numbers_of_examples(result: Transfer) -> list[int]:

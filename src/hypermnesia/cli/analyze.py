@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,17 +17,20 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
+    carry_out,
     exit_with,
     made,
     positive_numbers,
     tell,
     words,
 )
-from hypermnesia.cli.processes import carry_out, end
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hypermnesia.analyses.analysis import Analysis, Option, Study
+    from hypermnesia.experiments.many_runs.processes import Outcome
 
 
 class _Analyses(TyperGroup):
@@ -126,15 +129,16 @@ def _of_study(study: Study) -> Callable[..., None]:
         base = base_of(preset, assignments(settings or []))
         planned = study.plan(base, **_values(study.options, options), seeds=seeds, data=data)
         directory = made(out or Path("runs") / f"{study.directory}-{base.name}")
-        console = Console()
         for reason in planned.left_out:
-            tell(console, f"left out: {reason}")
-        outcomes, received = carry_out(console, planned.runs, directory, jobs, data)
-        result = planned.collect(outcomes, directory)
-        sheet = study.sheet(result)
-        print_sheet(console, sheet)
-        tell(console, f"written to {', '.join(map(str, write_sheet(directory, sheet, study.chart(result))))}")
-        end(outcomes, received)
+            tell(Console(), f"left out: {reason}")
+
+        def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
+            result = planned.collect(outcomes, directory)
+            sheet = study.sheet(result)
+            print_sheet(console, sheet)
+            return write_sheet(directory, sheet, study.chart(result))
+
+        carry_out(planned.runs, directory, jobs, data, show)
 
     return _with(command, parameters)
 

@@ -31,17 +31,8 @@ def comparison(groups: Sequence[Group]) -> Section | None:
 
 def _table(groups: Sequence[Group]) -> Table:
     metrics = [group.metric for group in groups]
-    head = [
-        *(
-            "runs",
-            labels(metrics),
-            difference("forgetting", metrics),
-            "compression",
-            "memory kept",
-            "time per step (ms)",
-        ),
-        *("time of a run", "seeds"),
-    ]
+    head = ["runs", labels(metrics), difference("forgetting", metrics), "compression", "memory kept"]
+    head += ["time per step (ms)", "time of a run", "seeds"]
     ranked = sorted(groups, key=lambda group: -group.metric.sign * group.average.mean if group.average else 0)
     rows = [
         [

@@ -14,7 +14,7 @@ _NAMED = 8
 
 def summary(groups: Sequence[Group]) -> Section | None:
     """Section with the main figures of the group that is chosen."""
-    return of_each("Summary", [(group, _blocks(group)) for group in groups])
+    return of_each("Summary", groups, _blocks)
 
 
 def _blocks(group: Group) -> list[Block]:
