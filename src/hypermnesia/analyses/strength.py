@@ -257,8 +257,7 @@ STUDY = Study(
     directory="strength",
     options=(
         Option(
-            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"),
-            "Strengths of the output regularizer.",
+            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"), "Strengths of the output regularizer."
         ),
         Option(
             *("lambdas", "positive numbers", "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10", "N,N"),

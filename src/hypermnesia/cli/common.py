@@ -31,8 +31,7 @@ Settings = Annotated[
 ]
 
 Method = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Method to learn by. [default: the preset's first, mostly hnet]"),
+    str | None, typer.Option(metavar="NAME", help="Method to learn by. [default: the preset's first, mostly hnet]")
 ]
 Preset = Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="A benchmark, as split-digits.")]
 Changes = Annotated[

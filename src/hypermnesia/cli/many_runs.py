@@ -78,8 +78,7 @@ def compare(
     preset: Preset,
     settings: Changes = None,
     methods: Annotated[
-        str,
-        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]")
     ] = "",
     seeds: NumSeeds = 1,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,

@@ -161,10 +161,7 @@ MNIST = IdxDataset(
     "mnist",
     **_by_field(dataclasses.replace(f, content_sha256=d) for f, d in zip(_FILES, _MNIST_CONTENTS, strict=True)),
     class_names=tuple(str(digit) for digit in range(10)),
-    mirrors=(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
+    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
 )
 """Handwritten digits: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to
 document recognition*, 1998. Every file, local or downloaded, is checked by the SHA-256 of its content."""

@@ -40,11 +40,7 @@ class Observer:
 
 
 def learn_sequence(
-    learner: ContinualLearner,
-    tasks: Sequence[Task],
-    *,
-    scenario: Scenario | None = None,
-    progress: bool = True,
+    learner: ContinualLearner, tasks: Sequence[Task], *, scenario: Scenario | None = None, progress: bool = True
 ) -> Float64[np.ndarray, "tasks tasks"]:
     """Learn tasks one after another, and measure after each how well all so far are answered.
 

@@ -197,10 +197,7 @@ class ContinualLearner(ABC):
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
     def learn(
-        self,
-        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Any, Any],
-        *,
-        monitor: Monitor | None = None,
+        self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Any, Any], *, monitor: Monitor | None = None
     ) -> None:
         """Learn one more task, and keep the old ones.
 

@@ -103,10 +103,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         return super().scenarios if self.problem is CLASSIFICATION else ("task",)
 
     def adapt(
-        self,
-        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor],
-        *,
-        monitor: Monitor | None = None,
+        self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor], *, monitor: Monitor | None = None
     ) -> None:
         """Learn a task with nothing but its embedding: old tasks stay as they are, bit for bit.
 

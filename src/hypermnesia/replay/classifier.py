@@ -13,12 +13,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.self_replaying import SelfReplayingVAE
-from hypermnesia.replay.settings import (
-    GANSettings,
-    ReplaySettings,
-    SelfReplayingVAESettings,
-    VAESettings,
-)
+from hypermnesia.replay.settings import GANSettings, ReplaySettings, SelfReplayingVAESettings, VAESettings
 from hypermnesia.replay.vae import VAE
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective, likeliest_outputs
@@ -87,11 +82,7 @@ class ReplayClassifier(Parts):
             label = self._hard_targets if temperature is None else SoftTargets(self.standard, temperature)
             stream = ReplayStream(self._model.made, self._training.batch_size, label, seeds)
         of_network = StandardObjective(
-            self.standard,
-            self._training,
-            past=stream,
-            weight=self._settings.weight,
-            temperature=temperature or 1.0,
+            self.standard, self._training, past=stream, weight=self._settings.weight, temperature=temperature or 1.0
         )
         return of_network, self._model.made.objective()
 

@@ -210,11 +210,7 @@ def _watch(search: Search, study: optuna.Study, workers: Sequence[BaseProcess], 
 
 
 def _work(
-    search: Search,
-    tasks: Sequence[Task],
-    jobs: int,
-    worker: int,
-    told: Callable[[Trial], None] = lambda trial: None,
+    search: Search, tasks: Sequence[Task], jobs: int, worker: int, told: Callable[[Trial], None] = lambda trial: None
 ) -> None:
     import optuna
 

@@ -217,8 +217,7 @@ class _Run(Observer):
         self.tensorboard.flush()
         position = self.records.sync()
         self.checkpoints.save(
-            self.step,
-            {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position},
+            self.step, {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
         )
         self.saved = time.perf_counter()
 

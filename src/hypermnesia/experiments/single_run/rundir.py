@@ -222,8 +222,7 @@ class RunDirectory:
         """
         cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
         _write_csv(
-            self.matrix(metric),
-            [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
+            self.matrix(metric), [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))]
         )
 
     def write_task_inference(self, counts: Sequence[Sequence[int]], tasks: Sequence[str]) -> None:
