@@ -87,7 +87,7 @@ class CompressionStudy:
     left_out: tuple[str, ...] = ()
 
     def ratio(self, weights: float) -> float:
-        """So many weights per weight of the target network."""
+        """Hypernetwork weights per weight of the target network."""
         return weights / self.target_weights
 
 

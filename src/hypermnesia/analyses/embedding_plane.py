@@ -25,7 +25,7 @@ from hypermnesia.seeds import Seeds
 
 NAME = "embedding-plane"
 TOLERANCE = 0.01
-"""How far below the accuracy at its embedding a task still counts as remembered."""
+"""Largest loss of accuracy, against that at its embedding, with which a task counts as remembered."""
 _MOST_TASKS = 12
 _SIDE = 190
 _OVERLAP = 0.15  # of a cell with the next: without it, white hairlines show between them

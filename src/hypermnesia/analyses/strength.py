@@ -70,7 +70,7 @@ class StrengthCurve:
     """Results of a regularizer by strength.
 
     Args:
-        regularizer: Which.
+        regularizer: Name of the regularizer.
         own: Strength that the benchmark has for the method; None if it has none.
         found: Results by strength, from the smallest.
     """

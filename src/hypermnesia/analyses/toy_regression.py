@@ -66,7 +66,7 @@ class Remembered:
     """Functions as a method remembers them after the last one.
 
     Attributes:
-        method: Which.
+        method: Name of the method.
         scenario: `task` where it is told which function is asked.
         runs: Its finished runs.
         curves: What it answers, of the first finished seed; empty if there is none.
@@ -128,7 +128,7 @@ def plan(base: Base, seeds: int = 1, data: Path | None = None) -> PlannedStudy:
 
 
 def _collect(base: Base, outcomes: Sequence[Outcome], seeds: int) -> ToyRegression:
-    """What the runs found; those that did not finish are passed over."""
+    """Results of the runs; those that did not finish are passed over."""
     assert isinstance(base.experiment.tasks, PolynomialTasks)
     functions = [Polynomial(**function.model_dump()) for function in base.experiment.tasks.functions]
     points = [torch.linspace(function.low, function.high, _POINTS)[:, None] for function in functions]

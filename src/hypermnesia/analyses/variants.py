@@ -1,4 +1,4 @@
-"""What studies of many runs share: accuracies of variants of an experiment, and how they are told and drawn."""
+"""Shared parts of studies of many runs: accuracies of variants of an experiment, and how they are told and drawn."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:
 
 
 def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What an analysis takes for what was typed."""
+    """Arguments of an analysis made from what was typed."""
     values: dict[str, Any] = {}
     for option in options:
         typed, name = given[option.name], f"--{option.name}"

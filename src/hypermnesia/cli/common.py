@@ -1,4 +1,4 @@
-"""What commands share: options, and how they print and end."""
+"""Shared parts of commands: options, and how they print and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a learner answers, task by task, and what a matrix of that says."""
+"""Evaluation of learners: the matrix of accuracies task by task, and the metrics read from it."""
 
 from hypermnesia.evaluation.metrics import (
     average_accuracy,

@@ -1,4 +1,4 @@
-"""What every continual learner can do, whatever its method."""
+"""Base classes of continual learners: what they can do whatever their method."""
 
 from __future__ import annotations
 

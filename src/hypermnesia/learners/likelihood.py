@@ -37,11 +37,11 @@ class LikelihoodSettings(Settings):
     decoder_hidden: tuple[Size, ...] = (250, 350)
     """Widths of the decoder's hidden layers."""
     activation: ActivationName = "relu"
-    """Of encoder and decoder."""
+    """Activation function of encoder and decoder."""
     distribution: Distribution = "bernoulli"
-    """Of inputs given their reconstruction: `bernoulli` for numbers from 0 to 1, such as images; `normal` for any."""
+    """Distribution of inputs given their reconstruction: `bernoulli` for numbers in [0, 1]; `normal` for any."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
-    """What generates encoder and decoder, and how it is kept from forgetting."""
+    """Hypernetwork of encoder and decoder, and the regularizer that keeps it from forgetting."""
 
 
 class LikelihoodLearnerSettings(HypernetworkSettings):
@@ -124,7 +124,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         return self._answer(inputs, bounds.argmin(0), posterior.amax(0))
 
     def _bounds(self, inputs: Tensor) -> Tensor:
-        """How unlikely each input is under each task, `[tasks, inputs]`."""
+        """Negative log-likelihood of each input under each task, `[tasks, inputs]`."""
         autoencoder = self._autoencoder.made
         bounds = []
         with autoencoder.for_use():

@@ -20,7 +20,7 @@ from hypermnesia.training.settings import TrainingSettings
 
 
 class SISettings(Settings):
-    """How strongly weights are held.
+    """Settings of synaptic intelligence: how strongly weights are held.
 
     Example:
         >>> SISettings(strength=5).damping

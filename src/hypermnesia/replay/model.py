@@ -1,4 +1,4 @@
-"""What imitates the inputs of past tasks."""
+"""Generative models that imitate the inputs of past tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ReplayModel(Part):
     """Makes inputs of past tasks out of noise, and learns to do so for one more task after another.
 
     Attributes:
-        input_shape: Of one input; its numbers are taken to lie in [0, 1].
+        input_shape: Shape of one input; its numbers are taken to lie in [0, 1].
         tells_tasks_apart: Whether inputs of the task asked for come, or of any past task.
     """
 
@@ -32,7 +32,7 @@ class ReplayModel(Part):
 
     @abstractmethod
     def objective(self) -> Objective:
-        """What to optimize for the task that was begun."""
+        """Objective of the task that was begun."""
 
     @abstractmethod
     def latents(self, number: int, generator: torch.Generator) -> Float[Tensor, "number latent"]:

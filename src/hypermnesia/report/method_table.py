@@ -50,7 +50,7 @@ def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | N
 
 
 def _figures(comparison: MethodComparison, method: Method, group: Group) -> dict[str, str | float | None]:
-    """What the CSV file has of a method."""
+    """Row of the CSV file for a method."""
     base, metric = comparison.base, comparison.metric
     return {
         "method": method.name,

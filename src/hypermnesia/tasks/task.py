@@ -14,7 +14,7 @@ from hypermnesia.tasks.arrays import ArrayLike
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
 
 Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
-"""What examples can be made of: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
+"""Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
 of (input, label) pairs; or a data loader of one."""
 
 

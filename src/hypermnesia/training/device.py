@@ -1,4 +1,4 @@
-"""Where to compute, in which precision, and with which memory."""
+"""Device, precision and memory of computations."""
 
 from __future__ import annotations
 

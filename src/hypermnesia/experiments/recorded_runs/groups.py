@@ -91,7 +91,7 @@ class Group:
 
     @property
     def forgetting(self) -> Spread | None:
-        """How far tasks have fallen from their best; None for a single task, too."""
+        """Forgetting: how far tasks have fallen from their best; None for a single task, too."""
         return self._over_seeds(forgetting, signed=True, last_row=True)
 
     @property
@@ -122,13 +122,13 @@ class Group:
 
     @property
     def inferred(self) -> Int[np.ndarray, "tasks tasks"] | None:
-        """Of each task's test inputs (row), how many were taken for which task, all seeds together."""
+        """Number of each task's test inputs (row) inferred to be of each task (column), summed over seeds."""
         counts = [run.inferred for run in self.counted if run.inferred is not None]
         return sum(counts[1:], start=counts[0]) if counts and len({each.shape for each in counts}) == 1 else None
 
     @property
     def task_inference_accuracy(self) -> float | None:
-        """How often the right task was inferred."""
+        """Accuracy of task inference."""
         counts = self.inferred
         return None if counts is None or (counts.sum(1) == 0).any() else task_inference_accuracy(counts)
 

@@ -99,7 +99,7 @@ def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> C
     Args:
         experiment: Its network, learner, seed and device are used.
         tasks: As it has learned.
-        path: Of learner.safetensors.
+        path: The file learner.safetensors of a run.
 
     Raises:
         CheckpointError: It is missing, damaged, or of another experiment.

@@ -1,4 +1,4 @@
-"""What an experiment is: its settings, their types and limits."""
+"""Settings of an experiment, their types and limits."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_
 
 
 WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
-"""Settings under which the same is learned, so that with others a published experiment is still the published one."""
+"""Settings that do not affect what is learned: a published experiment with others is still the published one."""
 APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
-"""What two runs of the same settings may differ in."""
+"""Settings in which two runs count as the same may differ."""
 
 
 class SplitTasks(Settings):
@@ -64,11 +64,11 @@ class PolynomialSettings(Settings):
     """A polynomial on an interval; see `hypermnesia.tasks.Polynomial`."""
 
     coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
-    """Of x⁰, x¹, x², …"""
+    """Coefficients of x⁰, x¹, x², …"""
     low: float
-    """Where the interval begins."""
+    """Lower end of the interval."""
     high: float
-    """Where it ends."""
+    """Upper end of the interval."""
 
     @model_validator(mode="after")
     def _check_interval(self) -> PolynomialSettings:
@@ -143,13 +143,13 @@ else:
 
 
 class DataSettings(Settings):
-    """Where examples come from."""
+    """Source of the examples."""
 
     name: DatasetName
 
 
 class EvaluationSettings(Settings):
-    """Which test accuracies are measured."""
+    """Settings of the evaluation: which test accuracies are measured."""
 
     tasks: Literal["all", "diagonal-and-last-row"] = "all"
     """After each task, all tasks so far; or only the newest one, and all after the last. For T tasks that is
@@ -160,7 +160,7 @@ class EvaluationSettings(Settings):
 
 
 class RecordingSettings(Settings):
-    """How often a run writes something down, and what it keeps."""
+    """Settings of recording: how often a run writes something down, and what it keeps."""
 
     log_every: Count = 100
     """Iterations between two records of loss and accuracy in metrics.jsonl."""
@@ -191,12 +191,12 @@ class Experiment(Settings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, mps, cuda or cuda:N; auto is the fastest one at hand."""
     threads: Count | None = None
-    """Of the CPU; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
+    """CPU threads; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 
     @property
     def problem(self) -> Problem:
-        """What the tasks ask."""
+        """Problem type of the tasks."""
         return REGRESSION if isinstance(self.tasks, PolynomialTasks) else CLASSIFICATION
 
     @model_validator(mode="after")

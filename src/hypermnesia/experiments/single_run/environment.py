@@ -1,4 +1,4 @@
-"""What a run runs on: threads, versions and device."""
+"""Environment of a run: threads, versions and device."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class RunDirectory:
         self.lock = path / ".lock"
 
     def learner_after(self, tasks: int) -> Path:
-        """Where the learner is kept as it was after so many tasks."""
+        """File of the learner as it was after `tasks` tasks."""
         return self.learners / f"task-{tasks:03d}.safetensors"
 
     def is_run(self) -> bool:
@@ -218,7 +218,7 @@ class RunDirectory:
         Args:
             matrix: Test accuracies in [0, 1], or errors, `[learned, tasks]`; NaN (not measured) becomes an empty cell.
             tasks: The tasks' names.
-            metric: Which of them.
+            metric: Name of the metric.
         """
         cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
         _write_csv(
@@ -235,7 +235,7 @@ class RunDirectory:
         write_state(self.replay, {"early": list(early), "late": list(late)})
 
     def read_replay(self) -> tuple[list[Tensor], list[Tensor]] | None:
-        """What :meth:`write_replay` wrote: early and late inputs of each task; None if the learner replays none."""
+        """Read what :meth:`write_replay` wrote: early and late inputs of each task; None without replay."""
         if not self.replay.exists():
             return None
         saved = read_state(self.replay)
@@ -247,7 +247,7 @@ class RunDirectory:
         _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
 
     def matrix(self, metric: Metric) -> Path:
-        """What :meth:`write_matrix` writes."""
+        """Read what :meth:`write_matrix` wrote."""
         return self.path / f"{metric.name}.csv"
 
     def matrix_picture(self, metric: Metric) -> Path:

@@ -36,8 +36,8 @@ class RunState:
         averages: Average accuracy (or error) after the last task, by scenario.
         memory_bytes: What the learner kept after each finished task.
         iterations: Optimizer steps of each finished task.
-        learning_seconds: Of each task; the last entry may be that of a task still being learned.
-        evaluation_seconds: Of each finished task.
+        learning_seconds: Time that each task took to learn; the last entry may be that of a task still being learned.
+        evaluation_seconds: Time that the evaluation after each finished task took.
     """
 
     tasks: list[str]
@@ -93,7 +93,7 @@ class Summary:
 
     @property
     def task_inference_accuracy(self) -> float | None:
-        """How often the task was inferred correctly, averaged over tasks; None where none is inferred."""
+        """Accuracy of task inference, averaged over tasks; None if none is inferred."""
         return None if self.state.inferred is None else task_inference_accuracy(np.array(self.state.inferred))
 
     @property

@@ -39,7 +39,7 @@ SECTIONS: tuple[Callable[[Sequence[Group]], Section | None], ...] = (
     runs,
     environment,
 )
-"""What makes each section, in the order of the page. A new one is a function in `sections/` and a line here."""
+"""Makers of the sections, in the order of the page; a new one is a function in `sections/` and a line here."""
 
 # The colors stand in page.css, once for light and once for dark; charts follow without being drawn again.
 PAGE_STYLE = style(

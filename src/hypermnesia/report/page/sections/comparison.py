@@ -56,7 +56,7 @@ def _seeds(group: Group) -> str:
 
 
 def _rankings(groups: Sequence[Group]) -> list[Block]:
-    """Of finished runs: on fewer tasks it is easier to be good."""
+    """Finished runs only, since it is easier to be good on fewer tasks."""
     groups = [group for group in groups if group.finished]
     if not groups:
         return []

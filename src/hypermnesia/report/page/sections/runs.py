@@ -81,7 +81,7 @@ def _versions(group: Group) -> list[Block]:
 
 
 def _version_table(environments: Sequence[Mapping[str, Any]]) -> Table:
-    """What is known, with a column for each time the run was started or resumed."""
+    """Table of what is known, with a column for each time the run was started or resumed."""
     keys = list(dict.fromkeys(key for entry in environments for key in entry))
     rows = [[key.replace("_", " "), *(_value(entry.get(key)) for entry in environments)] for key in keys]
     columns = ["value"] if len(environments) == 1 else [f"start {number + 1}" for number in range(len(environments))]
