@@ -149,13 +149,9 @@ def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]
     def called(**given: Any) -> None:
         command(**given)
 
+    keyword, no_default = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     signature = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if default is ... else default,
-            annotation=annotation,
-        )
+        inspect.Parameter(name, keyword, default=no_default if default is ... else default, annotation=annotation)
         for name, (annotation, default) in parameters.items()
     ]
     called.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
@@ -164,13 +160,9 @@ def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]
 
 
 def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:
-    return {
-        option.name: (
-            Annotated[type(option.default), typer.Option(metavar=option.metavar, help=option.help)],
-            option.default,
-        )
-        for option in options
-    }
+    """Parameters of a command, one for each option: its type and its default."""
+    declared = [(each, typer.Option(metavar=each.metavar, help=each.help)) for each in options]
+    return {each.name: (Annotated[type(each.default), option], each.default) for each, option in declared}
 
 
 def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
