@@ -173,7 +173,7 @@ def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
     drawn = curves(points, looks, x, y, {"asked:N": "ratio asked for", "x:Q": "measured", "weights:N": "weights"})
     title = altair.TitleParams(title_of(study.base, study.seeds), subtitle=_subtitle(study))
     ratios = [each["x"] for each in points]
-    layers = [*mark_across(1, "one target network"), drawn] if min(ratios) <= 1 <= max(ratios) else [drawn]
+    layers = [*mark_across(1.0, "one target network"), drawn] if min(ratios) <= 1 <= max(ratios) else [drawn]
     return altair.LayerChart(layer=layers, width=520, height=300, title=title)
 
 

@@ -224,9 +224,7 @@ def _marks(result: AccuracyOverPlane, task: TaskOnPlane) -> tuple[altair.Chart, 
     ]
     places.sort(key=lambda place: bool(place["own"]))  # on top of the others
     base = altair.Chart(altair.InlineData(places)).encode(
-        x="x:Q",
-        y="y:Q",
-        tooltip=[altair.Tooltip("number:N", title="embedding of task")],
+        x="x:Q", y="y:Q", tooltip=[altair.Tooltip("number:N", title="embedding of task")]
     )
     fill = altair.condition("datum.own", altair.value(COLORS[1]), altair.value("white"))
     radius = altair.condition("datum.own", altair.value(230), altair.value(130))

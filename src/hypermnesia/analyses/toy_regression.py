@@ -225,12 +225,7 @@ def _panel(each: Remembered, result: ToyRegression) -> altair.LayerChart:
                 axis=altair.Axis(tickCount=5),
             ),
             detail="function:N",
-            color=altair.Color(
-                "series:N",
-                title=None,
-                scale=_looks("#888888", COLORS[0]),
-                legend=legend,
-            ),
+            color=altair.Color("series:N", title=None, scale=_looks("#888888", COLORS[0]), legend=legend),
             strokeDash=altair.StrokeDash("series:N", title=None, scale=_looks([5, 3], [1, 0])),
             strokeWidth=altair.StrokeWidth("series:N", title=None, scale=_looks(3, 2)),
             tooltip=[

@@ -168,12 +168,7 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
             axis=altair.Axis(tickMinStep=1, format="d", labelFlush=False, grid=False),
         ),
         y=altair.Y("accuracy:Q", title="test accuracy on the next task (%)", scale=altair.Scale(zero=False)),
-        color=altair.Color(
-            "examples:N",
-            title="training examples",
-            sort=names,
-            scale=altair.Scale(domain=names),
-        ),
+        color=altair.Color("examples:N", title="training examples", sort=names, scale=altair.Scale(domain=names)),
         strokeDash=altair.StrokeDash(
             "how:N",
             title="what is learned",

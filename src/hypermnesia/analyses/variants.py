@@ -78,11 +78,7 @@ def mark_across(x: float, text: str) -> tuple[altair.Chart, altair.Chart]:
 
 
 def curves(
-    points: Sequence[Point],
-    looks: Mapping[str, Mapping[str, Any]],
-    x: altair.X,
-    y: altair.Y,
-    told: Mapping[str, str],
+    points: Sequence[Point], looks: Mapping[str, Mapping[str, Any]], x: altair.X, y: altair.Y, told: Mapping[str, str]
 ) -> altair.LayerChart:
     """Chart with a line for each series, a mark for each point, and one standard error to either side.
 
