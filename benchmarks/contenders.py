@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 
 import torch
@@ -109,8 +110,14 @@ def with_breaks(learn: Callable[[Monitor], object]) -> Steps:
     """Steps of a learner, which are interrupted after each block and go on from there."""
 
     def steps(number: int) -> None:
+        taken = itertools.count(1)
+
+        def stop(progress: Progress) -> None:
+            if next(taken) == number:
+                raise _EnoughError
+
         with contextlib.suppress(_EnoughError):
-            learn(_StopAfter(number))
+            learn(stop)
 
     return steps
 
@@ -131,13 +138,3 @@ CONTENDERS: dict[str, Callable[[Workload, int], Steps]] = {
 
 class _EnoughError(Exception):
     """Raised to leave a task for a while; learning it again goes on."""
-
-
-class _StopAfter:
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    def __call__(self, progress: Progress) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise _EnoughError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair
@@ -26,48 +25,28 @@ _MOST_POINTS = 20
 _APART = 0.36
 
 
-@dataclasses.dataclass(frozen=True)
-class Curves:
-    """Accuracy in [0, 1], or error, of one method or group of runs after each task; NaN = not measured.
-
-    Args:
-        label: Name in the legend.
-        first_task: Accuracy on the first task.
-        average: Average accuracy over all tasks so far.
-    """
-
-    label: str
-    first_task: Float64[np.ndarray, "seeds tasks"]
-    average: Float64[np.ndarray, "seeds tasks"]
+def first_task_chart(groups: Mapping[str, Group], metric: Metric) -> altair.LayerChart:
+    """Chart of the accuracy on the first task after each task, a line for each group of runs, by its name."""
+    return _chart(groups, [group.first_task for group in groups.values()], metric)
 
 
-def curves_of(label: str, group: Group) -> Curves:
-    """Curves of a group of runs."""
-    return Curves(label, group.first_task, group.average_so_far)
-
-
-def first_task_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
-    """Chart of the accuracy on the first task after each task, a line for each of the curves."""
-    return _chart(curves, [each.first_task for each in curves], metric)
-
-
-def average_chart(curves: Sequence[Curves], metric: Metric) -> altair.LayerChart:
-    """Chart of the average accuracy over all tasks so far, a line for each of the curves."""
-    return _chart(curves, [each.average for each in curves], metric)
+def average_chart(groups: Mapping[str, Group], metric: Metric) -> altair.LayerChart:
+    """Chart of the average accuracy over all tasks so far, a line for each group of runs, by its name."""
+    return _chart(groups, [group.average_so_far for group in groups.values()], metric)
 
 
 def _chart(
-    curves: Sequence[Curves], values: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
+    groups: Mapping[str, Group], values: Sequence[Float64[np.ndarray, "_seeds _tasks"]], metric: Metric
 ) -> altair.LayerChart:
-    labels = [each.label for each in curves]
+    labels = list(groups)
     tasks = max(each_values.shape[1] for each_values in values)
     rows = [
         row
         for place, label, each_values in zip(np.linspace(0, 1, len(labels)), labels, values, strict=True)
         for row in _rows(label, each_values, place, metric)
     ]
-    ranked = sorted(curves, key=lambda each: -metric.sign * np.nan_to_num(each.average[:, -1]).mean())
-    legend = altair.Legend(values=[each.label for each in ranked], symbolSize=90, symbolOpacity=1)
+    ranked = sorted(labels, key=lambda label: -metric.sign * np.nan_to_num(groups[label].average_so_far[:, -1]).mean())
+    legend = altair.Legend(values=ranked, symbolSize=90, symbolOpacity=1)
     colors = altair.Scale(domain=labels)
     lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
     shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])

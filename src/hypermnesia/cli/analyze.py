@@ -145,18 +145,14 @@ def _of_study(study: Study) -> Callable[..., None]:
 
 def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]]) -> Callable[..., None]:
     """The function as typer sees it: with these parameters, each a type and a default (`...`: there is none)."""
-
-    def called(**given: Any) -> None:
-        command(**given)
-
     keyword, no_default = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     signature = [
         inspect.Parameter(name, keyword, default=no_default if default is ... else default, annotation=annotation)
         for name, (annotation, default) in parameters.items()
     ]
-    called.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
-    called.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
-    return called
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    command.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
+    return command
 
 
 def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:

@@ -35,9 +35,8 @@ def failures(outcomes: Sequence[Outcome]) -> str:
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if not failed:
         return ""
-    reasons = [textwrap.indent(f"{outcome.message}\n", "  ") for outcome in failed]
-    head = f"{len(failed)} of {len(outcomes)} runs failed; the table holds the others.\n"
-    return head + "".join(f"{outcome.run.name}:\n{reason}" for outcome, reason in zip(failed, reasons, strict=True))
+    reasons = [f"{outcome.run.name}:\n{textwrap.indent(outcome.message, '  ')}\n" for outcome in failed]
+    return "".join([f"{len(failed)} of {len(outcomes)} runs failed; the table holds the others.\n", *reasons])
 
 
 def trial_line(trial: Trial, metric: Metric) -> str:

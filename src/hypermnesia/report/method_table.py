@@ -6,7 +6,7 @@ import altair
 
 from hypermnesia.analyses.sheet import Sheet, figures_of
 from hypermnesia.analyses.variants import changes_of, seeds_of, title_of
-from hypermnesia.charts.method_curves import average_chart, curves_of, first_task_chart
+from hypermnesia.charts.method_curves import average_chart, first_task_chart
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.compare import MethodComparison
 from hypermnesia.experiments.recorded_runs.groups import Group
@@ -40,7 +40,7 @@ def method_curves_chart(comparison: MethodComparison) -> altair.HConcatChart | N
     Args:
         comparison: Comparison of any number of methods; those without a finished run are left out.
     """
-    curves = [curves_of(method.label, group) for method, group in comparison.found.items() if group.runs]
+    curves = {method.label: group for method, group in comparison.found.items() if group.runs}
     if not curves:
         return None
     title = title_of(comparison.base, comparison.seeds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from hypermnesia.report.page.section import Figure, Section, of_each
 def analyses(groups: Sequence[Group]) -> Section:
     """Section with a figure for each analysis of each run, and a problem for each file that is damaged or unknown."""
     problems: list[str] = []
-    section = of_each("Analyses", groups, lambda group: list(_figures(group, problems)))
-    section = section or Section("Analyses", [])
-    return dataclasses.replace(section, problems=problems)
+    found = of_each("Analyses", groups, lambda group: list(_figures(group, problems)))
+    return Section("Analyses", found.blocks if found else [], problems)
 
 
 def _figures(group: Group, problems: list[str]) -> Iterator[Figure]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import altair
 
 from hypermnesia.charts.chart import in_units
-from hypermnesia.charts.method_curves import average_chart, curves_of, first_task_chart
+from hypermnesia.charts.method_curves import average_chart, first_task_chart
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs import published as tables
 from hypermnesia.experiments.many_runs.published import PublishedTable
@@ -92,7 +92,7 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
     if not known:
         return []
     metric = known[0].metric
-    curves = [curves_of(group.label, group) for group in known if group.metric is metric][:_MOST_CURVES]
+    curves = {group.label: group for group in [each for each in known if each.metric is metric][:_MOST_CURVES]}
     note = f"The first {_MOST_CURVES} of {len(groups)}." if len(groups) > _MOST_CURVES else ""
     told = f"{metric.label} after each task, a line for each group of runs"
     first, average = first_task_chart(curves, metric), average_chart(curves, metric)
