@@ -298,7 +298,9 @@ def _size(study: CompressionStudy, found: Group) -> tuple[str, str]:
 
 def _figures(study: CompressionStudy, found: SizedFound) -> dict[str, str | float | None]:
     ours, standard = found.hypernetwork, found.standard or Group("")
-    weights, of_standard = (group.figure("num_weights") for group in (ours, standard))
+    # Seeds do not differ in it.
+    figures = (group.figure("num_weights") for group in (ours, standard))
+    weights, of_standard = (None if figure is None else int(figure) for figure in figures)
     return {
         "ratio_asked": found.size.ratio,
         "ratio": study.ratio(weights) if weights else None,
