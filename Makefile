@@ -45,7 +45,7 @@ format: $(INSTALLED) ## Put the sources into the project's format and mend what 
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## Speed and memory beside the plain network and hypnettorch; BENCH="--quick --device cuda" goes to it
+bench: $(INSTALLED) ## Speed and memory beside the standard network and hypnettorch; BENCH="--quick --device cuda" goes to it
 	$(BIN)/python -m benchmarks $(BENCH)
 
 clean: ## Remove the environment and everything made, but no run directory

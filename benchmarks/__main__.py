@@ -18,6 +18,7 @@ from rich.table import Table
 from benchmarks.contenders import CONTENDERS, hypnettorch_memory
 from benchmarks.inference import inference_times
 from benchmarks.memory import peak
+from benchmarks.planning import planning_times
 from benchmarks.replay import replay_step_times
 from benchmarks.report import (
     PRESETS,
@@ -25,6 +26,7 @@ from benchmarks.report import (
     aims_table,
     inference_table,
     memory_table,
+    planning_table,
     replay_table,
     startup_table,
     step_time_table,
@@ -33,7 +35,7 @@ from benchmarks.startup import startup
 from benchmarks.timing import Sample, Steps, in_turns, waiting
 from benchmarks.workload import Workload
 from hypermnesia.training import resolve_device
-from hypermnesia.training.allocator import keep_freed_memory
+from hypermnesia.training.device import keep_freed_memory
 
 
 def step_times(
@@ -104,11 +106,6 @@ def _steps(options: argparse.Namespace, results: Results) -> Iterator[Table]:
         yield step_time_table(preset, samples)
 
 
-def _replay(options: argparse.Namespace, results: Results) -> Iterator[Table]:
-    results.replay.update(replay_step_times(options.device, options.rounds, options.seconds))
-    yield replay_table(results.replay)
-
-
 def _inference(options: argparse.Namespace, results: Results) -> Iterator[Table]:
     for num_tasks, images in options.inferred:
         samples = inference_times(num_tasks, images, options.device, options.rounds, options.seconds)
@@ -116,22 +113,25 @@ def _inference(options: argparse.Namespace, results: Results) -> Iterator[Table]
     yield inference_table(results.inference)
 
 
-def _memory(options: argparse.Namespace, results: Results) -> Iterator[Table]:
-    results.peak_memory.update(peak_memory(options.device, options.rounds, options.most))
-    yield memory_table(results.peak_memory)
+def _once(
+    kind: str, measure: Callable[[argparse.Namespace], dict[str, Sample]], table: Callable[[dict[str, Sample]], Table]
+) -> Callable[[argparse.Namespace, Results], Iterator[Table]]:
+    """Measurement of one kind, which is a field of the results, with its table."""
 
+    def measured(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+        getattr(results, kind).update(measure(options))
+        yield table(getattr(results, kind))
 
-def _startup(options: argparse.Namespace, results: Results) -> Iterator[Table]:
-    results.startup.update(startup(options.rounds))
-    yield startup_table(results.startup)
+    return measured
 
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Results], Iterator[Table]]] = {
     "steps": _steps,
-    "replay": _replay,
+    "replay": _once("replay", lambda o: replay_step_times(o.device, o.rounds, o.seconds), replay_table),
     "inference": _inference,
-    "memory": _memory,
-    "startup": _startup,
+    "memory": _once("peak_memory", lambda o: peak_memory(o.device, o.rounds, o.most), memory_table),
+    "startup": _once("startup", lambda o: startup(o.rounds), startup_table),
+    "planning": _once("planning", lambda o: planning_times(o.rounds, o.seconds), planning_table),
 }
 """Each measures as the options say, keeps what it found in the results, and gives tables as soon as they are there."""
 

@@ -13,7 +13,7 @@ from hypnettorch.utils.hnet_regularizer import calc_fix_target_reg, get_current_
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.timing import Steps
+from benchmarks.timing import Steps, repeated
 from benchmarks.workload import ENDLESS, Workload
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.learners import ContinualLearner
@@ -43,18 +43,17 @@ def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
     beta = workload.experiment.learner.beta
     batches = workload.batches()
 
-    def steps(number: int) -> None:
-        for _ in range(number):
-            inputs, labels = next(batches)
-            optimizer.zero_grad()
-            weights = hypernetwork(cond_id=past_tasks)
-            loss = functional.cross_entropy(target(inputs.flatten(1), weights=weights), labels)
-            if past_tasks:
-                loss = loss + beta * calc_fix_target_reg(hypernetwork, past_tasks, targets=targets)
-            loss.backward()
-            optimizer.step()
+    def step() -> None:
+        inputs, labels = next(batches)
+        optimizer.zero_grad()
+        weights = hypernetwork(cond_id=past_tasks)
+        loss = functional.cross_entropy(target(inputs.flatten(1), weights=weights), labels)
+        if past_tasks:
+            loss = loss + beta * calc_fix_target_reg(hypernetwork, past_tasks, targets=targets)
+        loss.backward()
+        optimizer.step()
 
-    return steps
+    return repeated(step)
 
 
 def trained_directly(network: nn.Module, workload: Workload, batches: Iterator[tuple[Tensor, Tensor]]) -> Steps:
@@ -69,12 +68,7 @@ def trained_directly(network: nn.Module, workload: Workload, batches: Iterator[t
         return {"loss": loss.detach()}
 
     do = functools.partial(GraphedStep(), step) if workload.device.type == "cuda" else step
-
-    def steps(number: int) -> None:
-        for _ in range(number):
-            do(*next(batches))
-
-    return steps
+    return repeated(lambda: do(*next(batches)))
 
 
 def learner_after(workload: Workload, past_tasks: int) -> ContinualLearner:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.contenders import hypnettorch_networks, learner_after
-from benchmarks.timing import Sample, Steps, in_turns, waiting
+from benchmarks.timing import Sample, Steps, in_turns, repeated, waiting
 from benchmarks.workload import Workload
 
 PRESET = "permuted-mnist-10"
@@ -34,35 +34,25 @@ def forward_passes(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
     parts = inputs.split(_IMAGES_AT_A_TIME)
 
     @torch.no_grad()
-    def answers(number: int) -> None:
-        for _ in range(number * num_tasks):
+    def answer() -> None:
+        for _ in range(num_tasks):
             for part in parts:
                 network(part)
 
-    return answers
+    return repeated(answer)
 
 
 def hypermnesia(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
     """Task inference of this package: `learner.predict(inputs)`."""
     learner = learner_after(workload, num_tasks)
-
-    def answers(number: int) -> None:
-        for _ in range(number):
-            learner.predict(inputs)
-
-    return answers
+    return repeated(lambda: learner.predict(inputs))
 
 
 def hypnettorch(workload: Workload, num_tasks: int, inputs: Tensor) -> Steps:
     """Task inference with hypnettorch 0.0.4, in batches as large as in training; weights are generated once a task."""
     target, hypernetwork = hypnettorch_networks(workload, num_tasks)
     batches = inputs.flatten(1).split(workload.experiment.training.batch_size)
-
-    def answers(number: int) -> None:
-        for _ in range(number):
-            least_unsure(target, hypernetwork, num_tasks, batches)
-
-    return answers
+    return repeated(lambda: least_unsure(target, hypernetwork, num_tasks, batches))
 
 
 @torch.no_grad()

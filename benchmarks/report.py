@@ -10,6 +10,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from rich.table import Table
 
 from benchmarks.inference import PRESET as INFERENCE_PRESET
+from benchmarks.planning import PRESET as PLANNED_PRESET
+from benchmarks.planning import RUNS as PLANNED_RUNS
+from benchmarks.replay import METHOD as REPLAY_METHOD
 from benchmarks.replay import PARTS, PAST_TASKS
 from benchmarks.replay import PRESET as REPLAY_PRESET
 from benchmarks.timing import Sample
@@ -31,6 +34,7 @@ class Results:
         inference: Seconds by what is inferred, as in `10 tasks, 2,000 images`, then by contender.
         peak_memory: Bytes by contender and past tasks, as in `hypermnesia 100`.
         startup: Seconds by process.
+        planning: Seconds for a plan of many runs, and for reading its file.
     """
 
     environment: dict[str, str]
@@ -39,6 +43,7 @@ class Results:
     inference: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
     peak_memory: dict[str, Sample] = dataclasses.field(default_factory=dict)
     startup: dict[str, Sample] = dataclasses.field(default_factory=dict)
+    planning: dict[str, Sample] = dataclasses.field(default_factory=dict)
 
 
 def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
@@ -61,7 +66,7 @@ def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
 
 def replay_table(samples: Mapping[str, Sample]) -> Table:
     """Time of a whole step with replay, of its parts, and the ratio of the whole to their sum."""
-    title = f"Step time, ms: {REPLAY_PRESET} after {PAST_TASKS} past tasks"
+    title = f"Step time, ms: {REPLAY_PRESET}, {REPLAY_METHOD}, after {PAST_TASKS} past tasks"
     table = _table(title, ("whole", *PARTS, "whole : sum of parts"))
     whole, parts = samples["whole"], [samples[part] for part in PARTS]
     together = functools.reduce(operator.add, parts)
@@ -95,6 +100,16 @@ def startup_table(samples: Mapping[str, Sample]) -> Table:
     cells = {name: sample.show(digits=2) for name, sample in samples.items()}
     table.add_row("--help", cells["help"], "an empty Python program", cells["python"])
     table.add_row("a run of one step", cells["run"], "import torch", cells["torch"])
+    return table
+
+
+def planning_table(samples: Mapping[str, Sample]) -> Table:
+    """Time for a plan of many runs beside that for reading its file."""
+    table = _table(
+        f"Planning {PLANNED_RUNS} runs of {PLANNED_PRESET}, ms", ("plan", "reading the file", "plan : reading")
+    )
+    plan, read = samples["plan"], samples["read"]
+    table.add_row(*_cells((plan, read), MS), plan.per(read).show(digits=1))
     return table
 
 
@@ -133,6 +148,8 @@ def _aims(results: Results) -> Iterator[_Aim]:
         yield _at_most("peak memory after 100 tasks : after 2", 1.05, grown)
     if results.startup:
         yield _at_most("--help, s", 0.3, results.startup["help"])
+    if results.planning:
+        yield _at_most(f"planning {PLANNED_RUNS} runs, s", 0.3, results.planning["plan"])
 
 
 def _step_aims(times: Mapping[str, Sample]) -> Iterator[_Aim]:
@@ -143,13 +160,10 @@ def _step_aims(times: Mapping[str, Sample]) -> Iterator[_Aim]:
         yield _at_most(f"step after {past} tasks : standard", 3, ours[past].per(times["standard"]))
     for past, limit in ((9, 6), (99, 40)):
         if theirs := times.get(f"hypnettorch {past}"):
-            yield _at_least(f"hypnettorch's step after {past} tasks : ours", limit, theirs.per(ours[past]))
+            faster = theirs.per(ours[past])
+            yield f"hypnettorch's step after {past} tasks : ours", f"≥ {limit:g}", faster, faster.median >= limit
     yield _at_most("data pipeline : step after 9 tasks", 0.05, times["batches"].per(ours[9]))
 
 
 def _at_most(what: str, limit: float, sample: Sample) -> _Aim:
     return what, f"≤ {limit:g}", sample, sample.median <= limit
-
-
-def _at_least(what: str, limit: float, sample: Sample) -> _Aim:
-    return what, f"≥ {limit:g}", sample, sample.median >= limit

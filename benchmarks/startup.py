@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.timing import Sample, Steps, in_turns
+from benchmarks.timing import Sample, Steps, in_turns, repeated
 
 COMMAND = str(Path(sys.executable).with_name("hypermnesia"))
 
@@ -29,8 +29,4 @@ def startup(rounds: int) -> dict[str, Sample]:
 
 
 def _times(command: list[str]) -> Steps:
-    def steps(number: int) -> None:
-        for _ in range(number):
-            subprocess.run(command, check=True, capture_output=True)
-
-    return steps
+    return repeated(lambda: subprocess.run(command, check=True, capture_output=True))

@@ -46,6 +46,16 @@ class Sample:
         return f"{median} ({low}–{high})"
 
 
+def repeated(action: Callable[[], object]) -> Steps:
+    """Steps that each do the same."""
+
+    def steps(number: int) -> None:
+        for _ in range(number):
+            action()
+
+    return steps
+
+
 def waiting(device: torch.device) -> Callable[[], object]:
     """Function that waits until the device has done all it was given."""
     match device.type:

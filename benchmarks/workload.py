@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.data import ImageDataset
-from hypermnesia.experiments.settings.config import Experiment, load
+from hypermnesia.experiments.settings.benchmark import load_experiment
+from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split
@@ -25,17 +26,19 @@ class Workload:
     """A preset's task sequence, target network and settings on one device; no file is read or downloaded.
 
     Args:
-        preset: An experiment on MNIST, by name.
-        device: Where data and networks are.
+        preset: Name of a preset on MNIST.
+        device: Device of data and networks.
+        method: Method whose settings are taken.
     """
 
     preset: str
     device: torch.device
+    method: str = "hnet"
 
     @functools.cached_property
     def experiment(self) -> Experiment:
         """The published settings, as `hypermnesia run` uses them."""
-        return load(self.preset, [f"device={self.device}"])
+        return load_experiment(self.preset, {"device": str(self.device)}, self.method)
 
     @functools.cached_property
     def task(self) -> Task:

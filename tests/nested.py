@@ -1,4 +1,4 @@
-"""Comparing nested states."""
+"""Comparing and copying nested states."""
 
 from typing import Any
 
@@ -14,3 +14,12 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(equal, one, other))
     return one == other
+
+
+def snapshot(node: Any) -> Any:
+    """The state as it is now, whatever becomes of its tensors."""
+    if isinstance(node, torch.Tensor):
+        return node.detach().clone()
+    if isinstance(node, dict):
+        return {key: snapshot(value) for key, value in node.items()}
+    return [snapshot(value) for value in node] if isinstance(node, list) else node

@@ -102,7 +102,7 @@ def record(directory: Path, spelling: str) -> None:
             _call(work, "compare", "split-digits", *settings, *chosen, "--out", f"compare-{scenario}")
         _call(work, "reproduce", "toy.yaml", "--seeds", "2", "--out", "reproduce")
         _call(work, "tune", "split-digits", "training.iterations=20", "--trials", "8", "--out", "tune")
-        _call(work, "analyze", "toy-regression", "training.iterations=50", "--out", "analyze")
+        _call(work, "analyze", "toy-regression", "toy-regression", "training.iterations=50", "--out", "analyze")
         _keep(work, directory)
 
 

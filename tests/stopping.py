@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import Progress
 
 
 class Stopped(Exception):  # noqa: N818 - no error

@@ -20,6 +20,7 @@ from benchmarks.report import (
     aims_table,
     inference_table,
     memory_table,
+    planning_table,
     replay_table,
     startup_table,
     step_time_table,
@@ -36,7 +37,7 @@ def workload() -> Workload:
 
 @pytest.fixture(scope="module")
 def parts_of_replay() -> dict[str, Steps]:
-    return replay_steps(Workload("split-digits-replay", torch.device("cpu")), past_tasks=2)
+    return replay_steps(Workload("split-digits", torch.device("cpu"), "hnet-r"), past_tasks=2)
 
 
 @pytest.fixture
@@ -156,12 +157,14 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
     }
     memory = {"standard 0": Sample((1e8,)), "hypermnesia 2": Sample((2e8,)), "hypermnesia 100": Sample((2e8,))}
     startup = {name: Sample((0.1,)) for name in ("python", "help", "torch", "run")}
-    results = Results({}, {"permuted-mnist-10": times}, {}, inference, memory, startup)
+    planning = {"plan": Sample((0.1,)), "read": Sample((0.05,))}
+    results = Results({}, {"permuted-mnist-10": times}, {}, inference, memory, startup, planning)
     lines = shown(
         step_time_table("permuted-mnist-10", times),
         inference_table(inference),
         memory_table(memory),
         startup_table(startup),
+        planning_table(planning),
         aims_table(results),
     )
     assert any("249 tasks : standard" in line and "missed" in line for line in lines)

@@ -17,8 +17,8 @@ from benchmarks.inference import INFERENCE
 from benchmarks.memory import peak
 from benchmarks.timing import waiting
 from benchmarks.workload import Workload
+from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.settings.build import build_tasks
-from hypermnesia.experiments.settings.config import load
 from hypermnesia.experiments.single_run.run import RunStopped, run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.hypernetwork import inner_products
@@ -244,20 +244,15 @@ def test_dropout_draws_in_a_step_what_the_step_says_and_takes_nothing_from_other
 
 @on_every_device
 def test_a_run_is_resumed_where_it_was_stopped(device: str, tmp_path: Path) -> None:
-    experiment = load(
-        "split-digits",
-        [
-            *("tasks.num_tasks=2", "network.hidden=[16]", "learner.chunk_size=300", "training.iterations=12"),
-            *("recording.log_every=1", f"device={device}"),
-        ],
-    )
+    small = {"tasks.num_tasks": 2, "network.hidden": [16], "learner.chunk_size": 300, "training.iterations": 12}
+    experiment = load_experiment("split-digits", {**small, "recording.log_every": 1, "device": device})
     tasks, watcher, summaries = build_tasks(experiment), Watcher(), []
     asked = iter(range(1000))
     with pytest.raises(RunStopped):
-        run(experiment, tasks, RunDirectory(tmp_path / "stopped"), observer=watcher, stop=lambda: next(asked) == 18)
+        run(experiment, tasks, RunDirectory(tmp_path / "stopped"), display=watcher, stop=lambda: next(asked) == 18)
     for name, resume in (("stopped", True), ("whole", False)):
         directory = RunDirectory(tmp_path / name)
-        summaries.append(run(experiment, tasks, directory, observer=watcher, resume=resume).as_dict())
+        summaries.append(run(experiment, tasks, directory, display=watcher, resume=resume).as_dict())
     assert watcher.notes == ["Resumed after 1 of 2 tasks, at step 18."]
     stopped, whole = (summary["accuracy"] for summary in summaries)
     assert stopped[-1] == pytest.approx(whole[-1], abs=0.02)

@@ -1,55 +1,22 @@
 """Continual learning with task-conditioned hypernetworks."""
 
+# ruff: noqa: F403, F405 - type checkers read what is imported for them
+
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hypermnesia import data, evaluation, networks, regularizers, tasks
+    from hypermnesia import data, errors, evaluation, learners, networks, regularizers, tasks, training
+    from hypermnesia.evaluation.sequence import learn_sequence
     from hypermnesia.hypernetwork import Hypernetwork
     from hypermnesia.layout import ParameterLayout
-    from hypermnesia.learners import (
-        ConsolidatedHypernetworkLearner,
-        ContinualLearner,
-        EWCLearner,
-        ExperienceReplayLearner,
-        FineTuningLearner,
-        FromScratchLearner,
-        HypernetworkLearner,
-        JointLearner,
-        LikelihoodLearner,
-        LwFLearner,
-        Prediction,
-        ReplayLearner,
-        SILearner,
-        TaskInferenceLearner,
-    )
+    from hypermnesia.learners import *
     from hypermnesia.tasks import Task
     from hypermnesia.training import TrainingSettings
 
-# Where each public name lives. Looked up when first used, so that `hypermnesia --help` need not import torch.
-_HOMES = {
-    "ConsolidatedHypernetworkLearner": "hypermnesia.learners",
-    "ContinualLearner": "hypermnesia.learners",
-    "EWCLearner": "hypermnesia.learners",
-    "ExperienceReplayLearner": "hypermnesia.learners",
-    "FineTuningLearner": "hypermnesia.learners",
-    "FromScratchLearner": "hypermnesia.learners",
-    "JointLearner": "hypermnesia.learners",
-    "LwFLearner": "hypermnesia.learners",
-    "SILearner": "hypermnesia.learners",
-    "Hypernetwork": "hypermnesia.hypernetwork",
-    "HypernetworkLearner": "hypermnesia.learners",
-    "LikelihoodLearner": "hypermnesia.learners",
-    "ParameterLayout": "hypermnesia.layout",
-    "Prediction": "hypermnesia.learners",
-    "ReplayLearner": "hypermnesia.learners",
-    "TaskInferenceLearner": "hypermnesia.learners",
-    "Task": "hypermnesia.tasks",
-    "TrainingSettings": "hypermnesia.training",
-}
-_MODULES = ("data", "evaluation", "networks", "regularizers", "tasks")
+    __version__: str
 
 __all__ = [
     "ConsolidatedHypernetworkLearner",
@@ -70,19 +37,40 @@ __all__ = [
     "Task",
     "TaskInferenceLearner",
     "TrainingSettings",
+    "__version__",
     "data",
+    "errors",
     "evaluation",
+    "learn_sequence",
+    "learners",
+    "load",
     "networks",
     "regularizers",
     "tasks",
+    "training",
 ]
+
+_MODULES = ("data", "errors", "evaluation", "learners", "networks", "regularizers", "tasks", "training")
+# Names that are not looked for among the learners.
+_HOMES = {
+    "Hypernetwork": "hypernetwork",
+    "ParameterLayout": "layout",
+    "Task": "tasks",
+    "TrainingSettings": "training",
+    "learn_sequence": "evaluation.sequence",
+}
 
 
 def __getattr__(name: str) -> object:
+    # Looked up when first used, so that `hypermnesia --help` need not import torch.
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("hypermnesia")
     if name in _MODULES:
         return importlib.import_module(f"hypermnesia.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return getattr(importlib.import_module(f"hypermnesia.{_HOMES.get(name, 'learners')}"), name)
     raise AttributeError(f"module 'hypermnesia' has no attribute {name!r}")
 
 

@@ -16,7 +16,7 @@ from torch.nn.utils import skip_init
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization, hyperfan_variances, xavier_uniform
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName
 
 
 class Hypernetwork(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,6 @@ from torch import Tensor
 from hypermnesia.layout import ParameterLayout
 
 Initialization = Literal["xavier", "hyperfan-in", "hyperfan-out"]
-INITIALIZATIONS: tuple[Initialization, ...] = get_args(Initialization)
 
 
 def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None = None) -> Float[Tensor, "i o"]:

@@ -55,7 +55,7 @@ ERROR = Metric("error", "mean squared error on test data", 1.0, "", 4, False)
 
 
 class Problem(ABC):
-    """What the outputs of a network stand for: the parameters of a distribution of the targets.
+    """Problem type: the distribution of the targets whose parameters a network outputs.
 
     Attributes:
         name: Name in files and errors.

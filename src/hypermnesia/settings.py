@@ -31,6 +31,15 @@ iterations.
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class NoSettings(Settings):
+    """Settings of what has none to choose.
+
+    Example:
+        >>> NoSettings()
+        NoSettings()
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchRange:
     """Search range of a setting, declared in its annotation; `hypermnesia tune` looks there.

@@ -5,34 +5,32 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hypermnesia.analyses.compression import Size, Sizes, compression, compression_chart, compression_sheet
+from hypermnesia.analyses.compression import CompressionStudy, Size, compression_chart, compression_sheet
 from hypermnesia.analyses.sheet import as_csv, markdown, print_sheet
 from hypermnesia.charts.chart import specification, svg
 from hypermnesia.experiments.many_runs.base import base_of
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.sources import assignments
 from tests.runs import load, recorded
 
 RATIOS = (0.1, 0.5, 2.0)
 
 
-def planned(name: str, seed: int = 0) -> PlannedRun:
-    return PlannedRun(name, load("split-digits", [f"seed={seed}"]), ("task",))
-
-
 def study(accuracies: dict[str, list[float]], *overrides: str, seeds: int = 2):
     """A study whose runs, by name, had these average accuracies at the end, one for each seed."""
-    made = [Size(r, planned(f"hnet-{r:g}"), planned(f"from-scratch-{r:g}"), (7, 7)) for r in RATIOS]
-    base = base_of("split-digits", assignments(overrides))
-    outcomes = []
-    for name, values in accuracies.items():
+
+    def found(name: str) -> Group:
         weights = round(990 * float(name.rpartition("-")[2]))
-        for seed, accuracy in enumerate(values):
-            run = planned(name, seed)
-            matrix = np.array([[accuracy + 0.04, np.nan], [accuracy - 0.04, accuracy + 0.04]])
-            outcomes.append(Outcome(run, "finished", recorded=recorded(run.experiment, matrix, num_weights=weights)))
-    sizes = Sizes(base, 1000, 5, tuple(made), ("compression 0.01 cannot be met",))
-    return compression(sizes, outcomes[::-1], seeds)
+        matrices = [np.array([[x + 0.04, np.nan], [x - 0.04, x + 0.04]]) for x in accuracies.get(name, ())]
+        runs = [
+            recorded(load("split-digits", [f"seed={seed}"]), matrix, num_weights=weights)
+            for seed, matrix in enumerate(matrices)
+        ]
+        return Group(name, tuple(runs))
+
+    base = base_of("split-digits", assignments(overrides))
+    sizes = tuple(Size(r, found(f"hnet-{r:g}"), found(f"from-scratch-{r:g}"), (7, 7)) for r in RATIOS)
+    return CompressionStudy(base, seeds, 1000, (200, 200), 5, sizes, ("compression 0.01 cannot be met",))
 
 
 WHOLE = {f"{name}-{ratio:g}": [0.90, 0.94] for name in ("hnet", "from-scratch") for ratio in RATIOS}

@@ -1,11 +1,12 @@
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hypermnesia.analyses.sheet import as_csv
-from hypermnesia.analyses.strength import strength, strength_chart, strength_sheet, strengths
+from hypermnesia.analyses.strength import plan, strength_chart, strength_sheet
 from hypermnesia.charts.chart import specification, svg
 from hypermnesia.experiments.many_runs.base import base_of
 from hypermnesia.experiments.many_runs.processes import Outcome
@@ -14,16 +15,14 @@ from tests.runs import recorded
 
 def study(source: str, accuracies: dict[str, float]):
     """A study of one seed whose runs, by variant, had these average accuracies at the end."""
-    base = base_of(source)
-    chosen = strengths(base, [1e-3, 1e-2, 1.0], [1e2, 1e5, 1e9])
+    planned = plan(base_of(source), [1e-3, 1e-2, 1.0], [1e2, 1e5, 1e9])
     outcomes = [
         Outcome(run, "finished", recorded=recorded(run.experiment, np.array([[0.99, np.nan], [at_end - 0.01, 0.99]])))
-        for each in chosen
-        for run in each.runs.values()
+        for run in planned.runs
         for at_end in [2 * accuracies.get(run.group, 0.0) - 0.98]
         if run.group in accuracies
     ]
-    return strength(base, chosen, outcomes)
+    return planned.collect(outcomes, Path())
 
 
 WHOLE = {

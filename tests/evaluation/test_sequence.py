@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+from hypermnesia.experiments.single_run.threads import threads
 from rich.console import Console
 
 from hypermnesia.errors import ConfigurationError, DataError
@@ -14,7 +15,6 @@ from hypermnesia.evaluation.sequence import learn_sequence
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.single_run.run import run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.experiments.single_run.threads import threads
 from hypermnesia.problems import ACCURACY
 from tests.runs import load
 from tests.stopping import Stopped, stop_at

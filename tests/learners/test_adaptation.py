@@ -37,10 +37,10 @@ def accuracy(learner: HypernetworkLearner, examples, number: int, task: int) -> 
 def test_a_task_is_learned_by_its_embedding_alone(module, examples):
     """One that an embedding can express, as there is a task like it: its new embedding starts elsewhere."""
     learner = learned(module(), examples, training={"learning_rate": 0.05})
-    before = copy.deepcopy(learner.state_dict()["learner"]["network"])
+    before = copy.deepcopy(learner.state_dict()["parts"]["network"])
     answers = [learner.predict(examples(task)[0], task).probabilities for task in range(2)]
     learner.adapt(examples(1))
-    after = learner.state_dict()["learner"]["network"]
+    after = learner.state_dict()["parts"]["network"]
     assert learner.num_tasks == 3
     assert equal(before["theta"], after["theta"])
     assert equal(before["task_embeddings"], after["task_embeddings"][:2])
@@ -68,7 +68,7 @@ def test_statistics_of_the_new_task_are_its_own(examples):
     learner.adapt((10 * inputs - 3, labels))
     for task, answer in enumerate(before):
         assert torch.equal(learner.predict(inputs, task).probabilities, answer)
-    means = [buffers["1.running_mean"] for buffers in learner.state_dict()["learner"]["network"]["buffers"]]
+    means = [buffers["1.running_mean"] for buffers in learner.state_dict()["parts"]["network"]["buffers"]]
     assert (means[2] - means[0]).abs().max() > 0.1
 
 

@@ -1,4 +1,4 @@
-"""What all learners of standard networks have in common, and what each of them claims."""
+"""What each learner of a standard network claims, beside the contract of all learners."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -9,26 +9,24 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from hypermnesia.errors import CheckpointError, ConfigurationError, DivergenceError
-from hypermnesia.evaluation import score
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import (
     ContinualLearner,
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
     FromScratchLearner,
-    HypernetworkLearner,
     JointLearner,
     LwFLearner,
     ReplayLearner,
     SILearner,
+    score,
 )
 from hypermnesia.networks import GrowingClassifier, mlp
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks import Task, split
 from hypermnesia.tasks.scenario import SCENARIOS
 from tests.nested import equal
-from tests.stopping import Stopped, stop_at
 
 VAE = {"kind": "self-replaying-vae", "latent_dim": 4, "encoder_hidden": (20,), "decoder_hidden": (20,)}
 
@@ -75,11 +73,6 @@ def baseline(request) -> Baseline:
     return request.param
 
 
-ONE_SCENARIO = [name for name in BASELINES if name.endswith("-class") or BASELINES[name].kind is FromScratchLearner]
-in_one_scenario = pytest.mark.parametrize("baseline", [BASELINES[name] for name in ONE_SCENARIO], ids=ONE_SCENARIO)
-"""Where the scenario makes no difference."""
-
-
 @pytest.fixture
 def tasks(examples) -> list[Task]:
     """Of unequal numbers of classes."""
@@ -103,114 +96,6 @@ def answers(learner: ContinualLearner, tasks: list[Task]) -> list[torch.Tensor]:
     return parts
 
 
-def same(one: ContinualLearner, other: ContinualLearner, tasks: list[Task]) -> bool:
-    """In every bit of their state and of their answers."""
-    return equal(one.state_dict(), other.state_dict()) and equal(answers(one, tasks), answers(other, tasks))
-
-
-def test_a_learner_stopped_amid_the_second_task_goes_on_bit_for_bit(baseline, tasks, tmp_path):
-    whole, stopped, other = (baseline(normalized()) for _ in range(3))
-    for task in tasks:
-        whole.learn(task)
-    stopped.learn(tasks[0])
-    with pytest.raises(Stopped):
-        stopped.learn(tasks[1], monitor=stop_at(3))
-    assert (stopped.in_progress, stopped.num_tasks) == (3, 1)
-    stopped.save(tmp_path / "learner.safetensors")
-    resumed = baseline.kind.load(tmp_path / "learner.safetensors", normalized(seed=123))
-    other.load_state_dict(stopped.state_dict())
-    for each in (stopped, resumed, other):  # the one whose state was taken over goes first
-        assert (each.in_progress, each.num_tasks) == (3, 1)
-        if each is not stopped:
-            each.recall(tasks[:1])
-        for task in tasks[1:]:
-            each.learn(task)
-        assert same(each, whole, tasks)
-
-
-def test_saved_and_loaded(baseline, tasks, module, tmp_path):
-    trained = baseline(module())
-    for task in tasks[:2]:
-        trained.learn(task)
-    trained.save(tmp_path / "learner.safetensors")
-    loaded = baseline.kind.load(tmp_path / "learner.safetensors", module(seed=99))
-    assert same(loaded, trained, tasks)
-    for of in ("settings", "training", "seeds", "scenarios", "num_tasks", "num_weights"):
-        assert getattr(loaded, of, None) == getattr(trained, of, None), of
-    loaded.recall(tasks[:2])
-    assert loaded.memory_bytes == trained.memory_bytes > 0
-    for each in (loaded, trained):
-        each.learn(tasks[2])
-    assert same(loaded, trained, tasks)
-
-
-@in_one_scenario
-def test_a_file_of_another_learner_is_refused(baseline, tasks, module, tmp_path):
-    baseline(module()).save(tmp_path / "learner.safetensors")
-    with pytest.raises(CheckpointError, match=f"holds {baseline.kind.__name__}, not a HypernetworkLearner"):
-        HypernetworkLearner.load(tmp_path / "learner.safetensors", module())
-    trained = baseline(module())
-    trained.learn(tasks[0])
-    trained.save(tmp_path / "learner.safetensors")
-    wider = nn.Sequential(nn.Linear(28, 17), nn.ReLU(), nn.Linear(17, 2))
-    with pytest.raises(CheckpointError, match=r"'0.bias' is \[17\] here and \[16\] there; give a module of the same"):
-        baseline.kind.load(tmp_path / "learner.safetensors", wider)
-
-
-def test_a_diverged_task_is_undone(baseline, tasks, module):
-    trained, never = baseline(module()), baseline(module())
-    for each in (trained, never):
-        each.learn(tasks[0])
-    sane = trained.training
-    trained.training = sane.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(DivergenceError, match=r"loss became (nan|inf).*learning_rate"):
-        trained.learn(tasks[1])
-    assert (trained.num_tasks, trained.in_progress) == (1, None)
-    assert trained.num_weights == never.num_weights
-    assert same(trained, never, tasks)
-    trained.training = sane
-    for each in (trained, never):
-        for task in tasks[1:]:
-            each.learn(task)
-    assert same(trained, never, tasks)
-
-
-@in_one_scenario
-def test_a_task_that_diverges_after_it_was_taken_up_again_is_undone_too(baseline, tasks, module, tmp_path):
-    stopped, never = baseline(module()), baseline(module())
-    for each in (stopped, never):
-        each.learn(tasks[0])
-    with pytest.raises(Stopped):
-        stopped.learn(tasks[1], monitor=stop_at(3))
-    stopped.save(tmp_path / "learner.safetensors")
-    resumed = baseline.kind.load(tmp_path / "learner.safetensors", module(seed=5))
-    resumed.recall(tasks[:1])
-    resumed.training = resumed.training.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(DivergenceError):
-        resumed.learn(tasks[1])
-    assert same(resumed, never, tasks)
-
-
-@in_one_scenario
-def test_a_first_task_that_diverged_leaves_nothing(baseline, tasks):
-    """Not even the shape of its inputs."""
-    module = mlp(28, (16,), 2)
-    trained, never = baseline(module), baseline(module)
-    sane = trained.training
-    trained.training = sane.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(DivergenceError):
-        trained.learn(tasks[0])
-    assert equal(trained.state_dict(), never.state_dict())
-    with pytest.raises(ConfigurationError, match="learn a task first"):
-        trained.predict(torch.zeros(1, 28))
-    trained.training = sane
-    shape = [Task.of((inputs.view(-1, 4, 7), labels)) for t in tasks for inputs, labels in t.train.in_order(100)]
-    for each in (trained, never):
-        for task in shape[:2]:
-            each.learn(task)
-    assert same(trained, never, shape)
-
-
 def test_the_number_of_classes_may_differ_and_the_head_grows(baseline, tasks, module):
     trained = baseline(module(outputs=7), iterations=60, learning_rate=0.02)
     bodies = 28 * 16 + 16
@@ -221,44 +106,17 @@ def test_the_number_of_classes_may_differ_and_the_head_grows(baseline, tasks, mo
         networks = number + 1 if baseline.kind is FromScratchLearner else 1
         expected = networks * bodies + 17 * outputs + (vae if baseline.kind is ReplayLearner else 0)
         assert trained.num_weights == expected
-        # What was learned last is known, and the answer is complete.
+        # What was learned last is known.
         inputs, labels = next(task.train.in_order(60))
         prediction = trained.predict(inputs, number)
         assert prediction.probabilities.shape == (60, CLASSES[number])
-        assert prediction.task.tolist() == [number] * 60
-        assert prediction.certainty.tolist() == [1.0] * 60
-        assert torch.equal(prediction.labels, prediction.probabilities.argmax(1))
         assert (prediction.labels == labels).float().mean() > 0.8
-
-    if baseline.scenario == "task":
-        with pytest.raises(ConfigurationError, match=r"say which task.*predict\(inputs, task=0\)"):
-            trained.predict(inputs)
-        return
-    prediction = trained.predict(inputs)
-    assert prediction.probabilities.shape == (60, 3)
-    torch.testing.assert_close(prediction.probabilities.sum(1), torch.ones(60))
-    assert torch.equal(prediction.labels, prediction.probabilities.argmax(1))
-    assert (prediction.labels == labels).float().mean() > 0.8
-    if baseline.scenario == "domain":
-        assert prediction.task is None and prediction.certainty is None
-    else:
+    if baseline.scenario != "task":
+        prediction = trained.predict(inputs)
+        assert prediction.probabilities.shape == (60, 3)
+        assert (prediction.labels == labels).float().mean() > 0.8
+    if baseline.scenario == "class":
         assert (prediction.task == 2).float().mean() > 0.9
-        assert ((prediction.certainty > 0) & (prediction.certainty <= 1)).all()
-
-
-@in_one_scenario
-def test_the_seed_decides_everything_and_the_global_random_state_is_left_alone(baseline, tasks):
-    def learned(seed: int) -> ContinualLearner:
-        trained = baseline._replace(settings={**baseline.settings, "seed": seed})(normalized())
-        state = torch.random.get_rng_state()
-        for task in tasks[:2]:
-            trained.learn(task)
-        assert torch.equal(torch.random.get_rng_state(), state)
-        return trained
-
-    first = learned(1)
-    assert same(learned(1), first, tasks)
-    assert not same(learned(2), first, tasks)
 
 
 WRONG = {
@@ -268,7 +126,7 @@ WRONG = {
         ({"strength": float("inf")}, "strength: "),
         ({"decay": 0.0}, "decay: should be greater than 0"),
         ({"decay": 1.1}, "decay: should be less than or equal to 1"),
-        ({"fisher": "true"}, "fisher: should be 'sampled', 'exact' or 'empirical'"),
+        ({"fisher": "true"}, "fisher: 'true' is not allowed. Allowed: sampled, exact, empirical"),
         ({"fisher_examples": 0}, "fisher_examples: "),
     ],
     SILearner: [
@@ -299,17 +157,7 @@ WRONG = {
 )
 def test_wrong_settings_are_explained(kind, settings, message, module):
     with pytest.raises(ConfigurationError, match=message):
-        kind(module(), **settings)
-
-
-def test_wrong_settings_of_all_are_explained(baseline, module, unchecked):
-    with pytest.raises(ConfigurationError, match=r"iteration: unknown setting\. Did you mean 'iterations'"):
-        baseline(module(), iteration=3)
-    with pytest.raises(ConfigurationError, match=r"no nn\.Linear that could grow"):
-        baseline(nn.Sequential(nn.Conv1d(1, 2, 3))).learn((torch.rand(2, 1, 5), torch.tensor([0, 1])))
-    if baseline.kind is not FromScratchLearner:
-        with pytest.raises(ConfigurationError, match="scenario must be one of task, domain, class, not 'clas'"):
-            baseline._replace(settings={**baseline.settings, "scenario": "clas"})(module())
+        kind(module(), settings)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -334,7 +182,7 @@ def test_what_is_frozen_stays_so_under_a_penalty_and_weight_decay(name, tasks, m
     learner = Baseline(kind, {**settings, "scenario": "class"})(frozen, optimizer="adamw", weight_decay=0.1)
     for task in tasks:
         learner.learn(task)
-    network = learner.state_dict()["learner"]["standard"]["network"]
+    network = learner.state_dict()["parts"]["network"]["network"]
     assert torch.equal(network["module.0.weight"], frozen[0].weight)
     assert not torch.equal(network["module.2.weight"][:2], frozen[2].weight)
 
@@ -349,7 +197,7 @@ def test_examples_for_the_fisher_information_come_from_all_of_a_data_loader(exam
         settings = {"fisher": "empirical", "fisher_examples": number}
         learner = EWCLearner(module(), training={"iterations": 1}, **settings)
         learner.learn(loader)
-        return learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"]
+        return learner.state_dict()["parts"]["consolidation"]["penalty"]["importance"]
 
     few, every = importance(59), importance(None)
     for name, wanted in every.items():
@@ -368,10 +216,10 @@ def test_what_a_second_task_adds_to_the_importance_is_the_fisher_information_amo
     importance = []
     for task in tasks[:2]:
         learner.learn(task)
-        importance.append(learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"])
+        importance.append(learner.state_dict()["parts"]["consolidation"]["penalty"]["importance"])
     network = GrowingClassifier(module()).double()
     network.grow(OUTPUTS[scenario][1])
-    network.load_state_dict(learner.state_dict()["learner"]["standard"]["network"])
+    network.load_state_dict(learner.state_dict()["parts"]["network"]["network"])
     names, parameters = zip(*network.named_parameters(), strict=True)
     expected = [torch.zeros_like(parameter) for parameter in parameters]
     inputs, labels = next(tasks[1].train.in_order(60))
@@ -475,7 +323,8 @@ def test_from_scratch_is_each_network_trained_alone(tasks, module):
     learner = FromScratchLearner(module(), training={"iterations": 12, "batch_size": 16, "learning_rate": 0.01}, seed=3)
     for task in tasks:
         learner.learn(task)
-    for number, (task, saved) in enumerate(zip(tasks, learner.state_dict()["learner"]["networks"], strict=True)):
+    networks = learner.state_dict()["parts"]["networks"]["networks"]
+    for number, (task, saved) in enumerate(zip(tasks, networks, strict=True)):
         alone = StandardNetwork(module(), "task", learner.training, learner.seeds.child("network", number))
         alone.begin_task(CLASSES[number])
         assert torch.equal(alone.network.module[0].weight, module()[0].weight)
@@ -494,5 +343,6 @@ def test_from_scratch_networks_start_with_heads_of_their_own(examples, module):
     learner = FromScratchLearner(module(), training={"iterations": 1, "learning_rate": 1e-9})
     for _ in range(2):
         learner.learn(examples(0))
-    one, other = (saved["network"]["module.2.weight"] for saved in learner.state_dict()["learner"]["networks"])
+    networks = learner.state_dict()["parts"]["networks"]["networks"]
+    one, other = (saved["network"]["module.2.weight"] for saved in networks)
     assert (one - other).abs().max() > 0.1

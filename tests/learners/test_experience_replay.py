@@ -20,7 +20,7 @@ def make(module, buffer_size: int, **settings) -> ExperienceReplayLearner:
 
 
 def buffer(learner: ExperienceReplayLearner) -> list[list[torch.Tensor]]:
-    return learner.state_dict()["learner"]["buffer"]
+    return learner.state_dict()["parts"]["buffer"]["kept"]
 
 
 def rows(inputs: torch.Tensor) -> set[tuple[float, ...]]:
@@ -148,14 +148,14 @@ def test_the_loss_is_a_share_of_that_on_stored_examples_with_their_own_classes(
     for number in range(2):
         learner.learn(examples(number))
     state, found = learner.state_dict(), {}
-    (none, no_labels), (stored, label) = state["learner"]["buffer"]
+    (none, no_labels), (stored, label) = state["parts"]["buffer"]["kept"]
     only = [[none[:0], no_labels[:0]], [stored, label]]
-    learner.load_state_dict({**state, "learner": {**state["learner"], "buffer": only}})
+    learner.load_state_dict({**state, "parts": {**state["parts"], "buffer": {"kept": only}}})
     inputs, labels = (part[:2] for part in examples(2))
     learner.learn((inputs, labels), monitor=lambda progress: found.update(progress.scalars))
 
     network = module(outputs=2 + 2 * shift)
-    learned = learner.state_dict()["learner"]["standard"]["network"]
+    learned = learner.state_dict()["parts"]["network"]["network"]
     network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in learned.items()})
     current, past = network(inputs), network(stored)
     if scenario == "task":
@@ -175,4 +175,4 @@ def test_the_first_task_is_what_fine_tuning_does(examples, module):
     learner, standard = make(module, 40), FineTuningLearner(module(), training=SHORT)
     for each in (learner, standard):
         each.learn(examples(0))
-    assert equal(learner.state_dict()["learner"]["standard"], standard.state_dict()["learner"]["standard"])
+    assert equal(learner.state_dict()["parts"]["network"], standard.state_dict()["parts"]["network"])

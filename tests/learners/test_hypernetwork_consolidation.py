@@ -2,13 +2,10 @@
 
 import pytest
 import torch
-from torch import nn
 from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ConsolidatedHypernetworkLearner, HypernetworkLearner
-from tests.nested import equal
-from tests.stopping import Stopped, stop_at
 
 SMALL = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100}
 # The Fisher information of tasks that are learned perfectly is tiny.
@@ -57,30 +54,10 @@ def test_the_fisher_information_is_that_of_the_hypernetworks_weights(module, exa
             gradients = torch.autograd.grad(log_probability, list(theta.values()), retain_graph=True)
             for name, gradient in zip(theta, gradients, strict=True):
                 expected[name] += log_probability.detach().exp() * gradient.square() / len(inputs)
-    found = learner.state_dict()["learner"]["consolidation"]["penalty"]["importance"]
+    found = learner.state_dict()["parts"]["consolidation"]["penalty"]["importance"]
     assert found.keys() == expected.keys()
     for name, importance in expected.items():
         torch.testing.assert_close(found[name], importance, rtol=1e-3, atol=1e-7)
-
-
-@pytest.mark.parametrize("held", HELD, ids=NAMES)
-def test_a_stopped_learner_goes_on_bit_for_bit(held, examples, tmp_path):
-    def module() -> nn.Module:
-        torch.manual_seed(0)
-        return nn.Sequential(nn.Linear(28, 10), nn.BatchNorm1d(10), nn.ReLU(), nn.Linear(10, 2))
-
-    whole, stopped = (make(module, held, training={"iterations": 12}) for _ in range(2))
-    for task in range(2):
-        whole.learn(examples(task))
-    stopped.learn(examples(0))
-    with pytest.raises(Stopped):
-        stopped.learn(examples(1), monitor=stop_at(5))
-    stopped.save(tmp_path / "learner.safetensors")
-    resumed = ConsolidatedHypernetworkLearner.load(tmp_path / "learner.safetensors", module())
-    assert (resumed.ewc, resumed.si, resumed.settings) == (whole.ewc, whole.si, whole.settings)
-    for each in (stopped, resumed):
-        each.learn(examples(1))
-        assert equal(each.state_dict()["learner"], whole.state_dict()["learner"])
 
 
 @pytest.mark.parametrize(

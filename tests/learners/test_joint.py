@@ -41,13 +41,13 @@ def test_the_second_task_is_ordinary_training_on_the_union(scenario, form, examp
     tasks = [wrapped(form, *examples(number, classes)) for number, classes in enumerate(CLASSES)]
     learner = JointLearner(module(), scenario=scenario, training=TRAINING, seed=1)
     learner.learn(tasks[0])
-    before = copy.deepcopy(learner.state_dict()["learner"]["standard"]["network"])
+    before = copy.deepcopy(learner.state_dict()["parts"]["network"]["network"])
     # A step so small that nothing moves shows where the second task starts, new outputs included.
     probe = JointLearner(module(), scenario=scenario, training={**TRAINING, "learning_rate": 1e-30}, seed=1)
     probe.load_state_dict(learner.state_dict())
     probe.recall(tasks[:1])
     probe.learn(tasks[1])
-    start = copy.deepcopy(probe.state_dict()["learner"]["standard"]["network"])
+    start = copy.deepcopy(probe.state_dict()["parts"]["network"]["network"])
     assert all(torch.equal(start[name][: len(tensor)], tensor) for name, tensor in before.items())
     learner.learn(tasks[1])
 
@@ -71,7 +71,7 @@ def test_the_second_task_is_ordinary_training_on_the_union(scenario, form, examp
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    learned = learner.state_dict()["learner"]["standard"]["network"]
+    learned = learner.state_dict()["parts"]["network"]["network"]
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(learned[f"module.{name}"], tensor, rtol=1e-4, atol=1e-6)
     assert (learned["module.0.weight"] - start["module.0.weight"]).abs().max() > 0.01
@@ -170,7 +170,7 @@ def test_batch_normalization_sees_all_tasks(examples):
     learner = JointLearner(module, training={**TRAINING, "iterations": 40})
     learner.learn(examples(0))
     learner.learn(examples(3))
-    running = learner.state_dict()["learner"]["standard"]["network"]["module.0.running_mean"]
+    running = learner.state_dict()["parts"]["network"]["network"]["module.0.running_mean"]
     means = [examples(number)[0].mean(0) for number in (0, 3)]
     # Forty steps on the first task alone, then as many on both.
     expected = (means[0] + (means[0] + means[1]) / 2) / 2

@@ -1,15 +1,13 @@
-"""LikelihoodLearner: it infers the task by likelihood, keeps that, goes on after a stop, and says what is wrong."""
+"""LikelihoodLearner: it infers the task by likelihood, and keeps that."""
 
 import pytest
 import torch
 from torch import nn
 
-from hypermnesia.errors import CheckpointError, DataError, DivergenceError
-from hypermnesia.evaluation import score
-from hypermnesia.learners import LikelihoodLearner
+from hypermnesia.errors import DataError
+from hypermnesia.learners import LikelihoodLearner, score
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import split
-from tests.stopping import Stopped, stop_at
 
 HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 400, "beta": 0.01}
 AUTOENCODER = {"latent_dim": 4, "encoder_hidden": (20,), "decoder_hidden": (20,)}
@@ -53,35 +51,14 @@ def test_without_the_regularizer_the_likelihood_of_old_tasks_is_forgotten(module
     assert kept < forgotten / 4
 
 
-def test_a_stopped_learner_goes_on_bit_for_bit_from_a_file(module, examples, tmp_path):
-    whole, stopped = (learner(module(), iterations=12) for _ in range(2))
-    for task in range(2):
-        whole.learn(examples(task))
-    stopped.learn(examples(0))
-    with pytest.raises(Stopped):
-        stopped.learn(examples(1), monitor=stop_at(5))
-    stopped.save(tmp_path / "learner.safetensors")
-    resumed = LikelihoodLearner.load(tmp_path / "learner.safetensors", module(seed=9))
-    resumed.learn(examples(1))
-    one, other = (each.predict(examples(1)[0]) for each in (whole, resumed))
-    assert torch.equal(one.probabilities, other.probabilities)
-    assert torch.equal(one.certainty, other.certainty)
-    assert whole.num_weights == resumed.num_weights
-    with pytest.raises(CheckpointError, match="does not fit"):
-        LikelihoodLearner.load(tmp_path / "learner.safetensors", nn.Linear(28, 2))
-
-
-def test_what_cannot_be_learned_is_refused_and_nothing_changes(module, examples):
-    trained = learner(module(), iterations=20)
-    trained.learn(examples(0))
-    before = trained.predict(examples(0)[0]).probabilities
+def test_inputs_outside_the_unit_range_are_refused_unless_they_are_normal(module, examples):
+    inputs, labels = examples(0)
     with pytest.raises(DataError, match="between 0 and 1"):
-        trained.learn((3 * examples(1)[0], examples(1)[1]))
-    trained.training = trained.training.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(DivergenceError):
-        trained.learn(examples(1))
-    assert trained.num_tasks == 1
-    assert torch.equal(trained.predict(examples(0)[0]).probabilities, before)
+        learner(module()).learn((3 * inputs, labels))
+    likelihood = {**AUTOENCODER, "distribution": "normal", "hypernetwork": HYPERNETWORK}
+    normal = LikelihoodLearner(module(), likelihood=likelihood, training={"iterations": 2}, **HYPERNETWORK)
+    normal.learn((3 * inputs, labels))
+    assert normal.num_tasks == 1
 
 
 @pytest.mark.slow

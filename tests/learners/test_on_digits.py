@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from hypermnesia.evaluation import score
-from hypermnesia.learners import ContinualLearner, HypernetworkLearner, ReplayLearner, TaskInferenceLearner
+from hypermnesia.learners import ContinualLearner, HypernetworkLearner, ReplayLearner, TaskInferenceLearner, score
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import Task, permuted, split
 

@@ -1,4 +1,4 @@
-"""Learners that predict numbers: what they learn, keep and refuse."""
+"""Learners of regressions: what they learn, keep and refuse."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hypermnesia import learners
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.evaluation import score
+from hypermnesia.learners import score
 from hypermnesia.tasks import Task
 
 GENERATED = {"embedding_dim": 4, "hidden": (8,), "chunk_size": "full", "beta": 1.0}
@@ -78,19 +78,8 @@ def test_the_error_is_the_mean_squared_one():
     torch.testing.assert_close(torch.tensor(errors(learner)[1]), nn.functional.mse_loss(values, targets))
 
 
-def test_a_prediction_of_numbers_has_no_labels_and_one_of_classes_no_values():
-    numbers = trained(*REMEMBER["hypernetwork"], iterations=1).predict(torch.zeros(3, 1), 0)
-    for name in ("labels", "probabilities"):
-        with pytest.raises(ConfigurationError, match=r"numbers were learned.*prediction\.values"):
-            getattr(numbers, name)
-    classes = learners.HypernetworkLearner(network(), **GENERATED, training={"iterations": 1})
-    classes.learn((torch.zeros(2, 1), torch.tensor([0, 1])))
-    with pytest.raises(ConfigurationError, match=r"classes were learned.*prediction\.labels"):
-        _ = classes.predict(torch.zeros(3, 1), 0).values
-
-
 @pytest.mark.parametrize("source", ["dataset", "loader"])
-def test_any_source_of_floating_point_numbers_is_regression(source):
+def test_any_source_of_floating_point_labels_is_a_regression(source):
     x = torch.linspace(0, 1, 32)[:, None]
     data = TensorDataset(x, x[:, 0])
     task = Task.of(DataLoader(data, batch_size=8) if source == "loader" else data)
@@ -100,37 +89,13 @@ def test_any_source_of_floating_point_numbers_is_regression(source):
     assert (learner.predict(x, 0).values - x).abs().max() < 0.1
 
 
-def test_a_learner_keeps_to_one_problem():
-    learner = trained(*REMEMBER["hypernetwork"], iterations=1)
-    with pytest.raises(DataError, match=r"one of classification, but those before were of regression"):
-        learner.learn((torch.zeros(2, 1), torch.tensor([0, 1])))
-    assert learner.num_tasks == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings", "message"),
-    [
-        (learners.ReplayLearner, {}, r"ReplayLearner learns classification only: integer labels are classes"),
-        (learners.LwFLearner, {"scenario": "task"}, "LwFLearner learns classification only"),
-        (learners.ExperienceReplayLearner, {"scenario": "task"}, "learns classification only"),
-        (learners.TaskInferenceLearner, GENERATED, "learns classification only"),
-        (learners.FineTuningLearner, {"scenario": "class"}, r"the scenario 'task' or 'domain'"),
-    ],
-)
-def test_what_cannot_predict_numbers_says_so(kind, settings, message):
-    learner = kind(network(), **settings)
-    with pytest.raises(DataError, match=message):
-        learner.learn(tasks()[0])
-    assert learner.num_tasks == 0
-
-
 def test_targets_of_another_width_than_the_outputs_are_told():
     learner = learners.HypernetworkLearner(network(3), **GENERATED)
-    with pytest.raises(DataError, match=r"2 numbers to be predicted.*the module gives 3.*make them integers"):
+    with pytest.raises(DataError, match=r"2 regression targets for each input.*the module gives 3.*make them integers"):
         learner.learn(tasks()[0])
 
 
-def test_numbers_cannot_be_told_from_their_entropy():
+def test_the_task_cannot_be_told_from_the_entropy_of_a_regression():
     learner = trained(*REMEMBER["hypernetwork"], iterations=1)
     assert learner.scenarios == ("task",)
     with pytest.raises(ConfigurationError, match="say which task"):
@@ -146,10 +111,3 @@ def test_the_task_is_recognized_by_where_inputs_lie():
         found = score(learner, task.test, number, ("task", "domain"))
         assert found.inferred[number] > 60  # of 64
         assert found.value["domain"] < 0.02
-
-
-def test_a_saved_learner_of_numbers_goes_on(tmp_path):
-    learner = trained(*REMEMBER["hypernetwork"], iterations=20)
-    learner.save(tmp_path / "learner.safetensors")
-    loaded = learners.HypernetworkLearner.load(tmp_path / "learner.safetensors", network())
-    assert torch.equal(loaded.predict(torch.zeros(3, 1), 0).values, learner.predict(torch.zeros(3, 1), 0).values)

@@ -1,13 +1,12 @@
 """What counts as right in each scenario, asked of a learner whose answers are written in the inputs."""
 
-import hypermnesia.evaluation.scoring
 import pytest
 import torch
 from torch.nn.functional import one_hot
 
+import hypermnesia.learners.scoring
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation import Score, score
-from hypermnesia.learners import ContinualLearner, Prediction
+from hypermnesia.learners import ContinualLearner, Prediction, Score, score
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import SCENARIOS, TensorExamples
 
@@ -49,8 +48,7 @@ class Oracle(ContinualLearner):
             return Prediction(one_hot(told, 3).float(), None, None)
         return Prediction(one_hot(untold, 3).float(), inferred if self._infers else None, None)
 
-    num_weights = _predict = _begin_task = _objective = _end_task = _abandon_task = None
-    _state = _load_state = _settings = None
+    _make_parts = _objective = _predict = None
 
 
 def examples() -> TensorExamples:
@@ -83,7 +81,7 @@ def test_a_learner_that_infers_no_task_has_no_counts():
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_it_is_no_matter_how_many_are_asked_at_a_time(size, monkeypatch):
-    monkeypatch.setattr(hypermnesia.evaluation.scoring, "_MOST_INPUTS", size)
+    monkeypatch.setattr(hypermnesia.learners.scoring, "_MOST_INPUTS", size)
     learner = Oracle()
     found = score(learner, examples(), TASK, SCENARIOS)
     assert max(number for number, _ in learner.asked) == size
@@ -91,7 +89,7 @@ def test_it_is_no_matter_how_many_are_asked_at_a_time(size, monkeypatch):
 
 
 def test_huge_inputs_are_asked_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(hypermnesia.evaluation.scoring, "_MOST_NUMBERS", 2)  # fewer than one input has
+    monkeypatch.setattr(hypermnesia.learners.scoring, "_MOST_NUMBERS", 2)  # fewer than one input has
     learner = Oracle()
     assert score(learner, examples(), TASK).value["task"] == 3 / 5
     assert {number for number, _ in learner.asked} == {1}
@@ -102,7 +100,7 @@ def test_there_is_a_count_for_every_task_also_where_none_was_taken_for_it():
 
 
 def test_the_task_being_learned_has_a_count_too(monkeypatch):
-    monkeypatch.setattr(hypermnesia.evaluation.scoring, "_MOST_INPUTS", 1)
+    monkeypatch.setattr(hypermnesia.learners.scoring, "_MOST_INPUTS", 1)
     learner = Oracle(num_tasks=2)
     learner.in_progress = 7
     assert score(learner, examples(), TASK, ("class",)).inferred == [1, 3, 1]

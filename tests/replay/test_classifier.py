@@ -11,6 +11,7 @@ import hypermnesia.replay.classifier
 from hypermnesia.replay import ReplayClassifier, ReplaySettings, ReplayStream, VAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork
+from hypermnesia.tasks import Task
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs
 from hypermnesia.training import TrainingSettings, checkpoint
 from hypermnesia.training.trainer import Objective
@@ -21,6 +22,8 @@ MODEL = VAESettings(latent_dim=2, condition_dim=2, hidden=(4,), encoder_hidden=(
 CLASSES = (2, 4, 3)  # of the tasks; the last is the one being learned
 BATCH = 16
 INPUTS, LABELS = torch.rand(BATCH, 5, generator=torch.Generator().manual_seed(0)), torch.arange(BATCH) % 3
+TASK = Task.of((INPUTS, LABELS))
+"""Whichever task ends: only its end counts here."""
 COMPETING = {"task": [(0, 2), (2, 6)], "class": [(0, 9), (0, 9)], "domain": [(0, 4), (0, 4)]}
 """Which outputs an input of each past task chooses between while the third task is learned."""
 
@@ -42,7 +45,7 @@ def after_two_tasks(scenario: str = "class", **replay) -> ReplayClassifier:
     made = classifier(scenario, **replay)
     for classes in CLASSES[:2]:
         made.begin_task(classes, (5,))
-        made.end_task()
+        made.end_task(TASK)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in made.standard.network.parameters():
@@ -99,7 +102,7 @@ def test_where_there_was_a_single_class_replayed_inputs_are_certainly_of_it(repl
     for classes in (1, 2):
         made.begin_task(classes, (5,))
         made.objectives()
-        made.end_task()
+        made.end_task(TASK)
     replayed[0].prepare(0)
     assert torch.equal(replayed[0].batch().targets, torch.tensor([1.0, 0.0, 0.0]).expand(BATCH, -1))
 
@@ -207,7 +210,7 @@ def test_the_head_grows_with_the_classes_and_old_outputs_stay(scenario, outputs)
         made.begin_task(classes, (5,))
         assert made.standard.logits(INPUTS).shape == (BATCH, expected)
         torch.testing.assert_close(made.standard.logits(INPUTS)[:, : before.shape[1]], before)
-        made.end_task()
+        made.end_task(TASK)
     assert made.standard.num_tasks == 3
 
 
@@ -253,7 +256,7 @@ def test_what_is_frozen_stays_so_also_when_a_task_is_abandoned():
     made = classifier(made_of=made_of)
     for classes in CLASSES[:2]:
         made.begin_task(classes, (5,))
-        made.end_task()
+        made.end_task(TASK)
     made.begin_task(CLASSES[2], (5,))
     made.abandon_task()
     made.begin_task(CLASSES[2], (5,))

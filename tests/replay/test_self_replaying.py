@@ -11,7 +11,7 @@ from hypermnesia.networks import mlp
 from hypermnesia.replay import ReplayClassifier, ReplaySettings, SelfReplayingVAE, SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork
-from hypermnesia.tasks import TensorExamples
+from hypermnesia.tasks import Task, TensorExamples
 from hypermnesia.training import Trainer, TrainingSettings, checkpoint
 from tests.nested import equal
 from tests.stopping import Stopped, stop_at
@@ -265,7 +265,7 @@ def classifier(scenario: str, temperature: float | None) -> tuple[ReplayClassifi
         with torch.no_grad():
             for parameter in [*standard.network.parameters(), *made.objectives()[1].parameters()]:
                 parameter += 2 * torch.randn(parameter.shape, generator=generator)
-        made.end_task()
+        made.end_task(Task.of((images(0), torch.zeros(64, dtype=torch.int64))))
     made.begin_task(CLASSES[2], SHAPE)
     return made, standard
 

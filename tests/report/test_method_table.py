@@ -1,19 +1,21 @@
 import csv
 import dataclasses
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from hypermnesia.analyses.sheet import as_csv
+from hypermnesia.analyses.sheet import as_csv, print_sheet, write_sheet
+from hypermnesia.analyses.sheet import markdown as markdown_of
 from hypermnesia.experiments.many_runs.base import base_of
 from hypermnesia.experiments.many_runs.compare import MethodComparison
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import Timing
 from hypermnesia.experiments.settings.sources import assignments
 from hypermnesia.learners import METHODS
-from hypermnesia.report.method_table import markdown, method_sheet, print_methods, write_methods
+from hypermnesia.report.method_table import method_curves_chart, method_sheet
 from tests.runs import recorded
 
 NAN = np.nan
@@ -40,8 +42,16 @@ def comparison(*overrides: str, left_out: tuple[str, ...] = ()) -> MethodCompari
 
 def printed(width: int, found: MethodComparison | None = None, **console) -> str:
     file = io.StringIO()
-    print_methods(Console(file=file, width=width, **console), found or comparison())
+    print_sheet(Console(file=file, width=width, **console), method_sheet(found or comparison()))
     return file.getvalue()
+
+
+def markdown(found: MethodComparison) -> str:
+    return markdown_of(method_sheet(found), drawn=method_curves_chart(found) is not None)
+
+
+def write(directory: Path, found: MethodComparison) -> list[Path]:
+    return write_sheet(directory, method_sheet(found), method_curves_chart(found))
 
 
 CELLS = {
@@ -123,16 +133,16 @@ def test_the_notes_say_what_the_figures_are_of():
 
 
 def test_files_are_the_table_and_the_picture(tmp_path):
-    paths = write_methods(tmp_path, comparison())
-    assert [path.name for path in paths] == [f"comparison.{ending}" for ending in ("md", "csv", "png", "svg")]
+    paths = write(tmp_path, comparison())
+    assert [path.name for path in paths] == [f"comparison.{ending}" for ending in ("md", "csv", "svg", "png")]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert paths[0].read_text("utf-8") == markdown(comparison())
     assert paths[1].read_text("utf-8") == as_csv(method_sheet(comparison()))
-    assert paths[2].read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in paths[3].read_bytes()
+    assert b"<svg" in paths[2].read_bytes()
+    assert paths[3].read_bytes().startswith(b"\x89PNG")
 
 
 def test_nothing_finished_has_no_picture(tmp_path):
     nothing = MethodComparison(comparison().base, 2, {METHODS["ewc"]: Group("ewc")})
-    assert [path.suffix for path in write_methods(tmp_path, nothing)] == [".md", ".csv"]
+    assert [path.suffix for path in write(tmp_path, nothing)] == [".md", ".csv"]
     assert "comparison.svg" not in markdown(nothing)

@@ -279,7 +279,7 @@ def test_learning_without_forgetting_keeps_old_answers_to_the_inputs_of_the_curr
     found = []
     with pytest.raises(Stopped):
         learner.learn((INPUTS, LABELS), monitor=lambda progress: stop_after_first(progress, found))
-    first = copy.deepcopy(learner.state_dict()["learner"]["standard"])
+    first = copy.deepcopy(learner.state_dict()["parts"]["network"])
     learner.learn((INPUTS, LABELS), monitor=lambda progress: found.append(progress.scalars))
 
     # After one step: the loss of the second step is that of these weights.
@@ -327,7 +327,7 @@ def test_learning_without_forgetting_leaves_no_task_out_of_batches_smaller_than_
 
     def watch(progress) -> None:
         nonlocal before
-        bias = learner.state_dict()["learner"]["standard"]["network"]["module.bias"].clone()
+        bias = learner.state_dict()["parts"]["network"]["network"]["module.bias"].clone()
         if before is not None:
             moved.append((bias - before)[:6].view(3, 2).abs().sum(1))
         before = bias

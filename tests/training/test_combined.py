@@ -7,7 +7,7 @@ from torch import nn
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Objective, Trainer, TrainingSettings
-from hypermnesia.training.combined import CombinedObjective
+from hypermnesia.training.trainer import CombinedObjective
 
 CPU = torch.device("cpu")
 EXAMPLES = TensorExamples(torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40).remainder(2))

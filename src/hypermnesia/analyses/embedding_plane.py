@@ -19,13 +19,13 @@ from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
 from hypermnesia.analyses.files import Parts
 from hypermnesia.charts.chart import COLORS, SEQUENTIAL
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.evaluation.embeddings import EmbeddingPlane, accuracy_at, plane_of, share_near, square_around
+from hypermnesia.evaluation.embeddings import accuracy_at, plane_of, share_near, square_around
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.seeds import Seeds
 
 NAME = "embedding-plane"
 TOLERANCE = 0.01
-"""How far below the accuracy at its embedding a task still counts as remembered."""
+"""Largest loss of accuracy, against that at its embedding, with which a task counts as remembered."""
 _MOST_TASKS = 12
 _SIDE = 190
 _OVERLAP = 0.15  # of a cell with the next: without it, white hairlines show between them
@@ -112,7 +112,8 @@ def embedding_plane(
         through = plane.through(own[task])
         rows = []
         for number, height in enumerate(y, start=1):
-            rows.append(parts.get(f"task {task + 1}, row {number}", _row, accuracy, through, x, height))
+            points = through.points(np.stack([x, np.full_like(x, height)], axis=1))
+            rows.append(parts.get(f"task {task + 1}, row {number}", accuracy, points))
             advanced(len(tasks) * resolution + number, len(chosen) * resolution)
         (best,) = accuracy(own[[task]])
         remembered = share_near(np.array(rows), best, TOLERANCE)
@@ -129,12 +130,8 @@ def embedding_plane(
     )
 
 
-_Accuracy = Callable[[np.ndarray], list[float]]
-"""From embeddings, `[points, dimensions]`, to the accuracies of their networks."""
-
-
-def _accuracy(run: FinishedRun, task: int, examples: int) -> _Accuracy:
-    """What tells accuracies on that many test examples of a task, the same ones for all embeddings."""
+def _accuracy(run: FinishedRun, task: int, examples: int) -> Callable[[np.ndarray], list[float]]:
+    """From embeddings, `[points, dimensions]`, to accuracies on that many test examples of a task, always the same."""
     test = run.tasks[task].test
     assert test is not None
     inputs, labels = test.draw(examples, Seeds(run.experiment.seed, (NAME, task)))
@@ -147,10 +144,6 @@ def _accuracy(run: FinishedRun, task: int, examples: int) -> _Accuracy:
         return found
 
     return accuracies
-
-
-def _row(accuracy: _Accuracy, plane: EmbeddingPlane, x: np.ndarray, height: float) -> list[float]:
-    return accuracy(plane.points(np.stack([x, np.full_like(x, height)], axis=1)))
 
 
 def _evenly_spread(number: int, most: int) -> list[int]:
@@ -167,21 +160,15 @@ def embedding_plane_chart(result: AccuracyOverPlane) -> altair.ConcatChart:
     """Chart of the accuracy as color, a panel a task; learned embeddings are marked, that of the panel's in orange."""
     panels = [_panel(result, task) for task in result.tasks]
     shown = "" if len(panels) == len(result.learned) else f"; {len(panels)} of {len(result.learned)} tasks"
+    meaning = "each panel: the plane through its task's embedding (orange), along the principal axes; others projected"
+    if result.explained is None:
+        meaning = "numbers: learned embeddings; orange: that of the panel's task"
     return altair.concat(*panels, columns=min(3, math.ceil(math.sqrt(len(panels))))).properties(
         title=altair.TitleParams(
             f"{result.run}: accuracy of the network generated from any embedding",
-            subtitle=[
-                f"up to {result.examples} test images of each task{shown}",
-                _meaning(result),
-            ],
+            subtitle=[f"up to {result.examples} test images of each task{shown}", meaning],
         )
     )
-
-
-def _meaning(result: AccuracyOverPlane) -> str:
-    if result.explained is None:
-        return "numbers: learned embeddings; orange: that of the panel's task"
-    return "each panel: the plane through its task's embedding (orange), along the principal axes; others projected"
 
 
 def embedding_plane_text(result: AccuracyOverPlane) -> Iterator[str]:
@@ -237,9 +224,7 @@ def _marks(result: AccuracyOverPlane, task: TaskOnPlane) -> tuple[altair.Chart, 
     ]
     places.sort(key=lambda place: bool(place["own"]))  # on top of the others
     base = altair.Chart(altair.InlineData(places)).encode(
-        x="x:Q",
-        y="y:Q",
-        tooltip=[altair.Tooltip("number:N", title="embedding of task")],
+        x="x:Q", y="y:Q", tooltip=[altair.Tooltip("number:N", title="embedding of task")]
     )
     fill = altair.condition("datum.own", altair.value(COLORS[1]), altair.value("white"))
     radius = altair.condition("datum.own", altair.value(230), altair.value(130))

@@ -1,4 +1,4 @@
-"""What an analysis keeps beside its run: its result as JSON and as a picture, and the parts of one that goes on."""
+"""Files that an analysis keeps beside its run: its result as JSON and picture, and the parts of one that goes on."""
 
 from __future__ import annotations
 

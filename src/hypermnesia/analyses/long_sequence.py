@@ -136,12 +136,7 @@ def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:
 
 
 def _panel(
-    run: LongSequence,
-    points: list[dict[str, Any]],
-    x: altair.X,
-    y: altair.Y,
-    color: altair.Color,
-    height: int,
+    run: LongSequence, points: list[dict[str, Any]], x: altair.X, y: altair.Y, color: altair.Color, height: int
 ) -> altair.LayerChart:
     base = altair.Chart(altair.InlineData(points)).encode(x=x, y=y, color=color)
     tooltip = [

@@ -32,7 +32,7 @@ class Sheet:
     Args:
         name: Name of its files.
         title: Title on top.
-        head: Texts at the head of the columns; the first column names the rows.
+        head: Texts at the head of the columns, of one line or more; the first column names the rows.
         rows: Texts of the cells.
         notes: Sentences below.
         figures: Unrounded figures of each row, all with the same keys; None where there is nothing.
@@ -88,7 +88,7 @@ def write_sheet(directory: Path, sheet: Sheet, chart: altair.TopLevelMixin | Non
 def markdown(sheet: Sheet, *, drawn: bool) -> str:
     """Sheet as Markdown: title, picture where there is one, table and notes."""
     picture = [f"![{sheet.title}]({sheet.name}.svg)", ""] if drawn else []
-    table = markdown_table(sheet.head, sheet.rows)
+    table = markdown_table([text.replace("\n", " ").strip() for text in sheet.head], sheet.rows)
     notes = [escaped(note) + "  " for note in sheet.notes]
     return "\n".join([escaped(f"# {sheet.title}"), "", *picture, *table, "", *notes, ""])
 

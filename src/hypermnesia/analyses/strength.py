@@ -15,7 +15,16 @@ import altair
 
 from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
 from hypermnesia.analyses.sheet import Sheet, figures_of
-from hypermnesia.analyses.variants import Point, changes_of, check_classes, curves, point, seeds_of, title_of
+from hypermnesia.analyses.variants import (
+    Point,
+    changes_of,
+    check_classes,
+    curves,
+    mark_across,
+    point,
+    seeds_of,
+    title_of,
+)
 from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
@@ -57,30 +66,17 @@ REGULARIZERS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Strengths:
-    """Strengths of a regularizer that are compared.
-
-    Args:
-        regularizer: Which.
-        own: Strength that the benchmark has for the method; None if it has none.
-        runs: Run of each strength, from the smallest; seeds come later.
-    """
-
-    regularizer: Regularizer
-    own: float | None
-    runs: dict[float, PlannedRun]
-
-
-@dataclasses.dataclass(frozen=True)
 class StrengthCurve:
     """Results of a regularizer by strength.
 
     Args:
-        strengths: Strengths that were compared.
+        regularizer: Name of the regularizer.
+        own: Strength that the benchmark has for the method; None if it has none.
         found: Results by strength, from the smallest.
     """
 
-    strengths: Strengths
+    regularizer: Regularizer
+    own: float | None
     found: dict[float, Group]
 
     def near_best(self, points: float = 1.0) -> list[float]:
@@ -104,33 +100,6 @@ class StrengthStudy:
     curves: tuple[StrengthCurve, ...]
 
 
-def strengths(base: Base, betas: Sequence[float], lambdas: Sequence[float]) -> list[Strengths]:
-    """Vary the experiment by these strengths of both regularizers.
-
-    Args:
-        base: Experiment to compare them on.
-        betas: Strengths of the output regularizer, above 0.
-        lambdas: Strengths of online EWC, above 0.
-
-    Raises:
-        ConfigurationError: A setting is for this study to decide.
-
-    Example:
-        >>> from hypermnesia.experiments.many_runs.base import base_of
-        >>> ours, ewc = strengths(base_of("split-mnist"), betas=[0.1], lambdas=[10.0, 1000.0])
-        >>> ours.own, [run.group for run in ewc.runs.values()]
-        (0.01, ['online-ewc-10', 'online-ewc-1000'])
-    """
-    check_classes(base)
-    for regularizer in REGULARIZERS:
-        if regularizer.place in base.changes:
-            raise ConfigurationError(
-                f"{regularizer.place}: the strength differs from run to run; leave it out and choose "
-                f"{regularizer.argument}."
-            )
-    return [_strengths(base, each, values) for each, values in zip(REGULARIZERS, (betas, lambdas), strict=True)]
-
-
 def plan(
     base: Base, betas: Sequence[float], lambdas: Sequence[float], seeds: int = 1, data: Path | None = None
 ) -> PlannedStudy:
@@ -144,38 +113,46 @@ def plan(
         data: Not needed for planning.
 
     Raises:
-        ConfigurationError: As :func:`strengths`.
+        ConfigurationError: A setting is for this study to decide.
+
+    Example:
+        >>> from hypermnesia.experiments.many_runs.base import base_of
+        >>> [run.group for run in plan(base_of("split-mnist"), betas=[0.1], lambdas=[10.0, 1000.0]).runs]
+        ['hnet-0.1', 'online-ewc-10', 'online-ewc-1000']
     """
-    chosen = strengths(base, betas, lambdas)
-    runs = over_seeds([run for each in chosen for run in each.runs.values()], seeds)
-    return PlannedStudy(runs, lambda outcomes, directory: strength(base, chosen, outcomes, seeds))
+    check_classes(base)
+    for regularizer in REGULARIZERS:
+        if regularizer.place in base.changes:
+            raise ConfigurationError(
+                f"{regularizer.place}: the strength differs from run to run; leave it out and choose "
+                f"{regularizer.argument}."
+            )
+    planned = [_runs(base, each, values) for each, values in zip(REGULARIZERS, (betas, lambdas), strict=True)]
+
+    def collect(outcomes: Sequence[Outcome], directory: Path) -> StrengthStudy:
+        curves = [
+            StrengthCurve(each, _own(base, each), {value: grouped(run.group, outcomes) for value, run in runs.items()})
+            for each, runs in zip(REGULARIZERS, planned, strict=True)
+        ]
+        return StrengthStudy(base, seeds, tuple(curves))
+
+    return PlannedStudy(over_seeds([run for runs in planned for run in runs.values()], seeds), collect)
 
 
-def strength(base: Base, planned: Sequence[Strengths], outcomes: Sequence[Outcome], seeds: int = 1) -> StrengthStudy:
-    """Collect the results of the runs.
-
-    Args:
-        base: Experiment that the runs were planned from.
-        planned: Strengths that they were planned from.
-        outcomes: Outcomes of the runs; those that did not finish are passed over.
-        seeds: Number of seeds that were asked for.
-    """
-    curves = [
-        StrengthCurve(each, {value: grouped(run.group, outcomes) for value, run in each.runs.items()})
-        for each in planned
-    ]
-    return StrengthStudy(base, seeds, tuple(curves))
-
-
-def _strengths(base: Base, regularizer: Regularizer, values: Sequence[float]) -> Strengths:
+def _runs(base: Base, regularizer: Regularizer, values: Sequence[float]) -> dict[float, PlannedRun]:
+    """The run of each strength, from the smallest; seeds come later."""
     method, place = regularizer.method.name, regularizer.place
-    tuned = method in base.benchmark.methods
-    own = float(getattr(base.experiment_of(method).learner, place.partition(".")[2])) if tuned else None
-    runs = {
+    return {
         float(text): PlannedRun(f"{method}-{text}", base.experiment_of(method, {place: float(text)}), (base.scenario,))
         for text in (f"{value:g}" for value in sorted(values))
     }
-    return Strengths(regularizer, own, runs)
+
+
+def _own(base: Base, regularizer: Regularizer) -> float | None:
+    method = regularizer.method.name
+    if method not in base.benchmark.methods:
+        return None
+    return float(getattr(base.experiment_of(method).learner, regularizer.place.partition(".")[2]))
 
 
 def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
@@ -199,7 +176,7 @@ def strength_sheet(study: StrengthStudy) -> Sheet:
     """Table of a study, one row for each strength."""
     rows, figures = [], []
     for curve in study.curves:
-        regularizer = curve.strengths.regularizer
+        regularizer = curve.regularizer
         for strength, found in curve.found.items():
             accuracies = [show_spread(found.right_after, ACCURACY), show_spread(found.average, ACCURACY)]
             name = f"{regularizer.method.label}, {regularizer.symbol} = {strength:g}"
@@ -232,7 +209,7 @@ def _points(curve: StrengthCurve) -> Iterator[Point]:
 
 
 def _panel(curve: StrengthCurve, points: list[Point], y: altair.Y) -> altair.LayerChart:
-    regularizer = curve.strengths.regularizer
+    regularizer = curve.regularizer
     ends = [f({each["x"] for each in points}) for f in (min, max)]
     x = altair.X("x:Q", title=f"{regularizer.symbol} of {regularizer.method.label}").scale(
         type="log", domain=[ends[0] / 1.8, ends[1] * 1.8], nice=False
@@ -244,16 +221,10 @@ def _panel(curve: StrengthCurve, points: list[Point], y: altair.Y) -> altair.Lay
         labelSeparation=4,
     )
     layers: list[altair.Chart | altair.LayerChart] = [curves(points, _LOOKS, x, y, {"x:Q": regularizer.symbol})]
-    own = curve.strengths.own
-    if own and ends[0] <= own <= ends[1]:
-        mark = altair.Chart(altair.InlineData([{"x": own, "text": "preset"}]))
-        rule = mark.mark_rule(strokeDash=[2, 3], color="#777777").encode(
-            x="x:Q", tooltip=[altair.Tooltip("x:Q", title=f"{regularizer.symbol} of the preset")]
-        )
-        text = mark.mark_text(baseline="bottom", dy=-3, color="#777777").encode(
-            x="x:Q", y=altair.value(0), text="text:N"
-        )
-        layers = [rule, text, *layers]
+    if curve.own and ends[0] <= curve.own <= ends[1]:
+        rule, text = mark_across(curve.own, "preset")
+        tooltip = [altair.Tooltip("x:Q", title=f"{regularizer.symbol} of the preset")]
+        layers = [rule.encode(tooltip=tooltip), text, *layers]
     return altair.LayerChart(layer=layers, width=300, height=260)
 
 
@@ -264,7 +235,7 @@ def _notes(study: StrengthStudy) -> list[str]:
         *changes_of(study.base),
     ]
     for curve in study.curves:
-        near, label = curve.near_best(), curve.strengths.regularizer.method.label
+        near, label = curve.near_best(), curve.regularizer.method.label
         if near:
             notes.append(
                 f"{label}: {len(near)} of {len(curve.found)} strengths come within one point of its best at the end: "
@@ -286,8 +257,7 @@ STUDY = Study(
     directory="strength",
     options=(
         Option(
-            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"),
-            "Strengths of the output regularizer.",
+            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"), "Strengths of the output regularizer."
         ),
         Option(
             *("lambdas", "positive numbers", "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10", "N,N"),

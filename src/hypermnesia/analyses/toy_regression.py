@@ -66,7 +66,7 @@ class Remembered:
     """Functions as a method remembers them after the last one.
 
     Attributes:
-        method: Which.
+        method: Name of the method.
         scenario: `task` where it is told which function is asked.
         runs: Its finished runs.
         curves: What it answers, of the first finished seed; empty if there is none.
@@ -124,21 +124,13 @@ def plan(base: Base, seeds: int = 1, data: Path | None = None) -> PlannedStudy:
         PlannedRun(name, base.experiment_of(name, {"scenario": scenario}), (scenario,))
         for name, scenario in COMPARED.items()
     ]
-    return PlannedStudy(over_seeds(runs, seeds), lambda outcomes, directory: collect(base, outcomes, seeds))
+    return PlannedStudy(over_seeds(runs, seeds), lambda outcomes, directory: _collect(base, outcomes, seeds))
 
 
-def collect(base: Base, outcomes: Sequence[Outcome], seeds: int = 1) -> ToyRegression:
-    """What the runs found; those that did not finish are passed over.
-
-    Args:
-        base: That the runs were planned from.
-        outcomes: Of the runs.
-        seeds: How many were asked for.
-
-    Raises:
-        CheckpointError: A learner is missing or damaged.
-    """
-    functions = _functions(base)
+def _collect(base: Base, outcomes: Sequence[Outcome], seeds: int) -> ToyRegression:
+    """Results of the runs; those that did not finish are passed over."""
+    assert isinstance(base.experiment.tasks, PolynomialTasks)
+    functions = [Polynomial(**function.model_dump()) for function in base.experiment.tasks.functions]
     points = [torch.linspace(function.low, function.high, _POINTS)[:, None] for function in functions]
     true = tuple(_curve(x, function(x)) for x, function in zip(points, functions, strict=True))
     found = []
@@ -147,12 +139,6 @@ def collect(base: Base, outcomes: Sequence[Outcome], seeds: int = 1) -> ToyRegre
         curves = _answers(runs.runs[0], points) if runs.runs else ()
         found.append(Remembered(METHODS[name], scenario, runs, curves))
     return ToyRegression(base, seeds, true, tuple(found))
-
-
-def _functions(base: Base) -> list[Polynomial]:
-    tasks = base.experiment.tasks
-    assert isinstance(tasks, PolynomialTasks)
-    return [Polynomial(**function.model_dump()) for function in tasks.functions]
 
 
 def _answers(run: RecordedRun, points: Sequence[torch.Tensor]) -> tuple[Curve, ...]:
@@ -226,6 +212,7 @@ def _panel(each: Remembered, result: ToyRegression) -> altair.LayerChart:
     rows = [*_rows(result.functions, _TRUTH), *_rows(each.curves, _ANSWER)]
     values = [y for curve in result.functions for y in curve.y]
     margin = 0.25 * (max(values) - min(values))
+    legend = altair.Legend(orient="bottom", symbolType="stroke")
     lines = (
         altair.Chart(altair.InlineData(rows))
         .mark_line(clip=True)
@@ -238,7 +225,7 @@ def _panel(each: Remembered, result: ToyRegression) -> altair.LayerChart:
                 axis=altair.Axis(tickCount=5),
             ),
             detail="function:N",
-            color=altair.Color("series:N", title=None, scale=_looks("#888888", COLORS[0]), legend=_legend()),
+            color=altair.Color("series:N", title=None, scale=_looks("#888888", COLORS[0]), legend=legend),
             strokeDash=altair.StrokeDash("series:N", title=None, scale=_looks([5, 3], [1, 0])),
             strokeWidth=altair.StrokeWidth("series:N", title=None, scale=_looks(3, 2)),
             tooltip=[
@@ -256,10 +243,6 @@ def _panel(each: Remembered, result: ToyRegression) -> altair.LayerChart:
 
 def _looks(of_truth: Any, of_answer: Any) -> altair.Scale:
     return altair.Scale(domain=[_TRUTH, _ANSWER], range=[of_truth, of_answer])
-
-
-def _legend() -> altair.Legend:
-    return altair.Legend(orient="bottom", symbolType="stroke")
 
 
 def _rows(curves: Sequence[Curve], series: str) -> Iterator[dict[str, Any]]:

@@ -168,12 +168,7 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
             axis=altair.Axis(tickMinStep=1, format="d", labelFlush=False, grid=False),
         ),
         y=altair.Y("accuracy:Q", title="test accuracy on the next task (%)", scale=altair.Scale(zero=False)),
-        color=altair.Color(
-            "examples:N",
-            title="training examples",
-            sort=names,
-            scale=altair.Scale(domain=names),
-        ),
+        color=altair.Color("examples:N", title="training examples", sort=names, scale=altair.Scale(domain=names)),
         strokeDash=altair.StrokeDash(
             "how:N",
             title="what is learned",
@@ -207,13 +202,12 @@ def transfer_text(result: Transfer) -> Iterator[str]:
     counts = _numbers_of_examples(result)
     yield "accuracy on the next task (%): embedding alone / from scratch"
     yield f"{'tasks learned':>13}" + "".join(f"  {f'{count} examples':>15}" for count in counts)
-    found = {(each.learned, each.examples): each for each in result.results}
+    found = {
+        (each.learned, each.examples): f"{100 * each.adapted:.2f} / {100 * each.from_scratch:.2f}"
+        for each in result.results
+    }
     for learned in sorted({each.learned for each in result.results}):
-        yield f"{learned:>13}" + "".join(f"  {_pair(found[learned, count]):>15}" for count in counts)
-
-
-def _pair(found: LearnedFromFew) -> str:
-    return f"{100 * found.adapted:.2f} / {100 * found.from_scratch:.2f}"
+        yield f"{learned:>13}" + "".join(f"  {found[learned, count]:>15}" for count in counts)
 
 
 def _numbers_of_examples(result: Transfer) -> list[int]:

@@ -1,4 +1,4 @@
-"""What studies of many runs share: accuracies of variants of an experiment, and how they are told and drawn."""
+"""Shared parts of studies of many runs: accuracies of variants of an experiment, and how they are told and drawn."""
 
 from __future__ import annotations
 
@@ -70,12 +70,15 @@ def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
     }
 
 
+def mark_across(x: float, text: str) -> tuple[altair.Chart, altair.Chart]:
+    """Dashed line across a chart at a place on its axis of `x`, and the text above it."""
+    base = altair.Chart(altair.InlineData([{"x": x, "text": text}])).encode(x="x:Q")
+    rule = base.mark_rule(strokeDash=[2, 3], color="#777777")
+    return rule, base.mark_text(baseline="bottom", dy=-3, color="#777777").encode(y=altair.value(0), text="text:N")
+
+
 def curves(
-    points: Sequence[Point],
-    looks: Mapping[str, Mapping[str, Any]],
-    x: altair.X,
-    y: altair.Y,
-    told: Mapping[str, str],
+    points: Sequence[Point], looks: Mapping[str, Mapping[str, Any]], x: altair.X, y: altair.Y, told: Mapping[str, str]
 ) -> altair.LayerChart:
     """Chart with a line for each series, a mark for each point, and one standard error to either side.
 

@@ -9,8 +9,11 @@ import textwrap
 from typing import Any, Final
 
 import altair
+import numpy as np
 import vl_convert
+from jaxtyping import Float64
 
+from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.problems import Metric
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -26,14 +29,7 @@ GRADUAL: Final = altair.SchemeParams(name="viridis", extent=[0.25, 0.85])
 _FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 
 
-def style(
-    *,
-    paper: str,
-    ink: str,
-    muted: str,
-    line: str,
-    categories: tuple[str, ...],
-) -> dict[str, Any]:
+def style(*, paper: str, ink: str, muted: str, line: str, categories: tuple[str, ...]) -> dict[str, Any]:
     """Vega-Lite's `config` with these colors.
 
     Args:
@@ -155,6 +151,19 @@ def labeled(tasks: int) -> list[int]:
     """
     every = 1 if tasks <= 15 else 5 if tasks <= 50 else 10 if tasks <= 120 else 50
     return [number for number in range(1, tasks + 1) if number == 1 or number % every == 0]
+
+
+def means(values: Float64[np.ndarray, "seeds points"], metric: Metric) -> dict[str, list[Any]]:
+    """Means over seeds for a chart: `value`, one standard error to either side as `low` and `high`, and as `text`."""
+    mean, sem = curve(values)
+    errors = np.zeros_like(mean) if sem is None else sem
+    spreads = zip(mean, [None] * len(mean) if sem is None else sem, strict=True)
+    return {
+        "value": [in_units(value, metric) for value in mean],
+        "low": [in_units(value, metric) for value in mean - errors],
+        "high": [in_units(value, metric) for value in mean + errors],
+        "text": [show_spread(Spread(*each), metric) for each in spreads],
+    }
 
 
 def in_units(value: float, metric: Metric) -> float:

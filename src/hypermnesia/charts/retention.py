@@ -9,8 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import in_units, task_axis
-from hypermnesia.evaluation.statistics import Spread, curve, show_spread
+from hypermnesia.charts.chart import means, task_axis
 from hypermnesia.problems import Metric
 
 _WHEN = ["right after learning", "after the last task"]
@@ -59,15 +58,10 @@ def _ways(
     early: Float64[np.ndarray, "seeds tasks"], late: Float64[np.ndarray, "seeds tasks"], metric: Metric
 ) -> altair.Chart:
     """From the first point of each task to its second."""
-    means = zip(curve(early)[0], curve(late)[0], strict=True)
+    ends = zip(means(early, metric)["value"], means(late, metric)["value"], strict=True)
     rows = [
-        {
-            "left": task - _APART,
-            "right": task + _APART,
-            "from": in_units(first, metric),
-            "to": in_units(second, metric),
-        }
-        for task, (first, second) in enumerate(means, start=1)
+        {"left": task - _APART, "right": task + _APART, "from": first, "to": second}
+        for task, (first, second) in enumerate(ends, start=1)
     ]
     chart: altair.Chart = altair.Chart(altair.InlineData(rows)).mark_rule(opacity=0.6, tooltip=None)
     return chart.encode(
@@ -82,17 +76,13 @@ def _points(
     end: int, values: Float64[np.ndarray, "seeds tasks"], metric: Metric, names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Those right after learning (0) or after the last task (1)."""
-    mean, sem = curve(values)
-    errors = np.zeros_like(mean) if sem is None else sem
+    shown = means(values, metric)
     return [
         {
             "x": task + 1 + _APART * (2 * end - 1),
             "name": names[task],
             "when": _WHEN[end],
-            "value": in_units(mean[task], metric),
-            "low": in_units(mean[task] - errors[task], metric),
-            "high": in_units(mean[task] + errors[task], metric),
-            "text": show_spread(Spread(mean[task], None if sem is None else sem[task]), metric),
+            **{name: texts[task] for name, texts in shown.items()},
         }
-        for task in range(len(mean))
+        for task in range(values.shape[1])
     ]

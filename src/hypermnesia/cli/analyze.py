@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,17 +17,20 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
+    carry_out,
     exit_with,
     made,
     positive_numbers,
     tell,
     words,
 )
-from hypermnesia.cli.processes import carry_out, end
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hypermnesia.analyses.analysis import Analysis, Option, Study
+    from hypermnesia.experiments.many_runs.processes import Outcome
 
 
 class _Analyses(TyperGroup):
@@ -126,15 +129,16 @@ def _of_study(study: Study) -> Callable[..., None]:
         base = base_of(preset, assignments(settings or []))
         planned = study.plan(base, **_values(study.options, options), seeds=seeds, data=data)
         directory = made(out or Path("runs") / f"{study.directory}-{base.name}")
-        console = Console()
         for reason in planned.left_out:
-            tell(console, f"left out: {reason}")
-        outcomes, received = carry_out(console, planned.runs, directory, jobs, data)
-        result = planned.collect(outcomes, directory)
-        sheet = study.sheet(result)
-        print_sheet(console, sheet)
-        tell(console, f"written to {', '.join(map(str, write_sheet(directory, sheet, study.chart(result))))}")
-        end(outcomes, received)
+            tell(Console(), f"left out: {reason}")
+
+        def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
+            result = planned.collect(outcomes, directory)
+            sheet = study.sheet(result)
+            print_sheet(console, sheet)
+            return write_sheet(directory, sheet, study.chart(result))
+
+        carry_out(planned.runs, directory, jobs, data, show)
 
     return _with(command, parameters)
 
@@ -145,13 +149,9 @@ def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]
     def called(**given: Any) -> None:
         command(**given)
 
+    keyword, no_default = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     signature = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if default is ... else default,
-            annotation=annotation,
-        )
+        inspect.Parameter(name, keyword, default=no_default if default is ... else default, annotation=annotation)
         for name, (annotation, default) in parameters.items()
     ]
     called.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
@@ -160,17 +160,13 @@ def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]
 
 
 def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:
-    return {
-        option.name: (
-            Annotated[type(option.default), typer.Option(metavar=option.metavar, help=option.help)],
-            option.default,
-        )
-        for option in options
-    }
+    """Parameters of a command, one for each option: its type and its default."""
+    declared = [(each, typer.Option(metavar=each.metavar, help=each.help)) for each in options]
+    return {each.name: (Annotated[type(each.default), option], each.default) for each, option in declared}
 
 
 def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What an analysis takes for what was typed."""
+    """Arguments of an analysis made from what was typed."""
     values: dict[str, Any] = {}
     for option in options:
         typed, name = given[option.name], f"--{option.name}"
@@ -193,7 +189,7 @@ def _integers(option: str, text: str) -> list[int]:
 def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:
     """The result, with a progress bar, computed with as many threads as the run was made with."""
     from hypermnesia.experiments.recorded_runs.finished import open_run
-    from hypermnesia.experiments.single_run.threads import threads
+    from hypermnesia.experiments.single_run.environment import threads
 
     finished = open_run(run, data)
     try:

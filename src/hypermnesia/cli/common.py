@@ -1,10 +1,10 @@
-"""What commands share: options, and how they print and end."""
+"""Shared parts of commands: options, and how they print and end."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -15,6 +15,8 @@ from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -29,8 +31,7 @@ Settings = Annotated[
 ]
 
 Method = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Method to learn by. [default: the preset's first, mostly hnet]"),
+    str | None, typer.Option(metavar="NAME", help="Method to learn by. [default: the preset's first, mostly hnet]")
 ]
 Preset = Annotated[str, typer.Argument(metavar="PRESET | FILE.yaml", help="A benchmark, as split-digits.")]
 Changes = Annotated[
@@ -106,6 +107,47 @@ class ListsMethods(TyperCommand):
         lines = [f"  {name:<{width}}  {method.label}" for name, method in METHODS.items()]
         self.epilog = "\n".join(["\b", "Methods:", *lines])
         super().format_help(ctx, formatter)
+
+
+def carry_out(
+    runs: Sequence[PlannedRun],
+    directory: Path,
+    jobs: int,
+    data: Path | None,
+    show: Callable[[Console, Sequence[Outcome]], Sequence[Path]],
+) -> None:
+    """Carry runs out with a line for each that starts or ends, show what they found, and say which runs failed.
+
+    Args:
+        runs: Runs to carry out, each a process of its own.
+        directory: Directory of their directories.
+        jobs: Number of runs at a time.
+        data: Directory of the data; None looks at the usual places.
+        show: Prints what the runs found, writes it down and returns the paths of the files.
+    """
+    from rich.console import Console
+
+    from hypermnesia.experiments.many_runs import processes
+    from hypermnesia.experiments.single_run.stopping import StopSignals
+    from hypermnesia.report.many_runs import ended, failures, started
+
+    console = Console()
+    with StopSignals() as stop:
+        outcomes = processes.carry_out(
+            runs,
+            directory,
+            jobs=jobs,
+            data=data,
+            started=lambda run: tell(console, started(run)),
+            ended=lambda outcome: tell(console, ended(outcome)),
+            stop=stop,
+        )
+    tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
+    failed = failures(outcomes)
+    if stop.received:
+        exit_with(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")
+    if failed:
+        exit_with(FAILED, failed.rstrip())
 
 
 def describe(error: OSError) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,12 +16,17 @@ from hypermnesia.cli.common import (
     Method,
     NumSeeds,
     Preset,
+    carry_out,
     exit_with,
     made,
     tell,
     words,
 )
-from hypermnesia.cli.processes import carry_out, end
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hypermnesia.experiments.many_runs.processes import Outcome
 
 
 def reproduce(
@@ -57,22 +63,22 @@ def reproduce(
     changes = assignments(settings or [])
     runs, changed = plan_table(part, seeds, changes), influential(changes)
     directory = made(out or Path("runs") / part.name)
-    console = Console()
     if changed:
-        tell(console, f"Not the published settings: {' '.join(changed)}")
-    outcomes, received = carry_out(console, runs, directory, jobs, data)
-    comparison = compare_with_published(part, outcomes, changed)
-    print_comparison(console, comparison)
-    tell(console, f"written to {', '.join(map(str, write_comparison(directory, comparison)))}")
-    end(outcomes, received)
+        tell(Console(), f"Not the published settings: {' '.join(changed)}")
+
+    def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
+        comparison = compare_with_published(part, outcomes, changed)
+        print_comparison(console, comparison)
+        return write_comparison(directory, comparison)
+
+    carry_out(runs, directory, jobs, data, show)
 
 
 def compare(
     preset: Preset,
     settings: Changes = None,
     methods: Annotated[
-        str,
-        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]")
     ] = "",
     seeds: NumSeeds = 1,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
@@ -90,24 +96,25 @@ def compare(
     Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
     command again after Ctrl-C.
     """
-    from rich.console import Console
-
+    from hypermnesia.analyses.sheet import print_sheet, write_sheet
     from hypermnesia.experiments.many_runs.base import base_of, choose, left_out
     from hypermnesia.experiments.many_runs.compare import compare, plan_comparison
     from hypermnesia.experiments.settings.sources import assignments
-    from hypermnesia.report.method_table import print_methods, write_methods
+    from hypermnesia.report.method_table import method_curves_chart, method_sheet
 
     base = base_of(preset, assignments(settings or []))
     chosen = choose(words(methods), base.scenario)
     without = [] if words(methods) else left_out(base.scenario)
     runs = plan_comparison(base, chosen, seeds)
     directory = made(out or Path("runs") / f"compare-{base.name}")
-    console = Console()
-    outcomes, received = carry_out(console, runs, directory, jobs, data)
-    comparison = compare(base, chosen, outcomes, seeds, without)
-    print_methods(console, comparison)
-    tell(console, f"written to {', '.join(map(str, write_methods(directory, comparison)))}")
-    end(outcomes, received)
+
+    def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
+        comparison = compare(base, chosen, outcomes, seeds, without)
+        sheet = method_sheet(comparison)
+        print_sheet(console, sheet)
+        return write_sheet(directory, sheet, method_curves_chart(comparison))
+
+    carry_out(runs, directory, jobs, data, show)
 
 
 def tune(

@@ -83,9 +83,10 @@ def presets() -> None:
     from hypermnesia.experiments.settings import sources
     from hypermnesia.learners import METHODS
 
-    described = sources.presets()
-    width = max(map(len, described))
-    for name, values in described.items():
+    names = sources.preset_names()
+    width = max(map(len, names))
+    for name in names:
+        values = sources.read_settings(name)
         print(f"{name:<{width}}  {values['description']}")
         print(f"{'':<{width}}  --method {', '.join(values['methods'])}")
     others = textwrap.fill(", ".join(METHODS), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
 from hypermnesia.errors import ConfigurationError, did_you_mean
 
-__all__ = ["NAMES", "ImageDataset", "load"]
+__all__ = ["DATASETS", "ImageDataset", "load"]
 
-NAMES = ("digits", "mnist", "fashion-mnist")
-"""Names of the datasets that `load` reads."""
+
+def _idx(name: str) -> Callable[[Path | str | None], ImageDataset]:
+    def load_idx(directory: Path | str | None) -> ImageDataset:
+        from hypermnesia.data import mnist  # with the HTTP client: not needed for the embedded digits
+
+        dataset: ImageDataset = getattr(mnist, name).load(directory)
+        return dataset
+
+    return load_idx
+
+
+DATASETS: dict[str, Callable[[Path | str | None], ImageDataset]] = {
+    "digits": lambda directory: load_digits(),
+    "mnist": _idx("MNIST"),
+    "fashion-mnist": _idx("FASHION_MNIST"),
+}
+"""The registry of datasets: functions that load them, from a directory or from where they are otherwise, by name."""
 
 
 def load(name: str, directory: Path | str | None = None) -> ImageDataset:
-    """Load a dataset by its name, one of `NAMES`.
+    """Load a dataset by its name, one of `DATASETS`.
 
     Args:
         name: Name of the dataset. "digits" is part of the installation; "mnist" and "fashion-mnist" are IDX files.
@@ -31,14 +47,9 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
         >>> load("digits").test_images.shape
         torch.Size([360, 1, 8, 8])
     """
-    if name == "digits":
-        return load_digits()
-    if name not in NAMES:
+    if name not in DATASETS:
         raise ConfigurationError(
-            f"There is no dataset called {name!r}; there are {', '.join(NAMES)}.{did_you_mean(name.lower(), NAMES)}"
+            f"There is no dataset called {name!r}; there are {', '.join(DATASETS)}."
+            f"{did_you_mean(name.lower(), DATASETS)}"
         )
-
-    from hypermnesia.data import mnist  # with the HTTP client: not needed for the embedded digits
-
-    published = {dataset.name: dataset for dataset in (mnist.MNIST, mnist.FASHION_MNIST)}
-    return published[name].load(directory)
+    return DATASETS[name](directory)

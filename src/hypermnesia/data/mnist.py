@@ -106,7 +106,8 @@ class IdxDataset:
         """
         directory = directory or os.environ.get(DIRECTORY_VARIABLE)
         if directory is not None:
-            read = functools.partial(self._read_local, self._folder(Path(directory)))
+            folder = Path(directory, self.name)
+            read = functools.partial(self._read_local, folder if folder.is_dir() else Path(directory))
         else:
             read = functools.partial(self._read_cached, Path(cache or pooch.os_cache("hypermnesia")) / self.name)
         return ImageDataset(
@@ -117,10 +118,6 @@ class IdxDataset:
             test_labels=read(self.test_labels).to(torch.int64),
             class_names=self.class_names,
         )
-
-    def _folder(self, directory: Path) -> Path:
-        own = directory / self.name
-        return own if own.is_dir() else directory
 
     def _read_local(self, folder: Path, file: PublishedFile) -> Tensor:
         for path in (folder / file.name, folder / f"{file.name}.gz"):
@@ -164,10 +161,7 @@ MNIST = IdxDataset(
     "mnist",
     **_by_field(dataclasses.replace(f, content_sha256=d) for f, d in zip(_FILES, _MNIST_CONTENTS, strict=True)),
     class_names=tuple(str(digit) for digit in range(10)),
-    mirrors=(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
+    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
 )
 """Handwritten digits: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to
 document recognition*, 1998. Every file, local or downloaded, is checked by the SHA-256 of its content."""

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from hypermnesia.problems import Metric
-from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import Progress
 
 
 class ProgressDisplay:

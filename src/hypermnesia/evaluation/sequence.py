@@ -13,7 +13,7 @@ from hypermnesia.errors import DataError
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.learners import ContinualLearner, Score, score
 from hypermnesia.tasks import Scenario, Task
-from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import Progress
 
 Scores = Mapping[int, Mapping[str, Score]]
 """Scores by number of the task, then by split: `test` or `validation`."""
@@ -40,11 +40,7 @@ class Observer:
 
 
 def learn_sequence(
-    learner: ContinualLearner,
-    tasks: Sequence[Task],
-    *,
-    scenario: Scenario | None = None,
-    progress: bool = True,
+    learner: ContinualLearner, tasks: Sequence[Task], *, scenario: Scenario | None = None, progress: bool = True
 ) -> Float64[np.ndarray, "tasks tasks"]:
     """Learn tasks one after another, and measure after each how well all so far are answered.
 

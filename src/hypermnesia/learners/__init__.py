@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from hypermnesia.learners import (
-    ewc,
-    experience_replay,
-    fine_tuning,
-    from_scratch,
-    hypernetwork,
-    hypernetwork_consolidation,
-    joint,
-    likelihood,
-    lwf,
-    replay,
-    si,
-    task_inference,
-)
 from hypermnesia.learners.base import ContinualLearner
-from hypermnesia.learners.ewc import EWCLearner, EWCSettings
-from hypermnesia.learners.experience_replay import ExperienceReplayLearner, ExperienceReplaySettings
+from hypermnesia.learners.ewc import EWCLearner
+from hypermnesia.learners.experience_replay import ExperienceReplayLearner
 from hypermnesia.learners.fine_tuning import FineTuningLearner
 from hypermnesia.learners.from_scratch import FromScratchLearner
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
 from hypermnesia.learners.hypernetwork_consolidation import ConsolidatedHypernetworkLearner
-from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.joint import JointLearner
-from hypermnesia.learners.likelihood import LikelihoodLearner, LikelihoodSettings
-from hypermnesia.learners.lwf import LwFLearner, LwFSettings
+from hypermnesia.learners.likelihood import LikelihoodLearner
+from hypermnesia.learners.lwf import LwFLearner
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.replay import ReplayLearner
 from hypermnesia.learners.scoring import Score, score
-from hypermnesia.learners.si import SILearner, SISettings
+from hypermnesia.learners.si import SILearner
 from hypermnesia.learners.task_inference import TaskInferenceLearner
 
 __all__ = [
@@ -44,49 +30,42 @@ __all__ = [
     "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
     "EWCLearner",
-    "EWCSettings",
     "ExperienceReplayLearner",
-    "ExperienceReplaySettings",
     "FineTuningLearner",
     "FromScratchLearner",
     "HypernetworkLearner",
-    "InferenceSettings",
     "JointLearner",
     "LearnedTask",
     "LikelihoodLearner",
-    "LikelihoodSettings",
     "LwFLearner",
-    "LwFSettings",
     "Method",
     "Prediction",
     "ReplayLearner",
     "SILearner",
-    "SISettings",
     "Score",
     "TaskInferenceLearner",
     "load",
     "score",
 ]
 
+_FILES = (
+    "hypernetwork",
+    "hypernetwork_consolidation",
+    "task_inference",
+    "replay",
+    "likelihood",
+    "fine_tuning",
+    "joint",
+    "from_scratch",
+    "ewc",
+    "si",
+    "lwf",
+    "experience_replay",
+)
 METHODS: dict[str, Method] = {
-    method.name: method
-    for module in (
-        hypernetwork,
-        hypernetwork_consolidation,
-        task_inference,
-        replay,
-        likelihood,
-        fine_tuning,
-        joint,
-        from_scratch,
-        ewc,
-        si,
-        lwf,
-        experience_replay,
-    )
-    for method in module.METHODS
+    method.name: method for file in _FILES for method in importlib.import_module(f"{__name__}.{file}").METHODS
 }
-"""The registry of methods by name, in the order in which tables show them."""
+"""The registry of methods by name, in the order in which tables show them: those that each of these files declares."""
 
 
 def load(path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> ContinualLearner:

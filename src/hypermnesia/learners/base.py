@@ -1,4 +1,4 @@
-"""What every continual learner can do, whatever its method."""
+"""Base classes of continual learners: what they can do whatever their method."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
+from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
-from hypermnesia.settings import checked
 from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import resolve_device
-from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective, Trainer
+from hypermnesia.training.trainer import Monitor, Objective, Trainer
 
 Learner = TypeVar("Learner", bound="ContinualLearner")
 
@@ -44,7 +43,7 @@ class ContinualLearner(ABC):
 
     Args:
         module: Network that answers. It is copied, not changed.
-        settings: Settings of the method, validated.
+        settings: Settings of the method, or their fields as a dict; None for the defaults.
         training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
         seed: Root of all randomness in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
@@ -56,20 +55,20 @@ class ContinualLearner(ABC):
         problem: Problem of its tasks; all must agree. Classification before the first one.
     """
 
-    Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    Settings: ClassVar[type[MethodSettings]] = NoSettings
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     trained_for_scenario: ClassVar[bool] = False
 
     def __init__(
         self,
         module: nn.Module,
-        settings: MethodSettings,
+        settings: MethodSettings | Mapping[str, Any] | None = None,
         *,
-        training: TrainingSettings | Mapping[str, Any] | None,
-        seed: int,
-        device: str | torch.device,
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.settings = settings
+        self.settings = checked(self.Settings, settings)
         self.training = checked(TrainingSettings, training)
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
@@ -198,10 +197,7 @@ class ContinualLearner(ABC):
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
     def learn(
-        self,
-        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Any, Any],
-        *,
-        monitor: Monitor | None = None,
+        self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Any, Any], *, monitor: Monitor | None = None
     ) -> None:
         """Learn one more task, and keep the old ones.
 
@@ -241,7 +237,7 @@ class ContinualLearner(ABC):
             self._trainer = self._current = None
             self._parts.abandon_task()
             if self.num_tasks == 0:
-                self._input_shape = None
+                self._input_shape, self.problem = None, CLASSIFICATION
             raise
         self._trainer = None
         self._parts.end_task(task)

@@ -38,11 +38,6 @@ class HeldNetwork:
 class Consolidation(Part):
     """Part of a learner that remembers which weights matter to old tasks, and holds these."""
 
-    @property
-    def num_weights(self) -> int:
-        """None of its own: what it remembers is not trained."""
-        return 0
-
     @abstractmethod
     def penalty(self) -> Penalty | None:
         """Penalty that holds the weights while the task that was begun is learned; None where nothing does."""

@@ -66,9 +66,6 @@ class ElasticConsolidation(Consolidation):
         """Quadratic penalty; None in the first task."""
         return _Elastic(self._penalty, self._settings.strength) if self._num_tasks else None
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
-        """Nothing is watched while a task is learned."""
-
     def end_task(self, task: Task) -> None:
         """Estimate the Fisher information of the task's answers, and hold the weights where they are."""
         wanted, seeds = self._settings.fisher_examples, self._seeds.child("fisher examples", self._num_tasks)
@@ -89,9 +86,6 @@ class ElasticConsolidation(Consolidation):
         else:
             self._penalty = ewc.online(self._penalty, fisher, weights, self._settings.decay)
         self._num_tasks += 1
-
-    def abandon_task(self) -> None:
-        """Nothing has changed."""
 
     def state(self) -> dict[str, Any]:
         """Penalty of all tasks so far."""
@@ -117,9 +111,7 @@ class EWCLearner(ConsolidatedLearner):
         fisher: Kind of Fisher information: `exact`, `sampled` or `empirical`.
         fisher_examples: Number of training examples it is estimated from; None for all.
         scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

@@ -50,9 +50,7 @@ class ExperienceReplayLearner(StandardNetworkLearner):
         buffer_size: Number of examples kept of all tasks together, shared equally among them.
         weight: Share of kept examples in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -111,13 +109,6 @@ class _Buffer(Part):
         self._size, self._seeds, self._device = size, seeds, device
         self.kept: list[tuple[Tensor, Tensor]] = []
 
-    @property
-    def num_weights(self) -> int:
-        return 0
-
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
-        """Nothing is kept of a task before its end."""
-
     def end_task(self, task: Task) -> None:
         number = len(self.kept)
         share = self._size // (number + 1)
@@ -125,9 +116,6 @@ class _Buffer(Part):
         self.kept.append((inputs.to(self._device, copy=True), labels.to(self._device, copy=True)))
         # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
         self.kept = [(inputs[:share].clone(), labels[:share].clone()) for inputs, labels in self.kept]
-
-    def abandon_task(self) -> None:
-        """Nothing has changed."""
 
     def state(self) -> dict[str, Any]:
         return {"kept": [list(kept) for kept in self.kept]}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from hypermnesia.learners.base import ContinualLearner
@@ -13,7 +11,6 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.problems import BOTH
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import Settings, chosen
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
@@ -25,14 +22,8 @@ from hypermnesia.training.trainer import Objective
 class FromScratchLearner(ContinualLearner):
     """A network of its own for each task: all the memory it takes, and no transfer. Task-incremental only.
 
-    Each network starts from the module's weights, with a new head.
-
-    Args:
-        module: Network that ends in a linear layer, which becomes the head. It is copied, not changed.
-        settings: There are none to choose.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+    Each network starts from the module's weights, with a new head in the place of its last linear layer. Takes the
+    arguments of :class:`ContinualLearner`; there are no settings to choose.
 
     Example:
         >>> learner = FromScratchLearner(nn.Linear(2, 1), training={"iterations": 5})
@@ -42,18 +33,6 @@ class FromScratchLearner(ContinualLearner):
     """
 
     problems = BOTH
-
-    def __init__(
-        self,
-        module: nn.Module,
-        settings: Settings | Mapping[str, Any] | None = None,
-        *,
-        training: TrainingSettings | Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        settings = chosen(Settings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.base import ContinualLearner
@@ -16,7 +14,6 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.training.part import Part
-from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 INPUTS_AT_A_TIME = 2000
@@ -35,17 +32,6 @@ class GeneratedNetworkLearner(ContinualLearner):
     """
 
     settings: HypernetworkSettings
-
-    def __init__(
-        self,
-        module: nn.Module,
-        settings: HypernetworkSettings,
-        *,
-        training: TrainingSettings | Mapping[str, Any] | None,
-        seed: int,
-        device: str | torch.device,
-    ) -> None:
-        super().__init__(module, settings, training=training, seed=seed, device=device)
 
     def _make_parts(self) -> dict[str, Part]:
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)

@@ -15,14 +15,14 @@ from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLea
 from hypermnesia.learners.inference_criteria import InferenceSettings, infer, uncertainty
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks import ActivationName
 from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Monitor
 
 
 class HypernetworkLearnerSettings(HypernetworkSettings):
@@ -51,9 +51,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
             lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         inference: Criterion by which the task is inferred where it is not given.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -105,10 +103,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         return super().scenarios if self.problem is CLASSIFICATION else ("task",)
 
     def adapt(
-        self,
-        source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor],
-        *,
-        monitor: Monitor | None = None,
+        self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor], *, monitor: Monitor | None = None
     ) -> None:
         """Learn a task with nothing but its embedding: old tasks stay as they are, bit for bit.
 

@@ -16,7 +16,7 @@ from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkL
 from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.si import IntelligentConsolidation, SISettings
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks import ActivationName
 from hypermnesia.settings import chosen
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
@@ -59,9 +59,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         inference: Criterion by which the task is inferred where it is not given.
         ewc: Settings of elastic weight consolidation, or their fields as a dict; exclusive with `si`.
         si: Settings of Synaptic Intelligence, or their fields as a dict; exclusive with `ewc`.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is wrong, `beta` is not 0, or not exactly one of `ewc` and `si` is given.

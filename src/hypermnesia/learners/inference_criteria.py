@@ -1,4 +1,4 @@
-"""How unsure a task's network is about each input, from which the task is inferred when nobody says it."""
+"""Uncertainty of a task's network about each input, from which the task is inferred when it is not given."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class InferenceSettings(Settings):
-    """How the task of an input is inferred from what the networks of all tasks answer.
+    """Settings of task inference from the outputs of all tasks' networks.
 
     Example:
         >>> InferenceSettings().copies, InferenceSettings(criterion="agreement").copies
@@ -26,10 +26,10 @@ class InferenceSettings(Settings):
     """
 
     criterion: Criterion = "entropy"
-    """What tells that a network is unsure: the entropy of its answer, a small largest probability, a high energy, or
+    """Criterion by which a network is unsure: the entropy of its answer, a small largest probability, a high energy, or
     answers that change when noise is added to the task embedding."""
     temperature: Positive = 1.0
-    """Of the softmax and of the energy: the logits are divided by it."""
+    """Temperature of the softmax and of the energy: the logits are divided by it."""
     noise: Positive = 0.1
     """Standard deviation of the noise added to a task embedding; for `agreement`."""
     samples: Annotated[int, Field(ge=1)] = 4
@@ -44,7 +44,7 @@ class InferenceSettings(Settings):
 def uncertainty(
     logits: Float[Tensor, "copies inputs classes"], settings: InferenceSettings
 ) -> Float[Tensor, " inputs"]:
-    """How unsure a task's network is about each input: the lower, the likelier the input belongs to the task.
+    """Uncertainty of a task's network about each input: the lower, the likelier the input belongs to the task.
 
     Args:
         logits: Answers of `settings.copies` networks of one task: the first has the learned embedding, the others

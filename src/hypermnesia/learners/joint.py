@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,15 +13,13 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH, REGRESSION, Problem
-from hypermnesia.settings import Settings, chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.objective import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
-from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.part import Part
-from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -32,15 +30,9 @@ class JointLearner(StandardNetworkLearner):
     It needs the data of all tasks, and keeps references to them. A saved or checkpointed one comes without: give them
     back with :meth:`recall` before it learns on.
 
-    Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
+    Takes the arguments of :class:`StandardNetworkLearner`; there are no settings to choose.
 
-    Args:
-        module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
-        settings: There are none to choose.
-        scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+    Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
 
     Example:
         >>> learner = JointLearner(nn.Linear(2, 1), training={"iterations": 5})
@@ -50,19 +42,6 @@ class JointLearner(StandardNetworkLearner):
     """
 
     problems = BOTH
-
-    def __init__(
-        self,
-        module: nn.Module,
-        settings: Settings | Mapping[str, Any] | None = None,
-        *,
-        scenario: Scenario = "class",
-        training: TrainingSettings | Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        settings = chosen(Settings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
 
     def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
@@ -106,18 +85,8 @@ class _Data(Part):
 
     tasks: tuple[Task, ...] = ()
 
-    @property
-    def num_weights(self) -> int:
-        return 0
-
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
-        """The task counts from its end on."""
-
     def end_task(self, task: Task) -> None:
         self.tasks = (*self.tasks, task)
-
-    def abandon_task(self) -> None:
-        """Nothing has changed."""
 
     def state(self) -> dict[str, Any]:
         return {}

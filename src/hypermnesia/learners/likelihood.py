@@ -17,13 +17,12 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, Distribution, VariationalAutoencoder
 from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -38,11 +37,11 @@ class LikelihoodSettings(Settings):
     decoder_hidden: tuple[Size, ...] = (250, 350)
     """Widths of the decoder's hidden layers."""
     activation: ActivationName = "relu"
-    """Of encoder and decoder."""
+    """Activation function of encoder and decoder."""
     distribution: Distribution = "bernoulli"
-    """Of inputs given their reconstruction: `bernoulli` for numbers from 0 to 1, such as images; `normal` for any."""
+    """Distribution of inputs given their reconstruction: `bernoulli` for numbers in [0, 1]; `normal` for any."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
-    """What generates encoder and decoder, and how it is kept from forgetting."""
+    """Hypernetwork of encoder and decoder, and the regularizer that keeps it from forgetting."""
 
 
 class LikelihoodLearnerSettings(HypernetworkSettings):
@@ -70,9 +69,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
             lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -127,7 +124,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         return self._answer(inputs, bounds.argmin(0), posterior.amax(0))
 
     def _bounds(self, inputs: Tensor) -> Tensor:
-        """How unlikely each input is under each task, `[tasks, inputs]`."""
+        """Negative log-likelihood of each input under each task, `[tasks, inputs]`."""
         autoencoder = self._autoencoder.made
         bounds = []
         with autoencoder.for_use():

@@ -45,9 +45,7 @@ class LwFLearner(StandardNetworkLearner):
         temperature: Temperature of the old answers.
         weight: Share of old answers in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

@@ -12,7 +12,7 @@ from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Method:
-    """What an experiment, a comparison or a table calls by one name.
+    """Continual learning method, as experiments, comparisons and tables name it.
 
     Args:
         name: Name on the command line, in presets, tables and run directories.

@@ -16,7 +16,7 @@ from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 
 @dataclasses.dataclass(frozen=True)
 class LearnedTask:
-    """What a learner keeps to call a task by.
+    """Name of a task and of its classes, as kept by a learner.
 
     Args:
         name: Name of the task.

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 
 class ReplayLearnerSettings(Settings):
@@ -44,9 +43,7 @@ class ReplayLearner(StandardNetworkLearner):
         settings: All settings of the method together, instead of the next one.
         replay: Replay model and what is learned from it: :class:`ReplaySettings`, or their fields as a dict.
         scenario: What will be known and asked: decides which outputs of the head a task has.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.

@@ -20,7 +20,7 @@ from hypermnesia.training.settings import TrainingSettings
 
 
 class SISettings(Settings):
-    """How strongly weights are held.
+    """Settings of synaptic intelligence: how strongly weights are held.
 
     Example:
         >>> SISettings(strength=5).damping
@@ -96,9 +96,7 @@ class SILearner(ConsolidatedLearner):
         strength: c, strength of the penalty in the loss.
         damping: ξ, which bounds the importance of weights that hardly moved.
         scenario: What will be known and asked.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.

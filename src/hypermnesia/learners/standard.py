@@ -42,12 +42,12 @@ class StandardNetworkLearner(ContinualLearner):
     def __init__(
         self,
         module: nn.Module,
-        settings: Settings,
+        settings: Settings | Mapping[str, Any] | None = None,
         *,
-        scenario: Scenario,
-        training: TrainingSettings | Mapping[str, Any] | None,
-        seed: int,
-        device: str | torch.device,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
         if scenario not in SCENARIOS:
             raise ConfigurationError(f"scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")

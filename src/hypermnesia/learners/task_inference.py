@@ -13,17 +13,16 @@ from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier
-from hypermnesia.replay.inputs import check_range
+from hypermnesia.replay.model import check_range
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.combined import CombinedObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.trainer import CombinedObjective, Objective
 
 
 class TaskInferenceLearnerSettings(HypernetworkSettings):
@@ -50,9 +49,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
             lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.

@@ -1,8 +1,21 @@
 """Networks that ship with the package: perceptron, variational autoencoder, classifier with a growing head."""
 
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
 from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder
 from hypermnesia.networks.growing import GrowingClassifier
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName, MLPSettings, mlp
+from hypermnesia.networks.target import NetworkSettings
 
-__all__ = ["ACTIVATIONS", "ActivationName", "Distribution", "GrowingClassifier", "VariationalAutoencoder", "mlp"]
+__all__ = [
+    "ACTIVATIONS",
+    "NETWORKS",
+    "ActivationName",
+    "Distribution",
+    "GrowingClassifier",
+    "MLPSettings",
+    "NetworkSettings",
+    "VariationalAutoencoder",
+    "mlp",
+]
+
+NETWORKS: tuple[type[NetworkSettings], ...] = (MLPSettings,)
+"""The registry of target networks that settings can name."""

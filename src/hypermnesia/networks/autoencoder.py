@@ -11,8 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.networks.activations import ActivationName
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.perceptron import ActivationName, mlp
 
 Distribution = Literal["bernoulli", "normal"]
 

@@ -1,14 +1,29 @@
-"""The multilayer perceptron that the published experiments use."""
+"""The multilayer perceptron of the published experiments, and the activation functions that settings can name."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import nn
 from torch.nn.utils import skip_init
 
-from hypermnesia.networks.activations import ACTIVATIONS, ActivationName
+from hypermnesia.networks.target import NetworkSettings
+
+ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+
+ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:
@@ -40,3 +55,22 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+class MLPSettings(NetworkSettings):
+    """Settings of a multilayer perceptron.
+
+    Example:
+        >>> MLPSettings(kind="mlp", hidden=(8,)).build((1, 4, 4), 2)[1]
+        Linear(in_features=16, out_features=8, bias=True)
+    """
+
+    kind: Literal["mlp"]
+    hidden: tuple[Annotated[int, Field(ge=1)], ...]
+    """Width of each hidden layer."""
+    activation: ActivationName = "relu"
+    """Activation function between all layers."""
+
+    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """Make the network."""
+        return mlp(math.prod(input_shape), self.hidden, outputs, self.activation)

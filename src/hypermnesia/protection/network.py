@@ -20,8 +20,8 @@ from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.part import Part
-from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -40,7 +40,7 @@ class ProtectedNetwork(Part):
 
     Args:
         module: Where it is, the rest will be; its own numbers are used as they are.
-        settings: Of the hypernetwork and its regularizer.
+        settings: Settings of the hypernetwork and its regularizer.
         training: Precision and compilation of the forward pass.
         seeds: Root of all chance in here.
 
@@ -115,7 +115,7 @@ class ProtectedNetwork(Part):
         return torch.func.vmap(of_one, chunk_size=at_a_time)(embeddings)
 
     def statistics(self, task: int) -> dict[str, Tensor]:
-        """What the task has changed of the module's statistics, by name."""
+        """Statistics of the module that the task has changed, by name."""
         return self._buffers[task]
 
     def tensors_before(self, task: int) -> dict[str, Tensor]:
@@ -152,7 +152,7 @@ class ProtectedNetwork(Part):
         return self._snapshot == {}
 
     def objective(self, loss: Loss, others: Sequence[nn.Parameter] = (), penalty: Penalty | None = None) -> Objective:
-        """What to optimize for the task that was begun.
+        """Objective of the task that was begun.
 
         Args:
             loss: Is given the task's weights and statistics.
@@ -242,7 +242,7 @@ class ProtectedNetwork(Part):
             self.hypernetwork.task_embeddings.requires_grad_(False)
 
     def _kept(self) -> dict[str, Tensor]:
-        """What the module keeps of its own: parameters that are not generated, and initial buffers."""
+        """State that the module keeps of its own: parameters that are not generated, and initial buffers."""
         generated = set(self.hypernetwork.layout.names)
         own = [*self.module.named_parameters(), *self.module.named_buffers()]
         return {name: tensor for name, tensor in own if name not in generated}

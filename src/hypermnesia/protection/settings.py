@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hypermnesia.initialization import Initialization
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks.perceptron import ActivationName
 from hypermnesia.settings import SearchRange, Settings
 
 Size = Annotated[int, Field(ge=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -90,11 +91,7 @@ class QuadraticPenalty:
 
     def state(self) -> dict[str, Any]:
         """Return copies of all tensors in nested dicts, which :meth:`of_state` reads."""
-        return {
-            "importance": {name: tensor.detach().clone() for name, tensor in self.importance.items()},
-            "anchor": {name: tensor.detach().clone() for name, tensor in self.anchor.items()},
-            "spread": self.spread.detach().clone(),
-        }
+        return copy.deepcopy({"importance": self.importance, "anchor": self.anchor, "spread": self.spread})
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], device: torch.device | str) -> QuadraticPenalty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,9 +79,7 @@ class PathIntegral:
 
     def state(self) -> dict[str, Any]:
         """Return copies of all tensors in nested dicts, which :meth:`load_state` reads."""
-        return {
-            part: {name: tensor.clone() for name, tensor in tensors.items()} for part, tensors in self._parts.items()
-        }
+        return copy.deepcopy(self._parts)
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, which is copied and may be on another device.

@@ -1,6 +1,6 @@
 """Inputs of past tasks, imitated: generators protected by a hypernetwork, and classifiers that learn from them."""
 
-from hypermnesia.replay.classifier import ReplayClassifier
+from hypermnesia.replay.classifier import ReplayClassifier, ReplayStream
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.self_replaying import SelfReplayingVAE
@@ -11,7 +11,6 @@ from hypermnesia.replay.settings import (
     SelfReplayingVAESettings,
     VAESettings,
 )
-from hypermnesia.replay.stream import ReplayStream
 from hypermnesia.replay.vae import VAE
 
 __all__ = [

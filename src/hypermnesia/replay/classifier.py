@@ -1,20 +1,31 @@
-"""A standard network that replay keeps from forgetting."""
+"""A standard network that replay keeps from forgetting, and the batches of replayed inputs that it learns from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.replay.make import make_replay_model
-from hypermnesia.replay.settings import ReplaySettings
-from hypermnesia.replay.stream import ReplayStream
+from hypermnesia.replay.gan import GAN
+from hypermnesia.replay.model import ReplayModel
+from hypermnesia.replay.self_replaying import SelfReplayingVAE
+from hypermnesia.replay.settings import GANSettings, ReplaySettings, SelfReplayingVAESettings, VAESettings
+from hypermnesia.replay.vae import VAE
 from hypermnesia.seeds import Seeds
-from hypermnesia.standard import SoftTargets, StandardNetwork, StandardObjective, likeliest_outputs
+from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective, likeliest_outputs
 from hypermnesia.training.part import Parts, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
+
+_MODELS: dict[type, Callable[..., ReplayModel]] = {
+    VAESettings: VAE,
+    GANSettings: GAN,
+    SelfReplayingVAESettings: SelfReplayingVAE,
+}
 
 
 class ReplayClassifier(Parts):
@@ -40,8 +51,8 @@ class ReplayClassifier(Parts):
     ) -> None:
         self.standard = standard
         self._model = ShapedPart(
-            lambda input_shape: make_replay_model(
-                settings.model, input_shape, training, seeds.child("replay model"), standard.device
+            lambda input_shape: _MODELS[type(settings.model)](
+                input_shape, settings.model, training, seeds.child("replay model"), standard.device
             )
         )
         super().__init__(standard=standard, model=self._model)
@@ -71,11 +82,7 @@ class ReplayClassifier(Parts):
             label = self._hard_targets if temperature is None else SoftTargets(self.standard, temperature)
             stream = ReplayStream(self._model.made, self._training.batch_size, label, seeds)
         of_network = StandardObjective(
-            self.standard,
-            self._training,
-            past=stream,
-            weight=self._settings.weight,
-            temperature=temperature or 1.0,
+            self.standard, self._training, past=stream, weight=self._settings.weight, temperature=temperature or 1.0
         )
         return of_network, self._model.made.objective()
 
@@ -88,3 +95,61 @@ class ReplayClassifier(Parts):
             if (labels := model.labels(task, len(chosen))) is not None:
                 classes[chosen] = self.standard.outputs.of_task(task).start + labels
         return functional.one_hot(classes, len(self.standard.outputs)).float()
+
+
+Label = Callable[[Tensor, Tensor], Tensor]
+"""Function of replayed inputs `[n, ...]` and the task of each `[n]` that returns their targets, `[n, outputs]`."""
+
+BATCHES_IN_A_BLOCK = 50
+"""Number of batches made at a time."""
+
+
+class ReplayStream(Past):
+    """Replayed inputs of all past tasks in equal shares, a batch for each step.
+
+    They are made in blocks of many batches, so that a past task's network is generated once a block: a step costs
+    hardly more with a hundred past tasks than with one. Batch `i` depends on the seeds and on `i` only.
+
+    Args:
+        model: Replay model, which replays past tasks as it did before the current one.
+        batch_size: Number of inputs in a batch.
+        label: Function that gives the targets of replayed inputs.
+        seeds: Seeds of the noise.
+    """
+
+    def __init__(self, model: ReplayModel, batch_size: int, label: Label, seeds: Seeds) -> None:
+        self._model = model
+        self._batch_size = batch_size
+        self._label = label
+        self._seeds = seeds
+        self._number: int | None = None
+        self._draw(0)
+        self._batch = PastBatch(*(part[0].clone() for part in self._block))
+
+    def prepare(self, iteration: int) -> None:
+        """Make the batch of a step available."""
+        number, place = divmod(iteration, BATCHES_IN_A_BLOCK)
+        if number != self._number:
+            self._draw(number)
+        for current, part in zip(self._batch, self._block, strict=True):
+            current.copy_(part[place])
+
+    def batch(self, current: Tensor | None = None) -> PastBatch:
+        """Return the batch of the prepared step; every step uses the same storage."""
+        return self._batch
+
+    @torch.no_grad()
+    def _draw(self, number: int) -> None:
+        """Make a block of batches."""
+        model, num_tasks = self._model, self._model.num_tasks
+        size = BATCHES_IN_A_BLOCK * self._batch_size
+        latents = model.latents(size, self._seeds.child("replay", number).generator())
+        # In turns, from where the last block stopped: equal shares, also of more tasks than a batch has inputs.
+        tasks = (torch.arange(size, device=latents.device) + number * size) % num_tasks
+        inputs = latents.new_empty(size, *model.input_shape)
+        for task in range(num_tasks):
+            chosen = tasks == task
+            inputs[chosen] = model.replay(task, latents[chosen])
+        parts = (inputs, self._label(inputs, tasks), tasks)
+        self._block = [part.unflatten(0, (BATCHES_IN_A_BLOCK, self._batch_size)) for part in parts]
+        self._number = number

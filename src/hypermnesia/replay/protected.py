@@ -36,8 +36,8 @@ class ProtectedReplayModel(ReplayModel):
 
     Args:
         auxiliary: What is learned along with the generator; on the CPU.
-        input_shape: Of one input; its numbers are taken to lie in [0, 1].
-        settings: Of the generator and its hypernetwork.
+        input_shape: Shape of one input; its numbers are taken to lie in [0, 1].
+        settings: Settings of the generator and its hypernetwork.
         training: Precision and compilation of the forward pass.
         seeds: Root of all chance in here.
         device: Where to compute.
@@ -79,7 +79,7 @@ class ProtectedReplayModel(ReplayModel):
         self._auxiliary_before = copy.deepcopy(self._auxiliary.state_dict())
 
     def objective(self) -> Objective:
-        """What to optimize for the task that was begun."""
+        """Objective of the task that was begun."""
         condition = self._condition(self.num_tasks)
 
         def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -138,7 +138,7 @@ class ProtectedReplayModel(ReplayModel):
         """The loss on flattened inputs, of what `generate` makes of latents, and scalars worth showing."""
 
     def _learned_along(self) -> list[nn.Parameter]:
-        """What the loss of the current task depends on, besides the generator."""
+        """Terms that the loss of the current task depends on, besides the generator."""
         return list(self._auxiliary.parameters())
 
     def _placed(self, task: int, noise: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -30,8 +30,8 @@ class SelfReplayingVAE(ReplayModel):
     van de Ven and Tolias, Three scenarios for continual learning, 2019.
 
     Args:
-        input_shape: Of one input, with numbers in [0, 1].
-        settings: Of the autoencoder.
+        input_shape: Shape of one input, with numbers in [0, 1].
+        settings: Settings of the autoencoder.
         training: Batch size, precision and compilation.
         seeds: Root of all chance in here.
         device: Where to compute.
@@ -82,7 +82,7 @@ class SelfReplayingVAE(ReplayModel):
         self._before = copy.deepcopy(self._network)
 
     def objective(self) -> Objective:
-        """What to optimize for the task that was begun."""
+        """Objective of the task that was begun."""
         self._network.train()
         return _SelfReplayObjective(self, self._network, self._training, self._seeds.child("task", self._learned))
 

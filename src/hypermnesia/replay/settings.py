@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from hypermnesia.networks.activations import ActivationName
+from hypermnesia.networks.perceptron import ActivationName
 from hypermnesia.protection.settings import HypernetworkSettings, Size
 from hypermnesia.settings import Settings
 

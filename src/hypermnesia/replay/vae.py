@@ -30,8 +30,8 @@ class VAE(ProtectedReplayModel):
     prior for each class: after van de Ven, Siegelmann and Tolias, Brain-inspired replay, Nature Communications 2020.
 
     Args:
-        input_shape: Of one input, with numbers in [0, 1].
-        settings: Of encoder, decoder and hypernetwork.
+        input_shape: Shape of one input, with numbers in [0, 1].
+        settings: Settings of encoder, decoder and hypernetwork.
         training: Precision and compilation of the forward pass.
         seeds: Root of all chance in here.
         device: Where to compute.

@@ -12,6 +12,7 @@ from rich.text import Text
 from hypermnesia.charts.chart import png, titled
 from hypermnesia.charts.heat_maps import matrix_chart, task_confusion_chart
 from hypermnesia.charts.replay_grid import replay_chart
+from hypermnesia.evaluation import learning_accuracy
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import Summary
 from hypermnesia.problems import ACCURACY, Metric
@@ -28,7 +29,7 @@ _GROUPS = 10
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the accuracy matrix, or what fits of it, and the figures that follow from it."""
-    fits = _LABEL + _CELL * len(summary.tasks) <= console.width
+    fits = _LABEL + _CELL * len(summary.state.tasks) <= console.width
     console.print(summary.metric.label, style="bold")
     console.print(_matrix(summary) if fits else _groups(summary))
     for name, value in _figures(summary):
@@ -39,7 +40,7 @@ def _matrix(summary: Summary) -> Table:
     """All that was measured; row = after which task, column = which task."""
     table = Table(box=None, padding=0)
     table.add_column("after task", width=_LABEL)
-    for task in range(len(summary.tasks)):
+    for task in range(len(summary.state.tasks)):
         table.add_column(f"{task + 1} ", justify="right", width=_CELL)
     for after, row in enumerate(summary.matrix):
         table.add_row(str(after + 1), *(_cell(value, summary.metric) for value in row))
@@ -73,18 +74,12 @@ def _cell(value: float, metric: Metric) -> Text:
 def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
     show = summary.metric.show
     yield f"average {summary.metric.name}", show(summary.average)
-    if len(summary.averages) > 1:
-        yield from ((f"  {name}-incremental", show(value)) for name, value in summary.averages.items())
+    if len(summary.state.averages) > 1:
+        yield from ((f"  {name}-incremental", show(value)) for name, value in summary.state.averages.items())
     if summary.task_inference_accuracy is not None:
         yield "task inferred", ACCURACY.show(summary.task_inference_accuracy)
-    for name, value in (
-        ("right after learning", summary.learning_average),
-        ("forgetting", summary.forgetting),
-        ("backward transfer", summary.backward_transfer),
-        ("forward transfer", summary.forward_transfer),
-    ):
-        if value is not None:
-            yield name, show(value)
+    yield "right after learning", show(learning_accuracy(summary.matrix))
+    yield from ((name.replace("_", " "), show(value)) for name, value in summary.changes.items() if value is not None)
     yield "compression ratio", f"{summary.compression:.3f} (weights trained / weights of the target network)"
     yield "time", duration(summary.seconds)
     yield "written to", summary.directory
@@ -92,12 +87,12 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
 
 def draw_pictures(directory: RunDirectory, summary: Summary) -> None:
     """Write pictures of a run into its directory: accuracies and, where there are any, inferred tasks and replay."""
-    title = f"{summary.name}, {summary.scenario}-incremental, seed {summary.seed}"
+    title = f"{summary.experiment.name}, {summary.experiment.scenario}-incremental, seed {summary.experiment.seed}"
     matrix = matrix_chart(summary.matrix, summary.metric)
     directory.write_picture(directory.matrix_picture(summary.metric), png(titled(matrix, title)))
-    if summary.task_inference is not None:
-        confusion = task_confusion_chart(np.array(summary.task_inference))
+    if summary.state.inferred is not None:
+        confusion = task_confusion_chart(np.array(summary.state.inferred))
         directory.write_picture(directory.task_inference_picture, png(titled(confusion, title)))
     if replay := directory.read_replay():
         early, late = ([inputs.numpy() for inputs in part] for part in replay)
-        directory.write_picture(directory.replay_picture, png(replay_chart(early, late, summary.tasks)))
+        directory.write_picture(directory.replay_picture, png(replay_chart(early, late, summary.state.tasks)))

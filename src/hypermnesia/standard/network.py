@@ -14,8 +14,8 @@ from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.part import Part
-from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 
 
@@ -31,7 +31,7 @@ class StandardNetwork(Part):
     Attributes:
         network: As it is.
         before: As it was before the task that is being learned; None between tasks.
-        outputs: Which outputs stand for which classes.
+        outputs: Layout of the outputs: which of them stand for which classes.
 
     Example:
         >>> standard = StandardNetwork(nn.Linear(4, 2), "class", TrainingSettings(), Seeds(0))
@@ -49,7 +49,7 @@ class StandardNetwork(Part):
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """Device it is on."""
         return next(self.network.parameters()).device
 
     @property
@@ -69,12 +69,12 @@ class StandardNetwork(Part):
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
-        """Of all outputs, for use."""
+        """Logits of all outputs, for use."""
         return self._answer(self.network, inputs)
 
     @torch.no_grad()
     def logits_before(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
-        """Of the outputs there were before the task that is being learned."""
+        """Logits of the outputs there were before the task that is being learned."""
         assert self.before is not None
         return self._answer(self.before, inputs)
 

@@ -16,7 +16,7 @@ from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
-from hypermnesia.training.precision import forward_precision
+from hypermnesia.training.device import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 

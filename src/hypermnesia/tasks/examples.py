@@ -1,4 +1,4 @@
-"""The examples of one split of a task, whatever they are stored in: tensors, a dataset, or a data loader."""
+"""The examples of one split of a task, in tensors, a dataset or a data loader, and their order in training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from hypermnesia.errors import DataError
 from hypermnesia.problems import REGRESSION, Problem, Targets, problem_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.arrays import ArrayLike, as_tensor, scaled
-from hypermnesia.tasks.shuffle import shuffled_batches
 
 Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
 """Inputs and labels (classes or regression targets); uint8 inputs have become float32 in [0, 1]."""
@@ -280,6 +279,46 @@ class LoaderExamples(DatasetExamples):
         return map(_checked, self._loader)
 
 
+def shuffled_batches(
+    length: int, batch_size: int, seeds: Seeds, start: int = 0, device: torch.device | str = "cpu"
+) -> Iterator[Int64[Tensor, " batch"]]:
+    """Return endless batches of indices, epoch after epoch, each epoch a new permutation of all of them.
+
+    Nothing is dropped: where an epoch ends inside a batch, the next one fills it. So all batches have the same size,
+    `min(batch_size, length)`, and batch `k` depends on the arguments and `k` only: a run can continue at any `start`
+    without going through earlier batches.
+
+    Args:
+        length: Number of examples.
+        batch_size: Largest number of examples in a batch.
+        seeds: Seeds of the permutations.
+        start: Number of the first batch wanted.
+        device: Device of the indices; they are moved once an epoch.
+
+    Example:
+        >>> batches = shuffled_batches(5, 3, Seeds(0))
+        >>> sorted(torch.cat([next(batches) for _ in range(5)]).tolist())
+        [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    """
+
+    def permutation(epoch: int) -> Tensor:
+        # Drawn on the CPU: the same order on every device.
+        return torch.randperm(length, generator=seeds.child("epoch", epoch).generator()).to(device)
+
+    size = min(batch_size, length)
+    epoch, position = divmod(start * size, length)
+    order = permutation(epoch)
+    while True:
+        batch = order[position : position + size]
+        position += size
+        if position >= length:
+            epoch, position = epoch + 1, position - length
+            order = permutation(epoch)
+            if position:
+                batch = torch.cat([batch, order[:position]])
+        yield batch
+
+
 def _checked(batch: Any) -> Batch:
     """A batch that a dataset or loader made, if it is inputs and labels."""
     if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(torch.is_tensor(part) for part in batch)):
@@ -320,7 +359,7 @@ def _targets(labels: Tensor) -> tuple[Targets, Problem]:
             " and regression targets [n] or [n, targets]."
         )
     if problem is REGRESSION:
-        return labels.reshape(len(labels), -1), problem
+        return labels if labels.ndim == 2 else labels[:, None], problem
     return labels.to(torch.int64), problem
 
 

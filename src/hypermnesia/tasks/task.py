@@ -14,7 +14,7 @@ from hypermnesia.tasks.arrays import ArrayLike
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
 
 Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
-"""What examples can be made of: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
+"""Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
 of (input, label) pairs; or a data loader of one."""
 
 
@@ -46,28 +46,27 @@ class Task:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for split, examples in (("test", self.test), ("validation", self.validation)):
-            if examples is not None and examples.problem is not self.train.problem:
+        if self.classes is not None and self.problem is REGRESSION:
+            raise DataError(f"Task {self.name!r}: its labels are regression targets, so it has no classes to name.")
+        for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
+            if examples is None:
+                continue
+            if examples.problem is not self.problem:
                 raise DataError(
                     f"Task {self.name!r}: {split} labels are for {examples.problem.name}, training labels for "
-                    f"{self.train.problem.name}: give integers in both for classes, floating-point numbers in both for "
+                    f"{self.problem.name}: give integers in both for classes, floating-point numbers in both for "
                     "regression."
                 )
-            if examples is not None and examples.input_shape != self.train.input_shape:
+            if examples.input_shape != self.train.input_shape:
                 raise DataError(
                     f"Task {self.name!r}: {split} inputs have shape {examples.input_shape}, training inputs "
                     f"{self.train.input_shape}; they must be equal."
                 )
-        if self.classes is None:
-            return
-        if self.problem is REGRESSION:
-            raise DataError(f"Task {self.name!r}: its labels are regression targets, so it has no classes to name.")
-        allowed = len(self.classes)
-        for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
-            if examples is not None and examples.num_outputs is not None and examples.num_outputs > allowed:
+            highest = (examples.num_outputs or 0) - 1
+            if self.classes is not None and highest >= len(self.classes):
                 raise DataError(
-                    f"Task {self.name!r}: {split} labels go up to {examples.num_outputs - 1}, but it has "
-                    f"{allowed} classes, 0 to {allowed - 1}."
+                    f"Task {self.name!r}: {split} labels go up to {highest}, but it has {len(self.classes)} classes, "
+                    f"0 to {len(self.classes) - 1}."
                 )
 
     @property

@@ -2,8 +2,7 @@
 
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.device import resolve_device
-from hypermnesia.training.monitor import Monitor, Progress
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective, Trainer
+from hypermnesia.training.trainer import Monitor, Objective, Progress, Trainer
 
 __all__ = ["Checkpoints", "Monitor", "Objective", "Progress", "Trainer", "TrainingSettings", "resolve_device"]

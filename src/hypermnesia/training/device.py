@@ -1,4 +1,9 @@
-"""Choice of the device to compute on."""
+"""Device, precision and memory of computations."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
 
 import torch
 
@@ -30,3 +35,46 @@ def resolve_device(name: str) -> torch.device:
         here = ", ".join(kind for kind, there in present.items() if there)
         raise ConfigurationError(f"there is no device {name!r} here, only {here}; device 'auto' takes the best")
     return device
+
+
+def forward_precision(precision: str, device: torch.device) -> torch.autocast:
+    """Return the context manager of a forward pass in `float32` or `bfloat16`; weights stay float32 either way.
+
+    Example:
+        >>> linear = torch.nn.Linear(2, 2)
+        >>> with forward_precision("bfloat16", torch.device("cpu")):
+        ...     linear(torch.zeros(1, 2)).dtype
+        torch.bfloat16
+    """
+    # Without its cache, which would outlive the weights that a graph captures.
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # mallopt's option numbers in malloc.h of glibc
+_LARGEST_MMAP_THRESHOLD = 32 << 20  # what glibc accepts on 64 bits
+_TOP_PAD_SIZE = 64 << 20
+
+
+def keep_freed_memory(device: torch.device) -> None:
+    """Stop glibc from giving freed blocks back to the system at every step; does nothing with another C library.
+
+    A step allocates and frees tensors of the size of the readout. By default glibc maps and unmaps each, and the
+    kernel clears every page again, a large part of the time of a step. What is free when this is called, at the
+    beginning of a task, does go back, so that the heap does not grow from task to task. See docs/performance.md.
+    """
+    libc = _glibc() if device.type == "cpu" else None
+    if libc is None:
+        return
+    libc.mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_TOP_PAD, _TOP_PAD_SIZE)
+    libc.malloc_trim(ctypes.c_size_t(0))
+
+
+@functools.cache
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        libc = ctypes.CDLL(None)
+    except (OSError, TypeError):  # Windows has no such handle
+        return None
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

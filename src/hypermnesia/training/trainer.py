@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,8 +17,7 @@ from torch.optim import Optimizer
 from hypermnesia.errors import DivergenceError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
-from hypermnesia.training.allocator import keep_freed_memory
-from hypermnesia.training.monitor import Monitor, Progress
+from hypermnesia.training.device import keep_freed_memory
 from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.step import GraphedStep
@@ -53,12 +53,7 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        objective: Objective,
-        examples: Examples,
-        settings: TrainingSettings,
-        seeds: Seeds,
-        device: torch.device,
+        self, objective: Objective, examples: Examples, settings: TrainingSettings, seeds: Seeds, device: torch.device
     ) -> None:
         keep_freed_memory(device)
         self.iteration = 0
@@ -99,10 +94,8 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Return the iteration and the optimizer state of each parameter, from which training goes on bit for bit."""
         state = self._optimizer.state
-        return {
-            "iteration": self.iteration,
-            "optimizer": [dict(state.get(parameter, {})) for parameter in self._parameters],
-        }
+        by_parameter = [dict(state.get(parameter, {})) for parameter in self._parameters]
+        return {"iteration": self.iteration, "optimizer": by_parameter}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that :meth:`state_dict` returned."""
@@ -159,3 +152,57 @@ def _denormals_as_zero() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Progress of learning one task, after a step.
+
+    Attributes:
+        iteration: Number of steps done.
+        iterations: Number of steps of the whole task.
+        scalars: Zero-dimensional detached tensors of the step, by name: `loss`, `accuracy` of the batch, and others
+            of the learner. Take `float()` of them now and then only: it waits for the device.
+    """
+
+    iteration: int
+    iterations: int
+    scalars: dict[str, Tensor]
+
+
+Monitor = Callable[[Progress], None]
+"""Function called after every step. It may raise to stop the loop; the learner can then be saved and go on later."""
+
+
+class CombinedObjective(Objective):
+    """Combined objective: several objectives, each with parameters of its own, learned in the same steps.
+
+    All optimizers treat every parameter by itself, so each objective is learned as if it were alone; only `clip_norm`
+    looks at all gradients together. The reported `loss` is the sum of all losses.
+
+    Args:
+        main: Objective whose scalars are reported under their own names, such as `accuracy`.
+        others: Objectives by name, whose scalars are reported with the name in front, such as `replay/loss`.
+    """
+
+    def __init__(self, main: Objective, others: Mapping[str, Objective]) -> None:
+        self._main, self._others = main, dict(others)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of all objectives."""
+        return [p for objective in (self._main, *self._others.values()) for p in objective.parameters()]
+
+    def prepare(self, iteration: int) -> None:
+        """Let each objective make the random choices of a step."""
+        for objective in (self._main, *self._others.values()):
+            objective.prepare(iteration)
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add the gradients of all objectives to `.grad`; return the scalars of all."""
+        scalars = self._main.accumulate_gradients(inputs, labels, optimizer)
+        loss = scalars["loss"]
+        for name, objective in self._others.items():
+            reported = objective.accumulate_gradients(inputs, labels, optimizer)
+            loss = loss + reported["loss"]
+            scalars |= {f"{name}/{key}": value for key, value in reported.items()}
+        return {**scalars, "loss": loss}

@@ -32,7 +32,7 @@ def file(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("preset", sources.presets())
+@pytest.mark.parametrize("preset", sources.preset_names())
 @pytest.mark.parametrize("method", METHODS)
 def test_every_preset_and_method_is_an_experiment_and_survives_being_written_out(tmp_path, preset, method):
     default = load_benchmark(preset).default

@@ -62,7 +62,7 @@ def plan_comparison(base: Base, methods: Sequence[Method], seeds: int = 1) -> li
 def compare(
     base: Base, methods: Sequence[Method], outcomes: Sequence[Outcome], seeds: int = 1, left_out: Sequence[str] = ()
 ) -> MethodComparison:
-    """What the runs found; those that did not finish are passed over.
+    """Results of the runs; those that did not finish are passed over.
 
     Args:
         base: Experiment that the runs were planned from.

@@ -54,7 +54,7 @@ class PlannedRun:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """End of a run.
 
     Args:
         run: The planned run.
@@ -211,7 +211,7 @@ class _IncompleteError(Exception):
 
 
 def _finished_before(run: PlannedRun, path: Path) -> Outcome | None:
-    """What a run found earlier, or why its directory cannot be used; None if it is to be carried out or continued."""
+    """Outcome of an earlier run, or why its directory cannot be used; None if it is to be carried out or continued."""
     try:
         found = _found(run, path)
     except _IncompleteError:
@@ -224,7 +224,7 @@ def _finished_before(run: PlannedRun, path: Path) -> Outcome | None:
 
 
 def _found(run: PlannedRun, path: Path) -> RecordedRun:
-    """What a finished run found, with all that is wanted of it."""
+    """Outcome of a finished run, with all that is wanted of it."""
     found = read_run(path, history=False)
     if not found.finished or found.problems:
         raise _IncompleteError(" ".join(found.problems) or f"{path} holds no finished run")

@@ -77,13 +77,13 @@ class PublishedTable(Settings):
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
-    """Of the file; the written tables are called after it."""
+    """Name of the file, after which the written tables are called."""
     source: str
-    """Where it was published."""
+    """Source in which it was published."""
     seeds: Annotated[int, Field(ge=2)]
     """Over how many the means were taken."""
     methods: dict[Key, str]
-    """What is printed for each method, in the order of the columns."""
+    """Columns printed for each method, in their order."""
     accuracy: dict[Key, dict[Key, dict[Key, Accuracy]]]
     """By benchmark, scenario and method. A cell that was not published is left out."""
     runs: tuple[Reproduction, ...] = ()

@@ -64,7 +64,7 @@ class Comparison:
     changed: tuple[str, ...] = ()
 
     def cell(self, benchmark: str, scenario: str, method: str) -> Cell:
-        """What is known of one cell."""
+        """Everything known of one cell."""
         published = self.table.accuracy[benchmark][scenario].get(method)
         group = self.found.get((benchmark, scenario, method), Group(method))
         in_fractions = published and Spread(published.mean / 100, published.sem / 100)
@@ -98,7 +98,7 @@ def plan_table(table: PublishedTable, seeds: int = 1, changes: Mapping[str, Any]
 def compare_with_published(
     table: PublishedTable, outcomes: Sequence[Outcome], changed: Sequence[str] = ()
 ) -> Comparison:
-    """What the runs found, beside what was published; those that did not finish are passed over.
+    """Results of the runs beside what was published; those that did not finish are passed over.
 
     Args:
         table: The one that the runs were planned from.

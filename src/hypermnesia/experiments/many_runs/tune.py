@@ -39,7 +39,7 @@ STUDY, TUNED = "study.db", "tuned.yaml"
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """What is looked for, and where it is written down.
+    """Search for settings, and the directory it is written to.
 
     Args:
         experiment: Its own settings are tried first.
@@ -69,7 +69,7 @@ class Search:
 
     @property
     def space(self) -> dict[str, SearchRange]:
-        """Where each setting is looked for."""
+        """Search range of each setting."""
         return {p: s for p, s in search_space(self.experiment).items() if not self.only or p in self.only}
 
 
@@ -91,7 +91,7 @@ class Trial:
 
 
 def search_space(experiment: Experiment) -> dict[str, SearchRange]:
-    """What can be tuned: every number of learner and training whose annotation says where to look.
+    """Settings that can be tuned: every number of learner and training whose annotation has a search range.
 
     Example:
         >>> from hypermnesia.experiments.settings.benchmark import load_experiment
@@ -210,11 +210,7 @@ def _watch(search: Search, study: optuna.Study, workers: Sequence[BaseProcess], 
 
 
 def _work(
-    search: Search,
-    tasks: Sequence[Task],
-    jobs: int,
-    worker: int,
-    told: Callable[[Trial], None] = lambda trial: None,
+    search: Search, tasks: Sequence[Task], jobs: int, worker: int, told: Callable[[Trial], None] = lambda trial: None
 ) -> None:
     import optuna
 
@@ -236,7 +232,7 @@ def _work(
 
 
 def _threads(wanted: int | None, jobs: int) -> int | None:
-    """Of each of several processes; None leaves it to torch, as where the environment says how many."""
+    """Threads of each of several processes; None leaves it to torch, as where the environment says how many."""
     if wanted or "OMP_NUM_THREADS" in os.environ:
         return wanted
     return max(1, (os.cpu_count() or 1) // jobs)

@@ -18,10 +18,10 @@ from hypermnesia.training.device import resolve_device
 
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
-    """What a run was, and what came out of it.
+    """Finished run: its settings and results.
 
     Attributes:
-        directory: Of the run.
+        directory: Directory of the run.
         experiment: What was run.
         tasks: In the order they were learned, with their data.
         learner: After the last task.
@@ -34,7 +34,7 @@ class FinishedRun:
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """Title for people."""
         return f"{self.experiment.name}, seed {self.experiment.seed}"
 
     @property

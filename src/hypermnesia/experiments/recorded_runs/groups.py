@@ -6,12 +6,13 @@ import dataclasses
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import (
     average_accuracy,
     backward_transfer,
@@ -22,6 +23,8 @@ from hypermnesia.evaluation import (
 )
 from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, Timing
+from hypermnesia.experiments.settings.benchmark import load_experiment
+from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS
 from hypermnesia.experiments.settings.sources import flatten
 from hypermnesia.problems import Metric
 
@@ -88,7 +91,7 @@ class Group:
 
     @property
     def forgetting(self) -> Spread | None:
-        """How far tasks have fallen from their best; None for a single task, too."""
+        """Forgetting: how far tasks have fallen from their best; None for a single task, too."""
         return self._over_seeds(forgetting, signed=True, last_row=True)
 
     @property
@@ -119,13 +122,13 @@ class Group:
 
     @property
     def inferred(self) -> Int[np.ndarray, "tasks tasks"] | None:
-        """Of each task's test inputs (row), how many were taken for which task, all seeds together."""
+        """Number of each task's test inputs (row) inferred to be of each task (column), summed over seeds."""
         counts = [run.inferred for run in self.counted if run.inferred is not None]
         return sum(counts[1:], start=counts[0]) if counts and len({each.shape for each in counts}) == 1 else None
 
     @property
     def task_inference_accuracy(self) -> float | None:
-        """How often the right task was inferred."""
+        """Accuracy of task inference."""
         counts = self.inferred
         return None if counts is None or (counts.sum(1) == 0).any() else task_inference_accuracy(counts)
 
@@ -215,3 +218,32 @@ def _labels(runs: Sequence[RecordedRun]) -> list[str]:
         if count[label] > 1:
             labels[place] = f"{label} ({count[label]})"
     return labels
+
+
+def deviations(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings of a run that its preset has otherwise, by their full names.
+
+    Left out are the scenario, and what does not change what is learned. Nothing deviates where there is no such preset.
+
+    Args:
+        settings: All of a run's, by their full names.
+
+    Example:
+        >>> deviations({"name": "split-digits-si", "learner.method": "si", "training.iterations": 5, "seed": 3})
+        {'training.iterations': 5}
+    """
+    name, method = str(settings.get("name")), str(settings.get("learner.method"))
+    if name.endswith((".yaml", ".yml")):
+        return {}
+    try:
+        scenario = {"scenario": settings.get("scenario", "task")}
+        experiment = load_experiment(name.removesuffix(f"-{method}"), scenario, method)
+    except ConfigurationError:
+        return {}
+    preset = flatten(experiment.model_dump(mode="json"))
+    passed_over = APART_FROM_SETTINGS | {"scenario"}
+    return {
+        key: value
+        for key, value in settings.items()
+        if key.split(".")[0] not in passed_over and preset.get(key) != value
+    }

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What learning and testing one task took.
+    """Time and memory that learning and testing one task took.
 
     Args:
         task: Its name.
@@ -43,7 +43,7 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class RecordedRun:
-    """What is left of a run, as far as it can be read.
+    """Recorded run, as far as it can be read.
 
     Args:
         path: Its directory.
@@ -53,11 +53,11 @@ class RecordedRun:
         tasks: Names of all tasks, learned or not; empty before the first one is learned.
         metric: What tasks were measured by: accuracy or error.
         matrix: Test accuracies in [0, 1], or errors, row = after task i, column = task j; NaN = not measured.
-        inferred: Of each task's test inputs (row), how many were taken for which task; None where no task is inferred.
+        inferred: How many test inputs of each task (row) were inferred to be of which task (column), or None.
         steps: Measurements while learning, in order.
         replay: Inputs of each task as remembered right after it, and after the newest one, not permuted; None if
             none are replayed.
-        timing: Of each finished task.
+        timing: Times of each finished task.
         summary: The figures at the end; None while the run is not finished.
         problems: A sentence for each thing that could not be read.
     """
@@ -100,7 +100,7 @@ class RecordedRun:
 
     @property
     def progress(self) -> str:
-        """How far it is, in words."""
+        """Progress, in words."""
         if self.finished:
             return "finished"
         if not self.learned:
@@ -145,7 +145,7 @@ def directories(path: Path) -> Iterator[Path]:
 
 
 def read_run(path: Path, *, history: bool = True) -> RecordedRun:
-    """What a run directory holds; what is missing though it should be there, or is damaged, becomes a problem.
+    """Read a run directory; what is missing though it should be there, or is damaged, becomes a problem.
 
     Args:
         path: The directory.
@@ -216,7 +216,7 @@ def _matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], Float64[np.nda
 
 
 def _timing(file: Path) -> list[Timing]:
-    """What each finished task took.
+    """Times and memory of each finished task.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
@@ -251,7 +251,7 @@ def _text(file: Path) -> io.StringIO:
 
 
 def _json(text: str) -> Any:
-    """What a text stands for; Python's own words for numbers that are none are refused, as in all other JSON."""
+    """Value of a JSON text; Python's own words for numbers that are none are refused, as in all other JSON."""
 
     def refuse(word: str) -> None:
         raise ValueError(f"{word} is no number")

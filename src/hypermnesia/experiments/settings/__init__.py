@@ -1,1 +1,1 @@
-"""What an experiment is: its settings, where they come from, and what is built from them."""
+"""Experiments: their settings, where these come from, and what is built from them."""

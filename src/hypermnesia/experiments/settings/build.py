@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from hypermnesia.data import load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.config import Experiment, SplitTasks
 from hypermnesia.learners import METHODS, ContinualLearner
-from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Polynomial, Task, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
@@ -58,8 +56,7 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
     outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
     # What is not generated starts from the module's own initial values.
     with Seeds(experiment.seed).child("network").default_generator():
-        inputs = math.prod(tasks[0].train.input_shape)
-        return mlp(inputs, experiment.network.hidden, outputs, experiment.network.activation)
+        return experiment.network.build(tuple(tasks[0].train.input_shape), outputs)
 
 
 def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:
@@ -102,7 +99,7 @@ def load_learner(experiment: Experiment, tasks: Sequence[Task], path: Path) -> C
     Args:
         experiment: Its network, learner, seed and device are used.
         tasks: As it has learned.
-        path: Of learner.safetensors.
+        path: The file learner.safetensors of a run.
 
     Raises:
         CheckpointError: It is missing, damaged, or of another experiment.

@@ -1,16 +1,17 @@
-"""What an experiment is: its settings, their types and limits."""
+"""Settings of an experiment, their types and limits."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
 
+from hypermnesia.data import DATASETS
 from hypermnesia.experiments.settings import sources
 from hypermnesia.learners import METHODS, Method
-from hypermnesia.networks import ActivationName
+from hypermnesia.networks import NETWORKS, NetworkSettings
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.settings import Settings
 from hypermnesia.tasks.scenario import Scenario
@@ -32,15 +33,9 @@ Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_
 
 
 WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
-"""Settings under which the same is learned, so that with others a published experiment is still the published one."""
+"""Settings that do not affect what is learned: a published experiment with others is still the published one."""
 APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
-"""What two runs of the same settings may differ in."""
-
-
-class DataSettings(Settings):
-    """Where examples come from."""
-
-    name: Literal["digits", "mnist", "fashion-mnist"]
+"""Settings in which two runs count as the same may differ."""
 
 
 class SplitTasks(Settings):
@@ -69,11 +64,11 @@ class PolynomialSettings(Settings):
     """A polynomial on an interval; see `hypermnesia.tasks.Polynomial`."""
 
     coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
-    """Of x⁰, x¹, x², …"""
+    """Coefficients of x⁰, x¹, x², …"""
     low: float
-    """Where the interval begins."""
+    """Lower end of the interval."""
     high: float
-    """Where it ends."""
+    """Upper end of the interval."""
 
     @model_validator(mode="after")
     def _check_interval(self) -> PolynomialSettings:
@@ -93,14 +88,6 @@ class PolynomialTasks(Settings):
     """Standard deviation of the noise on what is learned from; what is tested on has none."""
     validation: Annotated[int, Field(ge=0)] = 0
     """Further examples to choose settings by."""
-
-
-class MLPSettings(Settings):
-    """The target network: a multilayer perceptron, see `hypermnesia.networks.mlp`."""
-
-    kind: Literal["mlp"]
-    hidden: tuple[Count, ...]
-    activation: ActivationName = "relu"
 
 
 class LearnerSettings(BaseModel):
@@ -139,14 +126,30 @@ def _section(method: Method) -> type[LearnerSettings]:
     return made
 
 
+def _one_of(sections: Iterable[type[BaseModel]], discriminator: str) -> Any:
+    """The type of a section that may be any of these; its `discriminator` says which."""
+    union: Any = Union[tuple(sections)]  # noqa: UP007 - of as many as there are
+    return Annotated[union, Field(discriminator=discriminator)] if get_origin(union) is Union else union
+
+
 if TYPE_CHECKING:
+    DatasetName = str
+    Network = NetworkSettings
     Learner = LearnerSettings
 else:
-    Learner = Annotated[Union[tuple(_section(method) for method in METHODS.values())], Field(discriminator="method")]  # noqa: UP007
+    DatasetName = Literal[tuple(DATASETS)]
+    Network = _one_of(NETWORKS, "kind")
+    Learner = _one_of(map(_section, METHODS.values()), "method")
+
+
+class DataSettings(Settings):
+    """Source of the examples."""
+
+    name: DatasetName
 
 
 class EvaluationSettings(Settings):
-    """Which test accuracies are measured."""
+    """Settings of the evaluation: which test accuracies are measured."""
 
     tasks: Literal["all", "diagonal-and-last-row"] = "all"
     """After each task, all tasks so far; or only the newest one, and all after the last. For T tasks that is
@@ -157,7 +160,7 @@ class EvaluationSettings(Settings):
 
 
 class RecordingSettings(Settings):
-    """How often a run writes something down, and what it keeps."""
+    """Settings of recording: how often a run writes something down, and what it keeps."""
 
     log_every: Count = 100
     """Iterations between two records of loss and accuracy in metrics.jsonl."""
@@ -177,7 +180,7 @@ class Experiment(Settings):
     data: DataSettings | None = None
     """Null for tasks that need none."""
     tasks: Annotated[SplitTasks | PermutedTasks | PolynomialTasks, Field(discriminator="kind")]
-    network: MLPSettings
+    network: Network
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
     learner: Learner
@@ -188,12 +191,12 @@ class Experiment(Settings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, mps, cuda or cuda:N; auto is the fastest one at hand."""
     threads: Count | None = None
-    """Of the CPU; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
+    """CPU threads; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 
     @property
     def problem(self) -> Problem:
-        """What the tasks ask."""
+        """Problem type of the tasks."""
         return REGRESSION if isinstance(self.tasks, PolynomialTasks) else CLASSIFICATION
 
     @model_validator(mode="after")

@@ -74,18 +74,17 @@ def inline(value: Any) -> str:
     )
 
 
-def presets() -> dict[str, dict[str, Any]]:
-    """Settings in every preset by its name, in the order in which people are shown them."""
+def preset_names() -> list[str]:
+    """Names of all presets, in the order in which people are shown them."""
     files = (resources.files(__package__) / "presets").iterdir()
     names = [file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")]
     by_size = sorted(names, key=lambda name: ([int(part) if part.isdigit() else 0 for part in name.split("-")], name))
-    ordered = sorted(by_size, key=lambda name: (name != DEFAULT_PRESET, "digits" not in name))
-    return {name: _preset(name) for name in ordered}
+    return sorted(by_size, key=lambda name: (name != DEFAULT_PRESET, "digits" not in name))
 
 
 @functools.cache
-def _preset(name: str) -> dict[str, Any]:
-    """Parsed once, so it is not to be changed."""
+def read_preset(name: str) -> dict[str, Any]:
+    """The settings in a preset; read once, so they are not to be changed."""
     values: dict[str, Any] = parse((resources.files(__package__) / "presets" / f"{name}.yaml").read_text("utf-8"))
     return values
 
@@ -105,11 +104,11 @@ def read_settings(source: str) -> dict[str, Any]:
     """
     if source.endswith((".yaml", ".yml")):
         return read_file(Path(source))
-    if source in presets():
-        return {"name": source} | _preset(source)
+    if source in (names := preset_names()):
+        return {"name": source} | read_preset(source)
     raise ConfigurationError(
-        f"There is no preset '{source}'.{did_you_mean(source, presets())} "
-        f"Presets: {', '.join(presets())}; a file of your own must end in .yaml."
+        f"There is no preset '{source}'.{did_you_mean(source, names)} "
+        f"Presets: {', '.join(names)}; a file of your own must end in .yaml."
     )
 
 
@@ -229,7 +228,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def on_one_line(error: yaml.YAMLError) -> str:
-    """What is wrong with a YAML text, and where."""
+    """Description of what is wrong with a YAML text, and where."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"

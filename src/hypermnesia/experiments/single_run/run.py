@@ -12,18 +12,14 @@ from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.experiments.single_run.environment import environment
-from hypermnesia.experiments.single_run.records import Records
+from hypermnesia.experiments.single_run.environment import environment, threads
+from hypermnesia.experiments.single_run.records import Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.experiments.single_run.state import RunState
-from hypermnesia.experiments.single_run.summary import Summary, summarize
-from hypermnesia.experiments.single_run.tensorboard import TensorBoard
-from hypermnesia.experiments.single_run.threads import threads
+from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints
-from hypermnesia.training.monitor import Progress
-from hypermnesia.training.trainer import check_finite
+from hypermnesia.training.trainer import Progress, check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
@@ -221,8 +217,7 @@ class _Run(Observer):
         self.tensorboard.flush()
         position = self.records.sync()
         self.checkpoints.save(
-            self.step,
-            {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position},
+            self.step, {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
         )
         self.saved = time.perf_counter()
 
@@ -237,28 +232,19 @@ class _Run(Observer):
         if self.state.inferred is not None:
             self.directory.write_task_inference(self.state.inferred, self.state.tasks)
         state = self.state
-        self.directory.write_timing(
-            list(
-                zip(
-                    state.tasks,
-                    state.iterations,
-                    state.learning_seconds,
-                    state.evaluation_seconds,
-                    strict=False,
-                )
-            )
-        )
+        times = (state.iterations, state.learning_seconds, state.evaluation_seconds)
+        self.directory.write_timing(list(zip(state.tasks, *times, strict=False)))
 
     def _finish(self) -> Summary:
         self.learner.save(self.directory.learner)
-        summary = summarize(
+        summary = Summary(
             self.experiment,
             self.state,
             self.metric,
-            directory=str(self.directory.path),
-            chance=np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
-            compression=self.learner.compression,
-            num_weights=self.learner.num_weights,
+            str(self.directory.path),
+            np.array([1 / (task.num_outputs or 1) for task in self.tasks]),
+            self.learner.compression,
+            self.learner.num_weights,
         )
         self.directory.write_summary(summary.as_dict())
         return summary

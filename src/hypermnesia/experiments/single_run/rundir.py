@@ -24,22 +24,6 @@ from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
 _NEEDED = {"config.yaml", "environment.json"}
-_ALL = _NEEDED | {
-    "metrics.jsonl",
-    *(f"{metric.name}.{kind}" for metric in (ACCURACY, ERROR) for kind in ("csv", "png")),
-    "task_inference.csv",
-    "task_inference.png",
-    "replay.safetensors",
-    "replay.png",
-    "timing.csv",
-    "summary.json",
-    "learner.safetensors",
-    "learners",
-    "checkpoint",
-    "tensorboard",
-    "analyses",
-    ".lock",
-}
 
 
 class RunDirectory:
@@ -50,7 +34,7 @@ class RunDirectory:
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
     | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
-    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv where numbers are predicted |
+    | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv for a regression |
     | timing.csv | seconds each task took |
     | accuracy.png | a picture of accuracy.csv; error.png of error.csv |
     | task_inference.csv | of each task's test inputs (row), how many were taken for which task (column) |
@@ -88,7 +72,7 @@ class RunDirectory:
         self.lock = path / ".lock"
 
     def learner_after(self, tasks: int) -> Path:
-        """Where the learner is kept as it was after so many tasks."""
+        """File of the learner as it was after `tasks` tasks."""
         return self.learners / f"task-{tasks:03d}.safetensors"
 
     def is_run(self) -> bool:
@@ -147,7 +131,7 @@ class RunDirectory:
                 f"{self.path} already holds a run: continue it (resume), replace it (overwrite), "
                 "or choose another directory (out)."
             )
-        elif foreign := sorted(file.name for file in self.path.iterdir() if not _written_by_a_run(file.name)):
+        elif foreign := sorted(file.name for file in self.path.iterdir() if not self._written_by_a_run(file.name)):
             raise ConfigurationError(
                 f"{self.path} also holds files that no run writes ({', '.join(foreign)}), which overwriting "
                 "would delete: move them away, or choose another directory (out)."
@@ -216,6 +200,12 @@ class RunDirectory:
         finally:
             lock.release()
 
+    def _written_by_a_run(self, name: str) -> bool:
+        tables = {f"{metric.name}.{ending}" for metric in (ACCURACY, ERROR) for ending in ("csv", "png")}
+        files = {path.name for path in vars(self).values() if path != self.path}
+        # A killed run may leave behind a file it was writing aside.
+        return name in files | tables or (name.startswith(".") and name.endswith(".tmp"))
+
     def _environments(self) -> list[Any]:
         try:
             return list(json.loads(self.environment.read_text("utf-8")))
@@ -228,12 +218,11 @@ class RunDirectory:
         Args:
             matrix: Test accuracies in [0, 1], or errors, `[learned, tasks]`; NaN (not measured) becomes an empty cell.
             tasks: The tasks' names.
-            metric: Which of them.
+            metric: Name of the metric.
         """
         cells = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in matrix]
         _write_csv(
-            self.matrix(metric),
-            [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))],
+            self.matrix(metric), [["after", *tasks], *([name, *row] for name, row in zip(tasks, cells, strict=False))]
         )
 
     def write_task_inference(self, counts: Sequence[Sequence[int]], tasks: Sequence[str]) -> None:
@@ -246,7 +235,7 @@ class RunDirectory:
         write_state(self.replay, {"early": list(early), "late": list(late)})
 
     def read_replay(self) -> tuple[list[Tensor], list[Tensor]] | None:
-        """What :meth:`write_replay` wrote: early and late inputs of each task; None if the learner replays none."""
+        """Read what :meth:`write_replay` wrote: early and late inputs of each task; None without replay."""
         if not self.replay.exists():
             return None
         saved = read_state(self.replay)
@@ -258,7 +247,7 @@ class RunDirectory:
         _write_csv(self.timing, [head, *([n, i, f"{a:.3f}", f"{b:.3f}"] for n, i, a, b in rows)])
 
     def matrix(self, metric: Metric) -> Path:
-        """What :meth:`write_matrix` writes."""
+        """Read what :meth:`write_matrix` wrote."""
         return self.path / f"{metric.name}.csv"
 
     def matrix_picture(self, metric: Metric) -> Path:
@@ -272,11 +261,6 @@ class RunDirectory:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
         _write(self.summary, _json(summary))
-
-
-def _written_by_a_run(name: str) -> bool:
-    # A killed run may leave behind a file it was writing aside.
-    return name in _ALL or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ import vl_convert
 
 from hypermnesia.charts.chart import pdf, specification, style, svg
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.files import write_atomically
+from hypermnesia.files import write_formats
 from hypermnesia.report.page.section import Figure, Section, figures
 from hypermnesia.report.page.sections.accuracy import accuracy, forgetting, inference
 from hypermnesia.report.page.sections.analyses import analyses
@@ -39,7 +39,7 @@ SECTIONS: tuple[Callable[[Sequence[Group]], Section | None], ...] = (
     runs,
     environment,
 )
-"""What makes each section, in the order of the page. A new one is a function in `sections/` and a line here."""
+"""Makers of the sections, in the order of the page; a new one is a function in `sections/` and a line here."""
 
 # The colors stand in page.css, once for light and once for dark; charts follow without being drawn again.
 PAGE_STYLE = style(
@@ -151,8 +151,5 @@ def write_figures(directory: Path, figures: Sequence[Figure]) -> list[Path]:
     """
     paths = []
     for figure in figures:
-        for ending, draw in (("svg", svg), ("pdf", pdf)):
-            path = directory / f"{figure.name}.{ending}"
-            write_atomically(path, draw(figure.chart))
-            paths.append(path)
+        paths += write_formats(directory, figure.name, {"svg": svg(figure.chart), "pdf": pdf(figure.chart)})
     return paths

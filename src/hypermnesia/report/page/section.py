@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 import altair
@@ -119,19 +119,50 @@ class Section:
     problems: Sequence[str] = ()
 
 
-def of_each(title: str, parts: Sequence[tuple[Group, Sequence[Block]]]) -> Section | None:
+def of_each(title: str, groups: Sequence[Group], make: Callable[[Group], Sequence[Block]]) -> Section | None:
     """Section with a part for each group, of which one is shown at a time; None if all parts are empty.
 
-    A group whose part is empty gets a sentence instead.
+    A group whose part is empty gets a sentence instead. Where there are several groups, the names of figures say of
+    which they are.
 
     Args:
         title: Heading.
-        parts: Groups with their blocks.
+        groups: Groups.
+        make: Function from a group to its blocks, whose figures are named by what they show.
     """
-    if not any(blocks for _, blocks in parts):
+    parts = [make(group) for group in groups]
+    if not any(parts):
         return None
+    ends = [""] if len(groups) == 1 else _endings(groups)
     nothing = [Text("Nothing was recorded here.")]
-    return Section(title, [OfGroup(group, blocks or nothing) for group, blocks in parts])
+    return Section(
+        title,
+        [
+            OfGroup(group, _named(blocks, ending) or nothing)
+            for group, blocks, ending in zip(groups, parts, ends, strict=True)
+        ],
+    )
+
+
+def _endings(groups: Sequence[Group]) -> list[str]:
+    """Endings of the names of figures, one for each group: letters, digits and hyphens.
+
+    Groups have different labels, but labels may become one name; then a number tells them apart.
+    """
+    names = [re.sub(r"[^A-Za-z0-9.]+", "-", each.label).strip("-.") for each in groups]
+    alike = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"-{name}" + (f"-{number + 1}" if number else "") for name, number in zip(names, alike, strict=True)]
+
+
+def _named(blocks: Sequence[Block], ending: str) -> list[Block]:
+    named: list[Block] = []
+    for block in blocks:
+        if isinstance(block, Figure):
+            block = dataclasses.replace(block, name=f"{block.name}{ending}")
+        elif isinstance(block, Fold):
+            block = dataclasses.replace(block, blocks=_named(block.blocks, ending))
+        named.append(block)
+    return named
 
 
 def figures(blocks: Sequence[Block]) -> Iterator[Figure]:
@@ -141,16 +172,3 @@ def figures(blocks: Sequence[Block]) -> Iterator[Figure]:
             yield block
         elif isinstance(block, Fold | OfGroup):
             yield from figures(block.blocks)
-
-
-def figure_name(what: str, group: Group, groups: Sequence[Group]) -> str:
-    """Name of a figure: what it shows, and of which group where there are several; letters, digits and hyphens.
-
-    Groups have different labels, but labels may become one name; then a number tells them apart.
-    """
-    if len(groups) == 1:
-        return what
-    names = [re.sub(r"[^A-Za-z0-9.]+", "-", each.label).strip("-.") for each in groups]
-    place = next(number for number, each in enumerate(groups) if each is group)
-    alike = names[:place].count(names[place])
-    return f"{what}-{names[place]}" + (f"-{alike + 1}" if alike else "")

@@ -8,13 +8,13 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, GRADUAL, in_units, task_axis
+from hypermnesia.charts.chart import COLORS, GRADUAL, in_units, means, task_axis
 from hypermnesia.charts.heat_maps import heat_map_of_accuracy, is_whole, task_confusion_chart
 from hypermnesia.charts.retention import retention_chart
-from hypermnesia.evaluation.statistics import Spread, curve, show_spread
+from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY, Metric
-from hypermnesia.report.page.section import Block, Figure, Section, figure_name, of_each
+from hypermnesia.report.page.section import Block, Figure, Section, of_each
 
 _MOST_POINTS = 20
 
@@ -22,15 +22,15 @@ _MOST_POINTS = 20
 def accuracy(groups: Sequence[Group]) -> Section | None:
     """Section with accuracy matrix and a curve for each task; None where only diagonal and last row were measured."""
     title = " and ".join(dict.fromkeys(group.metric.name for group in groups)).capitalize()
-    return of_each(title, [(group, _curves(group, groups)) for group in groups])
+    return of_each(title, groups, _curves)
 
 
-def _curves(group: Group, groups: Sequence[Group]) -> list[Block]:
+def _curves(group: Group) -> list[Block]:
     matrices, metric = group.matrices, group.metric
     if not matrices.size or not all(is_whole(matrix) for matrix in matrices):
         return []
     curves = Figure(
-        figure_name("task-curves", group, groups),
+        "task-curves",
         "Each task as further tasks are learned",
         task_curves_chart(matrices, metric, group.tasks),
         f"{metric.label} on each task, a line a task, from when it was learned on.",
@@ -38,7 +38,7 @@ def _curves(group: Group, groups: Sequence[Group]) -> list[Block]:
     if metric is not ACCURACY:
         return [curves]
     matrix = Figure(
-        figure_name("accuracy-matrix", group, groups),
+        "accuracy-matrix",
         "Test accuracy on each task after each task",
         heat_map_of_accuracy(matrices.mean(axis=0)),
         f"{metric.label} on every task (column) after learning each task (row); "
@@ -107,17 +107,11 @@ def task_curves_chart(
 def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, metric: Metric) -> dict[str, object]:
     """A curve as one entry; flattened on the page."""
     measured = np.flatnonzero(~np.isnan(values).any(axis=0))
-    mean, sem = curve(values[:, measured])
-    errors = np.zeros_like(mean) if sem is None else sem
-    spreads = zip(mean, [None] * len(mean) if sem is None else sem, strict=True)
     return {
         "task": task,
         "number": number + 1,
         "after": (measured + number + 1).tolist(),
-        "value": [in_units(value, metric) for value in mean],
-        "low": [in_units(value, metric) for value in mean - errors],
-        "high": [in_units(value, metric) for value in mean + errors],
-        "text": [show_spread(Spread(*each), metric) for each in spreads],
+        **means(values[:, measured], metric),
     }
 
 
@@ -135,10 +129,10 @@ def _color(tasks: int) -> altair.Color:
 
 def forgetting(groups: Sequence[Group]) -> Section | None:
     """Section with accuracy right after learning beside that at the end; None while the last row is not measured."""
-    return of_each("Forgetting", [(group, _retention(group, groups)) for group in groups])
+    return of_each("Forgetting", groups, _retention)
 
 
-def _retention(group: Group, groups: Sequence[Group]) -> list[Block]:
+def _retention(group: Group) -> list[Block]:
     matrices, metric = group.matrices, group.metric
     if not matrices.size or np.isnan(matrices[:, -1, : matrices.shape[1]]).any():
         return []
@@ -148,15 +142,15 @@ def _retention(group: Group, groups: Sequence[Group]) -> list[Block]:
     if len(lost) > 1:
         told += f" The largest loss is that on task {worst + 1}, {group.tasks[worst]}: {in_units(lost[worst], metric)}."
     chart = retention_chart(matrices, metric, group.tasks)
-    return [Figure(figure_name("forgetting", group, groups), "Right after learning, and now", chart, told)]
+    return [Figure("forgetting", "Right after learning, and now", chart, told)]
 
 
 def inference(groups: Sequence[Group]) -> Section | None:
     """Section with the confusion of tasks, where the learner infers the task."""
-    return of_each("Task inference", [(group, _confusion(group, groups)) for group in groups])
+    return of_each("Task inference", groups, _confusion)
 
 
-def _confusion(group: Group, groups: Sequence[Group]) -> list[Block]:
+def _confusion(group: Group) -> list[Block]:
     counts = group.inferred
     if counts is None:
         return []
@@ -164,4 +158,4 @@ def _confusion(group: Group, groups: Sequence[Group]) -> list[Block]:
     told = "How often each task was inferred (column) for test inputs of each task (row)"
     told += "." if right is None else f"; the right one for {100 * right:.2f} % of the inputs, tasks counting alike."
     chart = task_confusion_chart(counts)
-    return [Figure(figure_name("task-inference", group, groups), "Inferred tasks", chart, told)]
+    return [Figure("task-inference", "Inferred tasks", chart, told)]

@@ -15,22 +15,22 @@ from hypermnesia.errors import CheckpointError
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.report.page.section import Figure, Section, figure_name, of_each
+from hypermnesia.report.page.section import Figure, Section, of_each
 
 
 def analyses(groups: Sequence[Group]) -> Section:
     """Section with a figure for each analysis of each run, and a problem for each file that is damaged or unknown."""
     problems: list[str] = []
-    parts = [(group, list(_figures(group, groups, problems))) for group in groups]
-    section = of_each("Analyses", parts) or Section("Analyses", [])
+    section = of_each("Analyses", groups, lambda group: list(_figures(group, problems)))
+    section = section or Section("Analyses", [])
     return dataclasses.replace(section, problems=problems)
 
 
-def _figures(group: Group, groups: Sequence[Group], problems: list[str]) -> Iterator[Figure]:
+def _figures(group: Group, problems: list[str]) -> Iterator[Figure]:
     for run in group.runs:
         for file in _files(run):
             try:
-                yield _figure(file, run, group, groups)
+                yield _figure(file, run, several=len(group.runs) > 1)
             except CheckpointError as error:
                 problems.append(f"{error}; the report does without it.")
             except Exception as error:  # whatever may stand in a file that somebody has changed
@@ -44,13 +44,12 @@ def _files(run: RecordedRun) -> list[Path]:
     return sorted(files, key=lambda file: (places.get(file.stem, len(places)), file.name))
 
 
-def _figure(file: Path, run: RecordedRun, group: Group, groups: Sequence[Group]) -> Figure:
+def _figure(file: Path, run: RecordedRun, *, several: bool) -> Figure:
     if file.stem not in ANALYSES:
         raise CheckpointError(f"{file} is no analysis that this version knows")
     shown = ANALYSES[file.stem]
     chart, note = _untitled(shown.chart(files.read(shown.result, file)))
-    several = len(group.runs) > 1
-    name = figure_name(f"{file.stem}-seed{run.seed}" if several else file.stem, group, groups)
+    name = f"{file.stem}-seed{run.seed}" if several else file.stem
     return Figure(name, f"{shown.title}, seed {run.seed}" if several else shown.title, chart, shown.alternative, note)
 
 

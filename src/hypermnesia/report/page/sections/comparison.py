@@ -31,17 +31,8 @@ def comparison(groups: Sequence[Group]) -> Section | None:
 
 def _table(groups: Sequence[Group]) -> Table:
     metrics = [group.metric for group in groups]
-    head = [
-        *(
-            "runs",
-            labels(metrics),
-            difference("forgetting", metrics),
-            "compression",
-            "memory kept",
-            "time per step (ms)",
-        ),
-        *("time of a run", "seeds"),
-    ]
+    head = ["runs", labels(metrics), difference("forgetting", metrics), "compression", "memory kept"]
+    head += ["time per step (ms)", "time of a run", "seeds"]
     ranked = sorted(groups, key=lambda group: -group.metric.sign * group.average.mean if group.average else 0)
     rows = [
         [
@@ -65,7 +56,7 @@ def _seeds(group: Group) -> str:
 
 
 def _rankings(groups: Sequence[Group]) -> list[Block]:
-    """Of finished runs: on fewer tasks it is easier to be good."""
+    """Finished runs only, since it is easier to be good on fewer tasks."""
     groups = [group for group in groups if group.finished]
     if not groups:
         return []

@@ -10,7 +10,7 @@ from hypermnesia.charts.chart import labeled, task_axis
 from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import Timing
-from hypermnesia.report.page.section import Block, Facts, Figure, Section, figure_name, of_each
+from hypermnesia.report.page.section import Block, Facts, Figure, Section, of_each
 from hypermnesia.report.text import duration, number, size
 
 _MEBIBYTE = 2**20
@@ -18,21 +18,19 @@ _MEBIBYTE = 2**20
 
 def cost(groups: Sequence[Group]) -> Section | None:
     """Section with the time of each task, memory kept, weights trained and compression."""
-    return of_each("Cost", [(group, _blocks(group, groups)) for group in groups])
+    return of_each("Cost", groups, _blocks)
 
 
-def _blocks(group: Group, groups: Sequence[Group]) -> list[Block]:
+def _blocks(group: Group) -> list[Block]:
     facts = [fact for fact in _facts(group) if fact[1]]
     blocks: list[Block] = [Facts(facts)] if facts else []
     timings, kept = group.timings, group.memory_bytes
     if timings:
         told = f"Seconds of learning and of testing each task; {duration(group.seconds)} together."
-        name = figure_name("time", group, groups)
-        blocks.append(Figure(name, "Time of each task", time_per_task_chart(timings), told))
+        blocks.append(Figure("time", "Time of each task", time_per_task_chart(timings), told))
     if kept:
         told = f"Memory kept after each task: {size(kept[0])} after the first, {size(kept[-1])} after the last."
-        name = figure_name("memory", group, groups)
-        blocks.append(Figure(name, "Memory kept for the next task", memory_per_task_chart(kept), told))
+        blocks.append(Figure("memory", "Memory kept for the next task", memory_per_task_chart(kept), told))
     return blocks
 
 

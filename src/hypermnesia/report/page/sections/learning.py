@@ -13,7 +13,7 @@ from hypermnesia.charts.replay_grid import replay_chart
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import curve, thinned
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.report.page.section import Block, Figure, Fold, Section, Text, figure_name, of_each
+from hypermnesia.report.page.section import Block, Figure, Fold, Section, Text, of_each
 
 _MOST_POINTS = 500
 _FIRST = {"loss": "Loss", "accuracy": "Accuracy on the training batches"}
@@ -22,28 +22,24 @@ _MOST_BOUNDARIES = 30
 
 def learning(groups: Sequence[Group]) -> Section | None:
     """Section with loss and accuracy on the training batches and, folded, all other recorded curves."""
-    return of_each("Learning", [(group, _curves(group, groups)) for group in groups])
+    return of_each("Learning", groups, _curves)
 
 
-def _curves(group: Group, groups: Sequence[Group]) -> list[Block]:
+def _curves(group: Group) -> list[Block]:
     records = [{record["step"]: record for record in run.steps} for run in group.counted if run.steps]
     if not records:
         return []
     common = functools.reduce(np.intersect1d, [np.array(list(of_run), dtype=np.float64) for of_run in records])
     names = [name for name in records[0][common[0]] if name != "step"] if len(common) else []
     known = [name for name in names if all(name in of_run[step] for of_run in records for step in common)]
-    figures = {name: _figure(name, records, common, group, groups) for name in known}
+    figures = {name: _figure(name, records, common, group) for name in known}
     first: list[Block] = [figures[name] for name in _FIRST if name in figures]
     others = [figure for name, figure in figures.items() if name not in _FIRST]
     return [*first, Fold("More curves", others)] if others else first
 
 
 def _figure(
-    name: str,
-    records: Sequence[Mapping[float, Mapping[str, float]]],
-    steps: np.ndarray,
-    group: Group,
-    groups: Sequence[Group],
+    name: str, records: Sequence[Mapping[float, Mapping[str, float]]], steps: np.ndarray, group: Group
 ) -> Figure:
     values = np.array([[of_run[step][name] for step in steps] for of_run in records], dtype=np.float64)
     curves = thinned(np.concatenate([steps[None], values]), _MOST_POINTS)
@@ -51,7 +47,7 @@ def _figure(
     boundaries = np.cumsum(iterations[:-1] if len(iterations) == len(group.tasks) else iterations).tolist()
     chart = learning_curve_chart(curves[0], curves[1:], name, boundaries)
     told = f"{name} over {int(steps[-1])} optimizer steps; {values[:, -1].mean():.4g} at the end."
-    file = figure_name(f"learning-{name.replace('/', '-').replace('_', '-')}", group, groups)
+    file = f"learning-{name.replace('/', '-').replace('_', '-')}"
     return Figure(file, _FIRST.get(name, name), chart, told)
 
 
@@ -97,10 +93,10 @@ def learning_curve_chart(
 
 def replay(groups: Sequence[Group]) -> Section | None:
     """Section with replayed inputs, early beside late; of the first seed, as each seed draws its own."""
-    return of_each("Replay", [(group, _samples(group, groups)) for group in groups])
+    return of_each("Replay", groups, _samples)
 
 
-def _samples(group: Group, groups: Sequence[Group]) -> list[Block]:
+def _samples(group: Group) -> list[Block]:
     run = next((run for run in group.counted if run.replay), None)
     if run is None or run.replay is None:
         return []
@@ -112,4 +108,4 @@ def _samples(group: Group, groups: Sequence[Group]) -> list[Block]:
         return [Text(f"Not shown: {error}.")]
     told = f"Samples of what is replayed of {len(names)} tasks, right after each was learned and now."
     note = f"Seed {run.seed}." if len(group.counted) > 1 else ""
-    return [Figure(figure_name("replay", group, groups), "What is replayed, then and now", chart, told, note)]
+    return [Figure("replay", "What is replayed, then and now", chart, told, note)]

@@ -66,7 +66,7 @@ def _setting(group: Group, key: str) -> str:
 
 def environment(groups: Sequence[Group]) -> Section | None:
     """Section with versions, device and command of each run, for each time it was started or resumed."""
-    return of_each("Environment", [(group, _versions(group)) for group in groups])
+    return of_each("Environment", groups, _versions)
 
 
 def _versions(group: Group) -> list[Block]:
@@ -81,7 +81,7 @@ def _versions(group: Group) -> list[Block]:
 
 
 def _version_table(environments: Sequence[Mapping[str, Any]]) -> Table:
-    """What is known, with a column for each time the run was started or resumed."""
+    """Table of what is known, with a column for each time the run was started or resumed."""
     keys = list(dict.fromkeys(key for entry in environments for key in entry))
     rows = [[key.replace("_", " "), *(_value(entry.get(key)) for entry in environments)] for key in keys]
     columns = ["value"] if len(environments) == 1 else [f"start {number + 1}" for number in range(len(environments))]
@@ -91,4 +91,4 @@ def _version_table(environments: Sequence[Mapping[str, Any]]) -> Table:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return shlex.join(map(str, value))
-    return "—" if value is None else str(value)
+    return _MISSING if value is None else str(value)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypermnesia.evaluation.statistics import show_spread
-from hypermnesia.experiments.recorded_runs.deviations import deviations
-from hypermnesia.experiments.recorded_runs.groups import Group
+from hypermnesia.experiments.recorded_runs.groups import Group, deviations
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
 from hypermnesia.report.text import difference, duration, number, plain
 
@@ -15,7 +14,7 @@ _NAMED = 8
 
 def summary(groups: Sequence[Group]) -> Section | None:
     """Section with the main figures of the group that is chosen."""
-    return of_each("Summary", [(group, _blocks(group)) for group in groups])
+    return of_each("Summary", groups, _blocks)
 
 
 def _blocks(group: Group) -> list[Block]:
