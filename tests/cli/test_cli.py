@@ -52,10 +52,10 @@ def test_presets_are_listed_with_their_methods_and_the_default_first(call):
     assert (code, err) == (0, "")
     listed, _, every = out.partition("\n\n")
     lines = listed.splitlines()
-    assert [line.split()[0] for line in lines[::2]] == list(sources.presets())
+    assert [line.split()[0] for line in lines[::2]] == sources.preset_names()
     assert [line.split()[0] for line in lines[::2]][:2] == ["split-digits", "permuted-digits"]
-    for line, preset in zip(lines[1::2], sources.presets().values(), strict=True):
-        assert line.split("--method ")[1].split(", ") == list(preset["methods"])
+    for line, preset in zip(lines[1::2], sources.preset_names(), strict=True):
+        assert line.split("--method ")[1].split(", ") == list(sources.read_preset(preset)["methods"])
     assert " ".join(every.split()).endswith(": " + ", ".join(METHODS))
 
 

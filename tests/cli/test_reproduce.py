@@ -18,7 +18,7 @@ accuracy:
     class: {old: [20, 0.5], hnet: [100, 0.01], si: [1, 0.01]}
 runs:
   - {method: hnet, benchmark: digits, preset: small.yaml, settings: {evaluation.every_scenario: true}}
-  - {method: si, benchmark: digits, preset: small.yaml, settings: {scenario: class}, scenarios: [class]}
+  - {method: si, benchmark: digits, preset: other.yaml, settings: {scenario: class}, scenarios: [class]}
 """
 SMALL = """
 data: {name: digits}
@@ -37,7 +37,8 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
     (tmp_path / "tiny.yaml").write_text(TABLE)
-    (tmp_path / "small.yaml").write_text(SMALL)
+    for name in ("small.yaml", "other.yaml"):
+        (tmp_path / name).write_text(SMALL)
 
 
 def lines(path) -> dict[tuple[str, str], dict[str, str]]:
@@ -75,10 +76,10 @@ def test_a_table_is_reproduced_and_finished_runs_are_reused(call, tmp_path):
 
 def test_finished_runs_are_tabulated_without_being_carried_out(call, tmp_path):
     for name, *settings in (
-        ("digits_hnet-seed0", "evaluation.every_scenario=true"),
-        ("digits_si_class-seed0", "scenario=class", "--method", "si"),
+        ("digits_hnet-seed0", "small.yaml", "evaluation.every_scenario=true"),
+        ("digits_si_class-seed0", "other.yaml", "scenario=class", "--method", "si"),
     ):
-        assert call("run", "small.yaml", *settings, "--seed", 0, "--quiet", "--out", tmp_path / "out" / name)[0] == 0
+        assert call("run", *settings, "--seed", 0, "--quiet", "--out", tmp_path / "out" / name)[0] == 0
     code, out, err = call("reproduce", "tiny.yaml", "--out", tmp_path / "out")
     assert (code, err) == (0, "")
     assert out.count(": reused") == 2 and "started" not in out

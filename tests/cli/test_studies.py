@@ -105,7 +105,7 @@ def test_a_long_sequence_is_analyzed_where_the_run_is(call, tmp_path):
             ["compression", "split-digits", "learner.chunk_size=9"],
             "the size differs from run to run; leave it out and choose ratios",
         ),
-        (["compression", "split-digits", "network.hidden=[]"], "no hidden layer that could be made smaller"),
+        (["compression", "split-digits", "network.hidden=[]"], "no hidden layer of an mlp that could be made smaller"),
         (
             ["strength", "split-digits", "learner.beta=1"],
             "the strength differs from run to run; leave it out and choose b",

@@ -31,7 +31,7 @@ def test_planning_reads_each_file_at_most_once_and_no_setting_from_text(tmp_path
         source = str(tmp_path / "mine.yaml")
     read: list[str] = []
     parse = sources.parse
-    sources._preset.cache_clear()
+    sources.read_preset.cache_clear()
     monkeypatch.setattr(sources, "parse", lambda text: read.append(text) or parse(text))
     monkeypatch.delattr(sources, "assignments")
     base = base_of(source, {"scenario": "class"})
@@ -39,7 +39,7 @@ def test_planning_reads_each_file_at_most_once_and_no_setting_from_text(tmp_path
     assert len(runs) == 5 * (len(METHODS) - 1) >= 85
     assert base.name.endswith("-class")
     assert all(sum(text == again for again in read) == 1 for text in read)
-    assert len(read) == (1 if own_file else len(sources.presets()))
+    assert len(read) == 1
 
 
 def test_a_setting_that_one_method_lacks_is_refused_before_anything_runs():

@@ -1,7 +1,7 @@
 import pytest
 
 from hypermnesia.experiments.recorded_runs.groups import deviations
-from hypermnesia.experiments.settings.sources import flatten, presets
+from hypermnesia.experiments.settings.sources import flatten, preset_names
 from hypermnesia.learners import METHODS
 from tests.runs import load
 
@@ -10,7 +10,7 @@ def settings_of(preset, *overrides, method=None):
     return flatten(load(preset, overrides, method).model_dump(mode="json"))
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", preset_names())
 def test_a_preset_does_not_deviate_from_itself_by_whatever_method(preset):
     for method in METHODS:
         assert deviations(settings_of(preset, method=method)) == {}, method
