@@ -5,8 +5,10 @@ import os
 import hypothesis
 import jaxtyping
 
+import tests.type_checks
+
 # Before anything imports the package: every call in it then checks its arguments' types and tensor shapes.
-jaxtyping.install_import_hook("hypermnesia", "beartype.beartype")
+jaxtyping.install_import_hook("hypermnesia", f"{tests.type_checks.__name__}.checked")
 
 # A slow machine is no failure. CI tries the same examples every time: a red build is then the change's doing.
 hypothesis.settings.register_profile("hypermnesia", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 import pytest
-from hypermnesia.experiments.single_run.threads import threads
 from rich.console import Console
 
 from hypermnesia.errors import ConfigurationError, DataError
@@ -13,6 +12,7 @@ from hypermnesia.evaluation import sequence
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import learn_sequence
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
+from hypermnesia.experiments.single_run.environment import threads
 from hypermnesia.experiments.single_run.run import run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hypermnesia.experiments.single_run.summary import Summary
+from hypermnesia.experiments.settings.benchmark import load_experiment
+from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.problems import ACCURACY
 from hypermnesia.report.summary import print_summary
 
@@ -13,31 +14,23 @@ def printed(tasks: int, found: dict | None = None, **console) -> str:
     matrix = np.full((tasks, tasks), 0.9876)
     matrix[-1] = 0.95
     matrix[np.triu_indices(tasks, 1)] = np.nan
-    summary = Summary(
-        name="name",
-        seed=0,
-        directory="runs/somewhere",
+    state = RunState(
         tasks=[str(task) for task in range(tasks)],
+        rows=[[None if np.isnan(value) else value for value in row] for row in matrix.tolist()],
+        **{"averages": {"task": 0.95}, **(found or {})},
+        memory_bytes=[4] * tasks,
+        iterations=[1] * tasks,
+        learning_seconds=[3700.0 / tasks] * tasks,
+        evaluation_seconds=[23.0 / tasks] * tasks,
+    )
+    summary = Summary(
+        experiment=load_experiment("split-digits", {}),
+        state=state,
         metric=ACCURACY,
-        matrix=matrix,
-        average=0.95,
-        **{
-            "scenario": "task",
-            "averages": {"task": 0.95},
-            "task_inference_accuracy": None,
-            "task_inference": None,
-            **(found or {}),
-        },
-        learning_average=0.9876,
-        forgetting=0.0376,
-        backward_transfer=-0.0376,
-        forward_transfer=None,
+        directory="runs/somewhere",
+        chance=np.full(tasks, 0.5),
         compression=0.8,
         num_weights=1,
-        memory_bytes=[4] * tasks,
-        iterations=1,
-        learning_seconds=3700.0,
-        seconds=3723.0,
     )
     file = io.StringIO()
     print_summary(Console(file=file, width=80, **console), summary)
@@ -70,10 +63,10 @@ def test_figures_are_percentages_and_what_is_not_defined_is_left_out():
 
 
 def test_several_scenarios_and_the_inferred_task_have_their_figures():
-    scenarios = {"scenario": "class", "averages": {"task": 0.99, "domain": 0.9, "class": 0.95}}
-    text = printed(2, {**scenarios, "task_inference_accuracy": 0.8765, "task_inference": [[7, 1], [1, 7]]})
+    scenarios = {"averages": {"task": 0.99, "domain": 0.9, "class": 0.95}}
+    text = printed(2, {**scenarios, "inferred": [[7, 1], [1, 7]]})
     wanted = ["  task-incremental    99.00 %", "  domain-incremental  90.00 %", "  class-incremental   95.00 %"]
-    wanted.append("task inferred         87.65 %")
+    wanted.append("task inferred         87.50 %")
     lines = text.splitlines()
     first = lines.index("average accuracy      95.00 %")
     assert lines[first + 1 : first + 5] == wanted

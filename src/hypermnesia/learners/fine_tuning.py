@@ -12,11 +12,14 @@ from hypermnesia.training.trainer import Objective
 class FineTuningLearner(StandardNetworkLearner):
     """One standard network learns task after task, and nothing keeps it from forgetting; the lower bound.
 
-    Takes the arguments of :class:`StandardNetworkLearner`; there are no settings to choose.
+    Args:
+        module, settings, scenario, training, seed, device: As for :class:`StandardNetworkLearner`.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("none").
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> learner = FineTuningLearner(nn.Linear(2, 1), training={"iterations": 100, "learning_rate": 0.02})
         >>> learner.learn((torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])))
         >>> learner.predict(torch.tensor([[0.0, 1.0]])).labels.tolist()

@@ -22,10 +22,13 @@ from hypermnesia.training.trainer import Objective
 class FromScratchLearner(ContinualLearner):
     """A network of its own for each task: all the memory it takes, and no transfer. Task-incremental only.
 
-    Each network starts from the module's weights, with a new head in the place of its last linear layer. Takes the
-    arguments of :class:`ContinualLearner`; there are no settings to choose.
+    Each network starts from the module's weights, with a new head in the place of its last linear layer.
+
+    Args:
+        module, settings, training, seed, device: As for :class:`ContinualLearner`.
 
     Example:
+        >>> import torch
         >>> learner = FromScratchLearner(nn.Linear(2, 1), training={"iterations": 5})
         >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
         >>> learner.num_tasks

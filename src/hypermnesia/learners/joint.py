@@ -30,7 +30,8 @@ class JointLearner(StandardNetworkLearner):
     It needs the data of all tasks, and keeps references to them. A saved or checkpointed one comes without: give them
     back with :meth:`recall` before it learns on.
 
-    Takes the arguments of :class:`StandardNetworkLearner`; there are no settings to choose.
+    Args:
+        module, settings, scenario, training, seed, device: As for :class:`StandardNetworkLearner`.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
 

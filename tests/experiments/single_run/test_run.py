@@ -154,8 +154,8 @@ def test_what_is_not_replayed_or_inferred_is_not_written_down(tiny, carry_out):
     path, summary, _ = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
     draw_pictures(RunDirectory(path), summary)
     assert not list(path.glob("task_inference.*")) + list(path.glob("replay.*"))
-    assert summary.averages == {"task": summary.average}
-    assert summary.task_inference is summary.task_inference_accuracy is None
+    assert summary.state.averages == {"task": summary.average}
+    assert summary.state.inferred is summary.task_inference_accuracy is None
 
 
 # Steps 1 to 6, evaluation 7, steps 8 to 13, evaluations 14 and 15, …
@@ -172,7 +172,7 @@ def test_only_diagonal_and_last_row_if_so_wished(tiny, carry_out):
     _, summary, watcher = carry_out(tiny.model_copy(update={"evaluation": evaluation}), "run")
     assert watcher.evaluations == [(0, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
     assert np.isnan(summary.matrix[1, 0])
-    assert summary.forgetting is not None
+    assert summary.changes["forgetting"] is not None
 
 
 def test_a_validation_split_is_measured_too(carry_out):
