@@ -30,6 +30,9 @@ class Hypernetwork(nn.Module):
     `Φ`, and the last layer with its bias the `readout` `A`, kept transposed as `[features, chunk_size]`: then
     all chunks are one matrix product, already in the order of the flat vector.
 
+    With a `base` Θ_0 it generates the difference from these weights, Θ_trgt = Θ_0 + f_h(e, Θ_h), and its readout starts
+    at zero: the target starts as it is, with the scale of each layer that whoever made it has chosen.
+
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, sections 2.1 and 2.3.
 
     Args:
@@ -40,10 +43,15 @@ class Hypernetwork(nn.Module):
         activation: Activation function after each layer of the trunk.
         chunk_size: Number of weights in a chunk; None for a full hypernetwork.
         initialization: Initialization of the weights: `xavier` (as published), `hyperfan-in` or `hyperfan-out`.
+        base: Weights Θ_0 by name that the generated ones are a difference from; they are copied. None to generate from
+            zero, and gains of normalizations from one.
         generator: Generator of the initial weights; None for the global one.
 
+    Attributes:
+        base: Θ_0 as the chunks have it, `[num_chunks, chunk_size]`; None where there is none.
+
     Raises:
-        ConfigurationError: A size is below one.
+        ConfigurationError: A size is below one, or an initialization is asked for that a readout of zeros cannot have.
 
     Example:
         >>> hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4, hidden=(5,))
@@ -62,9 +70,17 @@ class Hypernetwork(nn.Module):
         activation: ActivationName = "relu",
         chunk_size: int | None = None,
         initialization: Initialization = "xavier",
+        base: Mapping[str, Tensor] | None = None,
+        relative: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        self.relative = relative
+        if base is not None and initialization != "xavier":
+            raise ConfigurationError(
+                f"initialization '{initialization}' is that of a readout, which starts at zero where weights are a"
+                " difference from given ones: leave it out, or generate from zero"
+            )
         sizes = {
             "embedding_dim": embedding_dim,
             "chunk_size": layout.size if chunk_size is None else chunk_size,
@@ -89,6 +105,8 @@ class Hypernetwork(nn.Module):
         self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o) for i, o in itertools.pairwise(widths))
         self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size))
         self.task_embeddings = nn.ParameterList()
+        self.base: Tensor | None
+        self.register_buffer("base", None if base is None else self._in_chunks(base), persistent=False)
         self.reset_parameters(generator)
 
     @classmethod
@@ -117,7 +135,7 @@ class Hypernetwork(nn.Module):
         if not compression > 0:
             raise ConfigurationError(f"compression must be above 0, not {compression}")
         # With a target of two weights these widths show which weights do not depend on the chunk size.
-        small = cls(ParameterLayout(("two",), ((2,),)), chunk_size=1, **{**settings, "generator": None})
+        small = cls(ParameterLayout(("two",), ((2,),)), chunk_size=1, **{**settings, "base": None, "generator": None})
         fixed = sum(p.numel() for p in small.trunk.parameters()) + small.embedding_dim
         features, chunk_embedding_dim = small.readout.shape[0], small.chunk_embeddings.shape[1]
 
@@ -171,7 +189,9 @@ class Hypernetwork(nn.Module):
             layer.weight.copy_(xavier_uniform(layer.in_features, layer.out_features, generator).T)
             layer.bias.zero_()
         features = self.readout.shape[0] - 1
-        self.readout[:-1] = xavier_uniform(features, self.chunk_size, generator)
+        self.readout[:-1] = (
+            xavier_uniform(features, self.chunk_size, generator) if self.base is None or self.relative else 0
+        )
         self.readout[-1] = 0
         if self.initialization != "xavier":
             self._rescale_readout(self.initialization, generator)
@@ -195,7 +215,7 @@ class Hypernetwork(nn.Module):
     def add_task(self, generator: torch.Generator | None = None) -> int:
         """Begin a new task: freeze the old embeddings, add one drawn from N(0, 1), return the task's number."""
         self.task_embeddings.requires_grad_(False)
-        embedding = torch.randn(self.embedding_dim, generator=generator)
+        embedding = torch.randn(self.embedding_dim, generator=generator) * (not self.relative)
         self.task_embeddings.append(nn.Parameter(embedding.to(self.readout)))
         return self.num_tasks - 1
 
@@ -213,6 +233,8 @@ class Hypernetwork(nn.Module):
             parameters: Parameters Θ_h by name, as from :meth:`shared_parameters`; None for the hypernetwork's own.
         """
         theta = self.shared_parameters() if parameters is None else parameters
+        if self.relative:
+            embeddings = torch.cat([embeddings, torch.zeros_like(embeddings[:1])])
         chunks = theta.get("chunk_embeddings", self.chunk_embeddings)
         split = self.embedding_dim
         if not self.trunk:
@@ -227,7 +249,28 @@ class Hypernetwork(nn.Module):
             for i in range(1, len(self.trunk)):
                 layer = functional.linear(hidden, theta[f"trunk.{i}.weight"], theta[f"trunk.{i}.bias"])
                 hidden = self.activation(layer)
+        if self.relative:
+            return functional.pad(hidden[:-1] - hidden[-1:], (0, 1), value=0.0)
         return functional.pad(hidden, (0, 1), value=1.0)
+
+    @torch.no_grad()
+    def squared_norms(
+        self, embeddings: Float[Tensor, "tasks embedding"], parameters: Mapping[str, Tensor] | None = None
+    ) -> Float[Tensor, " tasks"]:
+        """Compute ‖Θ_trgt‖² for several embeddings, without generating any weights.
+
+        Arguments are those of :meth:`features`. With readout `A` and base `B`, it is `⟨AᵀA Φ, Φ⟩ + 2⟨AᵀB, Φ⟩ + ‖B‖²`.
+        """
+        theta = self.shared_parameters() if parameters is None else parameters
+        features, readout = self.features(embeddings, theta), theta["readout"]
+        gram = inner_products(readout, readout)
+        norms = ((features @ gram) * features).sum((1, 2))
+        if self.surplus:
+            last, surplus = features[:, -1], readout[:, self.chunk_size - self.surplus :]
+            norms = norms - ((last @ (surplus @ surplus.T)) * last).sum(1)
+        if self.base is not None:
+            norms = norms + 2 * (features * inner_products(self.base, readout)).sum((1, 2)) + self.base.square().sum()
+        return norms
 
     def forward(self, task: int) -> dict[str, Tensor]:
         """Generate the target's weights for one task, by parameter name: Θ_trgt = f_h(e^(task), Θ_h).
@@ -249,33 +292,40 @@ class Hypernetwork(nn.Module):
             parameters: Parameters Θ_h by name, as from :meth:`shared_parameters`; None for the hypernetwork's own.
         """
         theta = self.shared_parameters() if parameters is None else parameters
-        chunks: Tensor = _Readout.apply(self.features(embedding[None], theta)[0], theta["readout"])  # type: ignore[no-untyped-call]
+        features = self.features(embedding[None], theta)[0]
+        chunks: Tensor = _Readout.apply(features, theta["readout"], self.base)  # type: ignore[no-untyped-call]
         weights = self.layout.unflatten(chunks.view(-1))
-        for name in self.layout.scales:
+        for name in self.layout.scales if self.base is None else ():
             weights[name] = weights[name] + 1
         return weights
 
+    def _in_chunks(self, tensors: Mapping[str, Tensor]) -> Float[Tensor, "chunks size"]:
+        """Copy weights by name into the order of the chunks, with zeros for the surplus."""
+        flat = self.layout.flatten(tensors).detach().to(torch.float32)
+        return functional.pad(flat, (0, self.surplus)).view(self.num_chunks, self.chunk_size)
+
 
 class _Readout(torch.autograd.Function):
-    """`features @ readout`, with a gradient that is fast for few features and long chunks."""
+    """`base + features @ readout`, with a gradient that is fast for few features and long chunks."""
 
     generate_vmap_rule = True  # for gradients of single examples
 
     @staticmethod
-    def forward(features: Tensor, readout: Tensor) -> Tensor:
-        return features @ readout
+    def forward(features: Tensor, readout: Tensor, base: Tensor | None) -> Tensor:
+        return features @ readout if base is None else torch.addmm(base, features, readout)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         features, readout = ctx.saved_tensors
-        of_features, of_readout = ctx.needs_input_grad
+        of_features, of_readout, _ = ctx.needs_input_grad
         return (
             inner_products(gradient, readout) if of_features else None,
             features.T @ gradient if of_readout else None,
+            None,
         )
 
 

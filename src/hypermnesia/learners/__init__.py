@@ -73,7 +73,8 @@ def load(path: str | Path, module: nn.Module, *, device: str | torch.device = "c
 
     Args:
         path: File that `learner.save` wrote.
-        module: A network of the same architecture as the learner was made with; its weights do not matter.
+        module: A network of the same architecture as the learner was made with. Its values do not matter: those in the
+            file are used, unless it was saved without them.
         device: Where to continue; need not be where the learner was.
 
     Raises:

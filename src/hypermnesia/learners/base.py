@@ -28,6 +28,7 @@ from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import resolve_device
+from hypermnesia.training.given import Given, without_given
 from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Monitor, Objective, Trainer
@@ -110,7 +111,11 @@ class ContinualLearner(ABC):
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that are kept from one task to the next: those of all tensors in the learner's state."""
+        """Bytes that are kept from one task to the next: of all tensors in its state but those that it was given.
+
+        Given are the values of the module that it uses as they are: frozen and shared parameters, and those that
+        generated weights are a difference from.
+        """
         return _bytes(self._parts.state())
 
     @property
@@ -292,14 +297,18 @@ class ContinualLearner(ABC):
         # Copied: the learner it comes from may go on.
         self._trainer, self._trainer_state = None, copy.deepcopy(state["trainer"])
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, module: bool = True) -> None:
         """Write the learner, settings included, to one safetensors file; nothing in it is ever unpickled.
 
         Args:
             path: File to write; an existing one is replaced, at once and whole.
+            module: Whether to write those values of the module too that the learner uses as they are: frozen and shared
+                parameters, and those that generated weights are a difference from. Without them the file is small where
+                they are many, and :meth:`load` needs a module with the same values, which it checks.
         """
         settings = self.settings.model_dump(mode="json")
-        content = {"settings": settings, "arguments": self._arguments(), "state": self.state_dict()}
+        state = self.state_dict() if module else without_given(self.state_dict())
+        content = {"settings": settings, "arguments": self._arguments(), "state": state}
         write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
 
     @classmethod
@@ -308,7 +317,8 @@ class ContinualLearner(ABC):
 
         Args:
             path: The file.
-            module: A network of the same architecture as the learner was made with; its weights do not matter.
+            module: A network of the same architecture as the learner was made with. Its values do not matter: those in
+                the file are used, unless it was saved without them.
             device: Where to continue; need not be where the learner was.
 
         Raises:
@@ -413,6 +423,8 @@ def _number(task: int | str, known: Sequence[LearnedTask]) -> int:
 
 
 def _bytes(node: Any) -> int:
+    if isinstance(node, Given):
+        return 0
     """Bytes of all tensors nested in dicts and lists."""
     if isinstance(node, Tensor):
         return node.numel() * node.element_size()

@@ -14,6 +14,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.given import Given, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
@@ -81,10 +82,13 @@ class _SeparateNetworks(Part):
         self.networks = self.networks[:-1]
 
     def state(self) -> dict[str, Any]:
-        return {"start": self._start.state(), "networks": [network.state() for network in self.networks]}
+        return {
+            "start": Given(self._start.network.state_dict()),
+            "networks": [network.state() for network in self.networks],
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self._start.load_state(state["start"])
+        take_given(self._start.network.state_dict(), state["start"])
         self.networks = ()
         for saved in state["networks"]:
             self.networks = (*self.networks, self._new())

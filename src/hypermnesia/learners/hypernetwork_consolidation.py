@@ -86,14 +86,20 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         activation: ActivationName = "relu",
         chunk_size: int | Literal["full"] | None = None,
         compression: float | None = None,
+        start: Literal["module", "zero"] = "module",
+        task_start: Literal["drawn", "zero", "nearest"] = "drawn",
         initialization: Initialization = "xavier",
+        rate_factor: float | Literal["features"] = 1.0,
         beta: float = 0.0,
+        beta_relative: bool = False,
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,
         max_tasks: int | None = None,
         regularizer: Literal["gram", "direct"] = "gram",
         shared: Sequence[str] = (),
+        own: Sequence[str] = (),
+        own_start: Literal["module", "drawn"] = "module",
         inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
         ewc: EWCSettings | Mapping[str, Any] | None = None,
         si: SISettings | Mapping[str, Any] | None = None,
@@ -119,11 +125,11 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     def _answers(self) -> Answers:
         network, task = self._network, self.num_tasks
-        embedding, statistics = self.hypernetwork.task_embeddings[task].detach(), network.statistics(task)
+        embedding, of_task = self.hypernetwork.task_embeddings[task].detach(), network.of_task(task)
         network.module.eval()
 
         def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            return network({**self.hypernetwork.generate(embedding, theta), **statistics}, inputs)
+            return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
 
         return answers
 

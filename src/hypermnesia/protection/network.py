@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hypermnesia.errors import CheckpointError
+from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.protection.objective import AdaptationObjective, Loss, ProtectedObjective
@@ -21,6 +22,7 @@ from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.device import forward_precision
+from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
@@ -35,14 +37,18 @@ _NUMBERS_AT_A_TIME = 2**24
 class ProtectedNetwork(Part):
     """A module whose weights a hypernetwork generates for each task, and which forgets none.
 
-    Holds the hypernetwork, what the module keeps of its own (parameters that are not generated), the statistics that
-    each task has changed (batch normalization's) and, while a task is learned, Θ_h from before it.
+    Holds the hypernetwork, the module with its own values (which generated weights are a difference from, unless they
+    start at zero), what each task has of its own (the statistics that it has changed, such as batch normalization's,
+    and parameters that match `own`) and, while a task is learned, Θ_h from before it.
 
     Args:
         module: Where it is, the rest will be; its own numbers are used as they are.
         settings: Settings of the hypernetwork and its regularizer.
         training: Precision and compilation of the forward pass.
         seeds: Root of all chance in here.
+
+    Raises:
+        ConfigurationError: The settings do not fit the module.
 
     Attributes:
         while_learning: The same as calling the object, compiled where the settings ask for it.
@@ -62,12 +68,17 @@ class ProtectedNetwork(Part):
         self.settings = settings
         self._seeds = seeds
         self._precision = training.precision
-        layout = ParameterLayout.of(module, lambda name, _: not any(fnmatchcase(name, p) for p in settings.shared))
-        device = next(module.parameters()).device
-        self.hypernetwork = _make_hypernetwork(layout, settings, seeds).to(device)
+        trainable = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+        _check_patterns("shared", settings.shared, [name for name, _ in module.named_parameters()])
+        _check_patterns("own", settings.own, trainable)
+        self._own = [name for name in trainable if _matches(name, settings.own)]
+        self._check_own_start()
+        layout = ParameterLayout.of(module, lambda name, _: not _matches(name, (*settings.shared, *settings.own)))
+        self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
+        self._use_given()
         self.while_learning: Forward = torch.compile(self) if training.compile else self
-        # Statistics that a task has changed, one dict a task.
-        self._buffers: list[dict[str, Tensor]] = []
+        # One dict a task: statistics that it has changed, and parameters of its own.
+        self._of_task: list[dict[str, Tensor]] = []
         # Θ_h before the task that is being learned; empty where it stays as it is, None between tasks.
         self._snapshot: dict[str, Tensor] | None = None
 
@@ -78,8 +89,9 @@ class ProtectedNetwork(Part):
 
     @property
     def num_weights(self) -> int:
-        """Trained numbers, embeddings of all tasks so far included."""
-        return sum(parameter.numel() for parameter in self.hypernetwork.parameters())
+        """Trained numbers: Θ_h, and of each task so far its embedding and the parameters of its own."""
+        own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own)
+        return sum(parameter.numel() for parameter in self.hypernetwork.parameters()) + own
 
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
@@ -88,14 +100,14 @@ class ProtectedNetwork(Part):
         return output.float() if self._precision == "bfloat16" else output
 
     def tensors(self, task: int, embedding: Tensor | None = None) -> dict[str, Tensor]:
-        """Weights and statistics of a task by name.
+        """Weights and statistics of a task by name: what is generated for it and what it has of its own.
 
         Args:
             task: Its number; the task being learned counts too.
             embedding: To use instead of the task's own, `[embedding_dim]`.
         """
         weights = self.hypernetwork(task) if embedding is None else self.hypernetwork.generate(embedding)
-        return {**weights, **self._buffers[task]}
+        return {**weights, **self._of_task[task]}
 
     def outputs(
         self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
@@ -114,14 +126,14 @@ class ProtectedNetwork(Part):
         at_a_time = max(1, _NUMBERS_AT_A_TIME // (self.hypernetwork.layout.size + inputs.numel()))
         return torch.func.vmap(of_one, chunk_size=at_a_time)(embeddings)
 
-    def statistics(self, task: int) -> dict[str, Tensor]:
-        """Statistics of the module that the task has changed, by name."""
-        return self._buffers[task]
+    def of_task(self, task: int) -> dict[str, Tensor]:
+        """What the task has of its own, by name: statistics that it has changed, and parameters that match `own`."""
+        return self._of_task[task]
 
     def tensors_before(self, task: int) -> dict[str, Tensor]:
         """Like :meth:`tensors`, of a past task, as it was before the task that is being learned."""
         embedding = self.hypernetwork.task_embeddings[task]
-        return {**self.hypernetwork.generate(embedding, self._snapshot), **self._buffers[task]}
+        return {**self.hypernetwork.generate(embedding, self._snapshot), **self._of_task[task]}
 
     @contextlib.contextmanager
     def for_use(self) -> Iterator[None]:
@@ -135,20 +147,21 @@ class ProtectedNetwork(Part):
             self.module.train(was_training)
 
     def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
-        """Make room for one more task: an embedding, statistics as the module has them, a snapshot of Θ_h."""
+        """Make room for one more task: an embedding, what the task has of its own, a snapshot of Θ_h."""
         self._snapshot = {name: p.detach().clone() for name, p in self.hypernetwork.shared_parameters().items()}
         number = self.hypernetwork.num_tasks
         self.hypernetwork.add_task(self._seeds.child("task", number, "embedding").generator())
-        self._buffers.append({name: b.clone() for name, b in self.module.named_buffers()})
+        statistics = {name: b.clone() for name, b in self.module.named_buffers()}
+        self._of_task.append({**statistics, **self._new_own(number)})
 
     def freeze(self) -> None:
-        """Let the task that was begun be learned with nothing but its embedding: Θ_h stays as it is."""
+        """Let the task that was begun be learned with nothing but what is its own: Θ_h stays as it is."""
         assert self._snapshot is not None
         self._snapshot = {}
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the task that is being learned has nothing but its embedding to be learned with."""
+        """Whether the task that is being learned leaves Θ_h as it is."""
         return self._snapshot == {}
 
     def objective(self, loss: Loss, others: Sequence[nn.Parameter] = (), penalty: Penalty | None = None) -> Objective:
@@ -160,28 +173,33 @@ class ProtectedNetwork(Part):
             penalty: Holds Θ_h itself; only where β = 0.
         """
         assert self._snapshot is not None
-        buffers = self._buffers[-1]
+        of_task = self._of_task[-1]
+        own = [tensor for tensor in of_task.values() if isinstance(tensor, nn.Parameter)]
         self.module.train()
 
         def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return loss({**weights, **buffers}, inputs, labels)
+            return loss({**weights, **of_task}, inputs, labels)
 
         if self.is_frozen:
-            return AdaptationObjective(self.hypernetwork, of_weights)
+            return AdaptationObjective(self.hypernetwork, of_weights, own)
         return ProtectedObjective(
             self.hypernetwork,
             of_weights,
             self._snapshot,
             self.settings,
             self._seeds.child("task", self.num_tasks),
-            others,
+            [*others, *own],
             penalty,
         )
 
     def end_task(self, task: Task | None = None) -> None:
         """Keep what was learned of the task."""
         before = dict(self.module.named_buffers())
-        self._buffers[-1] = {n: b for n, b in self._buffers[-1].items() if not torch.equal(b, before[n])}
+        self._of_task[-1] = {
+            name: tensor.detach()
+            for name, tensor in self._of_task[-1].items()
+            if name in self._own or not torch.equal(tensor, before[name])
+        }
         self.hypernetwork.task_embeddings.requires_grad_(False)
         self._snapshot = None
 
@@ -193,7 +211,7 @@ class ProtectedNetwork(Part):
         for name, before in self._snapshot.items():
             theta[name].copy_(before)
         self.hypernetwork.task_embeddings = self.hypernetwork.task_embeddings[:-1]
-        self._buffers.pop()
+        self._of_task.pop()
         self._snapshot = None
 
     def state(self) -> dict[str, Any]:
@@ -203,8 +221,8 @@ class ProtectedNetwork(Part):
             "layout": {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)},
             "theta": dict(self.hypernetwork.shared_parameters()),
             "task_embeddings": list(self.hypernetwork.task_embeddings),
-            "module": self._kept(),
-            "buffers": self._buffers,
+            "module": Given(self._given()),
+            "of_task": self._of_task,
             "snapshot": self._snapshot,
         }
 
@@ -216,48 +234,85 @@ class ProtectedNetwork(Part):
             CheckpointError: It comes from a module of another architecture.
         """
         layout = self.hypernetwork.layout
-        here = {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)}
-        kept = self._kept()
-        for saved, own in ((state["layout"], here), (_shapes(state["module"]), _shapes(kept))):
-            for name in sorted(saved.keys() | own.keys()):
-                if saved.get(name) != own.get(name):
-                    raise CheckpointError(
-                        f"the module does not fit the saved learner: '{name}' is {own.get(name, 'missing')} here and"
-                        f" {saved.get(name, 'missing')} there; give a module of the same architecture"
-                    )
+        check_shapes(dict(zip(layout.names, layout.shapes, strict=True)), state["layout"])
+        take_given(self._given(), state["module"])
+        self._use_given()
         for name, parameter in self.hypernetwork.shared_parameters().items():
             parameter.copy_(state["theta"][name])
-        for name, tensor in kept.items():
-            tensor.copy_(state["module"][name])
         self.hypernetwork.task_embeddings = nn.ParameterList()
         for embedding in state["task_embeddings"]:
             task = self.hypernetwork.add_task(torch.Generator())
             self.hypernetwork.task_embeddings[task].copy_(embedding)
         device = self.hypernetwork.readout.device
         # Copies, also because what was read from a file may lie unaligned: sums would then differ in their last digits.
-        self._buffers = [{n: b.to(device, copy=True) for n, b in buffers.items()} for buffers in state["buffers"]]
+        self._of_task = [{n: t.to(device, copy=True) for n, t in of_task.items()} for of_task in state["of_task"]]
         snapshot = state["snapshot"]
         self._snapshot = None if snapshot is None else {n: p.to(device, copy=True) for n, p in snapshot.items()}
         if self._snapshot is None:
             self.hypernetwork.task_embeddings.requires_grad_(False)
+        else:
+            self._of_task[-1] |= {name: nn.Parameter(self._of_task[-1][name]) for name in self._own}
 
-    def _kept(self) -> dict[str, Tensor]:
-        """State that the module keeps of its own: parameters that are not generated, and initial buffers."""
-        generated = set(self.hypernetwork.layout.names)
-        own = [*self.module.named_parameters(), *self.module.named_buffers()]
-        return {name: tensor for name, tensor in own if name not in generated}
+    def _given(self) -> dict[str, Tensor]:
+        """What the module has of its own and keeps: Θ_0, parameters that are not generated, and initial buffers."""
+        all_tensors = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        unused = set(self.hypernetwork.layout.names) if self.hypernetwork.base is None else ()
+        return {name: tensor for name, tensor in all_tensors.items() if name not in unused}
+
+    def _use_given(self) -> None:
+        """Let the hypernetwork's Θ_0 be the module's values, in the same storage, so that they are there only once."""
+        base, layout = self.hypernetwork.base, self.hypernetwork.layout
+        if base is None:
+            return
+        parameters = dict(self.module.named_parameters())
+        base.view(-1)[: layout.size] = layout.flatten(parameters).detach()
+        for name, values in layout.unflatten(base.view(-1)).items():
+            if parameters[name].dtype == base.dtype:
+                parameters[name].data = values
+
+    def _make_hypernetwork(self, layout: ParameterLayout) -> Hypernetwork:
+        settings = self.settings
+        generator = self._seeds.child("hypernetwork").generator()
+        common = settings.model_dump(
+            include={"embedding_dim", "chunk_embedding_dim", "hidden", "activation", "initialization"}
+        )
+        common["base"] = dict(self.module.named_parameters()) if settings.start == "module" else None
+        if settings.chunk_size is not None:
+            chunk_size = None if settings.chunk_size == "full" else settings.chunk_size
+            return Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
+        return Hypernetwork.with_compression(layout, settings.compression or 1.0, generator=generator, **common)
+
+    def _new_own(self, task: int) -> dict[str, nn.Parameter]:
+        """The parameters that a new task has of its own, by name."""
+        first = dict(self.module.named_parameters())
+        layers = {name: name.rpartition(".")[0] for name in self._own if self.settings.own_start == "drawn"}
+        for name, place in layers.items():
+            layer: Any = copy.deepcopy(self.module.get_submodule(place))
+            with self._seeds.child("task", task, "own", place).default_generator():
+                layer.reset_parameters()
+            first[name] = layer.get_parameter(name.rpartition(".")[2])
+        return {name: nn.Parameter(first[name].detach().clone()) for name in self._own}
+
+    def _check_own_start(self) -> None:
+        layers = [self.module.get_submodule(name.rpartition(".")[0]) for name in self._own]
+        for name, layer in zip(self._own, layers, strict=True):
+            if self.settings.own_start == "drawn" and not callable(getattr(layer, "reset_parameters", None)):
+                raise ConfigurationError(
+                    f"own_start: '{name}' cannot be drawn anew: its layer, a {type(layer).__name__}, has no method"
+                    " reset_parameters; set own_start to 'module'"
+                )
 
 
-def _make_hypernetwork(layout: ParameterLayout, settings: HypernetworkSettings, seeds: Seeds) -> Hypernetwork:
-    generator = seeds.child("hypernetwork").generator()
-    common = settings.model_dump(
-        include={"embedding_dim", "chunk_embedding_dim", "hidden", "activation", "initialization"}
-    )
-    if settings.chunk_size is not None:
-        chunk_size = None if settings.chunk_size == "full" else settings.chunk_size
-        return Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
-    return Hypernetwork.with_compression(layout, settings.compression or 1.0, generator=generator, **common)
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
-    return {name: list(tensor.shape) for name, tensor in tensors.items()}
+def _check_patterns(setting: Literal["shared", "own"], patterns: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse patterns that match nothing: a typo would silently protect what was to be left alone."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+            raise ConfigurationError(
+                f"{setting}: no{' trainable' if setting == 'own' else ''} parameter matches '{pattern}'."
+                f"{did_you_mean(pattern, names)} Allowed are patterns such as 'encoder.*'; parameters: {shown}."
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,16 @@ class ProtectedObjective(Objective):
         if self._num_past > 0 and settings.beta > 0:
             past = range(self._num_past)
             self._regularizer = OutputRegularizer(hypernetwork, past, snapshot=snapshot, method=settings.regularizer)
+        self._beta = settings.beta
+        if self._regularizer is not None and settings.beta_relative:
+            past_embeddings = hypernetwork.embeddings(range(self._num_past))
+            self._beta /= float(hypernetwork.squared_norms(past_embeddings, snapshot).mean())
+        self._rate_factor = 1.0 if settings.rate_factor == "features" else settings.rate_factor
+        if settings.rate_factor == "features":
+            anywhere = torch.randn(16, hypernetwork.embedding_dim, generator=seeds.child("rate").generator())
+            with torch.no_grad():
+                features = hypernetwork.features(anywhere.to(self._embedding), snapshot)
+            self._rate_factor = 1 / float(features.abs().sum(-1).mean())
         self._subset: Tensor | None = None
         if settings.max_tasks is not None and settings.max_tasks < self._num_past:
             self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)
@@ -67,6 +78,10 @@ class ProtectedObjective(Objective):
     def parameters(self) -> list[nn.Parameter]:
         """Return Θ_h, the current task's embedding, and the others."""
         return [*self._theta.values(), self._embedding, *self._others]
+
+    def rate_factors(self) -> dict[Tensor, float]:
+        """Return the factor for Θ_h."""
+        return dict.fromkeys(self._theta.values(), self._rate_factor)
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks that the regularizer covers in a step, where it does not cover all."""
@@ -77,7 +92,7 @@ class ProtectedObjective(Objective):
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add both gradients to `.grad`; return loss, task loss, regularizer and the scalars of the task loss."""
         task_loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
-        beta = self._settings.beta
+        beta = self._beta
         if self._regularizer is None:
             task_loss.backward()
             penalty = torch.zeros_like(task_loss)
@@ -112,38 +127,44 @@ class ProtectedObjective(Objective):
                 return dict(self._theta)
             case "sgd":
                 rate = self._settings.lookahead_rate
-                rate = optimizer.param_groups[0]["lr"] if rate is None else rate
+                rate = _group(optimizer, self._theta["readout"])["lr"] if rate is None else rate
                 candidates = gradient_step(optimizer, rate, gradients, only=only)
             case "optimizer":
                 candidates = lookahead(optimizer, gradients, only=only)
         return dict(zip(self._theta, candidates, strict=True))
 
 
+def _group(optimizer: Optimizer, parameter: Tensor) -> dict[str, Any]:
+    return next(group for group in optimizer.param_groups if any(p is parameter for p in group["params"]))
+
+
 class AdaptationObjective(Objective):
-    """Objective L_task(Θ_h, e^(T)) with e^(T) as its only parameter.
+    """Objective L_task(Θ_h, e^(T)) whose parameters are e^(T) and what else only the task has.
 
     It needs no regularizer: where Θ_h does not move, nothing that is generated for other tasks can change.
 
     Args:
         hypernetwork: Hypernetwork whose newest task is the one to learn.
         loss: Task loss L_task, a function of the generated weights.
+        own: Parameters of the loss that are the task's own.
     """
 
-    def __init__(self, hypernetwork: Hypernetwork, loss: Loss) -> None:
+    def __init__(self, hypernetwork: Hypernetwork, loss: Loss, own: Sequence[nn.Parameter] = ()) -> None:
         self._hypernetwork = hypernetwork
         self._loss = loss
         self._theta = {name: parameter.detach() for name, parameter in hypernetwork.shared_parameters().items()}
         self._embedding = hypernetwork.task_embeddings[-1]
+        self._own = list(own)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return the current task's embedding."""
-        return [self._embedding]
+        """Return the current task's embedding and its own parameters."""
+        return [self._embedding, *self._own]
 
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add the gradient to `.grad` of the embedding; return the loss and the scalars of the task loss."""
+        """Add the gradient to `.grad` of its parameters; return the loss and the scalars of the task loss."""
         loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
         loss.backward()
         return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}

@@ -34,10 +34,21 @@ class HypernetworkSettings(Settings):
     compression: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Ratio of hypernetwork weights to target weights, from which the chunk size follows; null for 1 where no chunk
     size is given either. Exclusive with `chunk_size`."""
+    start: Literal["module", "zero"] = "module"
+    """What generated weights are a difference from: `module` for the values that the module came with, so that it
+    starts as it is; `zero` as published, where the module's values do not matter."""
+    task_start: Literal["drawn", "zero", "nearest"] = "drawn"
+    """PROTOTYPE"""
     initialization: Initialization = "xavier"
     """Initialization of the hypernetwork's weights."""
+    rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = 1.0
+    """Factor of the learning rate for the hypernetwork's weights. A generated weight moves by the sum of its features'
+    steps: `features` divides by their sum, so that generated weights move as if they were learned themselves."""
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-4, 1.0, log=True)] = 0.01
     """Strength of the output regularizer; 0 turns it off."""
+    beta_relative: bool = False
+    """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks; else its
+    unit is that of a squared weight."""
     lookahead: Literal["optimizer", "sgd", "none"] = "optimizer"
     """Point at which the regularizer is evaluated: `optimizer` or `sgd` for the weights after the optimizer's step, or
     a gradient step, on the task loss alone; `none` for the weights as they are."""
@@ -51,6 +62,10 @@ class HypernetworkSettings(Settings):
     """Algorithm of the output regularizer: `gram` and `direct` give the same value, `gram` is fast."""
     shared: tuple[str, ...] = ()
     """Patterns (such as `encoder.*`) of parameters that are not generated but stay as they are, shared by all tasks."""
+    own: tuple[str, ...] = ()
+    """Patterns (such as `head.*`) of parameters of which each task has its own, learned directly."""
+    own_start: Literal["module", "drawn"] = "module"
+    """Where each task's own parameters start: at the module's values, or drawn anew as their layers draw them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> HypernetworkSettings:
@@ -60,4 +75,9 @@ class HypernetworkSettings(Settings):
             raise ValueError("lookahead_rate belongs to lookahead: sgd")
         if self.gradient_through_lookahead and self.lookahead == "none":
             raise ValueError("gradient_through_lookahead needs a lookahead: optimizer or sgd")
+        if self.start == "module" and self.initialization != "xavier":
+            raise ValueError(
+                f"initialization: {self.initialization} has no effect where the readout starts at zero, as start:"
+                " module lets it: leave it out, or set start to zero"
+            )
         return self

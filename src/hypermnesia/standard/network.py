@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hypermnesia.errors import CheckpointError
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.device import forward_precision
+from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
@@ -60,7 +60,7 @@ class StandardNetwork(Part):
     @property
     def num_weights(self) -> int:
         """Numbers trained and kept."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+        return sum(parameter.numel() for parameter in self.trained.values())
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -97,11 +97,10 @@ class StandardNetwork(Part):
 
     def state(self) -> dict[str, Any]:
         """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
-        return {
-            "classes": list(self.outputs.classes),
-            "network": dict(self.network.state_dict()),
-            "before": None if self.before is None else dict(self.before.state_dict()),
-        }
+        frozen = self._frozen()
+        states = [None if network is None else network.state_dict() for network in (self.network, self.before)]
+        network, before = (state and {n: t for n, t in state.items() if n not in frozen} for state in states)
+        return {"classes": list(self.outputs.classes), "module": Given(frozen), "network": network, "before": before}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave, in place of what is here.
@@ -109,12 +108,17 @@ class StandardNetwork(Part):
         Raises:
             CheckpointError: It comes from a module of another architecture.
         """
+        take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
         self.before = None
         if state["before"] is not None:
             past = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
             self.before = _resized(self.network, len(past), state["before"])
         self.network = _resized(self.network, len(self.outputs), state["network"])
+
+    def _frozen(self) -> dict[str, Tensor]:
+        """Parameters that are used as they are, by name."""
+        return {name: p for name, p in self.network.named_parameters() if not p.requires_grad}
 
     def _answer(self, network: nn.Module, inputs: Tensor) -> Tensor:
         was_training = network.training
@@ -132,13 +136,9 @@ def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tens
     network = copy.deepcopy(network)
     network.shrink(network.num_outputs)
     network.grow(num_outputs, torch.Generator())
-    own = network.state_dict()
-    for name in sorted(own.keys() | state.keys()):
-        here, there = (list(tensors[name].shape) if name in tensors else "missing" for tensors in (own, state))
-        if here != there:
-            raise CheckpointError(
-                f"the module does not fit the saved learner: '{name.removeprefix('module.')}' is {here} here and"
-                f" {there} there; give a module of the same architecture"
-            )
+    shapes = {name.removeprefix("module."): tensor.shape for name, tensor in network.state_dict().items()}
+    frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
+    state = {**frozen, **state}
+    check_shapes(shapes, {name.removeprefix("module."): tensor.shape for name, tensor in state.items()})
     network.load_state_dict(state)
     return network

@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from hypermnesia.training.settings import TrainingSettings
 
+_FACTOR = "rate_factor"
+"""Key of a parameter group, under which the factor of its learning rate stands."""
 
-def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> Optimizer:
+
+def make_optimizer(
+    parameters: Iterable[nn.Parameter], settings: TrainingSettings, factors: Mapping[Tensor, float] | None = None
+) -> Optimizer:
     """Make a new optimizer, in the fastest form that the device of the parameters has.
 
-    On a CUDA device its state and learning rate live there, so that a step can be captured in a graph.
+    On a CUDA device its state and learning rates live there, so that a step can be captured in a graph.
+
+    Args:
+        parameters: Parameters to optimize.
+        settings: Settings of the optimizer.
+        factors: Factors of the learning rate of some parameters; each makes a parameter group.
 
     Example:
         >>> weight = nn.Parameter(torch.zeros(2))
         >>> type(make_optimizer([weight], TrainingSettings(optimizer="sgd"))).__name__
         'SGD'
     """
-    parameters = list(parameters)
-    device = parameters[0].device
+    by_factor: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        by_factor.setdefault((factors or {}).get(parameter, 1.0), []).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": group, _FACTOR: factor} for factor, group in by_factor.items()]
+    device = groups[0]["params"][0].device
     on_cuda = device.type == "cuda"
-    rate = torch.tensor(settings.learning_rate, device=device) if on_cuda else settings.learning_rate
-    options: dict[str, Any] = {"lr": rate, "weight_decay": settings.weight_decay}
+    for group in groups if on_cuda else []:
+        group["lr"] = torch.tensor(settings.learning_rate, device=device)
+    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     fused = device.type in ("cpu", "cuda", "mps")
     match settings.optimizer:
         case "sgd":
-            return SGD(parameters, momentum=settings.momentum, fused=fused, **options)
+            return SGD(groups, momentum=settings.momentum, fused=fused, **options)
         case "rmsprop":
-            return RMSprop(parameters, momentum=settings.momentum, capturable=on_cuda, **options)
+            return RMSprop(groups, momentum=settings.momentum, capturable=on_cuda, **options)
         case "adam":
-            return Adam(parameters, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
+            return Adam(groups, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
         case "adamw":
-            return AdamW(parameters, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
+            return AdamW(groups, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the learning rate of all parameter groups, in place where it is a tensor that a CUDA graph reads."""
     for group in optimizer.param_groups:
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate)
+        of_group = rate * group[_FACTOR]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(of_group)
         else:
-            group["lr"] = rate
+            group["lr"] = of_group
 
 
 def learning_rate(settings: TrainingSettings, iteration: int, iterations: int) -> float:

@@ -32,6 +32,10 @@ class Objective(ABC):
     def parameters(self) -> list[nn.Parameter]:
         """Return the parameters to change."""
 
+    def rate_factors(self) -> dict[Tensor, float]:
+        """Return parameters whose learning rate is another than that of the settings, with the factor to it."""
+        return {}
+
     @abstractmethod
     def prepare(self, iteration: int) -> None:
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
@@ -63,8 +67,8 @@ class Trainer:
         self._settings = settings
         self._seeds = seeds
         self._device = device
-        self._parameters = objective.parameters()
-        self._optimizer = make_optimizer(self._parameters, settings)
+        self._optimizer = make_optimizer(objective.parameters(), settings, objective.rate_factors())
+        self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         self._graphed = GraphedStep() if device.type == "cuda" else None
 
     def run(self, monitor: Monitor | None = None) -> None:
@@ -191,6 +195,10 @@ class CombinedObjective(Objective):
     def parameters(self) -> list[nn.Parameter]:
         """Return the parameters of all objectives."""
         return [p for objective in (self._main, *self._others.values()) for p in objective.parameters()]
+
+    def rate_factors(self) -> dict[Tensor, float]:
+        """Return the factors of all objectives."""
+        return {p: f for objective in (self._main, *self._others.values()) for p, f in objective.rate_factors().items()}
 
     def prepare(self, iteration: int) -> None:
         """Let each objective make the random choices of a step."""
