@@ -50,7 +50,7 @@ def step_times(
     }
     for past in PRESETS[preset]:
         if past <= most["hypermnesia"]:
-            contenders[f"hypermnesia {past}"] = CONTENDERS["hypermnesia"](workload, past)
+            contenders |= {f"{name} {past}": CONTENDERS[name](workload, past) for name in ("hypermnesia", "difference")}
         if past <= most["hypnettorch"] and hypnettorch_memory(workload, past) < _free_memory(device):
             contenders[f"hypnettorch {past}"] = CONTENDERS["hypnettorch"](workload, past)
     return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device))

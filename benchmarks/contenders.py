@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
     """Steps of this package in the task after `past_tasks`, each of which was learned for one step."""
     learner = learner_after(workload, past_tasks)
     return with_breaks(lambda monitor: learner.learn(workload.task, monitor=monitor))
+
+
+def difference(workload: Workload, past_tasks: int) -> Steps:
+    """Steps of this package where the generated weights are a difference from the target network's own."""
+    return hypermnesia(dataclasses.replace(workload, start="module"), past_tasks)
 
 
 def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
@@ -131,6 +137,7 @@ def hypnettorch_memory(workload: Workload, past_tasks: int) -> int:
 CONTENDERS: dict[str, Callable[[Workload, int], Steps]] = {
     "standard": standard,
     "hypermnesia": hypermnesia,
+    "difference": difference,
     "hypnettorch": hypnettorch,
 }
 """Contenders by name: functions of a workload and a number of past tasks that return the steps of the next task."""

@@ -47,19 +47,29 @@ class Results:
 
 
 def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
-    """Step times of a preset, a row for each number of past tasks."""
+    """Step times of a preset, a row for each number of past tasks; `difference` is ours with `start: module`."""
     table = _table(
         f"Step time, ms: {preset}",
-        ("past tasks", "standard", "ours", "hypnettorch", "ours : standard", "hypnettorch : ours"),
+        (
+            "past tasks",
+            "standard",
+            "ours",
+            "hypnettorch",
+            "ours : standard",
+            "hypnettorch : ours",
+            "difference : ours",
+        ),
     )
     standard = samples["standard"]
     for past in PRESETS[preset]:
-        ours, theirs = samples.get(f"hypermnesia {past}"), samples.get(f"hypnettorch {past}")
+        names = ("hypermnesia", "hypnettorch", "difference")
+        ours, theirs, difference = (samples.get(f"{name} {past}") for name in names)
         table.add_row(
             str(past),
             *_cells((standard, ours, theirs), MS),
             ours.per(standard).show(digits=2) if ours else "",
             theirs.per(ours).show() if ours and theirs else "",
+            difference.per(ours).show(digits=2) if ours and difference else "",
         )
     return table
 
@@ -158,6 +168,9 @@ def _step_aims(times: Mapping[str, Sample]) -> Iterator[_Aim]:
         yield _at_most(f"step after {past} tasks : after 9", 1.1, ours[past].per(ours[9]))
     for past in ours:
         yield _at_most(f"step after {past} tasks : standard", 3, ours[past].per(times["standard"]))
+    for past in ours:
+        if difference := times.get(f"difference {past}"):
+            yield _at_most(f"step after {past} tasks, of a difference : from zero", 1.03, difference.per(ours[past]))
     for past, limit in ((9, 6), (99, 40)):
         if theirs := times.get(f"hypnettorch {past}"):
             faster = theirs.per(ours[past])

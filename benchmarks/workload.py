@@ -29,16 +29,19 @@ class Workload:
         preset: Name of a preset on MNIST.
         device: Device of data and networks.
         method: Method whose settings are taken.
+        start: What generated weights are a difference from; None as the preset has it.
     """
 
     preset: str
     device: torch.device
     method: str = "hnet"
+    start: str | None = None
 
     @functools.cached_property
     def experiment(self) -> Experiment:
         """The published settings, as `hypermnesia run` uses them."""
-        return load_experiment(self.preset, {"device": str(self.device)}, self.method)
+        changes = {"device": str(self.device)} | ({"learner.start": self.start} if self.start else {})
+        return load_experiment(self.preset, changes, self.method)
 
     @functools.cached_property
     def task(self) -> Task:

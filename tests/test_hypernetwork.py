@@ -79,6 +79,68 @@ def test_gains_of_normalizations_are_generated_around_one():
     assert weights["1.bias"].tolist() == [0, 0, 0]
 
 
+def test_gains_are_generated_around_those_of_a_base():
+    module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    nn.init.constant_(module[1].weight, 0.5)
+    hypernetwork = Hypernetwork(ParameterLayout.of(module), base=dict(module.named_parameters()))
+    assert hypernetwork.add_task() == 0
+    assert hypernetwork(0)["1.weight"].tolist() == [0.5, 0.5, 0.5]
+
+
+def base_of(seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = zip(LAYOUT.names, LAYOUT.shapes, strict=True)
+    return {name: torch.randn(shape, generator=generator) for name, shape in shapes}
+
+
+sizes = {"chunk_size": st.none() | st.integers(1, 30), "hidden": st.lists(st.integers(1, 6), max_size=3)}
+
+
+@settings(max_examples=40)
+@given(**sizes)
+def test_a_base_is_generated_exactly_until_something_is_learned_and_then_differences_from_it(chunk_size, hidden):
+    base = base_of()
+    hypernetwork = Hypernetwork(LAYOUT, chunk_size=chunk_size, hidden=hidden, base=base)
+    for task in range(2):
+        hypernetwork.add_task()
+        for name, weight in hypernetwork(task).items():
+            assert torch.equal(weight, base[name])
+    hypernetwork.double()
+    for parameter in hypernetwork.parameters():
+        nn.init.normal_(parameter)
+    expected = by_definition(hypernetwork, 1) + LAYOUT.flatten(base)
+    torch.testing.assert_close(LAYOUT.flatten(hypernetwork(1)), expected)
+
+
+def test_a_base_is_no_parameter_and_is_not_learned():
+    base = base_of()
+    hypernetwork, without = Hypernetwork(LAYOUT, chunk_size=7, base=base), Hypernetwork(LAYOUT, chunk_size=7)
+    assert {n: p.shape for n, p in hypernetwork.named_parameters()} == {
+        n: p.shape for n, p in without.named_parameters()
+    }
+    assert hypernetwork.state_dict().keys() == without.state_dict().keys()
+    hypernetwork.add_task()
+    sum(weight.square().sum() for weight in hypernetwork(0).values()).backward()
+    assert hypernetwork.base.grad is None
+    assert hypernetwork.readout.grad.abs().max() > 0
+
+
+@settings(max_examples=40)
+@given(**sizes, with_base=st.booleans())
+def test_norms_equal_those_of_what_is_generated(chunk_size, hidden, with_base):
+    base = base_of() if with_base else None
+    hypernetwork = Hypernetwork(LAYOUT, chunk_size=chunk_size, hidden=hidden, base=base).double()
+    for parameter in hypernetwork.parameters():
+        nn.init.normal_(parameter)
+    norms = [LAYOUT.flatten(hypernetwork(hypernetwork.add_task())).square().sum().item() for _ in range(3)]
+    assert hypernetwork.squared_norms(hypernetwork.embeddings(range(3))).tolist() == pytest.approx(norms)
+
+
+def test_an_initialization_of_a_readout_of_zeros_is_refused():
+    with pytest.raises(ConfigurationError, match="hyperfan-in.*starts at zero"):
+        Hypernetwork(LAYOUT, base=base_of(), initialization="hyperfan-in")
+
+
 def test_compression_counts_every_trainable_weight():
     hypernetwork = Hypernetwork(LAYOUT, embedding_dim=3, chunk_embedding_dim=2, hidden=(4,), chunk_size=10)
     hypernetwork.add_task()

@@ -68,7 +68,7 @@ def test_statistics_of_the_new_task_are_its_own(examples):
     learner.adapt((10 * inputs - 3, labels))
     for task, answer in enumerate(before):
         assert torch.equal(learner.predict(inputs, task).probabilities, answer)
-    means = [buffers["1.running_mean"] for buffers in learner.state_dict()["parts"]["network"]["buffers"]]
+    means = [buffers["1.running_mean"] for buffers in learner.state_dict()["parts"]["network"]["of_task"]]
     assert (means[2] - means[0]).abs().max() > 0.1
 
 

@@ -182,9 +182,9 @@ def test_what_is_frozen_stays_so_under_a_penalty_and_weight_decay(name, tasks, m
     learner = Baseline(kind, {**settings, "scenario": "class"})(frozen, optimizer="adamw", weight_decay=0.1)
     for task in tasks:
         learner.learn(task)
-    network = learner.state_dict()["parts"]["network"]["network"]
-    assert torch.equal(network["module.0.weight"], frozen[0].weight)
-    assert not torch.equal(network["module.2.weight"][:2], frozen[2].weight)
+    state = learner.state_dict()["parts"]["network"]
+    assert torch.equal(state["module"]["module.0.weight"], frozen[0].weight)
+    assert not torch.equal(state["network"]["module.2.weight"][:2], frozen[2].weight)
 
 
 def test_examples_for_the_fisher_information_come_from_all_of_a_data_loader(examples, module):

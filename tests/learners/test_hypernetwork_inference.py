@@ -41,7 +41,7 @@ def inputs(examples) -> torch.Tensor:
 
 def by_definition(learner: HypernetworkLearner, inputs: torch.Tensor):
     """Task, certainty and probabilities of each input."""
-    settings, statistics = learner.settings.inference, learner.state_dict()["parts"]["network"]["buffers"]
+    settings, statistics = learner.settings.inference, learner.state_dict()["parts"]["network"]["of_task"]
     module, generate = network(norm=bool(statistics[0])).eval(), learner.hypernetwork.generate
     answers = []
     for one in inputs:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.training import TrainingSettings, checkpoint
@@ -19,8 +20,8 @@ def module() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
 
 
-def network() -> ProtectedNetwork:
-    return ProtectedNetwork(module(), SETTINGS, TrainingSettings(), Seeds(0))
+def network(**settings: Any) -> ProtectedNetwork:
+    return ProtectedNetwork(module(), SETTINGS.model_copy(update=settings), TrainingSettings(), Seeds(0))
 
 
 def take_steps(network: ProtectedNetwork, number: int = 5, seed: int = 0) -> None:
@@ -153,3 +154,86 @@ def test_in_use_there_are_no_gradients_and_statistics_stay_whatever_happens():
     assert not outputs.requires_grad
     assert torch.equal(protected.tensors(1)["1.running_mean"], statistics)
     assert protected.module.training
+
+
+def test_a_task_begins_as_the_module_is_before_anything_was_learned():
+    protected = network()
+    protected.begin_task()
+    for name, parameter in module().named_parameters():
+        assert torch.equal(protected.tensors(0)[name], parameter)
+
+
+def test_the_module_holds_what_weights_are_a_difference_from_and_nobody_else_does():
+    protected = network()
+    storages = {p.untyped_storage().data_ptr() for p in protected.module.parameters()}
+    assert storages == {protected.hypernetwork.base.untyped_storage().data_ptr()}
+
+
+def test_parameters_of_its_own_are_learned_for_each_task_and_no_other_task_changes_them():
+    protected = learn(network(own=("3.*",)), 1)
+    assert set(protected.hypernetwork.layout.names) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+    first = copied(protected.of_task(0))
+    assert not torch.equal(first["3.weight"], module()[3].weight)
+    learn(protected, 1)
+    assert equal(protected.of_task(0), first)
+    assert torch.equal(protected.tensors(0)["3.weight"], first["3.weight"])
+    assert not torch.equal(protected.tensors(1)["3.weight"], first["3.weight"])
+    generated = sum(p.numel() for p in protected.hypernetwork.parameters())
+    assert protected.num_weights == generated + 2 * sum(p.numel() for p in module()[3].parameters())
+
+
+@pytest.mark.parametrize("start", ["module", "drawn"])
+def test_parameters_of_its_own_start_at_the_modules_values_or_drawn_from_the_seed(start):
+    one, other = (network(own=("3.*",), own_start=start) for _ in range(2))
+    for protected in (one, other):
+        for _ in range(2):
+            protected.begin_task()
+            protected.end_task()
+    firsts = [one.of_task(task)["3.weight"] for task in range(2)]
+    assert equal(firsts, [other.of_task(task)["3.weight"] for task in range(2)])
+    as_module = [torch.equal(first, module()[3].weight) for first in firsts]
+    assert as_module == [start == "module"] * 2
+    assert torch.equal(*firsts) == (start == "module")
+
+
+@pytest.mark.parametrize("setting", ["shared", "own"])
+def test_a_pattern_that_matches_nothing_is_refused(setting):
+    with pytest.raises(ConfigurationError, match=rf"^{setting}: no .*parameter matches '3.wieght'.*mean '3.weight'"):
+        network(**{setting: ("3.wieght",)})
+
+
+def test_a_layer_that_cannot_be_drawn_anew_is_named():
+    class Scale(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(2))
+
+    settings = SETTINGS.model_copy(update={"own": ("1.*",), "own_start": "drawn"})
+    with pytest.raises(ConfigurationError, match="own_start: '1.scale' .*a Scale, has no method reset_parameters"):
+        ProtectedNetwork(nn.Sequential(nn.Linear(4, 2), Scale()), settings, TrainingSettings(), Seeds(0))
+
+
+def test_a_regularizer_relative_to_what_it_protects_does_not_depend_on_the_size_of_the_weights():
+    """β times ‖change‖² : ‖weights‖²: ten times the weights, the same pull relative to them."""
+
+    def pulls(scale: float) -> list[float]:
+        pulled = []
+        for relative in (False, True):
+            protected = network(beta_relative=relative, start="zero", beta=1.0)
+            with torch.no_grad():
+                protected.hypernetwork.readout.mul_(scale)
+            protected.begin_task()
+            protected.end_task()
+            protected.begin_task()
+            objective = protected.objective(lambda tensors, inputs, labels: (0 * tensors["0.weight"].sum(), {}))
+            with torch.no_grad():
+                protected.hypernetwork.readout.mul_(1.5)
+            optimizer = torch.optim.SGD(objective.parameters(), lr=1.0)
+            scalars = objective.accumulate_gradients(torch.zeros(2, 4), torch.zeros(2), optimizer)
+            pulled.append(scalars["loss"].item())
+        return pulled
+
+    (small, small_relative), (large, large_relative) = pulls(1.0), pulls(10.0)
+    assert large == pytest.approx(100 * small, rel=1e-3)
+    assert large_relative == pytest.approx(small_relative, rel=1e-3)
+    assert small_relative == pytest.approx(0.25, rel=1e-3)  # 1.5 times the weights: half of them is new

@@ -81,6 +81,28 @@ def test_value_and_gradients_equal_the_definition(method, chunk_size, hidden, nu
 @settings(max_examples=40)
 @given(**shapes)
 @pytest.mark.parametrize("method", ["gram", "direct"])
+def test_what_weights_are_a_difference_from_makes_no_difference(method, chunk_size, hidden, num_tasks):
+    generator = torch.Generator().manual_seed(7)
+    base = LAYOUT.unflatten(torch.randn(LAYOUT.size, generator=generator))
+    hypernetwork = Hypernetwork(
+        LAYOUT, embedding_dim=3, chunk_embedding_dim=2, hidden=hidden, chunk_size=chunk_size, base=base
+    ).double()
+    nn.init.normal_(hypernetwork.readout, generator=generator)
+    for _ in range(num_tasks):
+        hypernetwork.add_task(generator)
+    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)
+    candidate = moved(hypernetwork, 0.1)
+
+    def generated(theta, task):
+        return LAYOUT.flatten(hypernetwork.generate(hypernetwork.task_embeddings[task], theta))
+
+    expected = sum((generated(candidate, t) - generated(None, t)).square().sum() for t in range(num_tasks)) / num_tasks
+    torch.testing.assert_close(regularizer(candidate), expected)
+
+
+@settings(max_examples=40)
+@given(**shapes)
+@pytest.mark.parametrize("method", ["gram", "direct"])
 def test_accumulated_gradients_equal_those_of_autograd(method, chunk_size, hidden, num_tasks):
     hypernetwork = make(chunk_size, hidden, num_tasks)
     regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)

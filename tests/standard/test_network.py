@@ -202,7 +202,7 @@ def test_what_is_trained_leaves_out_what_is_frozen():
     names = ["module.1.weight", "module.1.bias", "module.3.weight", "module.3.bias"]
     assert list(standard.trained) == names
     assert standard.trained["module.3.weight"] is standard.network.module[3].weight
-    assert standard.num_weights == sum(parameter.numel() for parameter in standard.network.parameters())
+    assert standard.num_weights == sum(parameter.numel() for parameter in standard.trained.values())
     standard.end_task()
     standard.begin_task(1)
     standard.abandon_task()

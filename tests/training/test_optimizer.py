@@ -27,6 +27,24 @@ def test_every_optimizer_takes_its_settings_and_reduces_a_loss(name):
     assert weight.square().sum() < 2
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_a_parameter_with_a_factor_moves_as_with_a_rate_of_its_own(name):
+    def moved(factors: list[float], rate: float) -> list[float]:
+        weights = [nn.Parameter(torch.full((1,), value)) for value in (1.0, 2.0, 3.0)]
+        settings = TrainingSettings(optimizer=name, learning_rate=123.0)
+        optimizer = make_optimizer(weights, settings, dict(zip(weights, factors, strict=True)))
+        for _ in range(3):
+            set_learning_rate(optimizer, rate)
+            optimizer.zero_grad()
+            sum(weight.square().sum() for weight in weights).backward()
+            optimizer.step()
+        return [weight.item() for weight in weights]
+
+    one, half = moved([1.0, 1.0, 1.0], 0.1), moved([1.0, 1.0, 1.0], 0.05)
+    assert moved([0.5, 1.0, 0.5], 0.1) == pytest.approx([half[0], one[1], half[2]])
+    assert one != half
+
+
 def test_schedules():
     def rates(**settings):
         return [learning_rate(TrainingSettings(learning_rate=1.0, **settings), i, 100) for i in (0, 50, 99)]
@@ -39,7 +57,8 @@ def test_schedules():
 
 
 def test_learning_rates_that_are_tensors_change_in_place():
-    optimizer = torch.optim.Adam([nn.Parameter(torch.ones(1))], lr=torch.tensor(0.1))
+    optimizer = make_optimizer([nn.Parameter(torch.ones(1))], TrainingSettings(learning_rate=0.1))
+    optimizer.param_groups[0]["lr"] = torch.tensor(0.1)  # as on a GPU
     tensor = optimizer.param_groups[0]["lr"]
     set_learning_rate(optimizer, 0.2)
     assert optimizer.param_groups[0]["lr"] is tensor

@@ -48,10 +48,11 @@ def take_given(own: Mapping[str, Tensor], saved: Mapping[str, Any]) -> None:
         checksums = saved["checksums"]
         here = {name: _checksum(tensor) for name, tensor in own.items()}
         if wrong := [name for name in {**checksums, **here} if checksums.get(name) != here.get(name)]:
+            first = wrong[0].removeprefix("module.")
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise CheckpointError(
                 f"the learner was saved without the module's own values, and those of the module given now are others:"
-                f" '{wrong[0]}'{more}; give the same module, or save the learner with module=True"
+                f" '{first}'{more}; give the same module, or save the learner with module=True"
             )
         return
     check_shapes(*({name: tensor.shape for name, tensor in tensors.items()} for tensors in (own, saved)))
