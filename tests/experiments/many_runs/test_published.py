@@ -115,6 +115,17 @@ def test_a_broken_table_has_its_message(file, place, value, message):
         load_table(file(place, value))
 
 
+def test_entries_are_counted_as_in_the_file_where_one_is_several_runs(file):
+    separate = {"method": "si", "benchmark": "small", "preset": "split-digits", "separately": True}
+    runs = [separate, {**separate, "benchmark": "smal"}, {**separate, "scenarios": ["class"]}]
+    with pytest.raises(ConfigurationError) as caught:
+        load_table(file("runs", runs))
+    assert str(caught.value).splitlines()[1:] == [
+        "runs.1.benchmark: there is no 'smal'. Did you mean 'small'? Allowed: small, large.",
+        "runs.2: runs.0 answers for small class si already.",
+    ]
+
+
 def test_a_selection_keeps_rows_and_the_runs_for_them(file):
     table = load_table(file())
     part = select(table, ["class"])

@@ -139,10 +139,9 @@ def load_table(source: str) -> PublishedTable:
         )
     complaint = f"{source} is no table of accuracies."
     table = checked(PublishedTable, values, complaint)
-    table = table.model_copy(update={"runs": tuple(_runs(table))})
     if wrong := list(_contradictions(table)):
         raise ConfigurationError("\n".join([complaint, *wrong]))
-    return table
+    return table.model_copy(update={"runs": tuple(_runs(table))})
 
 
 def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[str] = ()) -> PublishedTable:
