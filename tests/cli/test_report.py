@@ -154,6 +154,18 @@ def test_a_published_experiment_stands_beside_what_was_published(report, tmp_pat
     _, page, _ = report(run)
     assert "HNET+R, split-mnist class 95.30 ± 0.13 91.80 (1) ↓" in page.text
     assert "arXiv 1906.00695" in page.text
+    assert "as a difference" not in page.text
+
+
+def test_a_variant_of_a_published_experiment_has_a_column_of_its_own(report, tmp_path):
+    runs = [
+        write_run(tmp_path / start, f"learner.start={start}", preset="split-mnist", matrix=triangle(5, last=last))
+        for start, last in (("zero", 0.9), ("module", 0.8))
+    ]
+    _, page, _ = report(*runs)
+    assert "published ours (seeds) ours (seeds), as a difference" in page.text
+    assert "HNET+ENT, split-mnist task 99.79 ± 0.01 91.80 (1) ↓ 83.80 (1) ↓" in page.text
+    assert "Ours, as a difference: generated weights are a difference from" in page.text
 
 
 @pytest.mark.parametrize(

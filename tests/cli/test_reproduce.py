@@ -16,9 +16,12 @@ accuracy:
   digits:
     task: {old: [90, 0.5], hnet: [100, 0.01]}
     class: {old: [20, 0.5], hnet: [100, 0.01], si: [1, 0.01]}
+variants: {weak: {label: weaker, note: a tenth of the strength.}}
 runs:
   - {method: hnet, benchmark: digits, preset: small.yaml, settings: {evaluation.every_scenario: true}}
   - {method: si, benchmark: digits, preset: other.yaml, settings: {scenario: class}, scenarios: [class]}
+  - {method: si, benchmark: digits, preset: other.yaml, settings: {scenario: class, learner.strength: 0.1},
+     scenarios: [class], variant: weak}
 """
 SMALL = """
 data: {name: digits}
@@ -41,8 +44,9 @@ def files(tmp_path, monkeypatch):
         (tmp_path / name).write_text(SMALL)
 
 
-def lines(path) -> dict[tuple[str, str], dict[str, str]]:
-    return {(line["scenario"], line["method"]): line for line in csv.DictReader(path.open())}
+def lines(path, variant="published") -> dict[tuple[str, str], dict[str, str]]:
+    found = [line for line in csv.DictReader(path.open()) if line["variant"] == variant]
+    return {(line["scenario"], line["method"]): line for line in found}
 
 
 @pytest.mark.slow
@@ -52,7 +56,7 @@ def test_a_table_is_reproduced_and_finished_runs_are_reused(call, tmp_path):
     assert all(character == "\n" or character.isprintable() for character in out)
     out_dir = tmp_path / "runs" / "tiny"
     runs = {path.name: json.loads((path / "summary.json").read_text()) for path in out_dir.iterdir() if path.is_dir()}
-    assert set(runs) == {"digits_hnet-seed0", "digits_si_class-seed0"}
+    assert set(runs) == {"digits_hnet-seed0", "digits_si_class-seed0", "digits_si_weak_class-seed0"}
     for name in runs:
         assert f"{name}: started" in out
         assert f"{name}: finished in " in out
@@ -75,28 +79,37 @@ def test_a_table_is_reproduced_and_finished_runs_are_reused(call, tmp_path):
 
 
 def test_finished_runs_are_tabulated_without_being_carried_out(call, tmp_path):
+    si = ("other.yaml", "scenario=class", "--method", "si")
     for name, *settings in (
         ("digits_hnet-seed0", "small.yaml", "evaluation.every_scenario=true"),
-        ("digits_si_class-seed0", "other.yaml", "scenario=class", "--method", "si"),
+        ("digits_si_class-seed0", *si),
+        ("digits_si_weak_class-seed0", *si, "learner.strength=0.1"),
     ):
         assert call("run", *settings, "--seed", 0, "--quiet", "--out", tmp_path / "out" / name)[0] == 0
     code, out, err = call("reproduce", "tiny.yaml", "--out", tmp_path / "out")
     assert (code, err) == (0, "")
-    assert out.count(": reused") == 2 and "started" not in out
-    written = lines(tmp_path / "out" / "tiny.csv")
-    for name, method, scenario in (
-        ("digits_hnet-seed0", "hnet", "task"),
-        ("digits_hnet-seed0", "hnet", "class"),
-        ("digits_si_class-seed0", "si", "class"),
+    assert out.count(": reused") == 3 and "started" not in out
+    assert "Ours, weaker: a tenth of the strength." in out
+    published = lines(tmp_path / "out" / "tiny.csv")
+    weak = lines(tmp_path / "out" / "tiny.csv", "weak")
+    for name, written, method, scenario in (
+        ("digits_hnet-seed0", published, "hnet", "task"),
+        ("digits_hnet-seed0", published, "hnet", "class"),
+        ("digits_si_class-seed0", published, "si", "class"),
+        ("digits_si_weak_class-seed0", weak, "si", "class"),
     ):
         found = json.loads((tmp_path / "out" / name / "summary.json").read_text())["scenario_accuracy"]
         assert float(written[scenario, method]["ours"]) == pytest.approx(100 * found[scenario])
-    assert written["class", "hnet"]["below"] == "true"
+    assert published["class", "hnet"]["below"] == "true"
+
+    code, out, err = call("reproduce", "tiny.yaml", "--variants", "published", "--out", tmp_path / "out")
+    assert (code, err, out.count(": reused")) == (0, "", 2)
+    assert "weak" not in out
 
 
 @pytest.mark.slow
 def test_other_settings_are_told_and_never_mixed_with_the_published_ones(call, tmp_path):
-    arguments = ["reproduce", "tiny.yaml", "--methods", "si", "--out", tmp_path / "out"]
+    arguments = ["reproduce", "tiny.yaml", "--methods", "si", "--variants", "published", "--out", tmp_path / "out"]
     code, out, _ = call(*arguments, "training.iterations=5")
     assert code == 0
     assert out.startswith("Not the published settings: training.iterations=5\n")
@@ -112,7 +125,7 @@ def test_other_settings_are_told_and_never_mixed_with_the_published_ones(call, t
 def test_a_failed_run_is_reported_after_the_table_with_the_others(call, tmp_path):
     (tmp_path / "out" / "digits_si_class-seed0").mkdir(parents=True)
     (tmp_path / "out" / "digits_si_class-seed0" / "thesis.txt").touch()
-    code, out, err = call("reproduce", "tiny.yaml", "--out", tmp_path / "out")
+    code, out, err = call("reproduce", "tiny.yaml", "--variants", "published", "--out", tmp_path / "out")
     assert code == 1
     assert "digits_si_class-seed0: failed" in out
     assert "1 of 2 runs failed; the table holds the others.\ndigits_si_class-seed0:\n  exit code 2\n" in err
@@ -149,9 +162,11 @@ def test_ctrl_c_saves_the_runs_and_tabulates_what_is_finished(call, start, tmp_p
         (["tiny.yaml", "--only", "digits,clas"], "no benchmark or scenario 'clas'. Did you mean 'class'"),
         (["tiny.yaml", "--methods", "hnett"], "no method 'hnett'. Did you mean 'hnet'"),
         (["tiny.yaml", "--methods", "old"], "'old' has no run of ours. Allowed: hnet, si"),
+        (["tiny.yaml", "--variants", "waek"], "no run of ours is 'waek'. Did you mean 'weak'? Allowed: published"),
         (["tiny.yaml", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["tiny.yaml", "--jobs", "x"], "Invalid value for '--jobs'"),
         (["tiny.yaml", "learner.betta=1"], "learner.betta: unknown setting. Did you mean 'beta'"),
+        (["tiny.yaml", "learner.strength=1"], "decides on learner.strength: leave it out, and choose variants"),
         (["tiny.yaml", "seed=1"], "the table decides on seed: leave it out, and choose seeds"),
         (["tiny.yaml", "--out", "/dev/null/out"], "/dev/null/out cannot be made"),
         ([], "Missing argument"),

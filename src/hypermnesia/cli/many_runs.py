@@ -38,6 +38,9 @@ def reproduce(
     methods: Annotated[
         str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,hnet-r. [default: all]")
     ] = "",
+    variants: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]")
+    ] = "",
     seeds: NumSeeds = 1,
     jobs: Jobs = 1,
     data: Data = None,
@@ -48,8 +51,8 @@ def reproduce(
     """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
 
     Writes Markdown, LaTeX and CSV. Finished runs are reused and interrupted ones continued, so give the same command
-    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy. If settings
-    are changed, the tables say so.
+    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy. Variants of
+    the published settings have columns of their own. If settings are changed, the tables say so.
     """
     from rich.console import Console
 
@@ -59,7 +62,7 @@ def reproduce(
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.published_table import print_comparison, write_comparison
 
-    part = select(load_table(table), words(only), words(methods))
+    part = select(load_table(table), words(only), words(methods), words(variants))
     changes = assignments(settings or [])
     runs, changed = plan_table(part, seeds, changes), influential(changes)
     directory = made(out or Path("runs") / part.name)

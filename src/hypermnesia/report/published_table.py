@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -13,6 +15,7 @@ from rich.table import Table
 
 from hypermnesia.analyses.sheet import escaped, figures_of, in_parts, markdown_table
 from hypermnesia.evaluation.statistics import show_spread
+from hypermnesia.experiments.many_runs.published import PUBLISHED, Variant
 from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
 from hypermnesia.files import write_formats
 from hypermnesia.problems import ACCURACY
@@ -26,8 +29,8 @@ _LATEX = str.maketrans(
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print the table; where it is too wide, as several with some of the methods each."""
-    for table in in_parts(console, comparison.table.methods, lambda methods: _table(comparison, methods)):
+    """Print the table; where it is too wide, as several with some of the columns each, ours beside the published."""
+    for table in in_parts(console, _parts(comparison), lambda parts: _table(comparison, [*itertools.chain(*parts)])):
         console.print(table)
     for note in _notes(comparison):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
@@ -49,21 +52,20 @@ def write_comparison(directory: Path, comparison: Comparison) -> list[Path]:
 
 def markdown(comparison: Comparison) -> str:
     """Table as Markdown, with its notes below."""
-    head = ["benchmark", "scenario"]
-    for method, columns in _columns(comparison):
-        head += [f"{comparison.table.methods[method]} {column}" for column in columns]
-    lines = markdown_table(head, [[*row, *cells] for row, cells in _rows(comparison)], names=len(head))
+    columns = _columns(comparison)
+    head = ["benchmark", "scenario", *(f"{comparison.table.methods[each.method]} {each.head}" for each in columns)]
+    lines = markdown_table(head, [[*row, *cells] for row, cells in _rows(comparison, columns)], names=len(head))
     return "\n".join([*lines, "", *(escaped(note) + "  " for note in _notes(comparison)), ""])
 
 
 def latex(comparison: Comparison) -> str:
     """Table as a LaTeX `tabular`, to be included in a `table`; needs the package booktabs."""
-    names, rules, heads, column = [], [], [], 3
-    for method, columns in _columns(comparison):
-        names.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{comparison.table.methods[method].translate(_LATEX)}}}")
-        rules.append(rf"\cmidrule(lr){{{column}-{column + len(columns) - 1}}}")
-        heads += columns
-        column += len(columns)
+    names, rules, columns = [], [], _columns(comparison)
+    for method, label in comparison.table.methods.items():
+        numbers = [number for number, column in enumerate(columns, 3) if column.method == method]
+        names.append(rf"\multicolumn{{{len(numbers)}}}{{c}}{{{label.translate(_LATEX)}}}")
+        rules.append(rf"\cmidrule(lr){{{numbers[0]}-{numbers[-1]}}}")
+    heads = [column.head.translate(_LATEX) for column in columns]
     lines = [
         r"% \usepackage{booktabs}",
         rf"\begin{{tabular}}{{ll{'r' * len(heads)}}}",
@@ -73,7 +75,7 @@ def latex(comparison: Comparison) -> str:
         rf"benchmark & scenario & {' & '.join(heads)} \\",
     ]
     above = None
-    for (benchmark, scenario), cells in _rows(comparison):
+    for (benchmark, scenario), cells in _rows(comparison, columns):
         lines += [r"\midrule"] * (benchmark != above)
         texts = ["" if benchmark == above else benchmark, scenario, *cells]
         lines.append(rf"{' & '.join(text.translate(_LATEX) for text in texts)} \\")
@@ -84,33 +86,65 @@ def latex(comparison: Comparison) -> str:
 
 
 def long_csv(comparison: Comparison) -> str:
-    """Unrounded percentages as CSV, a line for each benchmark, scenario and method; empty where there is nothing."""
+    """Unrounded percentages as CSV, a line for each cell and variant of ours; empty where there is nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    head = ["benchmark", "scenario", "method", "published", "published_sem", "ours", "ours_sem", "seeds", "below"]
-    writer.writerow([*head, "changed_settings"])
+    head = ["benchmark", "scenario", "method", "variant", "published", "published_sem", "ours", "ours_sem", "seeds"]
+    writer.writerow([*head, "below", "changed_settings"])
+    ours = [
+        (method, variant)
+        for method in comparison.table.methods
+        for variant in comparison.table.variants_of(method) or [PUBLISHED]
+    ]
     for benchmark, scenario in comparison.table.rows:
-        for method in comparison.table.methods:
-            cell = comparison.cell(benchmark, scenario, method)
+        for method, variant in ours:
+            cell = comparison.cell(benchmark, scenario, method, variant)
             below = None if cell.below is None else str(cell.below).lower()
             spreads = [
                 value for each in (cell.published, cell.ours) for value in figures_of("", each, ACCURACY).values()
             ]
             figures = [*spreads, cell.seeds, below]
             changed = " ".join(comparison.changed) if cell.ours else ""
-            writer.writerow([benchmark, scenario, method, *figures, changed])
+            writer.writerow([benchmark, scenario, method, variant, *figures, changed])
     return text.getvalue()
 
 
-def _table(comparison: Comparison, methods: Sequence[str]) -> Table:
+class _Column(NamedTuple):
+    """What was published for a method, or what our runs of one variant found."""
+
+    method: str
+    head: str
+    ours: str | None = None
+    """The variant; None for what was published."""
+
+
+def _columns(comparison: Comparison) -> list[_Column]:
+    """All columns, those of a method side by side."""
+    return [*itertools.chain(*_parts(comparison))]
+
+
+def _parts(comparison: Comparison) -> Iterator[list[_Column]]:
+    """The columns that stay together on a narrow console: the published with the first of ours, each other alone."""
+    for method in comparison.table.methods:
+        variants = comparison.table.variants_of(method)
+        ours = [_Column(method, ours_head(comparison, variant), variant) for variant in variants]
+        yield [_Column(method, "published"), *ours[:1]]
+        yield from ([column] for column in ours[1:])
+
+
+def _table(comparison: Comparison, columns: Sequence[_Column]) -> Table:
     table = Table(box=box.SIMPLE)
     table.add_column("benchmark")
     table.add_column("scenario")
-    for method, columns in _columns(comparison, methods):
-        for name, column in zip([comparison.table.methods[method], ""], columns, strict=False):
-            table.add_column(f"{name}\n{column}", justify="right", no_wrap=True)
-    above = None
-    for (benchmark, scenario), cells in _rows(comparison, methods):
+    if columns[0].ours:
+        columns = [_Column(columns[0].method, "published"), *columns]
+    before = above = None
+    for column in columns:
+        name = "" if column.method == before else comparison.table.methods[column.method]
+        head = column.head.replace(", ", ",\n", 1)
+        table.add_column(f"{name}\n{head}", justify="right", no_wrap=True)
+        before = column.method
+    for (benchmark, scenario), cells in _rows(comparison, columns):
         if above and benchmark != above:
             table.add_section()
         table.add_row("" if benchmark == above else benchmark, scenario, *cells)
@@ -118,21 +152,28 @@ def _table(comparison: Comparison, methods: Sequence[str]) -> Table:
     return table
 
 
-def _columns(comparison: Comparison, methods: Sequence[str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Each method with the names of its columns."""
-    ours = "ours* (seeds)" if comparison.changed else "ours (seeds)"
-    for method in methods or comparison.table.methods:
-        yield method, ["published", ours] if method in comparison.table.reproduced else ["published"]
-
-
-def _rows(comparison: Comparison, methods: Sequence[str] | None = None) -> Iterator[tuple[tuple[str, str], list[str]]]:
+def _rows(comparison: Comparison, columns: Sequence[_Column]) -> Iterator[tuple[tuple[str, str], list[str]]]:
     """Each row's benchmark and scenario, with the texts of its cells."""
-    for benchmark, scenario in comparison.table.rows:
-        texts: list[str] = []
-        for method, columns in _columns(comparison, methods):
-            cell = comparison.cell(benchmark, scenario, method)
-            texts += [show_spread(cell.published, ACCURACY), ours_text(cell)][: len(columns)]
-        yield (benchmark, scenario), texts
+    for row in comparison.table.rows:
+        cells = [(column.ours, comparison.cell(*row, column.method, column.ours or PUBLISHED)) for column in columns]
+        yield row, [ours_text(cell) if ours else show_spread(cell.published, ACCURACY) for ours, cell in cells]
+
+
+def ours_head(comparison: Comparison, variant: str) -> str:
+    """Head of a column of ours.
+
+    Args:
+        comparison: Comparison that the column is of.
+        variant: Variant whose figures are in it.
+    """
+    ours = "ours*" if comparison.changed else "ours"
+    label = "" if variant == PUBLISHED else f", {comparison.table.variants[variant].label}"
+    return f"{ours} (seeds){label}"
+
+
+def variant_note(variant: Variant) -> str:
+    """What a variant is, behind its label."""
+    return f"Ours, {variant.label}: {variant.note}"
 
 
 def ours_text(cell: Cell) -> str:
@@ -148,6 +189,7 @@ def _notes(comparison: Comparison) -> list[str]:
         f"{BELOW} ours is below the published by more than two standard errors of the difference "
         "(of one seed: the published spread is taken).",
     ]
+    notes += map(variant_note, table.variants.values())
     if comparison.changed:
         notes.append(f"* Not the published settings: ours ran with {' '.join(comparison.changed)}.")
     return notes

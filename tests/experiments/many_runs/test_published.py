@@ -16,9 +16,18 @@ VALUES = {
         "small": {"task": {"si": [90, 1], "hnet": [95, 0.5]}, "class": {"si": [20, 1], "hnet": [60, 1]}},
         "large": {"task": {"si": [80, 1]}},
     },
+    "variants": {"wide": {"label": "wider", "note": "more units."}},
     "runs": [
         {"method": "hnet", "benchmark": "small", "preset": "split-digits"},
         {"method": "hnet", "benchmark": "large", "preset": "split-digits", "scenarios": ["task"]},
+        {
+            "method": "hnet",
+            "benchmark": "small",
+            "preset": "split-digits",
+            "variant": "wide",
+            "settings": {"learner.hidden": [30, 30]},
+            "scenarios": ["class"],
+        },
     ],
 }
 
@@ -62,15 +71,30 @@ def test_every_run_of_a_packaged_table_can_be_run(name):
 def test_a_run_answers_for_its_scenarios_or_for_all():
     table = load_table("table-1")
     runs = {run.name: (table.scenarios(run), run.settings) for run in table.runs}
-    assert len(runs) == len(table.runs) == 4 + 4 * 2 * 3
+    assert len(runs) == len(table.runs) == 4 + 4 * 2 * 3 + 4 + 2 * 3
     assert runs["split-mnist_hnet"][0] == ("task", "domain", "class")
     assert runs["permuted-mnist-10_hnet-r_class"] == (("class",), {"scenario": "class"})
+    module = {"learner.replay.model.hypernetwork.start": "module", "scenario": "class"}
+    assert runs["permuted-mnist-10_hnet-r_module_class"] == (("class",), module)
+
+
+def test_every_hypernetwork_of_the_packaged_table_generates_whole_weights_as_published_or_differences():
+    table = load_table("table-1")
+    starts = {"published": "zero", "module": "module"}
+    generating = [method for method in table.methods if method.startswith("hnet")]
+    assert [table.variants_of(method) for method in generating] == [list(starts)] * 3
+    for run in table.runs:
+        settings = sources.flatten(run.experiment().model_dump())
+        found = {settings[place] for place in settings if place.split(".")[-1] == "start"}
+        assert found == ({starts[run.variant]} if run.method in generating else set())
 
 
 def test_a_file_of_ones_own_is_a_table(file):
     table = load_table(file())
     assert (table.name, table.reproduced) == ("mine", ["hnet"])
-    assert [table.scenarios(run) for run in table.runs] == [("task", "class"), ("task",)]
+    assert [table.scenarios(run) for run in table.runs] == [("task", "class"), ("task",), ("class",)]
+    assert [run.name for run in table.runs] == ["small_hnet", "large_hnet_task", "small_hnet_wide_class"]
+    assert (table.variants_of("hnet"), table.variants_of("si")) == (["published", "wide"], [])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +130,14 @@ def test_an_unknown_table_has_its_message(source, message):
         ("runs/0/settings", "learner.beta=1", "runs.0.settings"),
         ("runs/0/benchmark", "smal", "runs.0.benchmark: there is no 'smal'. Did you mean 'small'"),
         ("runs/0/scenarios", ["tasks"], "runs.0.scenarios: there is no 'tasks'. Did you mean 'task'"),
-        ("runs/1/benchmark", "small", "runs.1: runs.0 answers for small task hnet already"),
+        ("runs/1/benchmark", "small", "runs.1: runs.0 answers for small task hnet already, as published."),
+        ("runs/2/variant", "wied", "runs.2.variant: there is no 'wied'. Did you mean 'wide'. Allowed: published, wide"),
+        ("runs/2/variant", "published", "runs.2: runs.0 answers for small class hnet already, as published"),
+        ("runs/0/variant", "wide", "runs.2: runs.0 answers for small class hnet already, as wide"),
+        ("runs/2/variant", "published", "variants.wide: no run has this variant; leave it out"),
+        ("variants/wide", {"label": "wider"}, "variants.wide.note: missing"),
+        ("variants/published", {"label": "a", "note": "b"}, "variants.published: .* have this name; choose another"),
+        ("variants/class", {"label": "a", "note": "b"}, "variants.class: a scenario, .* choose another"),
         ("runs/0/presett", "x", "runs.0.presett: unknown setting. Did you mean 'preset'"),
     ],
 )
@@ -115,11 +146,23 @@ def test_a_broken_table_has_its_message(file, place, value, message):
         load_table(file(place, value))
 
 
+def test_entries_are_counted_as_in_the_file_where_one_is_several_runs(file):
+    separate = {"method": "si", "benchmark": "small", "preset": "split-digits", "separately": True}
+    runs = [separate, {**separate, "benchmark": "smal"}, {**separate, "scenarios": ["class"]}, VALUES["runs"][2]]
+    with pytest.raises(ConfigurationError) as caught:
+        load_table(file("runs", runs))
+    assert str(caught.value).splitlines()[1:] == [
+        "runs.1.benchmark: there is no 'smal'. Did you mean 'small'? Allowed: small, large.",
+        "runs.2: runs.0 answers for small class si already, as published.",
+    ]
+
+
 def test_a_selection_keeps_rows_and_the_runs_for_them(file):
     table = load_table(file())
     part = select(table, ["class"])
     assert part.rows == [("small", "class")]
-    assert [run.name for run in part.runs] == ["small_hnet"]  # called the same, whatever is selected
+    # called the same, whatever is selected
+    assert [run.name for run in part.runs] == ["small_hnet", "small_hnet_wide_class"]
     assert part.scenarios(part.runs[0]) == ("class",)
     assert select(table, ["large"]).rows == [("large", "task")]
     assert select(table, ["small", "large", "task"]).rows == [("small", "task"), ("large", "task")]
@@ -130,7 +173,17 @@ def test_a_selection_of_methods_keeps_all_columns():
     part = select(load_table("table-1"), methods=["hnet-r"])
     assert part.reproduced == ["hnet-r"]
     assert len(part.methods) == 6
-    assert len(part.runs) == 6
+    assert len(part.runs) == 12
+
+
+def test_a_selection_of_variants_keeps_their_runs_and_forgets_the_others(file):
+    table = load_table(file())
+    published, wide = select(table, variants=["published"]), select(table, variants=["wide"])
+    assert [run.name for run in published.runs] == ["small_hnet", "large_hnet_task"]
+    assert [run.name for run in wide.runs] == ["small_hnet_wide_class"]
+    assert (list(published.variants), list(wide.variants)) == ([], ["wide"])
+    assert list(select(table, ["large"]).variants) == []
+    assert select(table, variants=["wide", "published"]) == table
 
 
 @pytest.mark.parametrize(
@@ -149,3 +202,15 @@ def test_a_selection_of_methods_keeps_all_columns():
 def test_what_cannot_be_selected_has_its_message(file, only, methods, message):
     with pytest.raises(ConfigurationError, match=message.replace("?", r"\?")):
         select(load_table(file()), only, methods)
+
+
+@pytest.mark.parametrize(
+    "methods, variant, message",
+    [
+        ([], "modul", "variants: no run of ours is 'modul'. Did you mean 'module'? Allowed: published, module."),
+        (["si"], "module", "variants: no run of si is 'module'. Allowed: published."),
+    ],
+)
+def test_a_variant_that_no_run_is_has_its_message(methods, variant, message):
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        select(load_table("table-1"), [], methods, [variant])

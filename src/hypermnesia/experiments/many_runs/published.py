@@ -19,12 +19,33 @@ from hypermnesia.settings import Settings, checked
 # Keys become parts of the names of files and directories.
 Key = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
+PUBLISHED = "published"
+"""What runs with the published settings are called among the variants."""
+
 
 class Accuracy(NamedTuple):
     """Mean over the seeds and its standard error, both in percent."""
 
     mean: Annotated[float, Field(ge=0, le=100)]
     sem: Annotated[float, Field(ge=0, le=100)]
+
+
+class Variant(Settings):
+    """Settings of ours that are not the published ones. What runs with them found stands in columns of its own."""
+
+    label: str
+    """Text at the head of these columns, behind `ours`."""
+    note: str
+    """Sentence for below the table: what differs, and how."""
+
+
+class CellKey(NamedTuple):
+    """What names a figure of ours: the cell it stands beside, and the variant of our settings."""
+
+    benchmark: str
+    scenario: str
+    method: str
+    variant: str = PUBLISHED
 
 
 class Reproduction(Settings):
@@ -37,6 +58,8 @@ class Reproduction(Settings):
     """Name of a preset, or path of a YAML file; null for the preset that is called like the benchmark."""
     settings: Mapping[str, Any] = Field(default_factory=dict)
     """Settings that differ from it, by place."""
+    variant: Key = PUBLISHED
+    """Name of the variant that these settings are, where they are not the published ones."""
     scenarios: tuple[Key, ...] | None = None
     """Scenarios in which it answers; null for all of its benchmark."""
     separately: bool = False
@@ -49,8 +72,11 @@ class Reproduction(Settings):
         Example:
             >>> Reproduction(method="hnet-r", benchmark="split-mnist", scenarios=("class",)).name
             'split-mnist_hnet-r_class'
+            >>> Reproduction(method="hnet", benchmark="split-mnist", variant="module").name
+            'split-mnist_hnet_module'
         """
-        return "_".join([self.benchmark, self.method, *(self.scenarios or ())])
+        variant = [] if self.variant == PUBLISHED else [self.variant]
+        return "_".join([self.benchmark, self.method, *variant, *(self.scenarios or ())])
 
     def experiment(self, changes: Mapping[str, Any] | None = None) -> Experiment:
         """The experiment of the run.
@@ -86,6 +112,8 @@ class PublishedTable(Settings):
     """Columns printed for each method, in their order."""
     accuracy: dict[Key, dict[Key, dict[Key, Accuracy]]]
     """By benchmark, scenario and method. A cell that was not published is left out."""
+    variants: dict[Key, Variant] = Field(default_factory=dict)
+    """What runs may differ in from the published settings, in the order of the columns."""
     runs: tuple[Reproduction, ...] = ()
 
     @property
@@ -96,8 +124,17 @@ class PublishedTable(Settings):
     @property
     def reproduced(self) -> list[str]:
         """The methods that runs of ours answer for, in the order of the columns."""
-        ours = {run.method for run in self.runs}
-        return [method for method in self.methods if method in ours]
+        return [method for method in self.methods if self.variants_of(method)]
+
+    def variants_of(self, method: str) -> list[str]:
+        """The variants that runs of a method have, in the order of the columns; the published settings are the first.
+
+        Example:
+            >>> load_table("table-1").variants_of("hnet"), load_table("table-1").variants_of("si")
+            (['published', 'module'], ['published'])
+        """
+        ours = {run.variant for run in self.runs if run.method == method}
+        return [variant for variant in (PUBLISHED, *self.variants) if variant in ours]
 
     def scenarios(self, run: Reproduction) -> tuple[str, ...]:
         """The scenarios of this table in which a run answers."""
@@ -106,6 +143,10 @@ class PublishedTable(Settings):
             for scenario in self.accuracy.get(run.benchmark, ())
             if run.scenarios is None or scenario in run.scenarios
         )
+
+    def cells(self, run: Reproduction) -> list[CellKey]:
+        """The cells of this table that a run answers for."""
+        return [CellKey(run.benchmark, scenario, run.method, run.variant) for scenario in self.scenarios(run)]
 
 
 def tables() -> list[str]:
@@ -139,22 +180,25 @@ def load_table(source: str) -> PublishedTable:
         )
     complaint = f"{source} is no table of accuracies."
     table = checked(PublishedTable, values, complaint)
-    table = table.model_copy(update={"runs": tuple(_runs(table))})
     if wrong := list(_contradictions(table)):
         raise ConfigurationError("\n".join([complaint, *wrong]))
-    return table
+    return table.model_copy(update={"runs": tuple(_runs(table))})
 
 
-def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[str] = ()) -> PublishedTable:
-    """A part of a table: fewer rows, and runs for fewer methods. Every published column remains.
+def select(
+    table: PublishedTable, only: Sequence[str] = (), methods: Sequence[str] = (), variants: Sequence[str] = ()
+) -> PublishedTable:
+    """A part of a table: fewer rows, and runs for fewer methods and variants. Every published column remains.
 
     Args:
         table: To take it from.
         only: Benchmarks and scenarios to keep; without any benchmark all of them, and likewise for scenarios.
         methods: Those to run; none for all that can be.
+        variants: Those to run, `published` for the published settings; none for all.
 
     Raises:
-        ConfigurationError: There is no such benchmark, scenario or method, no run for the method, or nothing is left.
+        ConfigurationError: There is no such benchmark, scenario or method, no run for the method or of the variant, or
+            nothing is left.
 
     Example:
         >>> select(load_table("table-1"), ["split-mnist", "class"]).rows
@@ -174,6 +218,14 @@ def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[st
                 f"methods: {wrong}.{did_you_mean(method, table.reproduced)} "
                 f"Allowed: {', '.join(table.reproduced) or 'none'}."
             )
+    runs = [run for run in table.runs if run.method in (methods or table.methods)]
+    allowed = list(dict.fromkeys(run.variant for run in runs))
+    for variant in variants:
+        if variant not in allowed:
+            raise ConfigurationError(
+                f"variants: no run of {' or '.join(methods) or 'ours'} is '{variant}'.{did_you_mean(variant, allowed)} "
+                f"Allowed: {', '.join(allowed)}."
+            )
     kept_benchmarks = [word for word in benchmarks if word in only] or benchmarks
     kept_scenarios = [word for word in scenarios if word in only] or scenarios
     accuracy = {
@@ -184,8 +236,10 @@ def select(table: PublishedTable, only: Sequence[str] = (), methods: Sequence[st
     part = table.model_copy(update={"accuracy": accuracy})
     if not part.rows:
         raise ConfigurationError(f"only: {table.name} has no row for {', '.join(only)} together.")
-    runs = tuple(run for run in part.runs if part.scenarios(run) and run.method in (methods or table.methods))
-    return part.model_copy(update={"runs": runs})
+    runs = [run for run in runs if part.scenarios(run) and run.variant in (variants or [run.variant])]
+    used = {run.variant for run in runs}
+    shown = {name: variant for name, variant in table.variants.items() if name in used}
+    return part.model_copy(update={"runs": tuple(runs), "variants": shown})
 
 
 def _runs(table: PublishedTable) -> Iterator[Reproduction]:
@@ -203,18 +257,24 @@ def _contradictions(table: PublishedTable) -> Iterator[str]:
     for benchmark, scenario in table.rows:
         for method in table.accuracy[benchmark][scenario]:
             yield from _unknown(f"accuracy.{benchmark}.{scenario}", method, table.methods)
-    answered: dict[tuple[str, str, str], int] = {}
+    used = {run.variant for run in table.runs}
+    for name in table.variants:
+        if name == PUBLISHED or name in {scenario for _, scenario in table.rows}:
+            yield f"variants.{name}: a scenario, or runs with the published settings, have this name; choose another."
+        elif name not in used:
+            yield f"variants.{name}: no run has this variant; leave it out."
+    answered: dict[CellKey, int] = {}
     for number, run in enumerate(table.runs):
         scenarios = table.accuracy.get(run.benchmark, {})
         yield from _unknown(f"runs.{number}.method", run.method, table.methods)
         yield from _unknown(f"runs.{number}.method", run.method, METHODS)
         yield from _unknown(f"runs.{number}.benchmark", run.benchmark, table.accuracy)
+        yield from _unknown(f"runs.{number}.variant", run.variant, [PUBLISHED, *table.variants])
         for scenario in (run.scenarios or ()) if scenarios else ():
             yield from _unknown(f"runs.{number}.scenarios", scenario, scenarios)
-        for scenario in table.scenarios(run):
-            cell = (run.benchmark, scenario, run.method)
+        for cell in table.cells(run):
             if (other := answered.setdefault(cell, number)) != number:
-                yield f"runs.{number}: runs.{other} answers for {' '.join(cell)} already."
+                yield f"runs.{number}: runs.{other} answers for {' '.join(cell[:3])} already, as {run.variant}."
 
 
 def _unknown(where: str, word: str, known: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
-from hypermnesia.experiments.many_runs.published import PublishedTable, Reproduction
+from hypermnesia.experiments.many_runs.published import PUBLISHED, CellKey, PublishedTable, Reproduction
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS, Experiment
 
@@ -55,18 +55,18 @@ class Comparison:
 
     Args:
         table: The part of it that was asked for.
-        found: Our finished runs by benchmark, scenario and method.
-        changed: Settings of ours that are not the published ones, as text.
+        found: Our finished runs by benchmark, scenario, method and variant.
+        changed: Settings of all of ours that are not the published ones, as text.
     """
 
     table: PublishedTable
-    found: Mapping[tuple[str, str, str], Group]
+    found: Mapping[CellKey, Group]
     changed: tuple[str, ...] = ()
 
-    def cell(self, benchmark: str, scenario: str, method: str) -> Cell:
-        """Everything known of one cell."""
+    def cell(self, benchmark: str, scenario: str, method: str, variant: str = PUBLISHED) -> Cell:
+        """Everything known of one cell, with our figure of one variant."""
         published = self.table.accuracy[benchmark][scenario].get(method)
-        group = self.found.get((benchmark, scenario, method), Group(method))
+        group = self.found.get(CellKey(benchmark, scenario, method, variant), Group(method))
         in_fractions = published and Spread(published.mean / 100, published.sem / 100)
         return Cell(in_fractions, self.table.seeds, group.average_in(scenario), group.seeds)
 
@@ -84,11 +84,12 @@ def plan_table(table: PublishedTable, seeds: int = 1, changes: Mapping[str, Any]
 
     Example:
         >>> from hypermnesia.experiments.many_runs.published import load_table, select
-        >>> [run.name for run in plan_table(select(load_table("table-1"), ["split-mnist"], ["hnet"]), seeds=2)]
-        ['split-mnist_hnet-seed0', 'split-mnist_hnet-seed1']
+        >>> [run.name for run in plan_table(select(load_table("table-1"), ["split-mnist"], ["hnet"]))]
+        ['split-mnist_hnet-seed0', 'split-mnist_hnet_module-seed0']
     """
     changes = dict(changes or {})
-    for place, argument in (("seed", "seeds"), ("scenario", "only"), ("learner.method", "methods")):
+    decided = {place: "variants" for run in table.runs if run.variant != PUBLISHED for place in run.settings}
+    for place, argument in (decided | {"seed": "seeds", "scenario": "only", "learner.method": "methods"}).items():
         if place in changes:
             raise ConfigurationError(f"the table decides on {place}: leave it out, and choose {argument}.")
     runs = [PlannedRun(run.name, run.experiment(changes), table.scenarios(run)) for run in table.runs]
@@ -105,33 +106,28 @@ def compare_with_published(
         outcomes: How the runs ended.
         changed: Settings that are not the published ones, as text.
     """
-    found = {
-        (run.benchmark, scenario, run.method): grouped(run.name, outcomes)
-        for run in table.runs
-        for scenario in table.scenarios(run)
-    }
+    found = {cell: grouped(run.name, outcomes) for run in table.runs for cell in table.cells(run)}
     return Comparison(table, {cell: group for cell, group in found.items() if group.runs}, tuple(changed))
 
 
 def answers(table: PublishedTable, groups: Sequence[Group]) -> Comparison:
-    """The table with those finished runs in it whose settings are the published ones, wherever they lie.
+    """The table with those finished runs in it whose settings are the published ones or a variant, wherever they lie.
 
     Args:
         table: The published table.
         groups: Groups of runs; those with other settings are passed over.
     """
-    found: dict[tuple[str, str, str], dict[int | None, Any]] = {}
+    found: dict[CellKey, dict[int | None, Any]] = {}
     for group in groups:
         experiment = group.runs[0].experiment
         reproduction = answering(table, experiment) if experiment and group.finished else None
         if reproduction is None:
             continue
-        for scenario in table.scenarios(reproduction):
-            cell = found.setdefault((reproduction.benchmark, scenario, reproduction.method), {})
+        for cell in table.cells(reproduction):
             for run in group.counted:
-                if scenario in run.averages:
-                    cell.setdefault(run.seed, run)
-    return Comparison(table, {cell: Group(cell[2], tuple(runs.values())) for cell, runs in found.items() if runs})
+                if cell.scenario in run.averages:
+                    found.setdefault(cell, {}).setdefault(run.seed, run)
+    return Comparison(table, {cell: Group(cell.method, tuple(runs.values())) for cell, runs in found.items()})
 
 
 def answering(table: PublishedTable, experiment: Experiment) -> Reproduction | None:

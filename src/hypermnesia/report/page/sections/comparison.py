@@ -10,12 +10,12 @@ from hypermnesia.charts.chart import in_units
 from hypermnesia.charts.method_curves import average_chart, first_task_chart
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs import published as tables
-from hypermnesia.experiments.many_runs.published import PublishedTable
+from hypermnesia.experiments.many_runs.published import PUBLISHED
 from hypermnesia.experiments.many_runs.reproduce import Comparison, answers
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.page.section import Block, Figure, Section, Table, Text
-from hypermnesia.report.published_table import BELOW, ours_text
+from hypermnesia.report.published_table import BELOW, ours_head, ours_text, variant_note
 from hypermnesia.report.text import difference, duration, labels, number, size
 
 _MOST_CURVES = 21  # colors, lines and shapes tell so many apart
@@ -136,7 +136,7 @@ def ranking_chart(
 
 
 def published(groups: Sequence[Group]) -> Section | None:
-    """A row for each published accuracy that a run answers for."""
+    """A row for each published accuracy that a run answers for, with a column for each variant of our runs."""
     comparisons = [answers(tables.load_table(name), groups) for name in tables.tables()]
     found = [comparison for comparison in comparisons if comparison.found]
     if not found:
@@ -145,18 +145,22 @@ def published(groups: Sequence[Group]) -> Section | None:
         f"{BELOW} ours is below the published by more than two standard errors of the difference (of one seed: the "
         "published spread is taken). The scenario says what is known and asked at test."
     )
-    return Section("Beside published results", [*map(_beside, found), note])
+    return Section("Beside published results", [*(block for each in found for block in _beside(each)), note])
 
 
-def _beside(comparison: Comparison) -> Table:
-    table: PublishedTable = comparison.table
+def _beside(comparison: Comparison) -> list[Block]:
+    table, found = comparison.table, {cell.variant for cell in comparison.found}
+    variants = [variant for variant in (PUBLISHED, *table.variants) if variant in found]
     rows = []
     for benchmark, scenario in table.rows:
         for method, label in table.methods.items():
-            cell = comparison.cell(benchmark, scenario, method)
-            if cell.ours:
-                rows.append([f"{label}, {benchmark}", scenario, show_spread(cell.published, ACCURACY), ours_text(cell)])
+            cells = [comparison.cell(benchmark, scenario, method, variant) for variant in variants]
+            if any(cell.ours for cell in cells):
+                published = show_spread(cells[0].published, ACCURACY)
+                rows.append([f"{label}, {benchmark}", scenario, published, *map(ours_text, cells)])
     caption = (
         f"Test accuracy (%) after the last task, mean ± standard error. Published, {table.seeds} seeds: {table.source}"
     )
-    return Table(caption, ["method, benchmark", "scenario", "published", "ours (seeds)"], rows)
+    head = ["method, benchmark", "scenario", "published", *(ours_head(comparison, variant) for variant in variants)]
+    notes = [Text(variant_note(variant)) for name, variant in table.variants.items() if name in found]
+    return [Table(caption, head, rows), *notes]
