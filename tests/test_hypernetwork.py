@@ -137,7 +137,7 @@ def test_norms_equal_those_of_what_is_generated(chunk_size, hidden, with_base):
 
 
 def test_an_initialization_of_a_readout_of_zeros_is_refused():
-    with pytest.raises(ConfigurationError, match="hyperfan-in.*starts at zero"):
+    with pytest.raises(ConfigurationError, match=r"hyperfan-in.*starts at zero"):
         Hypernetwork(LAYOUT, base=base_of(), initialization="hyperfan-in")
 
 

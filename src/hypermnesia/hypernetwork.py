@@ -71,11 +71,9 @@ class Hypernetwork(nn.Module):
         chunk_size: int | None = None,
         initialization: Initialization = "xavier",
         base: Mapping[str, Tensor] | None = None,
-        relative: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.relative = relative
         if base is not None and initialization != "xavier":
             raise ConfigurationError(
                 f"initialization '{initialization}' is that of a readout, which starts at zero where weights are a"
@@ -189,10 +187,9 @@ class Hypernetwork(nn.Module):
             layer.weight.copy_(xavier_uniform(layer.in_features, layer.out_features, generator).T)
             layer.bias.zero_()
         features = self.readout.shape[0] - 1
-        self.readout[:-1] = (
-            xavier_uniform(features, self.chunk_size, generator) if self.base is None or self.relative else 0
-        )
-        self.readout[-1] = 0
+        self.readout.zero_()
+        if self.base is None:
+            self.readout[:-1] = xavier_uniform(features, self.chunk_size, generator)
         if self.initialization != "xavier":
             self._rescale_readout(self.initialization, generator)
 
@@ -215,7 +212,7 @@ class Hypernetwork(nn.Module):
     def add_task(self, generator: torch.Generator | None = None) -> int:
         """Begin a new task: freeze the old embeddings, add one drawn from N(0, 1), return the task's number."""
         self.task_embeddings.requires_grad_(False)
-        embedding = torch.randn(self.embedding_dim, generator=generator) * (not self.relative)
+        embedding = torch.randn(self.embedding_dim, generator=generator)
         self.task_embeddings.append(nn.Parameter(embedding.to(self.readout)))
         return self.num_tasks - 1
 
@@ -233,8 +230,6 @@ class Hypernetwork(nn.Module):
             parameters: Parameters Θ_h by name, as from :meth:`shared_parameters`; None for the hypernetwork's own.
         """
         theta = self.shared_parameters() if parameters is None else parameters
-        if self.relative:
-            embeddings = torch.cat([embeddings, torch.zeros_like(embeddings[:1])])
         chunks = theta.get("chunk_embeddings", self.chunk_embeddings)
         split = self.embedding_dim
         if not self.trunk:
@@ -249,8 +244,6 @@ class Hypernetwork(nn.Module):
             for i in range(1, len(self.trunk)):
                 layer = functional.linear(hidden, theta[f"trunk.{i}.weight"], theta[f"trunk.{i}.bias"])
                 hidden = self.activation(layer)
-        if self.relative:
-            return functional.pad(hidden[:-1] - hidden[-1:], (0, 1), value=0.0)
         return functional.pad(hidden, (0, 1), value=1.0)
 
     @torch.no_grad()

@@ -57,7 +57,9 @@ def test_a_learner_saved_without_the_modules_values_needs_a_module_that_has_them
     with torch.no_grad():
         nearly[1].weight[3, 2] += 1e-6
     for other in (with_a_frozen_body(9), nearly, with_a_frozen_body().to(torch.bfloat16).float()):
-        with pytest.raises(CheckpointError, match=r"saved without the module's own values.*1\.(weight|bias)'.*module=True"):
+        with pytest.raises(
+            CheckpointError, match=r"saved without the module's own values.*1\.(weight|bias)'.*module=True"
+        ):
             load(without, other)
 
 

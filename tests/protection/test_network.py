@@ -209,7 +209,7 @@ def test_a_layer_that_cannot_be_drawn_anew_is_named():
             self.scale = nn.Parameter(torch.ones(2))
 
     settings = SETTINGS.model_copy(update={"own": ("1.*",), "own_start": "drawn"})
-    with pytest.raises(ConfigurationError, match="own_start: '1.scale' .*a Scale, has no method reset_parameters"):
+    with pytest.raises(ConfigurationError, match=r"own_start: '1\.scale' .*a Scale, has no method reset_parameters"):
         ProtectedNetwork(nn.Sequential(nn.Linear(4, 2), Scale()), settings, TrainingSettings(), Seeds(0))
 
 

@@ -47,8 +47,9 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         module: Target network, with one head. It is copied, not changed. Its trainable parameters are generated;
             frozen ones, and those that match `shared`, are used as they are.
         settings: All settings of the method together, instead of the keyword arguments up to `inference`.
-        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
-            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
+            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         inference: Criterion by which the task is inferred where it is not given.
         training, seed, device: As for :class:`ContinualLearner`.
@@ -82,7 +83,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         chunk_size: int | Literal["full"] | None = None,
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
-        task_start: Literal["drawn", "zero", "nearest"] = "drawn",
+        embedding_candidates: int = 64,
         initialization: Initialization = "xavier",
         rate_factor: float | Literal["features"] = 1.0,
         beta: float = 0.01,

@@ -65,8 +65,9 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     Args:
         module: Target network, with one head. It is copied, not changed.
         settings: All settings of the method together, instead of the keyword arguments up to `likelihood`.
-        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
-            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
+            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
         training, seed, device: As for :class:`ContinualLearner`.
@@ -98,7 +99,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         chunk_size: int | Literal["full"] | None = None,
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
-        task_start: Literal["drawn", "zero", "nearest"] = "drawn",
+        embedding_candidates: int = 64,
         initialization: Initialization = "xavier",
         rate_factor: float | Literal["features"] = 1.0,
         beta: float = 0.01,

@@ -45,8 +45,9 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         module: Target network, with one head. It must end in a linear layer: a copy of it with a growing head in
             that place is the task classifier. It is not changed.
         settings: All settings of the method together, instead of the keyword arguments up to `replay`.
-        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, initialization, beta,
-            lookahead, lookahead_rate, gradient_through_lookahead, max_tasks, regularizer, shared: Settings of the
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
+            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
         training, seed, device: As for :class:`ContinualLearner`.
@@ -77,7 +78,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         chunk_size: int | Literal["full"] | None = None,
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
-        task_start: Literal["drawn", "zero", "nearest"] = "drawn",
+        embedding_candidates: int = 64,
         initialization: Initialization = "xavier",
         rate_factor: float | Literal["features"] = 1.0,
         beta: float = 0.01,
@@ -148,6 +149,12 @@ class _OfTask(Objective):
 
     def parameters(self) -> list[nn.Parameter]:
         return self._objective.parameters()
+
+    def rate_factors(self) -> dict[Tensor, float]:
+        return self._objective.rate_factors()
+
+    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+        self._objective.begin(inputs, torch.zeros_like(labels))
 
     def prepare(self, iteration: int) -> None:
         self._objective.prepare(iteration)

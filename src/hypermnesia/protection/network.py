@@ -190,6 +190,7 @@ class ProtectedNetwork(Part):
             self._seeds.child("task", self.num_tasks),
             [*others, *own],
             penalty,
+            [tensor for name, tensor in of_task.items() if name not in self._own],
         )
 
     def end_task(self, task: Task | None = None) -> None:

@@ -35,6 +35,7 @@ class ProtectedObjective(Objective):
         seeds: Seeds of the choice of past tasks.
         others: Parameters of the loss that are not generated, such as those of an encoder.
         penalty: Penalty on moving Θ_h itself, instead of the regularizer (β = 0); None for none.
+        statistics: Tensors of the task that the loss changes, such as those of batch normalization.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ProtectedObjective(Objective):
         seeds: Seeds,
         others: Sequence[nn.Parameter] = (),
         penalty: Penalty | None = None,
+        statistics: Sequence[Tensor] = (),
     ) -> None:
         assert penalty is None or settings.beta == 0
         self._penalty = penalty
@@ -56,6 +58,7 @@ class ProtectedObjective(Objective):
         self._theta = hypernetwork.shared_parameters()
         self._embedding = hypernetwork.task_embeddings[-1]
         self._others = list(others)
+        self._statistics = list(statistics)
         self._num_past = hypernetwork.num_tasks - 1
         self._regularizer: OutputRegularizer | None = None
         if self._num_past > 0 and settings.beta > 0:
@@ -82,6 +85,29 @@ class ProtectedObjective(Objective):
     def rate_factors(self) -> dict[Tensor, float]:
         """Return the factor for Θ_h."""
         return dict.fromkeys(self._theta.values(), self._rate_factor)
+
+    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+        """Let the task begin with that of several embeddings whose network fits its first batch best.
+
+        The first candidate is the one that the task has already. Nothing generated before the first task was learned
+        fits better than anything else.
+        """
+        number = self._settings.embedding_candidates
+        if number == 1 or self._num_past == 0:
+            return
+        generator = self._seeds.child("candidates").generator()
+        drawn = torch.randn(number - 1, len(self._embedding), generator=generator).to(self._embedding)
+        candidates = torch.cat([self._embedding.detach()[None], drawn])
+        before = [tensor.clone() for tensor in self._statistics]
+        losses = []
+        for candidate in candidates:  # one after another, so that memory does not grow
+            with torch.no_grad():
+                weights = self._hypernetwork.generate(candidate, self._theta)
+            losses.append(self._loss(weights, inputs, labels)[0].detach())
+        for tensor, value in zip(self._statistics, before, strict=True):
+            tensor.copy_(value)
+        with torch.no_grad():
+            self._embedding.copy_(candidates[torch.stack(losses).nan_to_num(torch.inf).argmin()])
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks that the regularizer covers in a step, where it does not cover all."""

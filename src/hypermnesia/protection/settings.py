@@ -37,8 +37,9 @@ class HypernetworkSettings(Settings):
     start: Literal["module", "zero"] = "module"
     """What generated weights are a difference from: `module` for the values that the module came with, so that it
     starts as it is; `zero` as published, where the module's values do not matter."""
-    task_start: Literal["drawn", "zero", "nearest"] = "drawn"
-    """PROTOTYPE"""
+    embedding_candidates: Size = 64
+    """Number of embeddings drawn for a task after the first. It begins with the one whose network fits its first batch
+    best; 1 as published."""
     initialization: Initialization = "xavier"
     """Initialization of the hypernetwork's weights."""
     rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = 1.0

@@ -36,6 +36,9 @@ class Objective(ABC):
         """Return parameters whose learning rate is another than that of the settings, with the factor to it."""
         return {}
 
+    def begin(self, inputs: Tensor, labels: Tensor) -> None:  # noqa: B027 - most have nothing to do
+        """Choose where to begin, by the first batch; called before the first step, and again if none was taken yet."""
+
     @abstractmethod
     def prepare(self, iteration: int) -> None:
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
@@ -85,8 +88,10 @@ class Trainer:
                     break
                 _seed_modules(self._seeds.child("modules", self.iteration), self._device)
                 set_learning_rate(self._optimizer, learning_rate(self._settings, self.iteration, self.iterations))
-                self._objective.prepare(self.iteration)
                 inputs, labels = inputs.to(self._device), labels.to(self._device)
+                if self.iteration == 0:
+                    self._objective.begin(inputs, labels)
+                self._objective.prepare(self.iteration)
                 graphed = self._graphed
                 scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
                 self.iteration += 1
@@ -199,6 +204,11 @@ class CombinedObjective(Objective):
     def rate_factors(self) -> dict[Tensor, float]:
         """Return the factors of all objectives."""
         return {p: f for objective in (self._main, *self._others.values()) for p, f in objective.rate_factors().items()}
+
+    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+        """Let each objective choose where to begin."""
+        for objective in (self._main, *self._others.values()):
+            objective.begin(inputs, labels)
 
     def prepare(self, iteration: int) -> None:
         """Let each objective make the random choices of a step."""
