@@ -42,14 +42,14 @@ class HypernetworkSettings(Settings):
     best; 1 as published."""
     initialization: Initialization = "xavier"
     """Initialization of the hypernetwork's weights."""
-    rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = 1.0
-    """Factor of the learning rate for the hypernetwork's weights. A generated weight moves by the sum of its features'
-    steps: `features` divides by their sum, so that generated weights move as if they were learned themselves."""
-    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-4, 1.0, log=True)] = 0.01
+    rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = "features"
+    """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
+    of its features' steps: `features` divides by the sum of features, so that it moves as if it were learned itself."""
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 30.0
     """Strength of the output regularizer; 0 turns it off."""
-    beta_relative: bool = False
-    """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks; else its
-    unit is that of a squared weight."""
+    beta_relative: bool = True
+    """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks, so that a
+    strength means the same for all networks; false as published."""
     lookahead: Literal["optimizer", "sgd", "none"] = "optimizer"
     """Point at which the regularizer is evaluated: `optimizer` or `sgd` for the weights after the optimizer's step, or
     a gradient step, on the task loss alone; `none` for the weights as they are."""
