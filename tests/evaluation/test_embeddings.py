@@ -90,7 +90,7 @@ def test_it_is_the_accuracy_of_each_network(learner, task, numbers, monkeypatch)
     inputs, labels = examples(task)
     embeddings = 2 * torch.randn(9, 3, generator=torch.Generator().manual_seed(5))
     found = accuracy_at(learner, embeddings, inputs, labels, task)
-    statistics = learner.state_dict()["parts"]["network"]["buffers"][task]
+    statistics = learner.state_dict()["parts"]["network"]["of_task"][task]
     module = convolutional().eval()
     for embedding, accuracy in zip(embeddings, found.tolist(), strict=True):
         weights = learner.hypernetwork.generate(embedding)

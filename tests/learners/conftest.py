@@ -9,7 +9,7 @@ from torch import nn
 
 from hypermnesia.learners import ContinualLearner, ReplayLearner, TaskInferenceLearner
 
-HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100, "beta": 0.1}
+HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 100, "beta": 10.0}
 REPLAY_MODEL = {
     "kind": "vae",
     "latent_dim": 4,

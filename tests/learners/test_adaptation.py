@@ -129,3 +129,21 @@ def test_a_hypernetwork_whose_weights_are_held_adapts_too(held, module, examples
     assert equal(before, dict(learner.hypernetwork.shared_parameters()))
     learner.learn(examples(2))
     assert learner.num_tasks == 3
+
+
+def test_before_anything_was_learned_no_embedding_makes_a_difference(module, examples):
+    make = {"training": TRAINING, **SMALL}
+    with pytest.raises(ConfigurationError, match=r"every embedding gives the module's own weights: learn a task first"):
+        HypernetworkLearner(module(), **make).adapt(examples(0))
+    from_zero = HypernetworkLearner(module(), start="zero", **make)
+    from_zero.adapt(examples(0))
+    assert from_zero.num_tasks == 1
+
+
+def test_parameters_of_its_own_are_learned_too(module, examples):
+    learner = learned(module(), examples, own=("*bias",))
+    before = copy.deepcopy(learner.state_dict()["parts"]["network"]["of_task"])
+    learner.adapt(examples(2))
+    after = learner.state_dict()["parts"]["network"]["of_task"]
+    assert equal(after[:2], before)
+    assert all(not torch.equal(after[2][name], dict(module().named_parameters())[name]) for name in after[2])

@@ -19,13 +19,14 @@ NAMES = ["EWC", "online EWC", "SI"]
 
 def make(module, held, **settings) -> ConsolidatedHypernetworkLearner:
     training = {"iterations": 60, "learning_rate": 0.01, "batch_size": 32, **settings.pop("training", {})}
-    return ConsolidatedHypernetworkLearner(module(), start="zero", training=training, **held, **SMALL, **settings)
+    as_published = {"start": "zero", "rate_factor": 1.0}
+    return ConsolidatedHypernetworkLearner(module(), training=training, **as_published, **held, **SMALL, **settings)
 
 
 @pytest.mark.parametrize("held", HELD, ids=NAMES)
 def test_old_tasks_are_kept_better_than_without(held, module, examples):
     training = {"iterations": 60, "learning_rate": 0.01, "batch_size": 32}
-    unprotected = HypernetworkLearner(module(), start="zero", beta=0, training=training, **SMALL)
+    unprotected = HypernetworkLearner(module(), start="zero", rate_factor=1.0, beta=0, training=training, **SMALL)
     kept = make(module, held)
     inputs, labels = examples(0)
     moved = []

@@ -61,7 +61,7 @@ def test_without_the_regularizer_old_tasks_are_forgotten():
     inputs, labels = blobs(0)
 
     def first_task_after_five(beta: float) -> float:
-        trained = learner(beta=beta, training={"iterations": 100})
+        trained = learner(beta=beta, rate_factor=1.0, embedding_candidates=1, training={"iterations": 100})
         for task in range(5):
             trained.learn((inputs, labels if task % 2 == 0 else 1 - labels))
         answers = [trained.predict(inputs, task).labels for task in range(4)]

@@ -118,4 +118,4 @@ def test_replay_looks_like_what_was_learned_also_after_other_tasks(trained, exam
     for task, classes in enumerate(CLASSES):
         replayed = trained.replay(task, 40)
         assert replayed.shape == (40, 28)
-        assert (replayed.mean(0) - examples(task, classes)[0].mean(0)).abs().max() < 0.3
+        assert (replayed.mean(0) - examples(task, classes)[0].mean(0)).abs().max() < 0.4

@@ -10,7 +10,14 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.training import TrainingSettings
 
 RATE, BETA, PAST = 0.01, 3.0, 2
-SMALL = {"embedding_dim": 3, "chunk_embedding_dim": 2, "hidden": (5,), "activation": "elu", "chunk_size": 4}
+SMALL = {
+    "embedding_dim": 3,
+    "chunk_embedding_dim": 2,
+    "hidden": (5,),
+    "activation": "elu",
+    "chunk_size": 4,
+    "beta_relative": False,
+}
 INPUTS = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(6) % 2
 

@@ -12,7 +12,14 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Trainer, TrainingSettings
 
-HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (8,), "chunk_size": 100, "beta": 1.0}
+HYPERNETWORK = {
+    "embedding_dim": 4,
+    "chunk_embedding_dim": 4,
+    "hidden": (8,),
+    "chunk_size": 100,
+    "beta": 1.0,
+    "start": "zero",
+}
 CPU = torch.device("cpu")
 
 

@@ -13,7 +13,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Trainer, TrainingSettings
 
-HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (8,), "chunk_size": 100}
+HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (8,), "chunk_size": 100, "start": "zero"}
 CPU = torch.device("cpu")
 SHAPE = (1, 3, 3)
 

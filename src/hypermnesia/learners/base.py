@@ -174,7 +174,8 @@ class ContinualLearner(ABC):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
+            >>> training = {"iterations": 100, "learning_rate": 0.1}
+            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training=training)
             >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.score((torch.eye(2), torch.tensor([0, 1])), task=0)
             1.0

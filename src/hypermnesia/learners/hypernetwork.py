@@ -44,8 +44,9 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020.
 
     Args:
-        module: Target network, with one head. It is copied, not changed. Its trainable parameters are generated;
-            frozen ones, and those that match `shared`, are used as they are.
+        module: Target network, with one head. It is copied, not changed. Its trainable parameters are generated, as a
+            difference from their values; frozen ones, and those that match `shared`, are used as they are; of those
+            that match `own` each task has its own.
         settings: All settings of the method together, instead of the keyword arguments up to `inference`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
             embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
@@ -58,7 +59,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
 
     Example:
-        >>> learner = HypernetworkLearner(nn.Linear(2, 2), hidden=(4,), chunk_size=3,
+        >>> learner = HypernetworkLearner(nn.Linear(2, 2), chunk_size=3,
         ...                               training=TrainingSettings(iterations=100, learning_rate=0.1))
         >>> inputs = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
         >>> learner.learn((inputs, torch.tensor([0, 1])))
@@ -86,7 +87,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         embedding_candidates: int = 64,
         initialization: Initialization = "xavier",
         rate_factor: float | Literal["features"] = "features",
-        beta: float = 30.0,
+        beta: float = 10.0,
         beta_relative: bool = True,
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,
@@ -112,7 +113,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     def adapt(
         self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor], *, monitor: Monitor | None = None
     ) -> None:
-        """Learn a task with nothing but its embedding: old tasks stay as they are, bit for bit.
+        """Learn a task with nothing but its embedding, and parameters of its own: old tasks stay bit for bit.
 
         How well that works tells how much of what old tasks needed serves new ones. An interrupted call goes on with
         the same task again, as :meth:`learn` does.
@@ -122,7 +123,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
             monitor: Called after every step.
 
         Raises:
-            ConfigurationError: If a task begun by :meth:`learn` is in progress.
+            ConfigurationError: If a task begun by :meth:`learn` is in progress, or no task was learned yet and weights
+                are a difference from the module's: until then no embedding makes a difference.
             DataError: If the examples do not fit the module or the earlier tasks.
             DivergenceError: If the loss is not finite; the learner is then as it was before the task.
 
@@ -137,6 +139,11 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         if self.in_progress is not None and not self._network.is_frozen:
             raise ConfigurationError(
                 "a task is in progress that learns more than its embedding: finish it first, with the same learn again"
+            )
+        if self.num_tasks == 0 and self.settings.start == "module":
+            raise ConfigurationError(
+                "adapt learns a task by its embedding, but before the first task is learned every embedding gives the"
+                " module's own weights: learn a task first, or set start to 'zero'"
             )
         self._learn(Task.of(source), monitor, begun=self._network.freeze)
 

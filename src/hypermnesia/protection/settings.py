@@ -45,7 +45,7 @@ class HypernetworkSettings(Settings):
     rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = "features"
     """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
     of its features' steps: `features` divides by the sum of features, so that it moves as if it were learned itself."""
-    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 30.0
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 10.0
     """Strength of the output regularizer; 0 turns it off."""
     beta_relative: bool = True
     """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks, so that a

@@ -94,7 +94,7 @@ def _notes(comparison: MethodComparison) -> list[str]:
         f" {experiment.scenario}-incremental; "
         f"forgetting: how far tasks have fallen from their best; mean ± standard error over seeds.",
         "Time: of learning, what is done at the end of a task included. Memory: all that is kept for the next task, "
-        "weights and data included.",
+        "weights and data included, but no values that the network brought along and keeps.",
     ]
     if untuned := ", ".join(method.label for method in comparison.untuned):
         notes.append(f"With default settings, not chosen for these tasks: {untuned}. Chosen ones may do better.")
