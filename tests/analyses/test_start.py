@@ -22,17 +22,17 @@ FALLING = [2.0**-step for step in range(40)]
 LOSSES = {"fine-tuning": [1.0] * 40, "zero": [0.0] * 40, "module": FALLING, "module-features": FALLING}
 
 
-def study(directory: Path, losses: dict[str, list[float]], *, seeds: int = 1, source: str = "split-digits"):
-    """A study whose runs, by name, had these losses."""
-    planned = plan(base_of(source, {"network.hidden": [16]}), [0.1, 0.5], seeds=seeds)
+def study(directory: Path, losses: dict[str, list[float]], *, seeds: int = 1) -> StartStudy:
+    """A study whose runs, by group or by name, had these losses."""
+    planned = plan(base_of("split-digits", {"network.hidden": [16]}), [0.1, 0.5], seeds=seeds)
     outcomes = []
     for run in planned.runs:
-        if run.group not in losses:
+        if (values := losses.get(run.name, losses.get(run.group))) is None:
             continue
         path = write_run(directory / run.name, f"seed={run.experiment.seed}", matrix=np.array([[0.96]]))
         RunDirectory(path).metrics.unlink()
         records = Records(RunDirectory(path).metrics)
-        for step, loss in enumerate(losses[run.group], 1):
+        for step, loss in enumerate(values, 1):
             records.add(kind="step", step=step, task=0, iteration=step, loss=loss, accuracy=0.5)
         records.close()
         outcomes.append(Outcome(run, "finished", recorded=read_run(path, history=False)))
@@ -86,8 +86,8 @@ def test_iterations_are_counted_until_the_mean_of_ten_batches_is_low_enough(whol
     itself, zero, module, _ = whole.begun
     means = [np.mean(FALLING[max(0, end - 10) : end]) for end in range(1, 41)]
     assert module.loss == pytest.approx(means)
-    assert (module.iterations_to(0.5), means[3] <= 0.5 < means[2]) == (4, True)
-    assert (zero.iterations_to(0.1), itself.iterations_to(0.5)) == (1, None)
+    assert (module.iterations_to(0.5), means[3] <= 0.5 < means[2]) == ([4], True)
+    assert (zero.iterations_to(0.1), itself.iterations_to(0.5)) == ([1], [])
 
 
 def test_the_table_says_what_is_never_reached(whole):
@@ -114,6 +114,12 @@ def test_every_layer_has_a_mark_for_each_start_and_zeros_are_not_drawn(whole):
     text = svg(start_chart(whole)).decode()
     assert "split-digits, task-incremental, one seed: the start of the first task" in text
     assert "All ran with network.hidden=[16]." in text
+
+
+def test_of_some_seeds_that_come_so_far_the_table_says_how_many(tmp_path):
+    sheet = start_sheet(study(tmp_path, {"zero-seed0": FALLING, "zero-seed1": [1.0] * 40}, seeds=2))
+    assert sheet.rows[1][3:] == ["4 (1 of 2)", "11 (1 of 2)", "96.00 ± 0.00", "2"]
+    assert (sheet.figures[1]["iterations_to_0.5"], sheet.figures[1]["seeds_to_0.5"]) == (4, 1)
 
 
 def test_curves_are_means_over_seeds(tmp_path):

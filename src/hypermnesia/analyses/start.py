@@ -112,10 +112,10 @@ class Begun:
         """Mean over seeds; empty without a finished run."""
         return np.mean(self.losses, axis=0) if self.losses else np.empty(0)
 
-    def iterations_to(self, loss: float) -> float | None:
-        """Iterations until the loss is at most this, mean over seeds; None if a seed does not come so far."""
-        reached = [np.flatnonzero(each <= loss) for each in self.losses]
-        return statistics.mean([float(each[0]) + 1 for each in reached]) if all(len(each) for each in reached) else None
+    def iterations_to(self, loss: float) -> list[float]:
+        """Iterations until the loss is at most this, of each seed that comes so far."""
+        below = [np.flatnonzero(each <= loss) for each in self.losses]
+        return [float(each[0]) + 1 for each in below if len(each)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,8 +250,8 @@ def start_sheet(study: StartStudy) -> Sheet:
             "Only the first task is learned. Scale: standard deviation of a layer's weights before the first step, of "
             "all layers. Σ|Φ|: how many learning rates a step of Adam can move a generated weight, where rate_factor "
             "is 1.",
-            f"Iterations: until the training loss, mean of {_BATCHES} batches, is at most that. Accuracy: on test data "
-            "of the task. Mean over seeds, ± standard error.",
+            f"Iterations: until the training loss, mean of {_BATCHES} batches, is at most that, mean over "
+            "the seeds that come so far. Accuracy: on test data of the task. Mean over seeds, ± standard error.",
             f"Layers: {layers}.",
             *changes_of(study.base),
         ],
@@ -260,16 +260,22 @@ def start_sheet(study: StartStudy) -> Sheet:
 
 
 def _row(study: StartStudy, each: Begun) -> list[str]:
-    missing = "never" if each.losses else ""
-    reached = [each.iterations_to(target) for target in study.targets]
     return [
         each.start.label,
         _relative(each.scales, study.begun[0].scales),
         "" if each.features is None else f"{each.features:.2f}",
-        *(missing if iterations is None else f"{iterations:.0f}" for iterations in reached),
+        *(_iterations(each, target) for target in study.targets),
         show_spread(each.runs.average, ACCURACY),
         seeds_of([each.runs], study.seeds),
     ]
+
+
+def _iterations(each: Begun, target: float) -> str:
+    """Mean over the seeds that come so far, and how many these are if not all do."""
+    reached, of = each.iterations_to(target), len(each.losses)
+    if not reached:
+        return "never" if of else ""
+    return f"{np.mean(reached):.0f}" + ("" if len(reached) == of else f" ({len(reached)} of {of})")
 
 
 def _relative(scales: Sequence[float], own: Sequence[float]) -> str:
@@ -283,7 +289,8 @@ def _figures(study: StartStudy, each: Begun) -> dict[str, str | float | None]:
         "start": each.start.name,
         "sum_of_features": each.features,
         **{f"scale_{number}": scale for number, scale in enumerate(each.scales, 1)},
-        **{f"iterations_to_{target:g}": each.iterations_to(target) for target in study.targets},
+        **{f"iterations_to_{loss:g}": statistics.mean(each.iterations_to(loss)) for loss in study.targets},
+        **{f"seeds_to_{loss:g}": len(each.iterations_to(loss)) for loss in study.targets},
         **figures_of("accuracy", each.runs.average, ACCURACY),
         "seeds": each.runs.seeds,
     }
