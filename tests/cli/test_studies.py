@@ -78,6 +78,29 @@ def test_strength_sets_both_regularizers_side_by_side(call, tmp_path):
     assert b"<svg" in (out_dir / "strength.svg").read_bytes()
 
 
+@pytest.mark.slow
+def test_start_sets_the_first_task_side_by_side_by_what_it_starts_from(call, tmp_path):
+    small = [each for each in SMALL if not each.startswith("tasks.")]
+    arguments = ["analyze", "start", "split-digits", *small, "--losses", "0.6", "--jobs", 2]
+    code, out, err = call(*arguments)
+    assert (code, err) == (0, "")
+    out_dir = tmp_path / "runs" / "start-split-digits"
+    found = lines(out_dir / "start.csv")
+    assert [row["start"] for row in found] == ["fine-tuning", "zero", "module", "module-features"]
+    for row in found:
+        run = out_dir / f"{row['start']}-seed0"
+        summary = json.loads((run / "summary.json").read_text())
+        assert len(summary["tasks"]) == 1
+        assert float(row["accuracy_percent"]) == pytest.approx(100 * summary["average_accuracy"])
+        records = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+        losses = [record["loss"] for record in records if record["kind"] == "step"]
+        assert len(losses) == 10
+        low = [number for number in range(1, 11) if sum(losses[:number]) / number <= 0.6]
+        assert row["iterations_to_0.6"] == (f"{low[0]}.0" if low else "")
+    assert "Layers: 1: 1.weight, 16 × 64; 2: 3.weight, 2 × 16." in out
+    assert b"<svg" in (out_dir / "start.svg").read_bytes()
+
+
 def test_a_long_sequence_is_analyzed_where_the_run_is(call, tmp_path):
     run = tmp_path / "run"
     call("run", "split-digits", *SMALL, "--out", run, "--quiet")
@@ -115,6 +138,11 @@ def test_a_long_sequence_is_analyzed_where_the_run_is(call, tmp_path):
         (["strength", "split-digits", "--betas", "inf"], "--betas: 'inf' is no number above 0"),
         (["strength", "split-digits", "learner.decay=1"], "learner.decay: unknown setting"),
         (["strength", "split-digits", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["start", "split-digits", "learner.start=zero"], "learner.start: the start differs from run to run; leave it"),
+        (["start", "split-digits", "tasks.num_tasks=2"], "tasks.num_tasks: only the first task is learned; leave it"),
+        (["start", "split-digits", "recording.log_every=5"], "recording.log_every: every iteration is recorded"),
+        (["start", "split-digits", "learner.initialization=hyperfan-in"], "has no effect where the readout starts at"),
+        (["start", "split-digits", "--losses", "0"], "--losses: '0' is no number above 0"),
         (["long-sequence", "nowhere"], "nowhere holds no run"),
         (["compresion", "split-digits"], "No such command"),
     ],
@@ -170,7 +198,7 @@ def test_toy_regression_needs_functions_and_chooses_scenarios(call, arguments, m
     assert call("analyze", "toy-regression", *arguments) == (2, "", f"Error: {message}\n")
 
 
-@pytest.mark.parametrize("study", ["compression", "strength"])
+@pytest.mark.parametrize("study", ["compression", "strength", "start"])
 def test_studies_of_accuracies_need_classes(call, study):
     code, _, err = call("analyze", study, "toy-regression")
     assert (code, err) == (

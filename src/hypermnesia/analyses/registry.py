@@ -8,6 +8,7 @@ from hypermnesia.analyses import (
     generated_weights,
     interpolation,
     long_sequence,
+    start,
     strength,
     toy_regression,
     transfer,
@@ -22,6 +23,7 @@ ALL: tuple[Analysis | Study, ...] = (
     long_sequence.ANALYSIS,
     compression.STUDY,
     strength.STUDY,
+    start.STUDY,
     toy_regression.STUDY,
 )
 
