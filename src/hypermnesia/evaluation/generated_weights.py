@@ -17,16 +17,16 @@ _TINY = torch.finfo(torch.float64).tiny  # in place of zero, to divide by
 
 @torch.no_grad()
 def generated(hypernetwork: Hypernetwork, tasks: Sequence[int]) -> Float[Tensor, "tasks weights"]:
-    """Generated weights f_h(e^(t), Θ_h), one vector a task; gains of normalizations are differences from one."""
+    """What is generated, f_h(e^(t), Θ_h), one vector a task: without a base, and gains as differences from one."""
     chunks = hypernetwork.features(hypernetwork.embeddings(tasks)) @ hypernetwork.readout
     return chunks.flatten(1)[:, : hypernetwork.layout.size]
 
 
 @torch.no_grad()
 def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tasks"]:
-    """Relative distances between the weights of each two tasks: ‖w_i − w_j‖ / √((‖w_i‖² + ‖w_j‖²)/2).
+    """Relative distances between what is generated for each two tasks: ‖w_i − w_j‖ / √((‖w_i‖² + ‖w_j‖²)/2).
 
-    0 for the same weights, √2 for orthogonal ones. All inner products come from Gram matrices, in float64: no task's
+    0 for the same weights, √2 for orthogonal ones. Where weights are a difference from a base, w is the difference. All inner products come from Gram matrices, in float64: no task's
     weights are ever formed.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -73,7 +74,8 @@ class ProtectedObjective(Objective):
             anywhere = torch.randn(16, hypernetwork.embedding_dim, generator=seeds.child("rate").generator())
             with torch.no_grad():
                 features = hypernetwork.features(anywhere.to(self._embedding), snapshot)
-            self._rate_factor = 1 / float(features.abs().sum(-1).mean())
+            # Of a step, which all chunks share, each gets 1/√chunks where their gradients have nothing in common.
+            self._rate_factor = math.sqrt(hypernetwork.num_chunks) / float(features.abs().sum(-1).mean())
         self._subset: Tensor | None = None
         if settings.max_tasks is not None and settings.max_tasks < self._num_past:
             self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)

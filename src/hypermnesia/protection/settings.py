@@ -44,7 +44,8 @@ class HypernetworkSettings(Settings):
     """Initialization of the hypernetwork's weights."""
     rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = "features"
     """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
-    of its features' steps: `features` divides by the sum of features, so that it moves as if it were learned itself."""
+    of its features' steps, in a direction that all chunks share: `features` is √chunks / Σ|Φ|, with which a first task
+    is learned about as fast as by the network itself."""
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 10.0
     """Strength of the output regularizer; 0 turns it off."""
     beta_relative: bool = True
