@@ -26,8 +26,8 @@ def generated(hypernetwork: Hypernetwork, tasks: Sequence[int]) -> Float[Tensor,
 def relative_distances(hypernetwork: Hypernetwork) -> Float64[Tensor, "tasks tasks"]:
     """Relative distances between what is generated for each two tasks: ‖w_i − w_j‖ / √((‖w_i‖² + ‖w_j‖²)/2).
 
-    0 for the same weights, √2 for orthogonal ones. Where weights are a difference from a base, w is the difference. All inner products come from Gram matrices, in float64: no task's
-    weights are ever formed.
+    0 for the same weights, √2 for orthogonal ones. Where weights are a difference from a base, w is the difference. All
+    inner products come from Gram matrices, in float64: no task's weights are ever formed.
 
     Args:
         hypernetwork: Hypernetwork with at least one task.
