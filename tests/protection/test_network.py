@@ -237,3 +237,60 @@ def test_a_regularizer_relative_to_what_it_protects_does_not_depend_on_the_size_
     assert large == pytest.approx(100 * small, rel=1e-3)
     assert large_relative == pytest.approx(small_relative, rel=1e-3)
     assert small_relative == pytest.approx(0.25, rel=1e-3)  # 1.5 times the weights: half of them is new
+
+
+def begun(number: int) -> tuple[ProtectedNetwork, torch.Tensor, torch.Tensor, Any]:
+    """The third task, not begun to be learned, with its first batch; more or fewer candidates."""
+    protected = learn(network(embedding_candidates=number), 2)
+    protected.begin_task()
+    generator = torch.Generator().manual_seed(9)
+    inputs = torch.randn(8, 4, generator=generator)
+    labels = (inputs[:, 1] > 0).long()
+    objective = protected.objective(lambda t, x, y: (nn.functional.cross_entropy(protected(t, x), y), {}))
+    return protected, inputs, labels, objective
+
+
+def test_a_task_begins_with_the_candidate_that_fits_its_first_batch_best():
+    def loss(number: int) -> tuple[float, torch.Tensor]:
+        protected, inputs, labels, objective = begun(number)
+        before = copied(protected.state())
+        objective.begin(inputs, labels)
+        after = copied(protected.state())
+        chosen = after["task_embeddings"].pop()
+        assert equal(before["task_embeddings"][:-1], after["task_embeddings"])
+        for key in before.keys() - {"task_embeddings"}:  # statistics too, though networks were asked while learning
+            assert equal(before[key], after[key]), key
+        with torch.no_grad():
+            outputs = protected(copied(protected.tensors(2)), inputs)
+        return nn.functional.cross_entropy(outputs, labels).item(), chosen
+
+    (alone, first), (best_of_few, _), (best_of_many, chosen) = map(loss, (1, 4, 64))
+    drawn = network()._seeds.child("task", 2, "embedding").generator()
+    assert torch.equal(first, torch.randn(3, generator=drawn))
+    assert best_of_many < best_of_few <= alone
+    assert torch.equal(loss(64)[1], chosen)
+
+
+def test_before_anything_was_learned_there_is_nothing_to_choose():
+    protected = network()
+    protected.begin_task()
+    before = copied(protected.state())
+    protected.objective(lambda *_: pytest.fail("was asked")).begin(torch.zeros(1, 4), torch.zeros(1))
+    assert equal(protected.state(), before)
+
+
+@pytest.mark.parametrize("factor", ["features", 0.3])
+def test_the_rate_of_theta_is_its_own_and_that_of_all_else_is_the_networks(factor):
+    protected = learn(network(rate_factor=factor, own=("3.*",)), 1)
+    protected.begin_task()
+    objective = protected.objective(lambda *_: pytest.fail("was asked"))
+    factors, theta = objective.rate_factors(), protected.hypernetwork.shared_parameters().values()
+    assert set(factors) == set(theta)
+    assert len(objective.parameters()) == len(factors) + 1 + 2
+    (found,) = set(factors.values())
+    if factor == "features":
+        features = protected.hypernetwork.features(torch.randn(4000, 3)).detach()
+        expected = protected.hypernetwork.num_chunks**0.5 / features.abs().sum(-1).mean().item()
+        assert found == pytest.approx(expected, rel=0.3)  # sixteen embeddings are drawn there
+    else:
+        assert found == factor
