@@ -237,3 +237,27 @@ def test_a_regularizer_relative_to_what_it_protects_does_not_depend_on_the_size_
     assert large == pytest.approx(100 * small, rel=1e-3)
     assert large_relative == pytest.approx(small_relative, rel=1e-3)
     assert small_relative == pytest.approx(0.25, rel=1e-3)  # 1.5 times the weights: half of them is new
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize("own", [(), ("2.*",)], ids=["all generated", "a head of its own"])
+def test_a_module_of_another_type_starts_as_it_is_and_learns_in_float32(dtype, own):
+    torch.manual_seed(0)
+    given = nn.Sequential(nn.Embedding(9, 6), nn.Flatten(), nn.Linear(12, 3)).to(dtype)
+    protected = ProtectedNetwork(given, SETTINGS.model_copy(update={"own": own}), TrainingSettings(), Seeds(0))
+    inputs = torch.arange(8).view(4, 2)
+    expected = given(inputs).detach()
+    protected.begin_task()
+    outputs = protected(protected.tensors(0), inputs)
+    assert torch.equal(outputs.to(dtype), expected)
+    assert outputs.dtype == (torch.float32 if dtype == torch.bfloat16 else dtype)
+
+    def loss(tensors, inputs, labels):
+        return nn.functional.cross_entropy(protected(tensors, inputs), labels), {}
+
+    objective = protected.objective(loss)
+    optimizer = torch.optim.SGD(objective.parameters(), lr=1e-3)
+    objective.accumulate_gradients(inputs, torch.arange(4) % 3, optimizer)
+    optimizer.step()
+    assert not torch.equal(protected.tensors(0)["2.weight"], given[2].weight)  # a step that bfloat16 alone would lose
+    assert all(parameter.dtype in (torch.float32, dtype) for parameter in objective.parameters())

@@ -76,6 +76,8 @@ class ProtectedNetwork(Part):
         layout = ParameterLayout.of(module, lambda name, _: not _matches(name, (*settings.shared, *settings.own)))
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
         self._use_given()
+        # Learned in float32; the module may compute in another type, as pretrained ones often do.
+        self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
         # One dict a task: statistics that it has changed, and parameters of its own.
         self._of_task: list[dict[str, Tensor]] = []
@@ -96,8 +98,9 @@ class ProtectedNetwork(Part):
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
-            output: Tensor = functional_call(self.module, tensors, (inputs,))
-        return output.float() if self._precision == "bfloat16" else output
+            typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
+            output: Tensor = functional_call(self.module, {**tensors, **typed}, (inputs,))
+        return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
     def tensors(self, task: int, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """Weights and statistics of a task by name: what is generated for it and what it has of its own.
@@ -292,7 +295,7 @@ class ProtectedNetwork(Part):
             with self._seeds.child("task", task, "own", place).default_generator():
                 layer.reset_parameters()
             first[name] = layer.get_parameter(name.rpartition(".")[2])
-        return {name: nn.Parameter(first[name].detach().clone()) for name in self._own}
+        return {name: nn.Parameter(_learnable(first[name].detach()).clone()) for name in self._own}
 
     def _check_own_start(self) -> None:
         layers = [self.module.get_submodule(name.rpartition(".")[0]) for name in self._own]
@@ -302,6 +305,11 @@ class ProtectedNetwork(Part):
                     f"own_start: '{name}' cannot be drawn anew: its layer, a {type(layer).__name__}, has no method"
                     " reset_parameters; set own_start to 'module'"
                 )
+
+
+def _learnable(tensor: Tensor) -> Tensor:
+    """Values in a type precise enough for small steps."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
