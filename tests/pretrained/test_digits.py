@@ -80,15 +80,16 @@ def test_the_first_step_starts_from_the_network_as_it_is(network):
     assert steps[1]["loss"] < steps[0]["loss"]
 
 
-def test_nothing_makes_a_difference_before_something_was_learned(network):
-    learner = hm.HypernetworkLearner(network, training={"iterations": 3})
-    learner.adapt(others()[0])
+def test_the_answers_start_as_those_of_the_network(network):
+    # One step that moves next to nothing.
+    learner = hm.HypernetworkLearner(network, training={"iterations": 1, "learning_rate": 1e-12})
+    learner.learn(others()[0])
     inputs, _ = chosen(0, 1, 2, 3, 4)[1]
     alone = copy.deepcopy(network)
     if isinstance(network[1], nn.BatchNorm2d):  # whose statistics are the task's
         of_task = learner.state_dict()["parts"]["network"]["of_task"][0]
         alone.load_state_dict({**alone.state_dict(), **of_task})
-    assert torch.equal(learner.predict(inputs, task=0).outputs, alone.eval()(inputs))
+    torch.testing.assert_close(learner.predict(inputs, task=0).outputs, alone.eval()(inputs).detach())
 
 
 def test_the_other_digits_are_learned_and_remembered(network):
