@@ -52,7 +52,7 @@ def test_a_task_is_learned_by_its_embedding_alone(module, examples):
 def test_a_step_follows_the_gradient_of_the_loss_by_the_embedding(module, examples):
     """By plain gradient descent, beside autograd through the whole hypernetwork."""
     training = {"iterations": 1, "optimizer": "sgd", "learning_rate": 0.5, "batch_size": 60}
-    learner, inputs, labels = learned(module(), examples), *examples(2)
+    learner, inputs, labels = learned(module(), examples, embedding_candidates=1), *examples(2)
     learner.training = learner.training.model_copy(update=training)
     start = torch.randn(4, generator=learner.seeds.child("task", 2, "embedding").generator(), requires_grad=True)
     logits = functional_call(module(), learner.hypernetwork.generate(start), (inputs,))

@@ -294,3 +294,27 @@ def test_the_rate_of_theta_is_its_own_and_that_of_all_else_is_the_networks(facto
         assert found == pytest.approx(expected, rel=0.3)  # sixteen embeddings are drawn there
     else:
         assert found == factor
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize("own", [(), ("2.*",)], ids=["all generated", "a head of its own"])
+def test_a_module_of_another_type_starts_as_it_is_and_learns_in_float32(dtype, own):
+    torch.manual_seed(0)
+    given = nn.Sequential(nn.Embedding(9, 6), nn.Flatten(), nn.Linear(12, 3)).to(dtype)
+    protected = ProtectedNetwork(given, SETTINGS.model_copy(update={"own": own}), TrainingSettings(), Seeds(0))
+    inputs = torch.arange(8).view(4, 2)
+    expected = given(inputs).detach()
+    protected.begin_task()
+    outputs = protected(protected.tensors(0), inputs)
+    assert torch.equal(outputs.to(dtype), expected)
+    assert outputs.dtype == (torch.float32 if dtype == torch.bfloat16 else dtype)
+
+    def loss(tensors, inputs, labels):
+        return nn.functional.cross_entropy(protected(tensors, inputs), labels), {}
+
+    objective = protected.objective(loss)
+    optimizer = torch.optim.SGD(objective.parameters(), lr=1e-3)
+    objective.accumulate_gradients(inputs, torch.arange(4) % 3, optimizer)
+    optimizer.step()
+    assert not torch.equal(protected.tensors(0)["2.weight"], given[2].weight)  # a step that bfloat16 alone would lose
+    assert all(parameter.dtype in (torch.float32, dtype) for parameter in objective.parameters())

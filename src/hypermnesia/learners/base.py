@@ -424,9 +424,9 @@ def _number(task: int | str, known: Sequence[LearnedTask]) -> int:
 
 
 def _bytes(node: Any) -> int:
+    """Bytes of all tensors nested in dicts and lists but those that were given."""
     if isinstance(node, Given):
         return 0
-    """Bytes of all tensors nested in dicts and lists."""
     if isinstance(node, Tensor):
         return node.numel() * node.element_size()
     values = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.protection.objective import AdaptationObjective, Loss, ProtectedObjective
+from hypermnesia.protection.objective import AdaptationObjective, EmbeddingChoice, Loss, ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
@@ -76,6 +76,8 @@ class ProtectedNetwork(Part):
         layout = ParameterLayout.of(module, lambda name, _: not _matches(name, (*settings.shared, *settings.own)))
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
         self._use_given()
+        # Learned in float32; the module may compute in another type, as pretrained ones often do.
+        self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
         # One dict a task: statistics that it has changed, and parameters of its own.
         self._of_task: list[dict[str, Tensor]] = []
@@ -96,8 +98,9 @@ class ProtectedNetwork(Part):
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
-            output: Tensor = functional_call(self.module, tensors, (inputs,))
-        return output.float() if self._precision == "bfloat16" else output
+            typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
+            output: Tensor = functional_call(self.module, {**tensors, **typed}, (inputs,))
+        return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
     def tensors(self, task: int, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """Weights and statistics of a task by name: what is generated for it and what it has of its own.
@@ -173,24 +176,20 @@ class ProtectedNetwork(Part):
             penalty: Holds Θ_h itself; only where β = 0.
         """
         assert self._snapshot is not None
-        of_task = self._of_task[-1]
+        of_task, seeds = self._of_task[-1], self._seeds.child("task", self.num_tasks)
         own = [tensor for tensor in of_task.values() if isinstance(tensor, nn.Parameter)]
+        statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
+        choice = EmbeddingChoice(self.hypernetwork, self.settings, seeds, statistics)
         self.module.train()
 
         def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return loss({**weights, **of_task}, inputs, labels)
 
         if self.is_frozen:
-            return AdaptationObjective(self.hypernetwork, of_weights, own)
+            return AdaptationObjective(self.hypernetwork, of_weights, choice, own)
+        others = [*others, *own]
         return ProtectedObjective(
-            self.hypernetwork,
-            of_weights,
-            self._snapshot,
-            self.settings,
-            self._seeds.child("task", self.num_tasks),
-            [*others, *own],
-            penalty,
-            [tensor for name, tensor in of_task.items() if name not in self._own],
+            self.hypernetwork, of_weights, self._snapshot, self.settings, seeds, choice, others, penalty
         )
 
     def end_task(self, task: Task | None = None) -> None:
@@ -292,7 +291,7 @@ class ProtectedNetwork(Part):
             with self._seeds.child("task", task, "own", place).default_generator():
                 layer.reset_parameters()
             first[name] = layer.get_parameter(name.rpartition(".")[2])
-        return {name: nn.Parameter(first[name].detach().clone()) for name in self._own}
+        return {name: nn.Parameter(_learnable(first[name].detach()).clone()) for name in self._own}
 
     def _check_own_start(self) -> None:
         layers = [self.module.get_submodule(name.rpartition(".")[0]) for name in self._own]
@@ -302,6 +301,11 @@ class ProtectedNetwork(Part):
                     f"own_start: '{name}' cannot be drawn anew: its layer, a {type(layer).__name__}, has no method"
                     " reset_parameters; set own_start to 'module'"
                 )
+
+
+def _learnable(tensor: Tensor) -> Tensor:
+    """Values in a type precise enough for small steps."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

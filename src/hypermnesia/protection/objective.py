@@ -20,6 +20,46 @@ Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Ten
 """Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
 
 
+class EmbeddingChoice:
+    """Choice of where the newest task begins: of several drawn embeddings the one whose network fits best.
+
+    The first candidate is the embedding that the task has already. There is no choice for the first task: nothing that
+    is generated before anything was learned fits better than anything else.
+
+    Args:
+        hypernetwork: Hypernetwork whose newest task begins.
+        settings: Settings of the number of candidates.
+        seeds: Seeds of the candidates.
+        statistics: Tensors of the task that its loss changes, such as those of batch normalization; they are put back.
+    """
+
+    def __init__(
+        self, hypernetwork: Hypernetwork, settings: HypernetworkSettings, seeds: Seeds, statistics: Sequence[Tensor]
+    ) -> None:
+        self._hypernetwork = hypernetwork
+        self._further = settings.embedding_candidates - 1 if hypernetwork.num_tasks > 1 else 0
+        self._seeds = seeds
+        self._statistics = list(statistics)
+
+    def __call__(self, loss: Loss, inputs: Tensor, labels: Tensor) -> None:
+        """Give the task the embedding whose network has the least loss on a batch."""
+        if self._further == 0:
+            return
+        embedding = self._hypernetwork.task_embeddings[-1].detach()
+        generator = self._seeds.child("candidates").generator()
+        drawn = torch.randn(self._further, len(embedding), generator=generator).to(embedding)
+        candidates = torch.cat([embedding[None], drawn])
+        before = [tensor.clone() for tensor in self._statistics]
+        losses = []
+        for candidate in candidates:  # one after another, so that memory does not grow
+            with torch.no_grad():
+                weights = self._hypernetwork.generate(candidate)
+            losses.append(loss(weights, inputs, labels)[0].detach())
+        for tensor, value in zip(self._statistics, before, strict=True):
+            tensor.copy_(value)
+        embedding.copy_(candidates[torch.stack(losses).nan_to_num(torch.inf).argmin()])
+
+
 class ProtectedObjective(Objective):
     """Objective L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
 
@@ -34,9 +74,9 @@ class ProtectedObjective(Objective):
         snapshot: Parameters Θ_h before the task was begun, by name.
         settings: Settings of β, of the lookahead and of the number of past tasks a step.
         seeds: Seeds of the choice of past tasks.
+        choice: Choice of the embedding to begin with.
         others: Parameters of the loss that are not generated, such as those of an encoder.
         penalty: Penalty on moving Θ_h itself, instead of the regularizer (β = 0); None for none.
-        statistics: Tensors of the task that the loss changes, such as those of batch normalization.
     """
 
     def __init__(
@@ -46,9 +86,9 @@ class ProtectedObjective(Objective):
         snapshot: dict[str, Tensor],
         settings: HypernetworkSettings,
         seeds: Seeds,
+        choice: EmbeddingChoice,
         others: Sequence[nn.Parameter] = (),
         penalty: Penalty | None = None,
-        statistics: Sequence[Tensor] = (),
     ) -> None:
         assert penalty is None or settings.beta == 0
         self._penalty = penalty
@@ -59,7 +99,7 @@ class ProtectedObjective(Objective):
         self._theta = hypernetwork.shared_parameters()
         self._embedding = hypernetwork.task_embeddings[-1]
         self._others = list(others)
-        self._statistics = list(statistics)
+        self._choice = choice
         self._num_past = hypernetwork.num_tasks - 1
         self._regularizer: OutputRegularizer | None = None
         if self._num_past > 0 and settings.beta > 0:
@@ -89,27 +129,8 @@ class ProtectedObjective(Objective):
         return dict.fromkeys(self._theta.values(), self._rate_factor)
 
     def begin(self, inputs: Tensor, labels: Tensor) -> None:
-        """Let the task begin with that of several embeddings whose network fits its first batch best.
-
-        The first candidate is the one that the task has already. Nothing generated before the first task was learned
-        fits better than anything else.
-        """
-        number = self._settings.embedding_candidates
-        if number == 1 or self._num_past == 0:
-            return
-        generator = self._seeds.child("candidates").generator()
-        drawn = torch.randn(number - 1, len(self._embedding), generator=generator).to(self._embedding)
-        candidates = torch.cat([self._embedding.detach()[None], drawn])
-        before = [tensor.clone() for tensor in self._statistics]
-        losses = []
-        for candidate in candidates:  # one after another, so that memory does not grow
-            with torch.no_grad():
-                weights = self._hypernetwork.generate(candidate, self._theta)
-            losses.append(self._loss(weights, inputs, labels)[0].detach())
-        for tensor, value in zip(self._statistics, before, strict=True):
-            tensor.copy_(value)
-        with torch.no_grad():
-            self._embedding.copy_(candidates[torch.stack(losses).nan_to_num(torch.inf).argmin()])
+        """Let the task begin with that of several embeddings whose network fits its first batch best."""
+        self._choice(self._loss, inputs, labels)
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks that the regularizer covers in a step, where it does not cover all."""
@@ -162,10 +183,6 @@ class ProtectedObjective(Objective):
         return dict(zip(self._theta, candidates, strict=True))
 
 
-def _group(optimizer: Optimizer, parameter: Tensor) -> dict[str, Any]:
-    return next(group for group in optimizer.param_groups if any(p is parameter for p in group["params"]))
-
-
 class AdaptationObjective(Objective):
     """Objective L_task(Θ_h, e^(T)) whose parameters are e^(T) and what else only the task has.
 
@@ -174,19 +191,27 @@ class AdaptationObjective(Objective):
     Args:
         hypernetwork: Hypernetwork whose newest task is the one to learn.
         loss: Task loss L_task, a function of the generated weights.
+        choice: Choice of the embedding to begin with.
         own: Parameters of the loss that are the task's own.
     """
 
-    def __init__(self, hypernetwork: Hypernetwork, loss: Loss, own: Sequence[nn.Parameter] = ()) -> None:
+    def __init__(
+        self, hypernetwork: Hypernetwork, loss: Loss, choice: EmbeddingChoice, own: Sequence[nn.Parameter] = ()
+    ) -> None:
         self._hypernetwork = hypernetwork
         self._loss = loss
         self._theta = {name: parameter.detach() for name, parameter in hypernetwork.shared_parameters().items()}
         self._embedding = hypernetwork.task_embeddings[-1]
+        self._choice = choice
         self._own = list(own)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return the current task's embedding and its own parameters."""
         return [self._embedding, *self._own]
+
+    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+        """Let the task begin with that of several embeddings whose network fits its first batch best."""
+        self._choice(self._loss, inputs, labels)
 
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""
@@ -196,3 +221,7 @@ class AdaptationObjective(Objective):
         loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
         loss.backward()
         return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}
+
+
+def _group(optimizer: Optimizer, parameter: Tensor) -> dict[str, Any]:
+    return next(group for group in optimizer.param_groups if any(p is parameter for p in group["params"]))

@@ -1,0 +1,27 @@
+"""The blocks of the guide to pretrained networks run as one program, and print what stands below them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parents[2] / "docs" / "pretrained.md"
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
+
+
+def test_the_guide_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("peft")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```(?:\n\n```\n(.*?)```)?", GUIDE.read_text("utf-8"), flags=re.DOTALL)
+    assert len(blocks) > 5
+    names: dict[str, object] = {"__name__": "guide"}
+    for code, said in blocks:
+        exec(compile(code, GUIDE.name, "exec"), names)
+        printed = capsys.readouterr().out.replace(",", "")
+        said = said.replace(",", "")
+        assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", said).split()
+        # Other processors round otherwise, and a few steps later some answers differ.
+        wanted = [float(number) for number in NUMBER.findall(said)]
+        assert [float(number) for number in NUMBER.findall(printed)] == pytest.approx(wanted, rel=0.1, abs=0.15)
