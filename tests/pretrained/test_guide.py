@@ -12,7 +12,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarnin
 
 
 def test_the_guide_prints_what_it_says(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("peft")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```(?:\n\n```\n(.*?)```)?", GUIDE.read_text("utf-8"), flags=re.DOTALL)
     assert len(blocks) > 5
