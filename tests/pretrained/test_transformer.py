@@ -52,7 +52,8 @@ def task(number: int) -> hm.Task:
 
 def pretrained(seed: int = 0) -> nn.Module:
     """A transformer that tells all groups apart."""
-    transformers = pytest.importorskip("transformers")
+    import transformers  # takes seconds
+
     torch.manual_seed(seed)
     config = transformers.BertConfig(
         vocab_size=2 + GROUPS * WORDS,
@@ -82,7 +83,8 @@ def base() -> nn.Module:
 
 
 def with_lora(base: nn.Module, seed: int = 0) -> nn.Module:
-    peft = pytest.importorskip("peft")
+    import peft
+
     torch.manual_seed(seed)  # lora_A is drawn
     config = peft.LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["query", "value"], lora_dropout=0.0)
     return Logits(peft.get_peft_model(copy.deepcopy(base), config))
