@@ -108,7 +108,8 @@ class ProtectedObjective(Objective):
         self._beta = settings.beta
         if self._regularizer is not None and settings.beta_relative:
             past_embeddings = hypernetwork.embeddings(range(self._num_past))
-            self._beta /= float(hypernetwork.squared_norms(past_embeddings, snapshot).mean())
+            # Nothing to be relative to where all weights are zero.
+            self._beta /= float(hypernetwork.squared_norms(past_embeddings, snapshot).mean()) or 1.0
         self._rate_factor = 1.0 if settings.rate_factor == "features" else settings.rate_factor
         if settings.rate_factor == "features":
             anywhere = torch.randn(16, hypernetwork.embedding_dim, generator=seeds.child("rate").generator())
