@@ -79,7 +79,7 @@ class HypernetworkSettings(Settings):
             raise ValueError("gradient_through_lookahead needs a lookahead: optimizer or sgd")
         if self.start == "module" and self.initialization != "xavier":
             raise ValueError(
-                f"initialization: {self.initialization} has no effect where the readout starts at zero, as start:"
-                " module lets it: leave it out, or set start to zero"
+                f"initialization: {self.initialization} has no effect where the readout starts at zero, as it"
+                " does with start: module; leave it out, or set start to zero"
             )
         return self
