@@ -26,7 +26,8 @@ def learned(
 ) -> HypernetworkLearner:
     """Briefly, so that networks differ and none is sure of everything."""
     training = {"iterations": 15, "learning_rate": 0.01, "batch_size": 16}
-    learner = HypernetworkLearner(network(norm), training=training, inference=inference or {}, **SMALL)
+    published = {"start": "zero", "embedding_candidates": 1, "rate_factor": 1.0}
+    learner = HypernetworkLearner(network(norm), training=training, inference=inference or {}, **published, **SMALL)
     for task in range(tasks):
         learner.learn(examples(task, classes[task]))
     return learner

@@ -9,14 +9,14 @@ from hypermnesia.learners import LikelihoodLearner, score
 from hypermnesia.networks import mlp
 from hypermnesia.tasks import split
 
-HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 400, "beta": 0.01}
+HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (10,), "chunk_size": 400, "beta": 10.0}
 AUTOENCODER = {"latent_dim": 4, "encoder_hidden": (20,), "decoder_hidden": (20,)}
 
 
-def learner(module: nn.Module, beta: float = 0.01, **training) -> LikelihoodLearner:
+def learner(module: nn.Module, beta: float = 10.0, **training) -> LikelihoodLearner:
     likelihood = {**AUTOENCODER, "hypernetwork": {**HYPERNETWORK, "beta": beta}}
     training = {"iterations": 120, "learning_rate": 0.01, "batch_size": 32, **training}
-    return LikelihoodLearner(module, likelihood=likelihood, training=training, **{**HYPERNETWORK, "beta": 0.1})
+    return LikelihoodLearner(module, likelihood=likelihood, training=training, **HYPERNETWORK)
 
 
 def test_the_task_is_the_likeliest_and_its_network_answers(module, examples):
@@ -66,7 +66,7 @@ def test_on_digits_the_class_among_all_is_known_without_replay():
     tasks = split("digits", num_tasks=3)
     torch.manual_seed(0)
     likelihood = {"latent_dim": 10, "encoder_hidden": (60,), "decoder_hidden": (60,)}
-    hypernetwork = {"embedding_dim": 8, "chunk_embedding_dim": 8, "hidden": (10,), "chunk_size": 1500, "beta": 0.01}
+    hypernetwork = {"embedding_dim": 8, "chunk_embedding_dim": 8, "hidden": (10,), "chunk_size": 1500, "beta": 10.0}
     trained = LikelihoodLearner(
         mlp(64, (40,), 2),
         likelihood={**likelihood, "hypernetwork": hypernetwork},

@@ -101,7 +101,7 @@ def test_the_other_digits_are_learned_and_remembered(network):
 
 def test_statistics_are_kept_for_each_task_and_start_at_those_of_the_network():
     network = pretrained(normalized=True)
-    learner = hm.HypernetworkLearner(network, training={"iterations": 5})
+    learner = hm.HypernetworkLearner(network, training={"iterations": 5, "learning_rate": 1e-5})
     hm.learn_sequence(learner, moved())
     statistics = [of_task["1.running_mean"] for of_task in learner.state_dict()["parts"]["network"]["of_task"]]
     assert len(statistics) == 3

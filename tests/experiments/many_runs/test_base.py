@@ -39,7 +39,7 @@ def test_what_a_user_says_goes_before_what_the_method_has():
 
     assert learner("split-mnist", "ewc", strength=3).strength == 3
     assert learner("split-digits", "online-ewc", decay=0.5).decay == 0.5
-    assert base_of("split-digits", {"learner.beta": 3}).without_learner().experiment_of("hnet").learner.beta == 0.1
+    assert base_of("split-digits", {"learner.beta": 3}).without_learner().experiment_of("hnet").learner.beta == 10
 
 
 @pytest.mark.parametrize(

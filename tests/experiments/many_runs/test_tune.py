@@ -52,7 +52,7 @@ def test_the_best_trial_is_ready_to_run(tmp_path):
 
 def test_the_experiments_own_settings_come_first(tmp_path):
     (trial,) = tune(search(tmp_path, 1))
-    assert trial.settings == {"learner.beta": 0.1, "training.learning_rate": 1e-3}
+    assert trial.settings == {"learner.beta": 10, "training.learning_rate": 1e-3}
 
 
 def test_a_search_goes_on_where_it_stopped(tmp_path):
