@@ -6,7 +6,7 @@ SHORT = ["training.iterations=6", "tasks.num_tasks=2", "threads=1", "device=cpu"
 def test_what_is_found_can_be_run(call, tmp_path):
     code, out, err = call("tune", "split-digits", *SHORT, "--trials", "2", "--out", str(tmp_path / "search"))
     assert (code, err) == (0, "")
-    assert "trial 0: running, learner.beta=0.1 training.learning_rate=0.001" in out
+    assert "trial 0: running, learner.beta=10 training.learning_rate=0.001" in out
     assert "trial 0: validation accuracy" in out and "2 trials, and 0 given up early" in out
     tuned = tmp_path / "search" / "tuned.yaml"
     assert str(tuned) in out.replace("\n", "")

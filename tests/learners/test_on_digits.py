@@ -9,7 +9,7 @@ from hypermnesia.tasks import Task, permuted, split
 
 pytestmark = pytest.mark.slow
 
-HYPERNETWORK = {"embedding_dim": 8, "chunk_embedding_dim": 8, "hidden": (10,), "chunk_size": 1000, "beta": 0.1}
+HYPERNETWORK = {"embedding_dim": 8, "chunk_embedding_dim": 8, "hidden": (10,), "chunk_size": 1000, "beta": 10.0}
 REPLAY_MODEL = {
     "kind": "vae",
     "latent_dim": 10,
