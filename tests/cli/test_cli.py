@@ -176,7 +176,7 @@ def test_an_existing_run_is_kept_resumed_or_overwritten_as_asked(call, tiny, tmp
 
     code, _, err = call(*tiny, "learner.beta=3", "--resume")
     assert code == 2
-    assert "learner.beta is 3.0, was 0.1" in err
+    assert "learner.beta is 3.0, was 10.0" in err
     assert call(*tiny, "--resume")[0] == 0
     assert call("run", "--resume", "--out", tmp_path / "run")[0] == 0
     assert call(*tiny, "learner.beta=3", "--overwrite")[0] == 0
@@ -188,7 +188,7 @@ def test_a_run_of_another_format_is_neither_resumed_nor_read(call, tiny, tmp_pat
     assert call(*tiny)[0] == 0
     environments = json.loads((run / "environment.json").read_text())
     (run / "environment.json").write_text(json.dumps([{k: v for k, v in environments[0].items() if k != "format"}]))
-    told = f"Error: {run} was made by another version of hypermnesia (format 1, here 2): it can be neither resumed nor"
+    told = f"Error: {run} was made by another version of hypermnesia (format 1, here 3): it can be neither resumed nor"
     for arguments in (
         [*tiny, "--resume"],
         ["run", "--resume", "--out", run],

@@ -127,7 +127,7 @@ def test_seeds_are_averaged_and_other_settings_set_side_by_side(report, tmp_path
     ours = f"{np.mean(finals):.2f} ± {np.std(finals, ddof=1) / np.sqrt(2):.2f}"
     assert re.search(rf"ours {re.escape(ours)} .* other 66.33", page.text)
     assert "Mean ± standard error of 2 seeds (0, 1)." in page.text
-    assert "runs learner.beta other 7.0 ours 0.1" in page.text
+    assert "runs learner.beta other 7.0 ours 10.0" in page.text
     assert "Side by side" in headings(page)
     options = re.findall(r"<option[^>]*>([^<]*)</option>", page.source)
     assert options == ["other", "ours"]

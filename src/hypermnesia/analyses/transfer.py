@@ -67,6 +67,7 @@ class Transfer:
 def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: Advanced = unheard) -> Transfer:
     """Let the hypernetwork, as it was after each task, learn the next one by its embedding alone.
 
+    Before the first task it can do so only where weights are generated from zero: else no embedding makes a difference.
     Every accuracy is kept as soon as it is measured.
 
     Args:
@@ -83,13 +84,14 @@ def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: 
     counts = _counts(run, examples)
     parts = Parts(run.directory.analyses / f"{NAME}.parts.json", {"learner": run.fingerprint})
     results: list[LearnedFromFew] = []
-    for learned, task in enumerate(run.tasks):
+    numbers = range(0 if run.learner.hypernetwork.base is None else 1, len(run.tasks))
+    for learned in numbers:
         for count in counts:
             place = f"{count} examples of task {learned + 1}"
             adapted = parts.get(f"{place}, adapted", _adapted, run, learned, count)
             from_scratch = parts.get(f"{place}, from scratch", _from_scratch, run, learned, count)
-            results.append(LearnedFromFew(learned, task.name, count, adapted, from_scratch))
-            advanced(len(results), len(run.tasks) * len(counts))
+            results.append(LearnedFromFew(learned, run.tasks[learned].name, count, adapted, from_scratch))
+            advanced(len(results), len(numbers) * len(counts))
     iterations = _iterations(run.experiment, run.tasks[0])
     return Transfer(run.title, iterations, run.learner.hypernetwork.embedding_dim, results)
 
@@ -218,8 +220,9 @@ ANALYSIS = Analysis(
     name=NAME,
     help="""Learn each next task from few examples by its embedding alone, beside learning it from scratch.
 
-    The hypernetwork is frozen as it was after 0, 1, 2, ... tasks; the run must have been made with
-    recording.keep_learners=true. Accuracies are kept as they are measured: give the same command again after Ctrl-C.
+    The hypernetwork is frozen as it was after 0 (where it starts from zero), 1, 2, ... tasks; the run must have been
+    made with recording.keep_learners=true. Accuracies are kept as they are measured: give the same command again
+    after Ctrl-C.
     """,
     compute=transfer,
     result=Transfer,
