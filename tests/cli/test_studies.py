@@ -22,7 +22,7 @@ def lines(path) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_compression_sets_hypernetworks_beside_standard_networks_of_their_size(call, tmp_path):
-    small = [*SMALL, "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
+    small = [*SMALL, "learner.hidden=[10]", "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     arguments = ["analyze", "compression", "split-digits", *small, "--ratios", "0.01,1", "--jobs", 2]
     code, out, err = call(*arguments)
     assert (code, err) == (0, "")

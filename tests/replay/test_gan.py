@@ -81,7 +81,9 @@ def test_it_learns_digits_of_each_task_and_keeps_the_first():
     images, labels = digits.train_images.float().div(255), digits.train_labels
     images = interpolate(images, scale_factor=3.0, mode="bilinear")
     means = torch.stack([images[labels == label].mean(0) for label in range(10)])
-    hypernetwork = {**HYPERNETWORK, "embedding_dim": 8, "chunk_embedding_dim": 8, "chunk_size": 5000, "beta": 0.1}
+    sizes = {"embedding_dim": 8, "chunk_embedding_dim": 8, "chunk_size": 5000}
+    published = {"rate_factor": 1.0, "embedding_candidates": 1, "beta": 0.1, "beta_relative": False}
+    hypernetwork = {**HYPERNETWORK, **sizes, **published}
     settings = GANSettings(
         latent_dim=16, condition_dim=2, hidden=(64,), discriminator_hidden=(64,), hypernetwork=hypernetwork
     )
