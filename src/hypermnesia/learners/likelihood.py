@@ -102,7 +102,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         embedding_candidates: int = 64,
         initialization: Initialization = "xavier",
         rate_factor: float | Literal["features"] = "features",
-        beta: float = 10.0,
+        beta: float = 30.0,
         beta_relative: bool = True,
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,

@@ -46,7 +46,7 @@ class HypernetworkSettings(Settings):
     """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
     of its features' steps, in a direction that all chunks share: `features` is √chunks / Σ|Φ|, with which a first task
     is learned about as fast as by the network itself."""
-    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 10.0
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 30.0
     """Strength of the output regularizer; 0 turns it off."""
     beta_relative: bool = True
     """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks, so that a
