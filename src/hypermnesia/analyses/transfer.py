@@ -133,7 +133,7 @@ def _experiment(run: FinishedRun, task: int) -> Experiment:
 
 
 def _iterations(experiment: Experiment, task: Task) -> int:
-    return experiment.training.total_iterations(len(task.train))
+    return experiment.training.total_iterations(task.train.steps_per_epoch(experiment.training.batch_size))
 
 
 def _few(run: FinishedRun, number: int, count: int) -> Task:

@@ -55,11 +55,13 @@ def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: S
             f"{', '.join(learner.scenarios)}"
         )
     sums: dict[Scenario, float] = dict.fromkeys(scenarios, 0.0)
+    count = 0
     counts: Tensor | None = None
     known = learner.num_tasks + (learner.in_progress is not None)
     batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
     for inputs, targets in examples.in_order(batch_size):
         targets = targets.to(learner.device)
+        count += len(targets)
         if "task" in sums:
             sums["task"] += _merit(learner, learner.predict(inputs, task).outputs, targets)
         if sums.keys() == {"task"}:
@@ -73,7 +75,7 @@ def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: S
             if "class" in sums:
                 right = prediction.task == task
                 sums["class"] += _merit(learner, prediction.outputs[right], targets[right])
-    value = {scenario: total / len(examples) for scenario, total in sums.items()}
+    value = {scenario: total / count for scenario, total in sums.items()}
     return Score(value, None if counts is None else counts.tolist())
 
 

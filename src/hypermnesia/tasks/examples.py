@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,7 +11,15 @@ from typing import Any
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    default_collate,
+)
 
 from hypermnesia.errors import DataError
 from hypermnesia.problems import REGRESSION, Problem, Targets, problem_of
@@ -44,6 +53,10 @@ class Examples(abc.ABC):
     @abc.abstractmethod
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         """Return the examples with the given indices, from 0 to the length minus 1, in that order."""
+
+    def steps_per_epoch(self, batch_size: int) -> float:
+        """Return how many of the batches of :meth:`batches` go once through the examples; not always a whole number."""
+        return len(self) / min(batch_size, len(self))
 
     def draw(self, number: int, seeds: Seeds) -> Batch:
         """Draw up to `number` examples without replacement, in random order; all where there are fewer."""
@@ -235,15 +248,44 @@ class LoaderExamples(DatasetExamples):
         if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
             what = "an IterableDataset" if isinstance(loader.dataset, IterableDataset) else "batch_size=None"
             raise DataError(f"A task's data loader must make batches of a map-style dataset; this one has {what}.")
-        if len(loader) == 0:
+        try:
+            self._num_batches = len(loader)
+        except TypeError as error:
+            raise DataError(
+                "A task's data loader must know its number of batches, but its sampler has no length: give it a method"
+                f" __len__. ({error})"
+            ) from error
+        if self._num_batches == 0:
             raise DataError("A task needs examples, but the data loader yields no batches.")
         # What its items are is read from the dataset: an iterator of the loader would advance its shuffling.
         super().__init__(loader.dataset, loader.collate_fn)
 
     def __len__(self) -> int:
-        if self._loader.drop_last and self._loader.batch_size is not None:
-            return len(self._loader) * self._loader.batch_size
-        return len(self._loader.sampler)  # type: ignore[arg-type]  # torch declares none
+        return self._length
+
+    @functools.cached_property
+    def _length(self) -> int:
+        """Number of examples in the batches of one epoch."""
+        batches: Any = self._loader.batch_sampler
+        if type(batches) is not BatchSampler:
+            return sum(len(batch) for batch in batches)
+        drawn = len(batches.sampler)  # type: ignore[arg-type]  # torch declares no length
+        return drawn - drawn % batches.batch_size if batches.drop_last else drawn
+
+    @functools.cached_property
+    def _draws_each_once(self) -> bool:
+        """Whether an epoch is every example of the dataset, none of them twice."""
+        batches: Any = self._loader.batch_sampler
+        number = len(self._loader.dataset)  # type: ignore[arg-type]  # torch declares no length
+        sampler = self._loader.sampler
+        if type(batches) is BatchSampler and (
+            type(sampler) is SequentialSampler or (type(sampler) is RandomSampler and not sampler.replacement)
+        ):
+            return len(self) == number
+        return sorted(itertools.chain.from_iterable(batches)) == list(range(number))
+
+    def steps_per_epoch(self, batch_size: int) -> float:
+        return self._num_batches
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         """Return the examples with the given indices in the loader's dataset.
@@ -251,7 +293,7 @@ class LoaderExamples(DatasetExamples):
         Raises:
             DataError: The loader draws only some of them, or some several times.
         """
-        if len(self) != len(self._loader.dataset):  # type: ignore[arg-type]  # torch declares no length
+        if not self._draws_each_once:
             raise DataError(
                 "Examples can be taken by number only where a data loader draws each once; give the dataset itself,"
                 " or a torch.utils.data.Subset of it."
@@ -259,17 +301,20 @@ class LoaderExamples(DatasetExamples):
         return super().take(chosen)
 
     def draw(self, number: int, seeds: Seeds) -> Batch:
-        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw.
-        generator, first = seeds.generator(), 0
-        chosen = torch.randperm(len(self), generator=generator)[:number]
-        parts = []
+        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw. Every example
+        # gets a random key, and those of the smallest keys are drawn.
+        generator = seeds.generator()
+        drawn: list[Tensor] = []
         for inputs, labels in self.in_order(number):
-            here = chosen[(chosen >= first) & (chosen < first + len(labels))] - first
-            parts.append((inputs[here], labels[here]))
-            first += len(labels)
-        inputs, labels = (torch.cat(column) for column in zip(*parts, strict=True))
-        order = torch.randperm(len(labels), generator=generator)
-        return inputs[order], labels[order]
+            keys = torch.rand(len(labels), generator=generator, dtype=torch.float64)
+            drawn = (
+                [torch.cat(parts) for parts in zip(drawn, (inputs, labels, keys), strict=True)]
+                if drawn
+                else [inputs, labels, keys]
+            )
+            smallest = drawn[2].argsort()[:number]
+            drawn = [part[smallest.to(part.device)] for part in drawn]
+        return drawn[0], drawn[1]
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         epochs = itertools.chain.from_iterable(itertools.repeat(self._loader))

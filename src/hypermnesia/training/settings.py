@@ -17,9 +17,9 @@ class TrainingSettings(Settings):
     """Settings of how one task is learned: optimizer, number of steps, batches and numerics.
 
     Example:
-        >>> TrainingSettings(iterations=500, learning_rate=1e-3).total_iterations(num_examples=1000)
+        >>> TrainingSettings(iterations=500, learning_rate=1e-3).total_iterations(epoch=8)
         500
-        >>> TrainingSettings(epochs=2, batch_size=128).total_iterations(num_examples=1000)
+        >>> TrainingSettings(epochs=2).total_iterations(epoch=7.8)
         16
     """
 
@@ -46,7 +46,7 @@ class TrainingSettings(Settings):
     """Number of passes over a task's training examples; null for 10 where `iterations` is not given either. Exclusive
     with `iterations`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
-    """Number of training examples in a step."""
+    """Number of training examples in a step, of all of a task that has fewer; a data loader makes its own batches."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """Largest Euclidean norm of the gradient of all parameters together; null leaves gradients as they are."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -61,8 +61,13 @@ class TrainingSettings(Settings):
             raise ValueError("give either iterations or epochs, not both; set the other to null")
         return self
 
-    def total_iterations(self, num_examples: int) -> int:
-        """Return the number of optimizer steps for a task of `num_examples` training examples."""
+    def total_iterations(self, epoch: float) -> int:
+        """Return the number of optimizer steps for a task.
+
+        Args:
+            epoch: Number of steps that go once through its training examples, as `Examples.steps_per_epoch` has it.
+        """
         if self.iterations is not None:
             return self.iterations
-        return max(1, math.ceil((self.epochs or 10.0) * num_examples / self.batch_size))
+        # Rounded: ten passes of 3.3 steps are 33, whatever the last digit of the product is.
+        return max(1, math.ceil(round((self.epochs or 10.0) * epoch, 6)))

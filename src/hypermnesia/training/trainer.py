@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +65,7 @@ class Trainer:
     ) -> None:
         keep_freed_memory(device)
         self.iteration = 0
-        self.iterations = settings.total_iterations(len(examples))
+        self.iterations = settings.total_iterations(examples.steps_per_epoch(settings.batch_size))
         self._objective = objective
         self._examples = examples
         self._settings = settings
@@ -83,9 +84,8 @@ class Trainer:
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), _denormals_as_zero():
-            for inputs, labels in batches:
-                if self.iteration >= self.iterations:
-                    break
+            # Not one batch more is asked for than is learned from.
+            for inputs, labels in itertools.islice(batches, max(0, self.iterations - self.iteration)):
                 _seed_modules(self._seeds.child("modules", self.iteration), self._device)
                 set_learning_rate(self._optimizer, learning_rate(self._settings, self.iteration, self.iterations))
                 inputs, labels = inputs.to(self._device), labels.to(self._device)
