@@ -127,7 +127,7 @@ class _Buffer(Part):
 
 
 class _StoredExamples(Past):
-    """Stored examples of all past tasks, drawn anew for each step."""
+    """Stored examples of all past tasks, drawn anew for each step: of each task equally many, however many it has."""
 
     def __init__(
         self, kept: list[tuple[Tensor, Tensor]], starts: list[int], outputs: int, batch_size: int, seeds: Seeds
@@ -137,11 +137,17 @@ class _StoredExamples(Past):
         targets = functional.one_hot(classes, outputs).float()
         self._all = PastBatch(torch.cat([inputs for inputs, _ in kept]), targets, tasks)
         self._chosen = torch.zeros(batch_size, dtype=torch.int64, device=classes.device)
+        counts = torch.tensor([len(labels) for _, labels in kept])
+        self._present = counts.nonzero()[:, 0]
+        self._counts, self._firsts = counts, counts.cumsum(0) - counts
         self._seeds = seeds
 
     def prepare(self, iteration: int) -> None:
-        generator = self._seeds.child(iteration).generator()
-        self._chosen.copy_(torch.randint(len(self._all.tasks), self._chosen.shape, generator=generator))
+        number, generator = len(self._chosen), self._seeds.child(iteration).generator()
+        # In turns, from where the last step stopped: equal shares, also of more tasks than a batch has examples.
+        tasks = self._present[(torch.arange(number) + iteration * number) % len(self._present)]
+        place = torch.rand(number, generator=generator, dtype=torch.float64) * self._counts[tasks]
+        self._chosen.copy_(self._firsts[tasks] + place.long())
 
     def batch(self, current: Tensor) -> PastBatch:
         return PastBatch(*(part[self._chosen] for part in self._all))
