@@ -171,6 +171,25 @@ def test_the_loss_is_a_share_of_that_on_stored_examples_with_their_own_classes(
         assert found[name].item() == pytest.approx(value.item(), rel=1e-5), name
 
 
+@pytest.mark.parametrize("weight", ["equal", 0.3])
+def test_what_is_replayed_is_of_all_past_tasks_alike_however_many_examples_of_each_are_kept(weight, examples, module):
+    """Also of more tasks than a batch has examples, and in every scenario's outputs."""
+    learner = make(module, 100, weight=weight, training={"batch_size": 2})
+    for number, count in enumerate((3, 60, 20)):
+        learner.learn(tuple(part[:count] for part in examples(number)))
+    assert [len(labels) for _, labels in buffer(learner)] == [3, 33, 20]
+    learner._standard.begin_task(2)
+    past, drawn, tasks = learner._objective()._past, [], []
+    for iteration in range(300):
+        past.prepare(iteration)
+        drawn.append(past.batch(torch.empty(0)).inputs)
+        tasks.append(past.batch(torch.empty(0)).tasks)
+    assert torch.bincount(torch.cat(tasks)).tolist() == [200, 200, 200]
+    found = rows(torch.cat(drawn))
+    for kept, _ in buffer(learner):
+        assert rows(kept) <= found  # none is never drawn
+
+
 def test_the_first_task_is_what_fine_tuning_does(examples, module):
     learner, standard = make(module, 40), FineTuningLearner(module(), training=SHORT)
     for each in (learner, standard):

@@ -7,7 +7,7 @@ from torch import nn
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.settings import checked
 from hypermnesia.training import TrainingSettings
-from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
+from hypermnesia.training.optimizer import decay_rows, learning_rate, make_optimizer, set_learning_rate
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
@@ -43,6 +43,27 @@ def test_a_parameter_with_a_factor_moves_as_with_a_rate_of_its_own(name):
     one, half = moved([1.0, 1.0, 1.0], 0.1), moved([1.0, 1.0, 1.0], 0.05)
     assert moved([0.5, 1.0, 0.5], 0.1) == pytest.approx([half[0], one[1], half[2]])
     assert one != half
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_rows_that_decay_do_so_as_by_the_optimizer_and_others_stay(name):
+    settings = TrainingSettings(optimizer=name, learning_rate=0.1, weight_decay=0.3, momentum=0.2)
+
+    def moved(rows: bool) -> torch.Tensor:
+        weight = nn.Parameter(torch.arange(1.0, 7.0).view(3, 2))
+        used = {weight: slice(1, 3)} if rows else {}
+        optimizer = make_optimizer([weight], settings, decayed_elsewhere=used)
+        for _ in range(5):
+            optimizer.zero_grad()
+            weight[1:].square().sum().backward()
+            decay_rows(optimizer, settings, used)
+            optimizer.step()
+        return weight.detach()
+
+    by_rows, by_all = moved(True), moved(False)
+    torch.testing.assert_close(by_rows[1:], by_all[1:])
+    assert torch.equal(by_rows[0], torch.tensor([1.0, 2.0]))
+    assert not torch.equal(by_all[0], torch.tensor([1.0, 2.0]))
 
 
 def test_schedules():

@@ -153,6 +153,9 @@ class _OfTask(Objective):
     def rate_factors(self) -> dict[Tensor, float]:
         return self._objective.rate_factors()
 
+    def used_rows(self) -> dict[nn.Parameter, slice]:
+        return self._objective.used_rows()
+
     def begin(self, inputs: Tensor, labels: Tensor) -> None:
         self._objective.begin(inputs, torch.zeros_like(labels))
 

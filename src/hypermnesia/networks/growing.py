@@ -56,6 +56,10 @@ class GrowingClassifier(nn.Module):
         """Number of outputs of the head so far."""
         return self._head.out_features
 
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Return the trained parameters of the head, which have a row for each output."""
+        return [p for p in self._head.parameters() if p.requires_grad and len(p) == self.num_outputs]
+
     def forward(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
         """Return the logits of all classes that have arrived, `[inputs, num_outputs]`.
 

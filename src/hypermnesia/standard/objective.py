@@ -92,10 +92,17 @@ class StandardObjective(Objective):
         # Labels count within the task; the loss wants them within the competing outputs.
         self._shift = outputs.of_task(task).start - self._current.start
         self._competing = _among(outputs, outputs.competing).to(standard.device)
+        # Inputs of the past have outputs of all tasks in the loss.
+        all_used = past is not None or self._current == slice(0, len(outputs))
+        self._used_rows = {} if all_used else dict.fromkeys(network.head_parameters(), self._current)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the network."""
         return list(self._parameters.values())
+
+    def used_rows(self) -> dict[nn.Parameter, slice]:
+        """Return the rows of the head that belong to outputs in the loss, unless those are all."""
+        return self._used_rows
 
     def prepare(self, iteration: int) -> None:
         """Let the source of past inputs make the random choices of a step."""

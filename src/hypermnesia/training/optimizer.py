@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -17,7 +17,10 @@ _FACTOR = "rate_factor"
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter], settings: TrainingSettings, factors: Mapping[Tensor, float] | None = None
+    parameters: Iterable[nn.Parameter],
+    settings: TrainingSettings,
+    factors: Mapping[Tensor, float] | None = None,
+    decayed_elsewhere: Collection[Tensor] = (),
 ) -> Optimizer:
     """Make a new optimizer, in the fastest form that the device of the parameters has.
 
@@ -27,21 +30,25 @@ def make_optimizer(
         parameters: Parameters to optimize.
         settings: Settings of the optimizer.
         factors: Factors of the learning rate of some parameters; each makes a parameter group.
+        decayed_elsewhere: Parameters whose weight decay is left to :func:`decay_rows`.
 
     Example:
         >>> weight = nn.Parameter(torch.zeros(2))
         >>> type(make_optimizer([weight], TrainingSettings(optimizer="sgd"))).__name__
         'SGD'
     """
-    by_factor: dict[float, list[nn.Parameter]] = {}
+    kinds: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in parameters:
-        by_factor.setdefault((factors or {}).get(parameter, 1.0), []).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": group, _FACTOR: factor} for factor, group in by_factor.items()]
+        decay = 0.0 if parameter in decayed_elsewhere else settings.weight_decay
+        kinds.setdefault(((factors or {}).get(parameter, 1.0), decay), []).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": group, _FACTOR: factor, "weight_decay": decay} for (factor, decay), group in kinds.items()
+    ]
     device = groups[0]["params"][0].device
     on_cuda = device.type == "cuda"
     for group in groups if on_cuda else []:
         group["lr"] = torch.tensor(settings.learning_rate, device=device)
-    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    options: dict[str, Any] = {"lr": settings.learning_rate}
     fused = device.type in ("cpu", "cuda", "mps")
     match settings.optimizer:
         case "sgd":
@@ -52,6 +59,29 @@ def make_optimizer(
             return Adam(groups, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
         case "adamw":
             return AdamW(groups, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
+
+
+@torch.no_grad()
+def decay_rows(optimizer: Optimizer, settings: TrainingSettings, rows: Mapping[nn.Parameter, slice]) -> None:
+    """Let some rows of parameters decay, as the optimizer would let all of them; called before its step.
+
+    The optimizer's own decay takes whole parameters. Adam and RMSprop, whose steps have the size of the learning rate
+    whatever the gradient, would then move rows that have no gradient as fast as those that do.
+
+    Args:
+        optimizer: Optimizer made with these parameters in `decayed_elsewhere`.
+        settings: Settings it was made with.
+        rows: Rows that decay of each of these parameters.
+    """
+    for group in optimizer.param_groups if settings.weight_decay else ():
+        for parameter in group["params"]:
+            if parameter not in rows or parameter.grad is None:
+                continue
+            part = parameter[rows[parameter]]
+            if settings.optimizer == "adamw":
+                part.mul_(1 - group["lr"] * settings.weight_decay)
+            else:
+                parameter.grad[rows[parameter]].add_(part, alpha=settings.weight_decay)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:

@@ -21,7 +21,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
 from hypermnesia.training.device import keep_freed_memory
-from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
+from hypermnesia.training.optimizer import decay_rows, learning_rate, make_optimizer, set_learning_rate
 from hypermnesia.training.plateau import PlateauFactor
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.step import GraphedStep
@@ -38,6 +38,10 @@ class Objective(ABC):
 
     def rate_factors(self) -> dict[Tensor, float]:
         """Return parameters whose learning rate is another than that of the settings, with the factor to it."""
+        return {}
+
+    def used_rows(self) -> dict[nn.Parameter, slice]:
+        """Return parameters of which the task uses some rows only, with those rows: the others do not decay."""
         return {}
 
     def begin(self, inputs: Tensor, labels: Tensor) -> None:  # noqa: B027 - most have nothing to do
@@ -85,7 +89,8 @@ class Trainer:
         self._settings = settings
         self._seeds = seeds
         self._device = device
-        self._optimizer = make_optimizer(objective.parameters(), settings, objective.rate_factors())
+        self._used_rows = objective.used_rows()
+        self._optimizer = make_optimizer(objective.parameters(), settings, objective.rate_factors(), self._used_rows)
         self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         self._validate = validate
         self._plateau: PlateauFactor | None = None
@@ -155,6 +160,7 @@ class Trainer:
         scalars = self._objective.accumulate_gradients(inputs, labels, self._optimizer)
         if self._settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._settings.clip_norm)
+        decay_rows(self._optimizer, self._settings, self._used_rows)
         self._optimizer.step()
         return scalars
 
@@ -242,6 +248,10 @@ class CombinedObjective(Objective):
     def rate_factors(self) -> dict[Tensor, float]:
         """Return the factors of all objectives."""
         return {p: f for objective in (self._main, *self._others.values()) for p, f in objective.rate_factors().items()}
+
+    def used_rows(self) -> dict[nn.Parameter, slice]:
+        """Return the rows of all objectives."""
+        return {p: r for objective in (self._main, *self._others.values()) for p, r in objective.used_rows().items()}
 
     def begin(self, inputs: Tensor, labels: Tensor) -> None:
         """Let each objective choose where to begin."""
