@@ -28,12 +28,12 @@ from hypermnesia.learners import (
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
-    FromScratchLearner,
     HypernetworkLearner,
     JointLearner,
     LikelihoodLearner,
     LwFLearner,
     ReplayLearner,
+    SeparateLearner,
     SILearner,
     TaskInferenceLearner,
 )
@@ -96,7 +96,7 @@ LEARNERS = {
     "ER": Made(ExperienceReplayLearner, {"buffer_size": 20}),
     "joint": Made(JointLearner, {}),
     "fine-tuning": Made(FineTuningLearner, {}),
-    "from scratch": Made(FromScratchLearner, {}),
+    "separate": Made(SeparateLearner, {}),
 }
 BRIEFLY = ("hnet", "SI", "replay, VAE")
 """Of each kind of objective, one."""

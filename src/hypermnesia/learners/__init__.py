@@ -12,7 +12,6 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.ewc import EWCLearner
 from hypermnesia.learners.experience_replay import ExperienceReplayLearner
 from hypermnesia.learners.fine_tuning import FineTuningLearner
-from hypermnesia.learners.from_scratch import FromScratchLearner
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
 from hypermnesia.learners.hypernetwork_consolidation import ConsolidatedHypernetworkLearner
 from hypermnesia.learners.joint import JointLearner
@@ -22,6 +21,7 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.replay import ReplayLearner
 from hypermnesia.learners.scoring import Score, score
+from hypermnesia.learners.separate import SeparateLearner
 from hypermnesia.learners.si import SILearner
 from hypermnesia.learners.task_inference import TaskInferenceLearner
 
@@ -32,7 +32,6 @@ __all__ = [
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",
-    "FromScratchLearner",
     "HypernetworkLearner",
     "JointLearner",
     "LearnedTask",
@@ -43,6 +42,7 @@ __all__ = [
     "ReplayLearner",
     "SILearner",
     "Score",
+    "SeparateLearner",
     "TaskInferenceLearner",
     "load",
     "score",
@@ -56,7 +56,7 @@ _FILES = (
     "likelihood",
     "fine_tuning",
     "joint",
-    "from_scratch",
+    "separate",
     "ewc",
     "si",
     "lwf",

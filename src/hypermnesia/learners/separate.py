@@ -1,4 +1,4 @@
-"""From scratch: a new network for each task, which forgets nothing and shares nothing."""
+"""Separate networks: a standard network for each task, which forgets nothing and shares nothing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 
-class FromScratchLearner(ContinualLearner):
-    """A network of its own for each task: all the memory it takes, and no transfer. Task-incremental only.
+class SeparateLearner(ContinualLearner):
+    """A standard network of its own for each task: all the memory it takes, and no transfer. Task-incremental only.
 
     Each network starts from the module's weights, with a new head in the place of its last linear layer.
 
@@ -30,7 +30,7 @@ class FromScratchLearner(ContinualLearner):
 
     Example:
         >>> import torch
-        >>> learner = FromScratchLearner(nn.Linear(2, 1), training={"iterations": 5})
+        >>> learner = SeparateLearner(nn.Linear(2, 1), training={"iterations": 5})
         >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
         >>> learner.num_tasks
         1
@@ -99,4 +99,4 @@ class _SeparateNetworks(Part):
         return StandardNetwork(self._start.network.module, "task", self._training, seeds)
 
 
-METHODS = (Method("from-scratch", "from scratch", FromScratchLearner, scenarios=("task",)),)
+METHODS = (Method("separate", "separate networks", SeparateLearner, scenarios=("task",)),)
