@@ -28,6 +28,7 @@ from hypermnesia.learners import (
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
+    FromScratchLearner,
     HypernetworkLearner,
     JointLearner,
     LikelihoodLearner,
@@ -96,6 +97,7 @@ LEARNERS = {
     "ER": Made(ExperienceReplayLearner, {"buffer_size": 20}),
     "joint": Made(JointLearner, {}),
     "fine-tuning": Made(FineTuningLearner, {}),
+    "from scratch": Made(FromScratchLearner, {**HYPERNETWORK, "beta": 0.0}),
     "separate": Made(SeparateLearner, {}),
 }
 BRIEFLY = ("hnet", "SI", "replay, VAE")

@@ -24,6 +24,7 @@ __all__ = [
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",
+    "FromScratchLearner",
     "Hypernetwork",
     "HypernetworkLearner",
     "JointLearner",

@@ -12,6 +12,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.ewc import EWCLearner
 from hypermnesia.learners.experience_replay import ExperienceReplayLearner
 from hypermnesia.learners.fine_tuning import FineTuningLearner
+from hypermnesia.learners.from_scratch import FromScratchLearner
 from hypermnesia.learners.hypernetwork import HypernetworkLearner
 from hypermnesia.learners.hypernetwork_consolidation import ConsolidatedHypernetworkLearner
 from hypermnesia.learners.joint import JointLearner
@@ -32,6 +33,7 @@ __all__ = [
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",
+    "FromScratchLearner",
     "HypernetworkLearner",
     "JointLearner",
     "LearnedTask",
@@ -56,6 +58,7 @@ _FILES = (
     "likelihood",
     "fine_tuning",
     "joint",
+    "from_scratch",
     "separate",
     "ewc",
     "si",
