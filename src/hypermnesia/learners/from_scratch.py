@@ -127,7 +127,7 @@ class FromScratchLearner(ContinualLearner):
         return {"networks": self._networks}
 
     def _objective(self) -> Objective:
-        return network_objective(self._networks.networks[-1], self.problem)
+        return network_objective(self._networks.networks[-1], self.problem, self.training.label_smoothing)
 
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
         networks = self._networks.networks

@@ -123,7 +123,9 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         return {**parts, "consolidation": self._consolidation}
 
     def _objective(self) -> Objective:
-        return network_objective(self._network, self.problem, self._consolidation.penalty())
+        return network_objective(
+            self._network, self.problem, self.training.label_smoothing, self._consolidation.penalty()
+        )
 
     def _answers(self) -> Answers:
         network, task = self._network, self.num_tasks

@@ -160,7 +160,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        main = network_objective(self._network, self.problem)
+        main = network_objective(self._network, self.problem, self.training.label_smoothing)
         return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})
 
 
