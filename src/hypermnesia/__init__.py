@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AGEMLearner",
     "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
+    "DERLearner",
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",

@@ -11,7 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import (
+    AGEMLearner,
     ContinualLearner,
+    DERLearner,
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
@@ -53,6 +55,9 @@ METHODS = {
     "SI": (SILearner, {"strength": 2.0, "damping": 0.05}),
     "LwF": (LwFLearner, {"temperature": 1.5, "weight": 0.4}),
     "ER": (ExperienceReplayLearner, {"buffer_size": 41}),
+    "A-GEM": (AGEMLearner, {"buffer_size": 41}),
+    "DER": (DERLearner, {"buffer_size": 41, "alpha": 0.8, "beta": 0.0}),
+    "DER++": (DERLearner, {"buffer_size": 41, "alpha": 0.8, "beta": 0.6}),
     "joint": (JointLearner, {}),
     "DGR": (ReplayLearner, {"replay": {"model": VAE, "weight": "equal", "temperature": None}}),
     "DGR+distill": (ReplayLearner, {"replay": {"model": VAE, "weight": 0.6, "temperature": 1.5}}),
@@ -144,6 +149,16 @@ WRONG = {
         ({"buffersize": 10}, "buffersize: unknown setting. Did you mean 'buffer_size'"),
         ({"buffer_size": 0}, "buffer_size: should be greater than or equal to 1"),
         ({"weight": 0.0}, "weight.*: should be greater than 0"),
+    ],
+    AGEMLearner: [
+        ({"buffersize": 10}, "buffersize: unknown setting. Did you mean 'buffer_size'"),
+        ({"buffer_size": 0}, "buffer_size: should be greater than or equal to 1"),
+    ],
+    DERLearner: [
+        ({"alhpa": 1.0}, "alhpa: unknown setting. Did you mean 'alpha'"),
+        ({"alpha": 0.0}, "alpha: should be greater than 0"),
+        ({"beta": -1.0}, "beta: should be greater than or equal to 0"),
+        ({"beta": float("inf")}, "beta: "),
     ],
     ReplayLearner: [
         ({"replay": {"model": {**VAE, "latent": 3}}}, "latent"),
@@ -287,10 +302,11 @@ def test_fine_tuning_forgets_all_but_the_last_task_where_nobody_says_the_task(fi
         (EWCLearner, {"strength": 1e4, "decay": 0.9, "fisher_examples": 100}),
         (SILearner, {"strength": 1.0}),
         (LwFLearner, {}),
+        (AGEMLearner, {"buffer_size": 100}),
     ],
-    ids=["EWC", "online EWC", "SI", "LwF"],
+    ids=["EWC", "online EWC", "SI", "LwF", "A-GEM"],
 )
-def test_where_the_task_is_known_weights_that_are_held_or_answers_that_are_kept_remember(
+def test_where_the_task_is_known_weights_or_answers_that_are_kept_or_steps_that_are_held_back_remember(
     kind, settings, digits, fine_tuned
 ):
     assert min(fine_tuned["task"]) < 0.8
@@ -303,11 +319,13 @@ def test_where_the_task_is_known_weights_that_are_held_or_answers_that_are_kept_
     ("kind", "settings"),
     [
         (ExperienceReplayLearner, {"buffer_size": 100}),
+        (DERLearner, {"buffer_size": 100, "beta": 0.0}),
+        (DERLearner, {"buffer_size": 100}),
         (JointLearner, {}),
         (ReplayLearner, {"replay": {"model": DIGITS_VAE, "weight": "equal", "temperature": None}}),
         (ReplayLearner, {"replay": {"model": DIGITS_VAE, "weight": "equal", "temperature": 2.0}}),
     ],
-    ids=["ER", "joint", "DGR", "DGR+distill"],
+    ids=["ER", "DER", "DER++", "joint", "DGR", "DGR+distill"],
 )
 def test_data_of_the_past_stored_or_imitated_are_far_above_fine_tuning(kind, settings, digits, fine_tuned):
     # Long: were hard labels of the task asked for, which this replay model does not know, steps would cost accuracy.

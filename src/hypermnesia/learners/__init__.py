@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from hypermnesia.learners.agem import AGEMLearner
 from hypermnesia.learners.base import ContinualLearner
+from hypermnesia.learners.der import DERLearner
 from hypermnesia.learners.ewc import EWCLearner
 from hypermnesia.learners.experience_replay import ExperienceReplayLearner
 from hypermnesia.learners.fine_tuning import FineTuningLearner
@@ -28,8 +30,10 @@ from hypermnesia.learners.task_inference import TaskInferenceLearner
 
 __all__ = [
     "METHODS",
+    "AGEMLearner",
     "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
+    "DERLearner",
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",
@@ -64,6 +68,8 @@ _FILES = (
     "si",
     "lwf",
     "experience_replay",
+    "agem",
+    "der",
 )
 METHODS: dict[str, Method] = {
     method.name: method for file in _FILES for method in importlib.import_module(f"{__name__}.{file}").METHODS
