@@ -34,6 +34,7 @@ from hypermnesia.learners import (
     LikelihoodLearner,
     LwFLearner,
     ReplayLearner,
+    SeparateLearner,
     SILearner,
     TaskInferenceLearner,
 )
@@ -96,7 +97,8 @@ LEARNERS = {
     "ER": Made(ExperienceReplayLearner, {"buffer_size": 20}),
     "joint": Made(JointLearner, {}),
     "fine-tuning": Made(FineTuningLearner, {}),
-    "from scratch": Made(FromScratchLearner, {}),
+    "from scratch": Made(FromScratchLearner, {**HYPERNETWORK, "beta": 0.0}),
+    "separate": Made(SeparateLearner, {}),
 }
 BRIEFLY = ("hnet", "SI", "replay, VAE")
 """Of each kind of objective, one."""

@@ -34,6 +34,7 @@ __all__ = [
     "Prediction",
     "ReplayLearner",
     "SILearner",
+    "SeparateLearner",
     "Task",
     "TaskInferenceLearner",
     "TrainingSettings",

@@ -15,10 +15,10 @@ from hypermnesia.learners import (
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
-    FromScratchLearner,
     JointLearner,
     LwFLearner,
     ReplayLearner,
+    SeparateLearner,
     SILearner,
     score,
 )
@@ -61,7 +61,7 @@ BASELINES = {
     f"{name}-{scenario}": Baseline(kind, {**settings, "scenario": scenario})
     for name, (kind, settings) in METHODS.items()
     for scenario in SCENARIOS
-} | {"from scratch-task": Baseline(FromScratchLearner, {})}
+} | {"separate-task": Baseline(SeparateLearner, {})}
 CLASSES = (2, 3, 2)
 OUTPUTS = {"task": (2, 5, 7), "domain": (2, 3, 3), "class": (2, 5, 7)}
 """Of the growing head, after each of these tasks."""
@@ -103,7 +103,7 @@ def test_the_number_of_classes_may_differ_and_the_head_grows(baseline, tasks, mo
     for number, task in enumerate(tasks):
         trained.learn(task)
         outputs = OUTPUTS[baseline.scenario][number]
-        networks = number + 1 if baseline.kind is FromScratchLearner else 1
+        networks = number + 1 if baseline.kind is SeparateLearner else 1
         expected = networks * bodies + 17 * outputs + (vae if baseline.kind is ReplayLearner else 0)
         assert trained.num_weights == expected
         # What was learned last is known.
@@ -318,9 +318,9 @@ def test_data_of_the_past_stored_or_imitated_are_far_above_fine_tuning(kind, set
     assert mean(found) > 0.85
 
 
-def test_from_scratch_is_each_network_trained_alone(tasks, module):
+def test_a_separate_network_is_each_network_trained_alone(tasks, module):
     """A standard loop for each, from the module's weights and a new head, gives the same weights bit for bit."""
-    learner = FromScratchLearner(module(), training={"iterations": 12, "batch_size": 16, "learning_rate": 0.01}, seed=3)
+    learner = SeparateLearner(module(), training={"iterations": 12, "batch_size": 16, "learning_rate": 0.01}, seed=3)
     for task in tasks:
         learner.learn(task)
     networks = learner.state_dict()["parts"]["networks"]["networks"]
@@ -339,8 +339,8 @@ def test_from_scratch_is_each_network_trained_alone(tasks, module):
         assert torch.equal(learner.predict(inputs, number).probabilities, alone.network(inputs).softmax(1))
 
 
-def test_from_scratch_networks_start_with_heads_of_their_own(examples, module):
-    learner = FromScratchLearner(module(), training={"iterations": 1, "learning_rate": 1e-9})
+def test_separate_networks_start_with_heads_of_their_own(examples, module):
+    learner = SeparateLearner(module(), training={"iterations": 1, "learning_rate": 1e-9})
     for _ in range(2):
         learner.learn(examples(0))
     networks = learner.state_dict()["parts"]["networks"]["networks"]

@@ -22,6 +22,7 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.replay import ReplayLearner
 from hypermnesia.learners.scoring import Score, score
+from hypermnesia.learners.separate import SeparateLearner
 from hypermnesia.learners.si import SILearner
 from hypermnesia.learners.task_inference import TaskInferenceLearner
 
@@ -43,6 +44,7 @@ __all__ = [
     "ReplayLearner",
     "SILearner",
     "Score",
+    "SeparateLearner",
     "TaskInferenceLearner",
     "load",
     "score",
@@ -57,6 +59,7 @@ _FILES = (
     "fine_tuning",
     "joint",
     "from_scratch",
+    "separate",
     "ewc",
     "si",
     "lwf",
