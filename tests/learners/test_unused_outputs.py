@@ -8,7 +8,7 @@ from tests.methods import CASES, COUNT, FEATURES, OUTPUTS, Case
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
-ALONE = {"fine-tuning", "ewc", "online-ewc", "si"}
+ALONE = {"fine-tuning", "ewc", "online-ewc", "si", "a-gem"}
 """Methods that learn from the current task's examples alone, with one head for all tasks."""
 
 

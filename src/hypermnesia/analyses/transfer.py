@@ -119,7 +119,7 @@ def _adapted(run: FinishedRun, learned: int, count: int) -> float:
 
 def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
     """Accuracy on a task of a standard network that never learned another."""
-    values = {**_experiment(run, task).model_dump(), "learner": {"method": "from-scratch"}, "scenario": "task"}
+    values = {**_experiment(run, task).model_dump(), "learner": {"method": "separate"}, "scenario": "task"}
     learner = build_learner(Experiment.model_validate(values), run.tasks)
     learner.learn(_few(run, task, count))
     return _accuracy(learner, run.tasks[task], 0)
