@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from hypermnesia.errors import StopLearning
 from hypermnesia.training.trainer import Progress
 
 
-class Stopped(Exception):  # noqa: N818 - no error
-    """Raised by a monitor."""
+class Stopped(StopLearning):
+    """Raised by a monitor that wants to go on later."""
 
 
 def stop_at(iteration: int) -> Callable[[Progress], None]:

@@ -46,6 +46,14 @@ def note(text: str) -> None:
     warnings.warn(text, Note, stacklevel=1)  # always from here: where it was said before is how Python knows the text
 
 
+class StopLearning(Exception):  # noqa: N818 - how learning ended, not what went wrong
+    """Raised by a monitor to stop learning amid a task on purpose.
+
+    The task stays in progress: `learn` with the same task goes on with it, also later, from a file. So it does after
+    Ctrl-C, and whatever else is no `Exception` (`KeyboardInterrupt`, `SystemExit`). Other exceptions undo the task.
+    """
+
+
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
     """A question to put after an error, or nothing where no allowed word is near.
 

@@ -161,8 +161,13 @@ class Hypernetwork(nn.Module):
 
     @property
     def num_tasks(self) -> int:
-        """Number of tasks added so far."""
+        """Number of tasks added so far, removed ones included."""
         return len(self.task_embeddings)
+
+    @property
+    def tasks(self) -> list[int]:
+        """Numbers of the tasks that have an embedding: of all but the removed ones."""
+        return [number for number, embedding in enumerate(self.task_embeddings) if embedding.numel()]
 
     @property
     def surplus(self) -> int:
@@ -215,6 +220,16 @@ class Hypernetwork(nn.Module):
         embedding = torch.randn(self.embedding_dim, generator=generator)
         self.task_embeddings.append(nn.Parameter(embedding.to(self.readout)))
         return self.num_tasks - 1
+
+    def remove_task(self, task: int) -> None:
+        """Drop the embedding of a task; the others keep theirs and their numbers.
+
+        Raises:
+            ConfigurationError: There is no such task.
+        """
+        self._check_there(task)
+        nothing = self.readout.detach().new_empty(0)
+        self.task_embeddings[task] = nn.Parameter(nothing, requires_grad=False)
 
     def embeddings(self, tasks: Sequence[int]) -> Float[Tensor, "tasks embedding"]:
         """Return the embeddings of several tasks, detached."""
@@ -271,8 +286,7 @@ class Hypernetwork(nn.Module):
         Raises:
             ConfigurationError: There is no such task.
         """
-        if not 0 <= task < self.num_tasks:
-            raise ConfigurationError(f"there is no task {task}: {self.num_tasks} tasks were added, counted from 0")
+        self._check_there(task)
         return self.generate(self.task_embeddings[task])
 
     def generate(
@@ -291,6 +305,12 @@ class Hypernetwork(nn.Module):
         for name in self.layout.scales if self.base is None else ():
             weights[name] = weights[name] + 1
         return weights
+
+    def _check_there(self, task: int) -> None:
+        if not 0 <= task < self.num_tasks:
+            raise ConfigurationError(f"there is no task {task}: {self.num_tasks} tasks were added, counted from 0")
+        if not self.task_embeddings[task].numel():
+            raise ConfigurationError(f"task {task} was removed")
 
     def _in_chunks(self, tensors: Mapping[str, Tensor]) -> Float[Tensor, "chunks size"]:
         """Copy weights by name into the order of the chunks, with zeros for the surplus."""

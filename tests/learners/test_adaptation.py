@@ -113,7 +113,7 @@ def test_a_task_that_was_begun_by_learning_is_not_finished_otherwise(module, exa
     learner = learned(module(), examples)
     with pytest.raises(Stopped):
         learner.learn(examples(2), monitor=stop_at(5))
-    with pytest.raises(ConfigurationError, match="finish it first, with the same learn again"):
+    with pytest.raises(ConfigurationError, match=r"begun by learn\(…\): go on with learn\(…\)"):
         learner.adapt(examples(2))
     learner.learn(examples(2))
     learner.adapt(examples(3))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import isabstract
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
-from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, did_you_mean
+from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, StopLearning
 from hypermnesia.files import FORMAT
+from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
+from hypermnesia.learners.in_progress import InProgress, Way
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
@@ -25,6 +28,7 @@ from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.examples import Examples
+from hypermnesia.tasks.identity import Identity, differences
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
@@ -54,12 +58,16 @@ class ContinualLearner(ABC):
         Settings: Class of the method's settings.
         problems: Problems that it can learn, classification or regression.
         trained_for_scenario: Whether it is trained differently in each scenario; its constructor then takes `scenario`.
+        relearns: Whether it can learn more of a task that was learned (:meth:`relearn`).
+        forgets: Whether it can forget one task alone (:meth:`forget`).
         problem: Problem of its tasks; all must agree. Classification before the first one.
     """
 
     Settings: ClassVar[type[MethodSettings]] = NoSettings
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     trained_for_scenario: ClassVar[bool] = False
+    relearns: ClassVar[bool] = False
+    forgets: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -78,13 +86,14 @@ class ContinualLearner(ABC):
         self._input_shape: tuple[int, ...] | None = None
         self.problem: Problem = CLASSIFICATION
         self._learned: list[LearnedTask] = []
-        self._current: LearnedTask | None = None
+        self._current: InProgress | None = None
+        self._task: Task | None = None  # only while it is learned from
         self._trainer: Trainer | None = None
         self._trainer_state: dict[str, Any] | None = None
         self._parts = Parts(**self._make_parts())
 
     def __repr__(self) -> str:
-        amid = "" if self._current is None else f", learning {self._current.name!r}"
+        amid = "" if self._current is None else f", learning {self._current.task.name!r}"
         return (
             f"{type(self).__name__}({self.num_tasks} tasks{amid}, {self.num_weights:,} weights,"
             f" {self.compression:.3g} for each weight of the module, on {self.device})"
@@ -92,12 +101,15 @@ class ContinualLearner(ABC):
 
     @property
     def tasks(self) -> tuple[LearnedTask, ...]:
-        """Tasks learned completely: their names and classes, in the order of learning."""
+        """Tasks learned completely: their names and classes, in the order of learning, forgotten ones included.
+
+        The place of a task is its number.
+        """
         return tuple(self._learned)
 
     @property
     def num_tasks(self) -> int:
-        """Number of tasks learned completely."""
+        """Number of tasks learned completely, forgotten ones included; so the number that the next one gets."""
         return len(self._learned)
 
     @property
@@ -126,40 +138,70 @@ class ContinualLearner(ABC):
 
     @property
     def in_progress(self) -> int | None:
-        """Iterations done of the task being learned; None between tasks."""
+        """Iterations done of the task being learned; None between tasks.
+
+        A task stays in progress where learning was stopped on purpose (:class:`hypermnesia.errors.StopLearning`,
+        Ctrl-C): :meth:`learn` goes on with it, :meth:`abandon` undoes it.
+        """
+        if self._current is None:
+            return None
         if self._trainer is not None:
             return self._trainer.iteration
-        return None if self._trainer_state is None else int(self._trainer_state["iteration"])
+        return 0 if self._trainer_state is None else int(self._trainer_state["iteration"])
 
-    def predict(self, inputs: Any, task: int | str | None = None) -> Prediction:
+    def predict(self, inputs: Any, task: TaskChoice = None) -> Prediction:
         """Answer for inputs.
 
         Args:
             inputs: Tensor, NumPy array or nested list as in training batches, `[inputs, ...]`.
-            task: Number of the task that they belong to, in the order of learning, from 0; or its name. The task being
-                learned counts too. None where nobody knows: it is inferred, for each input by itself.
+            task: Number of the task that they belong to, in the order of learning, from 0; or its name. Or one for each
+                input: a tensor, an array or a list of numbers or names. The task being learned counts too. None where
+                nobody knows: it is inferred, for each input by itself.
 
         Raises:
             ConfigurationError: There is no such task, or the learner cannot do without it.
-            DataError: The inputs have another shape than those learned from.
+            DataError: The inputs have another shape than those learned from, or are more or fewer than the tasks.
         """
-        known = [*self._learned, *([self._current] if self._current else [])]
-        if not known:
+        known = self._known()
+        if all(each.forgotten for each in known):
             raise ConfigurationError("there is nothing to predict yet: learn a task first")
         if task is None and self.scenarios == ("task",):
             raise ConfigurationError(
                 "this learner answers only where the task is known (the task-incremental scenario): say which task the"
                 " inputs belong to, as in predict(inputs, task=0)"
             )
-        number = None if task is None else _number(task, known)
         inputs = as_inputs(inputs)
+        chosen = chosen_tasks(task, known, len(inputs) if inputs.ndim else 0)
         shape = tuple(inputs.shape[1:])
         if shape != self._input_shape:
             raise DataError(
                 f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
             )
-        answer = self._predict(inputs.to(self.device), number)
+        inputs = inputs.to(self.device)
+        answer = self._predict_each(inputs, chosen) if isinstance(chosen, list) else self._predict(inputs, chosen)
         return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+
+    def _predict_each(self, inputs: Tensor, tasks: list[int]) -> Prediction:
+        """Answer for each input by its own task; outputs that its task does not have are impossible, or no number."""
+        if not tasks:
+            first = next(number for number, each in enumerate(self._known()) if not each.forgotten)
+            return self._predict(inputs, first)
+        numbers = torch.tensor(tasks, device=inputs.device)
+        answers = []
+        for number in sorted(set(tasks)):
+            of_task = (numbers == number).nonzero()[:, 0]
+            answers.append((of_task, self._predict(inputs[of_task], number).outputs))
+        width = max(outputs.shape[1] for _, outputs in answers)
+        filler = -torch.inf if self.problem is CLASSIFICATION else torch.nan
+        together = answers[0][1].new_full((len(inputs), width), filler)
+        for of_task, outputs in answers:
+            together[of_task, : outputs.shape[1]] = outputs
+        return Prediction(together, numbers, torch.ones(len(inputs), device=inputs.device))
+
+    def _known(self) -> list[LearnedTask]:
+        """Tasks that can be asked for, the one being learned included; the place of each is its number."""
+        new = self._current is not None and self._current.number == len(self._learned)
+        return [*self._learned, *([self._current.task] if self._current is not None and new else [])]
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
         """Average metric on a learned task: the fraction answered correctly, from 0 to 1, or the mean squared error.
@@ -187,7 +229,7 @@ class ContinualLearner(ABC):
             raise DataError(
                 f"task '{given.name}' has no test examples: give some, as in score((inputs, labels), task=0)"
             )
-        number = _number(given.name if task is None else task, self._learned)
+        number = number_of(given.name if task is None else task, self._learned)
         scenario = scenario or self.scenarios[0]
         return score(self, examples, number, (scenario,)).value[scenario]
 
@@ -204,56 +246,238 @@ class ContinualLearner(ABC):
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
     def learn(
-        self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Any, Any], *, monitor: Monitor | None = None
+        self,
+        source: Task | Source,
+        *,
+        if_known: Literal["new", "relearn", "refuse"] = "new",
+        monitor: Monitor | None = None,
     ) -> None:
         """Learn one more task, and keep the old ones.
 
-        If the learner was stopped, or restored, in the middle of a task, this goes on with it where it was: give the
-        same task again.
+        If the learner was stopped on purpose amid a task, or restored from such a state, this goes on with it where it
+        was: give the same task again. The same are the name, and number, shape, type and content of the examples; in
+        which order a data loader draws them does not matter. Whatever else ends it, as an error in the data, the module
+        or the monitor, leaves the learner exactly as it was before the task.
 
         Args:
             source: A task, a map-style dataset of (input, label) pairs, a data loader of such batches, or a pair of
                 tensors, NumPy arrays or lists. Integer labels are classes and count from 0 within the task;
                 floating-point labels are regression targets.
+            if_known: What to do where a task of this name was learned already: learn a `new` one all the same, which
+                has the same name and a number of its own; `relearn`, as :meth:`relearn` does; or `refuse` it.
+            monitor: Called after every step. It stops on purpose by raising
+                :class:`hypermnesia.errors.StopLearning`.
+
+        Raises:
+            ConfigurationError: The task is to be refused, or `if_known` is none of these.
+            DataError: The examples do not fit the module or the earlier tasks, or another task is in progress.
+            DivergenceError: The loss is not finite.
+        """
+        task = Task.of(source)
+        if if_known not in ("new", "relearn", "refuse"):
+            raise ConfigurationError(f"if_known must be 'new', 'relearn' or 'refuse', not {if_known!r}")
+        is_known = any(each.name == task.name and not each.forgotten for each in self._learned)
+        if is_known and if_known == "refuse":
+            raise ConfigurationError(
+                f"a task '{task.name}' was learned already: give the new one another name, learn more of the old one"
+                " (relearn), or let there be two of this name (if_known='new')"
+            )
+        if is_known and if_known == "relearn":
+            self.relearn(task, monitor=monitor)
+        else:
+            self._learn(task, monitor, "learn", self.num_tasks)
+
+    def relearn(self, source: Task | Source, task: int | str | None = None, *, monitor: Monitor | None = None) -> None:
+        """Learn more of a task that was learned: from what was learned of it, and keep the others.
+
+        It needs no old examples; but what these taught and the new ones do not may be lost. Stopped on purpose, it goes
+        on with the same call; whatever else ends it undoes it.
+
+        Args:
+            source: Examples of the task, of any kind that :meth:`learn` takes.
+            task: Number or name of the learned task; None for the one that has the name of `source`.
             monitor: Called after every step.
 
         Raises:
-            DataError: The examples do not fit the module or the earlier tasks.
-            DivergenceError: The loss is not finite; the learner is then as it was before the task.
-        """
-        self._learn(Task.of(source), monitor)
+            ConfigurationError: There is no such task, or the method has no place for this.
+            DataError: The examples do not fit the task, or another task is in progress.
+            DivergenceError: The loss is not finite.
 
-    def _learn(self, task: Task, monitor: Monitor | None, begun: Callable[[], None] = lambda: None) -> None:
-        """Learn a task, calling `begun` when it was begun, or go on with the one in progress."""
-        if self.in_progress is None:
-            outputs = self._check(task)
-            self.problem = task.problem
-            self._current = LearnedTask(task.name, outputs, task.classes)
-            self._input_shape = tuple(task.train.input_shape)
-            self._parts.begin_task(outputs, self._input_shape)
-            begun()
-        if self._trainer is None:
-            seeds = self.seeds.child("task", self.num_tasks)
-            examples, validate = self._examples(task), functools.partial(self._validate, task)
-            self._trainer = Trainer(
-                self._objective(), examples, self.training, seeds, self.device, validate, self.problem.metric
+        Example:
+            >>> import hypermnesia as hm
+            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
+            >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+            >>> learner.relearn((torch.eye(2), torch.tensor([0, 1])), task=0)
+            >>> learner.num_tasks
+            1
+        """
+        if not self.relearns:
+            raise self._impossible("learn more of one task", "relearns")
+        given = Task.of(source)
+        number = number_of(given.name if task is None else task, self._learned)
+        self._learn(given, monitor, "relearn", number)
+
+    def forget(self, task: int | str) -> None:
+        """Forget a task: what belongs to it alone goes, as its embedding, its own parameters and its statistics.
+
+        Others stay bit for bit, and so do their numbers; nothing keeps what shared weights know of it any longer. It
+        cannot be asked for, and is never inferred. Its name may be given to a new task.
+
+        Args:
+            task: Number or name of the learned task.
+
+        Raises:
+            ConfigurationError: There is no such task, one is in progress, or the method cannot forget one task alone.
+
+        Example:
+            >>> import hypermnesia as hm
+            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+            >>> for _ in range(2):
+            ...     learner.learn((torch.eye(2), torch.tensor([0, 1])))
+            >>> learner.forget(0)
+            >>> [each.forgotten for each in learner.tasks]
+            [True, False]
+        """
+        if not self.forgets:
+            raise self._impossible("forget one task", "forgets")
+        if self._current is not None:
+            raise ConfigurationError(
+                f"task '{self._current.task.name}' is in progress: finish it, or abandon() it, before another is"
+                " forgotten"
             )
-            if self._trainer_state is not None:
-                self._trainer.load_state_dict(self._trainer_state)
-                self._trainer_state = None
+        number = number_of(task, self._learned)
+        with self._whole_or_not_at_all():
+            self._parts.forget_task(number)
+        self._learned[number] = dataclasses.replace(self._learned[number], forgotten=True)
+
+    def abandon(self) -> None:
+        """Undo the task in progress: the learner is then exactly as it was before it. Without one, nothing happens."""
+        if self._current is None:
+            return
+        self._trainer = self._trainer_state = self._current = None
+        self._parts.abandon_task()
+        if not self._learned:
+            self._input_shape, self.problem = None, CLASSIFICATION
+
+    def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
+        """Learn a task, or go on with it where it is in progress."""
+        self._task = task
         try:
-            self._trainer.run(monitor)
-        except DivergenceError:
-            self._trainer = self._current = None
-            self._parts.abandon_task()
-            if self.num_tasks == 0:
-                self._input_shape, self.problem = None, CLASSIFICATION
-            raise
-        self._trainer = None
-        self._parts.end_task(task)
+            if self._current is None:
+                self._begin(task, way, number)
+            else:
+                self._check_same(task, way, number)
+            self._finish(task, monitor)
+        finally:
+            self._task = self._trainer = None
+
+    def _begin(self, task: Task, way: Way, number: int) -> None:
+        outputs = self._check(task)
+        shape = tuple(task.train.input_shape)
+        if way == "relearn":
+            learned = self._learned[number]
+            self._check_more_of(learned, task)
+            with self._whole_or_not_at_all():
+                self._parts.reopen_task(number)
+        else:
+            learned = LearnedTask(task.name, outputs, task.classes)
+            with self._whole_or_not_at_all():
+                self._parts.begin_task(outputs, shape)
+                self._begun(way)
+        self.problem, self._input_shape = task.problem, shape
+        self._current = InProgress(number, learned, way)
+
+    def _finish(self, task: Task, monitor: Monitor | None) -> None:
+        """Take the remaining steps and keep what was learned; undo the task if anything fails."""
         assert self._current is not None
-        self._learned.append(self._current)
+        try:
+            self._trainer = self._make_trainer(task)
+            self._trainer.run(monitor)
+            with self._whole_or_not_at_all():
+                self._parts.end_task(task)
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, StopLearning):
+                self.abandon()
+            else:
+                self._stop()
+            raise
+        number, self._trainer_state = self._current.number, None
+        self._learned[number:] = [self._current.task, *self._learned[number + 1 :]]
         self._current = None
+
+    def _make_trainer(self, task: Task) -> Trainer:
+        assert self._current is not None
+        examples, validate = self._examples(task), functools.partial(self._validate, task)
+        seeds = self.seeds.child(*self._current.place)
+        trainer = Trainer(self._objective(), examples, self.training, seeds, self.device, validate, self.problem.metric)
+        if self._trainer_state is not None:
+            trainer.load_state_dict(self._trainer_state)
+        return trainer
+
+    def _stop(self) -> None:
+        """Keep what is needed to go on, and nothing of the data."""
+        assert self._current is not None
+        try:
+            self._identity()
+        except BaseException:
+            self.abandon()  # nobody could tell whether what is given next are the same examples
+            raise
+        if self._trainer is not None:
+            self._trainer_state, self._trainer = self._trainer.state_dict(), None
+
+    def _identity(self) -> Identity:
+        """What tells the task in progress from others; its data are read once for it, the first time it is stopped."""
+        assert self._current is not None
+        if self._current.identity is None:
+            assert self._task is not None
+            self._current.identity = self._task.identity()
+        return self._current.identity
+
+    @contextlib.contextmanager
+    def _whole_or_not_at_all(self) -> Iterator[None]:
+        """Undo what was done to the parts where it fails; for changes that put new tensors in the place of old ones."""
+        before = _same_tensors(self._parts.state())
+        try:
+            yield
+        except BaseException:
+            self._parts.load_state(before)
+            raise
+
+    def _check_same(self, task: Task, way: Way, number: int) -> None:
+        """Refuse to go on with another task than the one in progress, or in another way."""
+        assert self._current is not None
+        begun, iteration = self._current, self.in_progress
+        remedy = f"go on with {begun.call} and the same examples, or abandon() that task to go back to before it"
+        if begun.way != way or (way == "relearn" and begun.number != number):
+            raise ConfigurationError(f"task '{begun.task.name}' is in progress, begun by {begun.call}: {remedy}")
+        if different := differences(self._identity(), task.identity()):
+            raise DataError(
+                f"task '{begun.task.name}' is in progress, {iteration} iterations of it are done, and what was given"
+                f" now has another {' and another '.join(different)}: {remedy}"
+            )
+
+    def _check_more_of(self, learned: LearnedTask, task: Task) -> None:
+        """Refuse examples that cannot be more of a learned task."""
+        outputs = task.count_outputs()
+        wrong = outputs != learned.outputs if task.problem is REGRESSION else outputs > learned.outputs
+        if wrong or task.classes not in (None, learned.classes):
+            what = "regression targets" if task.problem is REGRESSION else "classes"
+            names = "" if learned.classes is None else f" ({', '.join(learned.classes)})"
+            raise DataError(
+                f"these are no examples of task '{learned.name}', which has {learned.outputs} {what}{names}: they have"
+                f" {outputs}, or others; more classes make a new task"
+            )
+
+    def _impossible(self, what: str, ability: Literal["relearns", "forgets"]) -> ConfigurationError:
+        every = _kinds(ContinualLearner, every=True)  # type: ignore[type-abstract]
+        able = sorted(name for name, kind in every.items() if getattr(kind, ability) and not isabstract(kind))
+        return ConfigurationError(
+            f"a {type(self).__name__} cannot {what}: what it has learned of all tasks lies in the same weights. These"
+            f" can: {', '.join(able)}"
+        )
+
+    def _begun(self, way: Way) -> None:  # noqa: B027 - most learn in one way only
+        """Called when the parts have begun a task."""
 
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
@@ -274,8 +498,9 @@ class ContinualLearner(ABC):
     def _validate(self, task: Task) -> float:
         """Metric on the validation examples of the task that is being learned."""
         assert task.validation is not None
+        assert self._current is not None
         scenario = self.scenarios[0]
-        return score(self, task.validation, self.num_tasks, (scenario,)).value[scenario]
+        return score(self, task.validation, self._current.number, (scenario,)).value[scenario]
 
     def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
         """Answer where the task is known."""
@@ -290,7 +515,7 @@ class ContinualLearner(ABC):
             "input_shape": self._input_shape,
             "problem": self.problem.name,
             "learned": [dataclasses.asdict(task) for task in self._learned],
-            "current": None if self._current is None else dataclasses.asdict(self._current),
+            "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -303,7 +528,7 @@ class ContinualLearner(ABC):
         self._input_shape = None if shape is None else tuple(shape)
         self.problem = PROBLEMS[state["problem"]]
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
-        self._current = None if current is None else LearnedTask.of_state(current)
+        self._current = None if current is None else InProgress.of_state(current)
         self._parts.load_state(state["parts"])
         # Copied: the learner it comes from may go on.
         self._trainer, self._trainer_state = None, copy.deepcopy(state["trainer"])
@@ -435,20 +660,13 @@ def _kinds(cls: type[Learner], *, every: bool = False) -> dict[str, type[Learner
     return kinds
 
 
-def _number(task: int | str, known: Sequence[LearnedTask]) -> int:
-    """Number of a task that may be given by its name."""
-    names = [each.name for each in known]
-    if isinstance(task, str):
-        if names.count(task) == 1:
-            return names.index(task)
-        if task in names:
-            raise ConfigurationError(f"{names.count(task)} tasks are called '{task}': say which by its number, from 0")
-        raise ConfigurationError(
-            f"there is no task '{task}'.{did_you_mean(task, names)} Learned: {', '.join(names) or 'none'}."
-        )
-    if not 0 <= task < len(known):
-        raise ConfigurationError(f"there is no task {task}: {len(known)} tasks were learned, counted from 0")
-    return task
+def _same_tensors(state: Any) -> Any:
+    """A state whose dicts and lists are copies, and whose tensors are the same."""
+    if isinstance(state, Given):
+        return state
+    if isinstance(state, dict):
+        return {key: _same_tensors(value) for key, value in state.items()}
+    return [_same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
 
 
 def _bytes(node: Any) -> int:

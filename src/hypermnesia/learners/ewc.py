@@ -66,6 +66,9 @@ class ElasticConsolidation(Consolidation):
         """Quadratic penalty; None in the first task."""
         return _Elastic(self._penalty, self._settings.strength) if self._num_tasks else None
 
+    def reopen_task(self, task: int) -> None:
+        """Hold the weights as they matter to all tasks, that one included."""
+
     def end_task(self, task: Task) -> None:
         """Estimate the Fisher information of the task's answers, and hold the weights where they are."""
         wanted, seeds = self._settings.fisher_examples, self._seeds.child("fisher examples", self._num_tasks)

@@ -83,6 +83,8 @@ class FromScratchLearner(ContinualLearner):
     Settings = FromScratchSettings
     settings: FromScratchSettings
     problems = BOTH
+    relearns = True
+    forgets = True
 
     def __init__(
         self,
@@ -127,13 +129,13 @@ class FromScratchLearner(ContinualLearner):
         return {"networks": self._networks}
 
     def _objective(self) -> Objective:
-        return network_objective(self._networks.networks[-1], self.problem, self.training.label_smoothing)
+        return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
 
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        networks = self._networks.networks
-        with networks[0].for_use():  # all have the same module
+        networks = self._networks.there
+        with next(iter(networks.values())).for_use():  # all have the same module
             if task is None:
-                of_tasks = [(network, 0) for network in networks]
+                of_tasks = {number: (network, 0) for number, network in networks.items()}
                 return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
             network = networks[task]
             return self._given_task(network(network.tensors(0), inputs), task)
@@ -148,37 +150,76 @@ class _NetworkOfEachTask(Part):
         self._settings, self._training, self._seeds = settings, training, seeds
         # What all start from; never learns.
         self._start = ProtectedNetwork(module, settings, training, seeds)
-        self.networks: tuple[ProtectedNetwork, ...] = ()
+        # None in the place of a forgotten one.
+        self.networks: tuple[ProtectedNetwork | None, ...] = ()
+        # Number of the task that is being learned, None between tasks; and whether it is a new one.
+        self._current: int | None = None
+        self._is_new = True
+
+    @property
+    def there(self) -> dict[int, ProtectedNetwork]:
+        """Networks by the numbers of their tasks, without those that were forgotten."""
+        return {number: network for number, network in enumerate(self.networks) if network is not None}
+
+    @property
+    def current(self) -> ProtectedNetwork:
+        """Network of the task that is being learned."""
+        assert self._current is not None
+        return self.there[self._current]
 
     @property
     def num_weights(self) -> int:
-        return sum(network.num_weights for network in self.networks)
+        return sum(network.num_weights for network in self.there.values())
 
     def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
-        self.networks = (*self.networks, self._new())
-        self.networks[-1].begin_task(outputs, input_shape)
+        number = len(self.networks)
+        network = self._new(number)
+        network.begin_task(outputs, input_shape)
+        self._current, self._is_new, self.networks = number, True, (*self.networks, network)
+
+    def reopen_task(self, task: int) -> None:
+        self._current, self._is_new = task, False
+        self.current.reopen_task(0)
+
+    def forget_task(self, task: int) -> None:
+        self.networks = (*self.networks[:task], None, *self.networks[task + 1 :])
 
     def end_task(self, task: Task) -> None:
-        self.networks[-1].end_task(task)
+        self.current.end_task(task)
+        self._current, self._is_new = None, True
 
     def abandon_task(self) -> None:
-        self.networks = self.networks[:-1]
+        if self._is_new:
+            self.networks = self.networks[:-1]
+        else:
+            self.current.abandon_task()
+        self._current, self._is_new = None, True
 
     def state(self) -> dict[str, Any]:
-        of_tasks = [network.state() for network in self.networks]
+        of_tasks = [None if network is None else network.state() for network in self.networks]
         for state in of_tasks:
-            del state["module"]  # the same for all
-        return {"module": self._start.given(), "networks": of_tasks}
+            if state is not None:
+                del state["module"]  # the same for all
+        return {
+            "module": self._start.given(),
+            "networks": of_tasks,
+            "current": self._current,
+            "is_new": self._is_new,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._start.take_given(state["module"])
-        self.networks = ()
-        for saved in state["networks"]:
-            self.networks = (*self.networks, self._new())
-            self.networks[-1].load_state({**saved, "module": self._start.given()})
+        self._current, self._is_new = state["current"], state["is_new"]
+        self.networks = tuple(self._of_state(number, saved) for number, saved in enumerate(state["networks"]))
 
-    def _new(self) -> ProtectedNetwork:
-        number = len(self.networks)
+    def _of_state(self, number: int, saved: dict[str, Any] | None) -> ProtectedNetwork | None:
+        if saved is None:
+            return None
+        network = self._new(number)
+        network.load_state({**saved, "module": self._start.given()})
+        return network
+
+    def _new(self, number: int) -> ProtectedNetwork:
         # The first one draws what that of a `HypernetworkLearner` does.
         seeds = self._seeds.child("from scratch", number) if number else self._seeds
         network = ProtectedNetwork(self._start.module, self._settings, self._training, seeds)

@@ -33,6 +33,8 @@ class GeneratedNetworkLearner(ContinualLearner):
     """
 
     settings: HypernetworkSettings
+    relearns = True
+    forgets = True
 
     def _make_parts(self) -> dict[str, Part]:
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
@@ -74,7 +76,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         """Let each input be answered by the network of its task."""
         answers = [
             (chosen, self._network(self._network.tensors(task), inputs[chosen]))
-            for task in range(self.hypernetwork.num_tasks)
+            for task in self.hypernetwork.tasks
             if len(chosen := (tasks == task).nonzero()[:, 0]) or not len(inputs)
         ]
         order = torch.cat([chosen for chosen, _ in answers]).argsort()

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import GeneratedNetworkLearner
+from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.least_unsure import least_unsure
 from hypermnesia.learners.method import Method
@@ -21,7 +21,7 @@ from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
-from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Monitor
 
@@ -111,13 +111,11 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
         return super().scenarios if self.problem is CLASSIFICATION else ("task",)
 
-    def adapt(
-        self, source: Task | Dataset[Any] | DataLoader[Any] | tuple[Tensor, Tensor], *, monitor: Monitor | None = None
-    ) -> None:
+    def adapt(self, source: Task | Source, *, monitor: Monitor | None = None) -> None:
         """Learn a task with nothing but its embedding, and parameters of its own: old tasks stay bit for bit.
 
-        How well that works tells how much of what old tasks needed serves new ones. An interrupted call goes on with
-        the same task again, as :meth:`learn` does.
+        How well that works tells how much of what old tasks needed serves new ones. A call that was stopped on purpose
+        goes on with the same task again, as that of :meth:`learn` does; whatever else ends it undoes the task.
 
         Args:
             source: As for :meth:`learn`.
@@ -126,8 +124,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         Raises:
             ConfigurationError: If a task begun by :meth:`learn` is in progress, or no task was learned yet and weights
                 are a difference from the module's: until then no embedding makes a difference.
-            DataError: If the examples do not fit the module or the earlier tasks.
-            DivergenceError: If the loss is not finite; the learner is then as it was before the task.
+            DataError: If the examples do not fit the module or the earlier tasks, or another task is in progress.
+            DivergenceError: If the loss is not finite.
 
         Example:
             >>> learner = HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 20})
@@ -137,19 +135,19 @@ class HypernetworkLearner(GeneratedNetworkLearner):
             >>> learner.num_tasks, torch.equal(learner.hypernetwork(0)["weight"], before)
             (2, True)
         """
-        if self.in_progress is not None and not self._network.is_frozen:
-            raise ConfigurationError(
-                "a task is in progress that learns more than its embedding: finish it first, with the same learn again"
-            )
         if self.num_tasks == 0 and self.settings.start == "module":
             raise ConfigurationError(
                 "adapt learns a task by its embedding, but before the first task is learned every embedding gives the"
                 " module's own weights: learn a task first, or set start to 'zero'"
             )
-        self._learn(Task.of(source), monitor, begun=self._network.freeze)
+        self._learn(Task.of(source), monitor, "adapt", self.num_tasks)
+
+    def _begun(self, way: Way) -> None:
+        if way == "adapt":
+            self._network.freeze()
 
     def _infer(self, inputs: Tensor) -> Prediction:
-        networks = [(self._network, task) for task in range(self.hypernetwork.num_tasks)]
+        networks = {task: (self._network, task) for task in self.hypernetwork.tasks}
         return least_unsure(networks, inputs, self.settings.inference, self.seeds.child("inference"))
 
 

@@ -76,6 +76,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     Settings = ConsolidatedHypernetworkSettings
     settings: ConsolidatedHypernetworkSettings
+    forgets = False  # what holds the weights is one sum over all tasks
 
     def __init__(
         self,
@@ -128,7 +129,8 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         )
 
     def _answers(self) -> Answers:
-        network, task = self._network, self.num_tasks
+        assert self._current is not None
+        network, task = self._network, self._current.number
         embedding, of_task = self.hypernetwork.task_embeddings[task].detach(), network.of_task(task)
         network.module.eval()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH, REGRESSION, Problem
@@ -61,6 +63,20 @@ class JointLearner(StandardNetworkLearner):
         task.train.take(torch.tensor([0]))  # refuses where examples cannot be taken by number
         return outputs
 
+    def _check_same(self, task: Task, way: Way, number: int) -> None:
+        super()._check_same(task, way, number)
+        self._check_recalled()
+
+    @contextlib.contextmanager
+    def _whole_or_not_at_all(self) -> Iterator[None]:
+        before = self._data.tasks  # which no state holds
+        try:
+            with super()._whole_or_not_at_all():
+                yield
+        except BaseException:
+            self._data.tasks = before
+            raise
+
     def _check_recalled(self) -> None:
         if len(self._data.tasks) != self.num_tasks:
             raise ConfigurationError(
@@ -73,7 +89,6 @@ class JointLearner(StandardNetworkLearner):
         return {**super()._make_parts(), "data": self._data}
 
     def _examples(self, task: Task) -> Examples:
-        self._check_recalled()
         outputs = self._standard.outputs
         places = [outputs.of_task(number) for number in range(self.num_tasks + 1)]
         return UnionExamples([each.train for each in (*self._data.tasks, task)], places, len(outputs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -16,30 +16,30 @@ from hypermnesia.seeds import Seeds
 
 
 def least_unsure(
-    networks: Sequence[tuple[ProtectedNetwork, int]], inputs: Tensor, settings: InferenceSettings, seeds: Seeds
+    networks: Mapping[int, tuple[ProtectedNetwork, int]], inputs: Tensor, settings: InferenceSettings, seeds: Seeds
 ) -> Prediction:
     """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks.
 
     Args:
-        networks: Of each task the network that generates its weights, and the number of the task there.
+        networks: Of each task, by its number, the network that generates its weights, and the number of the task there.
         inputs: Inputs `[inputs, ...]`.
         settings: The criterion by which a network is unsure.
         seeds: Seeds of the noise that a criterion adds to embeddings.
     """
     uncertainties = torch.empty(len(networks), len(inputs), device=inputs.device)
     answer: Tensor | None = None
-    for task, (network, number) in enumerate(networks):
+    for place, (task, (network, number)) in enumerate(networks.items()):
         logits = _logits_of_copies(network, number, inputs, settings, seeds.child(task))
-        uncertainties[task] = uncertainty(logits, settings)
+        uncertainties[place] = uncertainty(logits, settings)
         if answer is None:
             answer, least = logits[0], uncertainties[0].clone()
         else:
-            better = uncertainties[task] < least
+            better = uncertainties[place] < least
             answer = torch.where(better[:, None], logits[0], answer)
-            least = torch.where(better, uncertainties[task], least)
+            least = torch.where(better, uncertainties[place], least)
     assert answer is not None
-    inferred, certainty = infer(uncertainties)
-    return Prediction(answer, inferred, certainty)
+    places, certainty = infer(uncertainties)
+    return Prediction(answer, torch.tensor(list(networks), device=inputs.device)[places], certainty)
 
 
 def _logits_of_copies(

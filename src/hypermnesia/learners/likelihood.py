@@ -128,14 +128,15 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         bounds = self._bounds(inputs)
         # The bounds are per number of an input, likelihoods are of all its numbers; each task is as likely beforehand.
         posterior = (-bounds * math.prod(inputs.shape[1:])).softmax(0)
-        return self._answer(inputs, bounds.argmin(0), posterior.amax(0))
+        tasks = torch.tensor(self.hypernetwork.tasks, device=inputs.device)[bounds.argmin(0)]
+        return self._answer(inputs, tasks, posterior.amax(0))
 
     def _bounds(self, inputs: Tensor) -> Tensor:
-        """Negative log-likelihood of each input under each task, `[tasks, inputs]`."""
+        """Negative log-likelihood of each input under each task that is known, `[tasks, inputs]`."""
         autoencoder = self._autoencoder.made
         bounds = []
         with autoencoder.for_use():
-            for task in range(autoencoder.hypernetwork.num_tasks):
+            for task in autoencoder.hypernetwork.tasks:
                 tensors = autoencoder.tensors(task)
                 bounds.append(torch.cat([autoencoder(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]))
         return torch.stack(bounds)

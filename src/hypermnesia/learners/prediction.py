@@ -22,17 +22,19 @@ class LearnedTask:
         name: Name of the task.
         outputs: Number of its classes, or of its regression targets.
         classes: Names of its classes, in the order of the labels; None where they have none.
+        forgotten: Whether it was forgotten since: its number stays, but nobody can ask for it.
     """
 
     name: str
     outputs: int
     classes: tuple[str, ...] | None = None
+    forgotten: bool = False
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> LearnedTask:
         """The task that `dataclasses.asdict` made JSON values of."""
         classes = state["classes"]
-        return cls(state["name"], state["outputs"], None if classes is None else tuple(classes))
+        return cls(state["name"], state["outputs"], None if classes is None else tuple(classes), state["forgotten"])
 
 
 @dataclasses.dataclass(frozen=True)

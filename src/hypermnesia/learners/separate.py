@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import Tensor, nn
@@ -37,6 +38,8 @@ class SeparateLearner(ContinualLearner):
     """
 
     problems = BOTH
+    relearns = True
+    forgets = True
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
@@ -49,13 +52,13 @@ class SeparateLearner(ContinualLearner):
 
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
         assert task is not None
-        return self._given_task(self._networks.networks[task].logits(inputs), task)
+        return self._given_task(self._networks.of_task(task).logits(inputs), task)
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         return task.count_outputs()  # any number will do: the head grows
 
     def _objective(self) -> Objective:
-        return StandardObjective(self._networks.networks[-1], self.training, self.problem)
+        return StandardObjective(self._networks.current, self.training, self.problem)
 
 
 class _SeparateNetworks(Part):
@@ -65,37 +68,76 @@ class _SeparateNetworks(Part):
         self._training, self._seeds = training, seeds
         # Where each starts; never learns.
         self._start = StandardNetwork(module, "task", training, seeds)
-        self.networks: tuple[StandardNetwork, ...] = ()
+        # None in the place of a forgotten one.
+        self.networks: tuple[StandardNetwork | None, ...] = ()
+        # Number of the task that is being learned, None between tasks; and its network before, if it had one.
+        self._current: int | None = None
+        self._before: StandardNetwork | None = None
 
     @property
     def num_weights(self) -> int:
-        return sum(network.num_weights for network in self.networks)
+        return sum(network.num_weights for network in self.networks if network is not None)
+
+    @property
+    def current(self) -> StandardNetwork:
+        """Network of the task that is being learned."""
+        assert self._current is not None
+        return self.of_task(self._current)
+
+    def of_task(self, task: int) -> StandardNetwork:
+        """Network of a task that is there."""
+        network = self.networks[task]
+        assert network is not None
+        return network
 
     def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
-        self.networks = (*self.networks, self._new())
-        self.networks[-1].begin_task(outputs)
+        network = self._new(len(self.networks))
+        network.begin_task(outputs)
+        self._current, self.networks = len(self.networks), (*self.networks, network)
+
+    def reopen_task(self, task: int) -> None:
+        self._current, self._before = task, self.of_task(task)
+        self._replace(task, copy.deepcopy(self._before))
+
+    def forget_task(self, task: int) -> None:
+        self._replace(task, None)
 
     def end_task(self, task: Task) -> None:
-        self.networks[-1].end_task()
+        self.current.end_task()
+        self._current = self._before = None
 
     def abandon_task(self) -> None:
-        self.networks = self.networks[:-1]
+        assert self._current is not None
+        before = [] if self._before is None else [self._before]
+        self.networks = (*self.networks[: self._current], *before, *self.networks[self._current + 1 :])
+        self._current = self._before = None
 
     def state(self) -> dict[str, Any]:
         return {
             "start": Given(self._start.network.state_dict()),
-            "networks": [network.state() for network in self.networks],
+            "networks": [None if network is None else network.state() for network in self.networks],
+            "current": self._current,
+            "before": None if self._before is None else self._before.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         take_given(self._start.network.state_dict(), state["start"])
-        self.networks = ()
-        for saved in state["networks"]:
-            self.networks = (*self.networks, self._new())
-            self.networks[-1].load_state(saved)
+        self.networks = tuple(self._of_state(number, saved) for number, saved in enumerate(state["networks"]))
+        self._current = state["current"]
+        self._before = self._of_state(self._current or 0, state["before"])
 
-    def _new(self) -> StandardNetwork:
-        seeds = self._seeds.child("network", len(self.networks))
+    def _replace(self, task: int, network: StandardNetwork | None) -> None:
+        self.networks = (*self.networks[:task], network, *self.networks[task + 1 :])
+
+    def _of_state(self, number: int, saved: dict[str, Any] | None) -> StandardNetwork | None:
+        if saved is None:
+            return None
+        network = self._new(number)
+        network.load_state(saved)
+        return network
+
+    def _new(self, number: int) -> StandardNetwork:
+        seeds = self._seeds.child("network", number)
         return StandardNetwork(self._start.network.module, "task", self._training, seeds)
 
 

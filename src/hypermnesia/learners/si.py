@@ -59,6 +59,10 @@ class IntelligentConsolidation(Consolidation):
         """Watch the weights from here on."""
         self._integral = si.PathIntegral(self._held.weights())
 
+    def reopen_task(self, task: int) -> None:
+        """Watch the weights from here on; they are held as they matter to all tasks, that one included."""
+        self._integral = si.PathIntegral(self._held.weights())
+
     def end_task(self, task: Task) -> None:
         """Hold the weights where they are, as they have contributed."""
         assert self._integral is not None

@@ -65,6 +65,9 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     Settings = TaskInferenceLearnerSettings
     settings: TaskInferenceLearnerSettings
+    # The task classifier has learned all tasks with the same weights.
+    relearns = False
+    forgets = False
 
     def __init__(
         self,

@@ -83,16 +83,19 @@ class ProtectedNetwork(Part):
         self._of_task: list[dict[str, Tensor]] = []
         # Θ_h before the task that is being learned; empty where it stays as it is, None between tasks.
         self._snapshot: dict[str, Tensor] | None = None
+        self._current = 0  # that task
+        # Of a task that was reopened: its embedding and what it had of its own before; None while a new one is learned.
+        self._before: tuple[Tensor, dict[str, Tensor]] | None = None
 
     @property
     def num_tasks(self) -> int:
-        """Tasks learned completely."""
-        return self.hypernetwork.num_tasks - (self._snapshot is not None)
+        """Tasks learned completely, forgotten ones included."""
+        return self.hypernetwork.num_tasks - (self._snapshot is not None and self._before is None)
 
     @property
     def num_weights(self) -> int:
         """Trained numbers: Θ_h, and of each task so far its embedding and the parameters of its own."""
-        own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own)
+        own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own if name in tensors)
         return sum(parameter.numel() for parameter in self.hypernetwork.parameters()) + own
 
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -151,11 +154,31 @@ class ProtectedNetwork(Part):
 
     def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for one more task: an embedding, what the task has of its own, a snapshot of Θ_h."""
-        self._snapshot = {name: p.detach().clone() for name, p in self.hypernetwork.shared_parameters().items()}
-        number = self.hypernetwork.num_tasks
+        self._take_snapshot()
+        number = self._current = self.hypernetwork.num_tasks
         self.hypernetwork.add_task(self._seeds.child("task", number, "embedding").generator())
         statistics = {name: b.clone() for name, b in self.module.named_buffers()}
         self._of_task.append({**statistics, **self._new_own(number)})
+
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned: to its embedding, its statistics and the parameters of its own."""
+        self._take_snapshot()
+        self._current = task
+        embedding, of_task = self.hypernetwork.task_embeddings[task], self._of_task[task]
+        self._before = embedding.detach(), of_task
+        self.hypernetwork.task_embeddings[task] = nn.Parameter(embedding.detach().clone())
+        now = {**dict(self.module.named_buffers()), **of_task}
+        copies = {name: tensor.clone() for name, tensor in now.items()}
+        self._of_task[task] = copies | {name: nn.Parameter(copies[name]) for name in self._own}
+
+    def forget_task(self, task: int) -> None:
+        """Drop a task's embedding, its statistics and the parameters of its own; Θ_h stays as it is."""
+        self.hypernetwork.remove_task(task)
+        self._of_task[task] = {}
+
+    def _take_snapshot(self) -> None:
+        self._snapshot = {name: p.detach().clone() for name, p in self.hypernetwork.shared_parameters().items()}
+        self._before = None
 
     def freeze(self) -> None:
         """Let the task that was begun be learned with nothing but what is its own: Θ_h stays as it is."""
@@ -176,32 +199,35 @@ class ProtectedNetwork(Part):
             penalty: Holds Θ_h itself; only where β = 0.
         """
         assert self._snapshot is not None
-        of_task, seeds = self._of_task[-1], self._seeds.child("task", self.num_tasks)
+        task, is_new = self._current, self._before is None
+        of_task, seeds = self._of_task[task], self._seeds.child("task", task, *(() if is_new else ("again",)))
         own = [tensor for tensor in of_task.values() if isinstance(tensor, nn.Parameter)]
         statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
-        choice = EmbeddingChoice(self.hypernetwork, self.settings, seeds, statistics)
+        # Nothing that is generated before anything was learned fits better than anything else.
+        further = self.settings.embedding_candidates - 1 if is_new and task > 0 else 0
+        choice = EmbeddingChoice(self.hypernetwork, further, seeds, statistics)
         self.module.train()
 
         def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return loss({**weights, **of_task}, inputs, labels)
 
         if self.is_frozen:
-            return AdaptationObjective(self.hypernetwork, of_weights, choice, own)
+            return AdaptationObjective(self.hypernetwork, task, of_weights, choice, own)
         others = [*others, *own]
         return ProtectedObjective(
-            self.hypernetwork, of_weights, self._snapshot, self.settings, seeds, choice, others, penalty
+            self.hypernetwork, task, of_weights, self._snapshot, self.settings, seeds, choice, others, penalty
         )
 
     def end_task(self, task: Task | None = None) -> None:
         """Keep what was learned of the task."""
         before = dict(self.module.named_buffers())
-        self._of_task[-1] = {
+        self._of_task[self._current] = {
             name: tensor.detach()
-            for name, tensor in self._of_task[-1].items()
+            for name, tensor in self._of_task[self._current].items()
             if name in self._own or not torch.equal(tensor, before[name])
         }
         self.hypernetwork.task_embeddings.requires_grad_(False)
-        self._snapshot = None
+        self._snapshot = self._before = None
 
     @torch.no_grad()
     def abandon_task(self) -> None:
@@ -210,9 +236,13 @@ class ProtectedNetwork(Part):
         theta = self.hypernetwork.shared_parameters()
         for name, before in self._snapshot.items():
             theta[name].copy_(before)
-        self.hypernetwork.task_embeddings = self.hypernetwork.task_embeddings[:-1]
-        self._of_task.pop()
-        self._snapshot = None
+        if self._before is None:
+            self.hypernetwork.task_embeddings = self.hypernetwork.task_embeddings[:-1]
+            self._of_task.pop()
+        else:
+            embedding, self._of_task[self._current] = self._before
+            self.hypernetwork.task_embeddings[self._current] = nn.Parameter(embedding, requires_grad=False)
+        self._snapshot = self._before = None
 
     def state(self) -> dict[str, Any]:
         """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
@@ -224,6 +254,8 @@ class ProtectedNetwork(Part):
             "module": self.given(),
             "of_task": self._of_task,
             "snapshot": self._snapshot,
+            "current": self._current if self._snapshot is not None else None,
+            "before": None if self._before is None else list(self._before),
         }
 
     @torch.no_grad()
@@ -241,16 +273,26 @@ class ProtectedNetwork(Part):
         self.hypernetwork.task_embeddings = nn.ParameterList()
         for embedding in state["task_embeddings"]:
             task = self.hypernetwork.add_task(torch.Generator())
-            self.hypernetwork.task_embeddings[task].copy_(embedding)
+            if embedding.numel():
+                self.hypernetwork.task_embeddings[task].copy_(embedding)
+            else:
+                self.hypernetwork.remove_task(task)
         device = self.hypernetwork.readout.device
         # Copies, also because what was read from a file may lie unaligned: sums would then differ in their last digits.
         self._of_task = [{n: t.to(device, copy=True) for n, t in of_task.items()} for of_task in state["of_task"]]
         snapshot = state["snapshot"]
         self._snapshot = None if snapshot is None else {n: p.to(device, copy=True) for n, p in snapshot.items()}
-        if self._snapshot is None:
-            self.hypernetwork.task_embeddings.requires_grad_(False)
-        else:
-            self._of_task[-1] |= {name: nn.Parameter(self._of_task[-1][name]) for name in self._own}
+        self.hypernetwork.task_embeddings.requires_grad_(False)
+        self._before = None
+        if self._snapshot is not None:
+            self._current = state["current"]
+            self.hypernetwork.task_embeddings[self._current].requires_grad_(True)
+            of_task = self._of_task[self._current]
+            of_task |= {name: nn.Parameter(of_task[name]) for name in self._own}
+        if state["before"] is not None:
+            embedding, of_task = state["before"]
+            copies = {name: tensor.to(device, copy=True) for name, tensor in of_task.items()}
+            self._before = embedding.to(device, copy=True), copies
 
     def given(self) -> Given:
         """What the module has of its own and keeps: Θ_0, parameters that are not generated, and initial buffers."""

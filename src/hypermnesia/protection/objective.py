@@ -23,21 +23,18 @@ Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Ten
 class EmbeddingChoice:
     """Choice of where the newest task begins: of several drawn embeddings the one whose network fits best.
 
-    The first candidate is the embedding that the task has already. There is no choice for the first task: nothing that
-    is generated before anything was learned fits better than anything else.
+    The first candidate is the embedding that the task has already.
 
     Args:
         hypernetwork: Hypernetwork whose newest task begins.
-        settings: Settings of the number of candidates.
+        further: Number of candidates beside the first.
         seeds: Seeds of the candidates.
         statistics: Tensors of the task that its loss changes, such as those of batch normalization; they are put back.
     """
 
-    def __init__(
-        self, hypernetwork: Hypernetwork, settings: HypernetworkSettings, seeds: Seeds, statistics: Sequence[Tensor]
-    ) -> None:
+    def __init__(self, hypernetwork: Hypernetwork, further: int, seeds: Seeds, statistics: Sequence[Tensor]) -> None:
         self._hypernetwork = hypernetwork
-        self._further = settings.embedding_candidates - 1 if hypernetwork.num_tasks > 1 else 0
+        self._further = further
         self._seeds = seeds
         self._statistics = list(statistics)
 
@@ -69,7 +66,8 @@ class ProtectedObjective(Objective):
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, equation 2 and appendix A.
 
     Args:
-        hypernetwork: Hypernetwork whose newest task is the one to learn.
+        hypernetwork: Hypernetwork that generates the weights.
+        task: Number of the task to learn; all others are past.
         loss: Task loss L_task, a function of the generated weights.
         snapshot: Parameters Θ_h before the task was begun, by name.
         settings: Settings of β, of the lookahead and of the number of past tasks a step.
@@ -82,6 +80,7 @@ class ProtectedObjective(Objective):
     def __init__(
         self,
         hypernetwork: Hypernetwork,
+        task: int,
         loss: Loss,
         snapshot: dict[str, Tensor],
         settings: HypernetworkSettings,
@@ -97,17 +96,17 @@ class ProtectedObjective(Objective):
         self._settings = settings
         self._seeds = seeds
         self._theta = hypernetwork.shared_parameters()
-        self._embedding = hypernetwork.task_embeddings[-1]
+        self._embedding = hypernetwork.task_embeddings[task]
         self._others = list(others)
         self._choice = choice
-        self._num_past = hypernetwork.num_tasks - 1
+        past = [number for number in hypernetwork.tasks if number != task]
+        self._num_past = len(past)
         self._regularizer: OutputRegularizer | None = None
-        if self._num_past > 0 and settings.beta > 0:
-            past = range(self._num_past)
+        if past and settings.beta > 0:
             self._regularizer = OutputRegularizer(hypernetwork, past, snapshot=snapshot, method=settings.regularizer)
         self._beta = settings.beta
         if self._regularizer is not None and settings.beta_relative:
-            past_embeddings = hypernetwork.embeddings(range(self._num_past))
+            past_embeddings = hypernetwork.embeddings(past)
             # Nothing to be relative to where all weights are zero.
             self._beta /= float(hypernetwork.squared_norms(past_embeddings, snapshot).mean()) or 1.0
         self._rate_factor = 1.0 if settings.rate_factor == "features" else settings.rate_factor
@@ -190,19 +189,25 @@ class AdaptationObjective(Objective):
     It needs no regularizer: where Θ_h does not move, nothing that is generated for other tasks can change.
 
     Args:
-        hypernetwork: Hypernetwork whose newest task is the one to learn.
+        hypernetwork: Hypernetwork that generates the weights.
+        task: Number of the task to learn.
         loss: Task loss L_task, a function of the generated weights.
         choice: Choice of the embedding to begin with.
         own: Parameters of the loss that are the task's own.
     """
 
     def __init__(
-        self, hypernetwork: Hypernetwork, loss: Loss, choice: EmbeddingChoice, own: Sequence[nn.Parameter] = ()
+        self,
+        hypernetwork: Hypernetwork,
+        task: int,
+        loss: Loss,
+        choice: EmbeddingChoice,
+        own: Sequence[nn.Parameter] = (),
     ) -> None:
         self._hypernetwork = hypernetwork
         self._loss = loss
         self._theta = {name: parameter.detach() for name, parameter in hypernetwork.shared_parameters().items()}
-        self._embedding = hypernetwork.task_embeddings[-1]
+        self._embedding = hypernetwork.task_embeddings[task]
         self._choice = choice
         self._own = list(own)
 

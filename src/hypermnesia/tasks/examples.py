@@ -25,6 +25,7 @@ from hypermnesia.errors import DataError
 from hypermnesia.problems import REGRESSION, Problem, Targets, problem_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.arrays import ArrayLike, as_tensor, scaled
+from hypermnesia.tasks.identity import Digest, Identity, content_of_dataset, content_of_loader
 
 Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
 """Inputs and labels (classes or regression targets); uint8 inputs have become float32 in [0, 1]."""
@@ -53,6 +54,15 @@ class Examples(abc.ABC):
     @abc.abstractmethod
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         """Return the examples with the given indices, from 0 to the length minus 1, in that order."""
+
+    def identity(self) -> Identity:
+        """Return what tells these examples from others, as JSON values by name."""
+        return {
+            "number of examples": len(self),
+            "shape of inputs": list(self.input_shape),
+            "problem": self.problem.name,
+            "number of outputs": self.num_outputs,
+        }
 
     def steps_per_epoch(self, batch_size: int) -> float:
         """Return how many of the batches of :meth:`batches` go once through the examples; not always a whole number."""
@@ -169,6 +179,16 @@ class TensorExamples(Examples):
         labels = self._labels.index_select(0, rows)
         return scaled(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
 
+    def identity(self) -> Identity:
+        """Return what tells these examples from others: their properties, and a digest of all of them."""
+        digest = Digest()
+        digest.add(self._inputs, self._rows)
+        digest.add(self._labels, self._rows)
+        for order in (self._permutation, self._class_of):
+            if order is not None:
+                digest.add(order)
+        return {**super().identity(), "type of inputs": str(self._inputs.dtype), "content": digest.text()}
+
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         if self._permutation is None:
             return inputs
@@ -204,6 +224,7 @@ class DatasetExamples(Examples):
         inputs, labels = self._batch([0])
         self.input_shape = tuple(inputs.shape[1:])
         self.problem = problem_of(labels)
+        self._type = inputs.dtype
         self.num_outputs = labels.shape[1] if self.problem is REGRESSION else None
 
     def __len__(self) -> int:
@@ -211,6 +232,11 @@ class DatasetExamples(Examples):
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         return self._batch(chosen.tolist())
+
+    def identity(self) -> Identity:
+        """Return what tells these examples from others; of what is not in memory, some examples are read."""
+        content = content_of_dataset(self._dataset)
+        return {**super().identity(), "type of inputs": str(self._type), "content": content}
 
     def _batch(self, indices: list[int]) -> Batch:
         items = [self._dataset[index] for index in indices]
@@ -283,6 +309,11 @@ class LoaderExamples(DatasetExamples):
         ):
             return len(self) == number
         return sorted(itertools.chain.from_iterable(batches)) == list(range(number))
+
+    def identity(self) -> Identity:
+        """Return what tells these examples from others, in whatever order the loader draws them."""
+        content = content_of_loader(self._loader)
+        return {**super().identity(), "number of batches": self._num_batches, "content": content}
 
     def steps_per_epoch(self, batch_size: int) -> float:
         return self._num_batches

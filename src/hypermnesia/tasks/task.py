@@ -12,6 +12,7 @@ from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.problems import REGRESSION, Problem
 from hypermnesia.tasks.arrays import ArrayLike
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
+from hypermnesia.tasks.identity import Identity
 
 Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
 """Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
@@ -81,6 +82,14 @@ class Task:
         Classes without names are counted by the largest training label.
         """
         return self.train.num_outputs if self.classes is None else len(self.classes)
+
+    def identity(self) -> Identity:
+        """Return what tells this task's training from that of others: its name, its classes, its examples.
+
+        Data in memory are read once, at the speed of memory.
+        """
+        classes = None if self.classes is None else list(self.classes)
+        return {"name": self.name, "names of classes": classes, **self.train.identity()}
 
     def count_outputs(self) -> int:
         """Number of outputs as :attr:`num_outputs`, found by reading all training labels where it takes that."""

@@ -12,7 +12,9 @@ from hypermnesia.tasks.task import Task
 class Part(ABC):
     """A part of a learner, such as a network, a replay model or a buffer.
 
-    A learner begins a task with all of its parts in their order, and ends or abandons it in the reverse order.
+    A learner begins a task with all of its parts in their order, and ends or abandons it in the reverse order. Where
+    beginning, reopening, ending or forgetting a task fails, it loads the states of before into all parts: so these put
+    new tensors in the place of old ones, and change none.
     """
 
     @property
@@ -33,7 +35,23 @@ class Part(ABC):
         """Keep what was learned of the task."""
 
     def abandon_task(self) -> None:  # noqa: B027 - some have changed nothing
-        """Return to the state before the task was begun."""
+        """Return to the state before the task was begun, or before a learned one was reopened."""
+
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned, to learn more of it; it is ended or abandoned as a new one is.
+
+        Args:
+            task: Number of the task.
+        """
+        raise NotImplementedError
+
+    def forget_task(self, task: int) -> None:
+        """Drop what belongs to a learned task alone; others keep their numbers.
+
+        Args:
+            task: Number of the task.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -77,6 +95,16 @@ class Parts(Part):
         """Return to the state before the task was begun, in the reverse order."""
         for part in reversed(self._parts.values()):
             part.abandon_task()
+
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned, in the order of the parts."""
+        for part in self._parts.values():
+            part.reopen_task(task)
+
+    def forget_task(self, task: int) -> None:
+        """Drop what belongs to a learned task alone, in the order of the parts."""
+        for part in self._parts.values():
+            part.forget_task(task)
 
     def state(self) -> dict[str, Any]:
         """State of each part by its name."""
@@ -125,6 +153,14 @@ class ShapedPart(Part, Generic[Made]):
         """Keep what was learned of the task."""
         self.made.end_task(task)
         self._num_tasks += 1
+
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned."""
+        self.made.reopen_task(task)
+
+    def forget_task(self, task: int) -> None:
+        """Drop what belongs to a learned task alone."""
+        self.made.forget_task(task)
 
     def abandon_task(self) -> None:
         """Return to the state before the task was begun; after a first one inputs may have another shape."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hypermnesia.errors import CheckpointError
+from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings.build import build_learner
@@ -24,7 +24,7 @@ from hypermnesia.training.trainer import Progress, check_finite
 _REPLAYED = 10  # inputs of each task that are written down
 
 
-class RunStopped(Exception):  # noqa: N818 - how a run ended, not what went wrong
+class RunStopped(StopLearning):
     """A run was asked to stop, and has saved what it needs to go on."""
 
 
