@@ -11,13 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hypermnesia.networks.coding import decoder, encoder
-from hypermnesia.networks.distribution import Distribution, new_log_scale, surprise
+from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, Distribution, bounded, new_log_scale, surprise
 from hypermnesia.networks.perceptron import ActivationName
 from hypermnesia.settings import Settings
 
 Size = Annotated[int, Field(ge=1)]
-
-_LARGEST_LOG_VARIANCE = 8.0
 
 
 class AutoencoderSettings(Settings):
@@ -87,8 +85,7 @@ class VariationalAutoencoder(nn.Module):
         """Return the bound for each input."""
         inputs = inputs.flatten(1)
         mean, log_variance = self.encoder(inputs).chunk(2, dim=1)
-        # Variances from exp(-8) to exp(8): generated for a task not learned yet, an encoder may say anything.
-        log_variance = _LARGEST_LOG_VARIANCE * (log_variance / _LARGEST_LOG_VARIANCE).tanh()
+        log_variance = bounded(log_variance, LARGEST_LOG_VARIANCE)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean) if self.training else mean
         reconstruction = surprise(self.decoder(latents), inputs, self.log_scale)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2

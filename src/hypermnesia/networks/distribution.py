@@ -14,6 +14,8 @@ Distribution = Literal["bernoulli", "normal"]
 """`bernoulli` for numbers in [0, 1], of which a decoder puts out logits; `normal` for any numbers, of which it puts out
 the means, with one learned standard deviation."""
 
+LARGEST_LOG_VARIANCE = 8.0
+"""Bound of the logarithms of the variances of latents: they reach from exp(-8) to exp(8)."""
 _LARGEST_LOG_SCALE = 4.0
 _HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
 
@@ -26,6 +28,22 @@ def new_log_scale(distribution: Distribution) -> nn.Parameter | None:
         torch.Size([1])
     """
     return nn.Parameter(torch.zeros(1)) if distribution == "normal" else None
+
+
+def bounded(logarithms: Tensor, largest: float) -> Tensor:
+    """Keep logarithms of variances or deviations between two bounds, and small ones nearly as they are.
+
+    Generated for a task not learned yet, or after a step that was too large, they may be anything.
+
+    Args:
+        logarithms: Numbers.
+        largest: Bound of their absolute values.
+
+    Example:
+        >>> bounded(torch.tensor([-100.0, 0.1, 100.0]), 8.0)
+        tensor([-8.0000,  0.1000,  8.0000])
+    """
+    return largest * (logarithms / largest).tanh()
 
 
 def surprise(
@@ -48,8 +66,7 @@ def surprise(
     """
     if log_scale is None:
         return functional.binary_cross_entropy_with_logits(outputs, inputs, reduction=reduction)
-    # From exp(-4) to exp(4): generated for a task not learned yet, a standard deviation may be anything.
-    log_scale = _LARGEST_LOG_SCALE * (log_scale / _LARGEST_LOG_SCALE).tanh()
+    log_scale = bounded(log_scale, _LARGEST_LOG_SCALE)
     found = ((inputs - outputs) / log_scale.exp()).square() / 2 + log_scale + _HALF_LOG_TWO_PI
     return found.mean() if reduction == "mean" else found
 

@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from hypermnesia.networks.coding import encoder
-from hypermnesia.networks.distribution import expectation, new_log_scale, surprise
+from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, bounded, expectation, new_log_scale, surprise
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import VAESettings
 from hypermnesia.seeds import Seeds
@@ -112,6 +112,9 @@ class VAE(ProtectedReplayModel):
 
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_variance = self._auxiliary(inputs).chunk(2, dim=1)
+        if self._distribution == "normal":
+            # As published, variances have no bounds. Large inputs, such as normalized ones, need some.
+            log_variance = bounded(log_variance, LARGEST_LOG_VARIANCE)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean)
         reconstruction = surprise(generate(latents), inputs, self._log_scale, "mean")
         if self._class_priors:
