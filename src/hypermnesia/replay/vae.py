@@ -22,6 +22,7 @@ class VAE(ProtectedReplayModel):
 
     The loss is the mean negative log-likelihood of a pixel given its reconstruction (the binary cross-entropy, as
     published, or that of a normal distribution), plus the divergence of the latents from their prior per pixel.
+    Replayed inputs are expectations: a deviation serves the task being learned only, and is no part of the generator.
     The prior is N(0, 1), as published; or a normal distribution for each class, learned by the same loss and kept, two
     numbers a latent. Then the class that a replayed input was made for is known, and inputs are made where those
     of its class were: the latents of a few classes leave much of N(0, 1) empty, from where no likeness comes.
@@ -56,7 +57,6 @@ class VAE(ProtectedReplayModel):
             auxiliary = encoder(
                 input_shape, settings.channels, settings.encoder_hidden, 2 * settings.latent_dim, settings.activation
             )
-        # Replayed inputs are expectations, so the deviation, too, is of no use once the task is learned.
         self._log_scale = new_log_scale(settings.distribution)
         auxiliary.register_parameter("log_scale", self._log_scale)
         super().__init__(auxiliary, input_shape, settings, training, seeds, device)
