@@ -24,8 +24,10 @@ from hypermnesia.experiments.single_run.run import RunStopped, run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.hypernetwork import inner_products
 from hypermnesia.learners import (
+    AGEMLearner,
     ConsolidatedHypernetworkLearner,
     ContinualLearner,
+    DERLearner,
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
@@ -35,6 +37,7 @@ from hypermnesia.learners import (
     LikelihoodLearner,
     LwFLearner,
     ReplayLearner,
+    SeparateLearner,
     SILearner,
     TaskInferenceLearner,
 )
@@ -100,9 +103,13 @@ LEARNERS = {
     "SI": Made(SILearner, {"strength": 1.0}),
     "LwF": Made(LwFLearner, {}),
     "ER": Made(ExperienceReplayLearner, {"buffer_size": 20}),
+    "A-GEM": Made(AGEMLearner, {"buffer_size": 20}),
+    "DER": Made(DERLearner, {"buffer_size": 20, "beta": 0.0}),
+    "DER++": Made(DERLearner, {"buffer_size": 20}),
     "joint": Made(JointLearner, {}),
     "fine-tuning": Made(FineTuningLearner, {}),
-    "from scratch": Made(FromScratchLearner, {}),
+    "from scratch": Made(FromScratchLearner, {**HYPERNETWORK, "beta": 0.0}),
+    "separate": Made(SeparateLearner, {}),
 }
 BRIEFLY = ("hnet", "SI", "replay, VAE")
 """Of each kind of objective, one."""

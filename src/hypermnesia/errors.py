@@ -1,8 +1,9 @@
-"""The exceptions a user can meet: each text says what was wrong, where, what is allowed and what to do."""
+"""The exceptions a user can meet: each text says what was wrong, where, what is allowed and what to do; and notes."""
 
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
 
@@ -24,6 +25,25 @@ class CheckpointError(HypermnesiaError):
 
 class DivergenceError(HypermnesiaError, ArithmeticError):
     """The loss is no longer a finite number."""
+
+
+class Note(UserWarning):
+    """Something a person should know that stops nothing; the command line prints it as one line, on stderr."""
+
+    BEGINNING = "Note: "
+    """Beginning of that line."""
+
+
+def note(text: str) -> None:
+    """Warn of something that stops nothing. Python's filters of warnings apply; the command line tells a text once.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True, action="always") as caught:
+        ...     note("The clock stands still.")
+        >>> str(caught[0].message)
+        'The clock stands still.'
+    """
+    warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:

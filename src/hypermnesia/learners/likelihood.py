@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.initialization import Initialization
-from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
+from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, AutoencoderSettings, VariationalAutoencoder
@@ -150,7 +150,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        return CombinedObjective(self._network_objective(), {"autoencoder": autoencoder.objective(bound)})
+        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})
 
 
 METHODS = (Method("hnet-likelihood", "HNET+likelihood", LikelihoodLearner, based_on="hnet"),)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.initialization import Initialization
-from hypermnesia.learners.generated import GeneratedNetworkLearner
+from hypermnesia.learners.generated import GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
@@ -124,9 +124,8 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
-        return CombinedObjective(
-            self._network_objective(), {"task_classifier": task_classifier, "replay": replay_model}
-        )
+        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        return CombinedObjective(main, {"task_classifier": task_classifier, "replay": replay_model})
 
 
 class _TaskClassifier(ReplayClassifier):

@@ -122,7 +122,7 @@ def test_what_tells_variants_apart(source):
     def learner(method):
         return load_experiment(source, method=method).learner
 
-    assert learner("hnet-unprotected").beta == 0
+    assert learner("hnet-unprotected").beta == learner("from-scratch").beta == 0
     assert learner("ewc").decay is None
     assert learner("online-ewc").decay == 1
     for name, temperature in (("dgr", None), ("dgr-distill", 2)):

@@ -23,6 +23,7 @@ from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
+from hypermnesia.learners import METHODS
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import SearchRange, checked
 from hypermnesia.tasks import Scenario, Task
@@ -93,13 +94,17 @@ class Trial:
 def search_space(experiment: Experiment) -> dict[str, SearchRange]:
     """Settings that can be tuned: every number of learner and training whose annotation has a search range.
 
+    What the method fixes is not among them.
+
     Example:
         >>> from hypermnesia.experiments.settings.benchmark import load_experiment
         >>> list(search_space(load_experiment("split-digits")))
         ['learner.beta', 'training.learning_rate']
     """
     sections = {"learner": experiment.learner, "training": experiment.training}
-    return {place: where for name, section in sections.items() for place, where in _searched(section, name)}
+    found = {place: where for name, section in sections.items() for place, where in _searched(section, name)}
+    fixed = METHODS[experiment.learner.method].fixed
+    return {place: where for place, where in found.items() if place.removeprefix("learner.") not in fixed}
 
 
 def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambda trial: None) -> list[Trial]:
