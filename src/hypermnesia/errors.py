@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 class HypermnesiaError(Exception):
@@ -35,7 +38,7 @@ class Note(UserWarning):
 
 
 def note(text: str) -> None:
-    """Warn of something that stops nothing. Python's filters of warnings apply; the command line tells a text once.
+    """Warn of something that stops nothing. Python's filters of warnings apply.
 
     Example:
         >>> with warnings.catch_warnings(record=True, action="always") as caught:
@@ -44,6 +47,29 @@ def note(text: str) -> None:
         'The clock stands still.'
     """
     warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
+
+
+@contextlib.contextmanager
+def notes_as_lines() -> Iterator[None]:
+    """Print notes as lines on stderr, each once, instead of as warnings of Python with the place in the source.
+
+    Example:
+        >>> with notes_as_lines():
+        ...     note("The clock stands still.")
+    """
+    told = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_plainly(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, Note):
+                show(message, category, *where, **more)
+            elif str(message) not in told:  # Python forgets what it told as soon as anything changes its filters
+                told.add(str(message))
+                print(f"{Note.BEGINNING}{message}", file=sys.stderr)
+
+        warnings.showwarning = show_plainly
+        yield
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
