@@ -35,7 +35,7 @@ class Note(UserWarning):
 
 
 def note(text: str) -> None:
-    """Warn of something that stops nothing: once for each text, unless Python's filters of warnings say otherwise.
+    """Warn of something that stops nothing. Python's filters of warnings apply; the command line tells a text once.
 
     Example:
         >>> with warnings.catch_warnings(record=True, action="always") as caught:
@@ -43,7 +43,7 @@ def note(text: str) -> None:
         >>> str(caught[0].message)
         'The clock stands still.'
     """
-    warnings.warn(text, Note, stacklevel=1)  # always from here: where it was said before is how Python knows the text
+    warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:

@@ -50,13 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _show_notes_plainly() -> None:
-    show = warnings.showwarning
+    show, told = warnings.showwarning, set()
 
     def show_plainly(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-        if issubclass(category, Note):
-            print(f"{Note.BEGINNING}{message}", file=sys.stderr)
-        else:
+        if not issubclass(category, Note):
             show(message, category, *where, **more)
+        elif str(message) not in told:  # Python forgets what it told as soon as anything changes its filters
+            told.add(str(message))
+            print(f"{Note.BEGINNING}{message}", file=sys.stderr)
 
     warnings.showwarning = show_plainly
 
