@@ -1,30 +1,32 @@
 """The variational autoencoder: its loss against torch.distributions, and what it remembers."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import distributions, nn
 from torch.func import functional_call
 
-from hypermnesia.networks import mlp
+from hypermnesia.networks.coding import decoder, encoder
 from hypermnesia.replay import VAE, VAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Trainer, TrainingSettings
+from tests.nested import equal
 
 HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (8,), "chunk_size": 100, "start": "zero"}
 CPU = torch.device("cpu")
 SHAPE = (1, 3, 3)
 
 
-def vae(beta: float = 1.0, condition_dim: int = 2, seed: int = 0, prior: str = "standard") -> VAE:
+def vae(beta: float = 1.0, condition_dim: int = 2, seed: int = 0, **further: Any) -> VAE:
     settings = VAESettings(
         latent_dim=3,
         condition_dim=condition_dim,
         hidden=(12,),
         encoder_hidden=(7,),
-        prior=prior,
+        **further,
         hypernetwork={**HYPERNETWORK, "beta": beta},
     )
     return VAE(SHAPE, settings, TrainingSettings(), Seeds(seed), CPU)
@@ -46,24 +48,37 @@ def learn(model: VAE, task: int, iterations: int = 120) -> None:
     model.end_task()
 
 
-def encoder_of(model: VAE) -> nn.Module:
-    encoder = mlp(9, (7,), 6)
-    encoder.load_state_dict(copy.deepcopy(model.state()["auxiliary"]))
-    return encoder
+def encoder_of(model: VAE, channels: tuple[int, ...] = ()) -> nn.Module:
+    made = encoder(SHAPE, channels, (7,), 6)
+    state = copy.deepcopy(model.state()["auxiliary"])
+    made.register_parameter("log_scale", nn.Parameter(state["log_scale"]) if "log_scale" in state else None)
+    made.load_state_dict(state)
+    return made
 
 
-@pytest.mark.parametrize("condition_dim", [0, 1, 4])
-def test_the_loss_is_the_cross_entropy_of_a_pixel_and_the_divergence_per_pixel(condition_dim, weights_by_definition):
-    model = vae(condition_dim=condition_dim)
+@pytest.mark.parametrize("channels", [(), (5,)], ids=["perceptron", "convolutional"])
+@pytest.mark.parametrize(
+    ("condition_dim", "distribution"), [(0, "bernoulli"), (1, "bernoulli"), (4, "bernoulli"), (4, "normal")]
+)
+def test_the_loss_is_the_surprise_of_a_pixel_and_the_divergence_per_pixel(
+    condition_dim, distribution, channels, weights_by_definition
+):
+    model = vae(condition_dim=condition_dim, distribution=distribution, channels=channels)
     model.begin_task()
     model.end_task()
     model.begin_task()
     inputs = images(1, number=5)
     objective = model.objective()
     objective.prepare(0)
+    if distribution == "normal":
+        inputs = 6 * inputs - 2
+        log_scale = next(each for each in objective.parameters() if each.shape == (1,))
+        torch.nn.init.constant_(log_scale, -0.7)
 
-    encoder = encoder_of(model)
-    mean, log_variance = encoder(inputs).split(3, dim=1)
+    auxiliary = encoder_of(model, channels)
+    mean, log_variance = auxiliary(inputs).split(3, dim=1)
+    if distribution == "normal":
+        log_variance = 8 * (log_variance / 8).tanh()
     posterior = distributions.Normal(mean, (log_variance / 2).exp())
     torch.manual_seed(3)
     latents = mean + posterior.stddev * torch.randn(5, 3)
@@ -72,13 +87,17 @@ def test_the_loss_is_the_cross_entropy_of_a_pixel_and_the_divergence_per_pixel(c
         condition[:, 1 % condition_dim] = 1
     names = list(model.state()["generator"]["theta"])
     theta, embedding = objective.parameters()[: len(names)], objective.parameters()[len(names)]
-    decoder = mlp(3 + condition_dim, (12,), 9)
-    weights = weights_by_definition(decoder, dict(zip(names, theta, strict=True)), embedding)
-    logits = functional_call(decoder, weights, (torch.cat([latents, condition], dim=1),))
-    pixels = distributions.Bernoulli(logits=logits, validate_args=False).log_prob(inputs.flatten(1))
+    generator = decoder(3 + condition_dim, (12,), channels, SHAPE)
+    weights = weights_by_definition(generator, dict(zip(names, theta, strict=True)), embedding)
+    outputs = functional_call(generator, weights, (torch.cat([latents, condition], dim=1),))
+    if distribution == "bernoulli":
+        decoded = distributions.Bernoulli(logits=outputs, validate_args=False)
+    else:
+        decoded = distributions.Normal(outputs, (4 * (auxiliary.log_scale / 4).tanh()).exp())
+    pixels = decoded.log_prob(inputs.flatten(1))
     divergence = distributions.kl_divergence(posterior, distributions.Normal(0, 1)).sum(1).mean()
     loss = -pixels.mean() + divergence / 9
-    expected = torch.autograd.grad(loss, [*encoder.parameters()])
+    expected = torch.autograd.grad(loss, [*auxiliary.parameters()])
 
     torch.manual_seed(3)
     scalars = objective.accumulate_gradients(inputs, torch.zeros(5, dtype=torch.int64), sgd(objective))
@@ -188,6 +207,26 @@ def test_priors_of_past_tasks_stay_and_every_number_counts():
     model.abandon_task()
     assert model.num_weights == standard.num_weights + 2 * 2 * 3
     assert torch.equal(model.replay(0, latents), before)
+
+
+def test_normal_inputs_are_replayed_in_their_range():
+    """The decoder's means; the deviation is learned along, and given back where the task is abandoned."""
+    model = vae(distribution="normal", seed=1)
+    assert model.num_weights == vae().num_weights + 1
+    settings = TrainingSettings(iterations=200, learning_rate=0.02, batch_size=32)
+    model.begin_task()
+    real = 5 * images(0) - 3
+    Trainer(model.objective(), TensorExamples(real, torch.zeros(64, dtype=torch.int64)), settings, Seeds(0), CPU).run()
+    model.end_task()
+    replayed = model.replay(0, model.latents(200, torch.Generator().manual_seed(0)))
+    assert (replayed.mean(0) - real.mean(0)).abs().max() < 0.3
+    state = copy.deepcopy(model.state())
+    assert state["auxiliary"]["log_scale"].item() < -0.5
+    model.begin_task()
+    for parameter in model.objective().parameters():
+        parameter.data.add_(0.1)
+    model.abandon_task()
+    assert equal(model.state(), state)
 
 
 def test_the_seed_decides_encoder_and_decoder():
