@@ -84,7 +84,7 @@ def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: 
         raise ConfigurationError(f"{run.directory.path} has a single task; transfer needs a next one.")
     run.learner_after(1)  # so that a run without them is refused before anything is computed
     counts = _counts(run, examples)
-    parts = Parts(run.directory.analyses / f"{NAME}.parts.json", {"learner": run.fingerprint})
+    parts = Parts(run.directory.analyses / f"{NAME}.parts.json", {"learner": run.fingerprint, "few": "by class"})
     results: list[LearnedFromFew] = []
     numbers = range(0 if run.learner.hypernetwork.base is None else 1, len(run.tasks))
     for learned in numbers:
