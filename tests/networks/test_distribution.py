@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import distributions
 
-from hypermnesia.networks.distribution import expectation, new_log_scale, surprise
+from hypermnesia.networks.distribution import expectation, fitted_log_scale, surprise
 
 OUTPUTS = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 INPUTS = torch.rand(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -36,15 +36,23 @@ def test_no_deviation_makes_it_infinite(log_scale):
     assert surprise(OUTPUTS, INPUTS, torch.tensor([log_scale])).isfinite().all()
 
 
-def test_the_deviation_that_is_learned_is_that_of_the_inputs():
-    """Its gradient vanishes there."""
-    noise = 0.3 * torch.randn(4000, 1, generator=torch.Generator().manual_seed(0))
-    log_scale = new_log_scale("normal")
-    optimizer = torch.optim.Adam([log_scale], lr=0.05)
-    for _ in range(200):
-        optimizer.zero_grad()
-        surprise(torch.zeros_like(noise), noise, log_scale, "mean").backward()
-        optimizer.step()
-    found = (4 * (log_scale / 4).tanh()).exp()
-    assert found.item() == pytest.approx(noise.std().item(), rel=0.02)
-    assert new_log_scale("bernoulli") is None
+def test_the_deviation_that_fits_makes_inputs_likeliest():
+    """Nearby ones make them less likely, so that the gradient there is that with the deviation held constant."""
+    inputs = OUTPUTS + 0.3 * torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    outputs = OUTPUTS.clone().requires_grad_()
+    fitted = fitted_log_scale(outputs, inputs)
+    assert not fitted.requires_grad
+    expected = distributions.Normal(OUTPUTS, (inputs - OUTPUTS).square().mean().sqrt())
+    torch.testing.assert_close(fitted.exp(), expected.stddev[0, :1])
+
+    def likelihood(deviation: torch.Tensor) -> torch.Tensor:
+        return distributions.Normal(OUTPUTS, deviation).log_prob(inputs).mean()
+
+    assert likelihood(fitted.exp()) > max(likelihood(fitted.exp() * factor) for factor in (0.9, 0.99, 1.01, 1.1))
+
+
+def test_a_perfect_reconstruction_is_no_infinite_surprise():
+    outputs = OUTPUTS.clone().requires_grad_()
+    found = surprise(outputs, OUTPUTS, fitted_log_scale(outputs, OUTPUTS), "mean")
+    found.backward()
+    assert found.isfinite() and outputs.grad.isfinite().all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hypermnesia.networks.coding import decoder, encoder
-from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, Distribution, bounded, new_log_scale, surprise
+from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, Distribution, bounded, fitted_log_scale, surprise
 from hypermnesia.networks.perceptron import ActivationName
 from hypermnesia.settings import Settings
 
@@ -55,7 +55,9 @@ class VariationalAutoencoder(nn.Module):
             the image; empty for perceptrons.
         activation: Activation function between all layers.
         distribution: Distribution of an input given its reconstruction: `bernoulli`, for inputs in [0, 1], or
-            `normal`, for any inputs, with one learned standard deviation.
+            `normal`, for any inputs, with one standard deviation for all their numbers.
+        deviation: Standard deviation of the normal distribution: `learned`, or `fitted` to each batch, by which single
+            inputs cannot be compared.
 
     Raises:
         ConfigurationError: There are convolutions, but inputs are no images, or too small for so many.
@@ -75,9 +77,12 @@ class VariationalAutoencoder(nn.Module):
         channels: Sequence[int] = (),
         activation: ActivationName = "relu",
         distribution: Distribution = "bernoulli",
+        deviation: Literal["learned", "fitted"] = "learned",
     ) -> None:
         super().__init__()
-        self.log_scale = new_log_scale(distribution)
+        learned = distribution == "normal" and deviation == "learned"
+        self.log_scale = nn.Parameter(torch.zeros(1)) if learned else None
+        self._fitted = distribution == "normal" and deviation == "fitted"
         self.encoder = encoder(input_shape, channels, encoder_hidden, 2 * latent_dim, activation)
         self.decoder = decoder(latent_dim, decoder_hidden, channels, input_shape, activation)
 
@@ -87,7 +92,9 @@ class VariationalAutoencoder(nn.Module):
         mean, log_variance = self.encoder(inputs).chunk(2, dim=1)
         log_variance = bounded(log_variance, LARGEST_LOG_VARIANCE)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean) if self.training else mean
-        reconstruction = surprise(self.decoder(latents), inputs, self.log_scale)
+        outputs = self.decoder(latents)
+        log_scale = fitted_log_scale(outputs, inputs) if self._fitted else self.log_scale
+        reconstruction = surprise(outputs, inputs, log_scale)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
         bound: Tensor = reconstruction.mean(1) + divergence / inputs.shape[1]
         return bound

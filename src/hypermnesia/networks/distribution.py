@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 Distribution = Literal["bernoulli", "normal"]
 """`bernoulli` for numbers in [0, 1], of which a decoder puts out logits; `normal` for any numbers, of which it puts out
-the means, with one learned standard deviation."""
+the means, with one standard deviation for all."""
 
 LARGEST_LOG_VARIANCE = 8.0
 """Bound of the logarithms of the variances of latents: they reach from exp(-8) to exp(8)."""
@@ -20,14 +19,24 @@ _LARGEST_LOG_SCALE = 4.0
 _HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
 
 
-def new_log_scale(distribution: Distribution) -> nn.Parameter | None:
-    """Make the logarithm of the standard deviation, to be learned; None where the distribution has none.
+def fitted_log_scale(outputs: Tensor, inputs: Tensor) -> Float[Tensor, "1"]:
+    """Return the logarithm of the standard deviation under which inputs are likeliest, given what a decoder put out.
+
+    There the likelihood does not change with the deviation, so that it counts as a constant. No step is too small to
+    follow it, as steps of a learned deviation are.
+
+    Source: Rybkin, Daniilidis and Levine, Simple and effective VAE training with calibrated decoders, ICML 2021.
+
+    Args:
+        outputs: What the decoder put out for all inputs of a batch.
+        inputs: These inputs, of the same shape.
 
     Example:
-        >>> new_log_scale("normal").shape
-        torch.Size([1])
+        >>> import torch
+        >>> fitted_log_scale(torch.zeros(2), torch.tensor([2.0, -2.0])).exp()
+        tensor([2.])
     """
-    return nn.Parameter(torch.zeros(1)) if distribution == "normal" else None
+    return (inputs - outputs).detach().square().mean().log().div(2)[None]
 
 
 def bounded(logarithms: Tensor, largest: float) -> Tensor:
@@ -40,6 +49,7 @@ def bounded(logarithms: Tensor, largest: float) -> Tensor:
         largest: Bound of their absolute values.
 
     Example:
+        >>> import torch
         >>> bounded(torch.tensor([-100.0, 0.1, 100.0]), 8.0)
         tensor([-8.0000,  0.1000,  8.0000])
     """
@@ -61,6 +71,7 @@ def surprise(
         reduction: Whether to average over all numbers of all inputs.
 
     Example:
+        >>> import torch
         >>> surprise(torch.zeros(1, 2), torch.ones(1, 2), None)
         tensor([[0.6931, 0.6931]])
     """
@@ -75,6 +86,7 @@ def expectation(outputs: Tensor, distribution: Distribution) -> Tensor:
     """Return the inputs that are expected given what a decoder put out: replayed ones.
 
     Example:
+        >>> import torch
         >>> outputs = torch.tensor([0.0, 3.0])
         >>> expectation(outputs, "bernoulli"), expectation(outputs, "normal")
         (tensor([0.5000, 0.9526]), tensor([0., 3.]))

@@ -61,7 +61,8 @@ class SelfReplayingVAE(ReplayModel):
         self._seeds = seeds
         self._device = device
         with seeds.child("autoencoder").default_generator():
-            self._network = VariationalAutoencoder(input_shape, **settings.model_dump(exclude={"kind"}))
+            arguments = settings.model_dump(exclude={"kind"})
+            self._network = VariationalAutoencoder(input_shape, deviation="fitted", **arguments)
         self._network.to(device)
         self._learned = 0
         # The network before the task that is being learned.

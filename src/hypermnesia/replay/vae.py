@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from hypermnesia.networks.coding import encoder
-from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, bounded, expectation, new_log_scale, surprise
+from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, bounded, expectation, fitted_log_scale, surprise
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import VAESettings
 from hypermnesia.seeds import Seeds
@@ -21,8 +21,8 @@ class VAE(ProtectedReplayModel):
     """A variational autoencoder; its decoder is the generator, its encoder the auxiliary network.
 
     The loss is the mean negative log-likelihood of a pixel given its reconstruction (the binary cross-entropy, as
-    published, or that of a normal distribution), plus the divergence of the latents from their prior per pixel.
-    Replayed inputs are expectations: a deviation serves the task being learned only, and is no part of the generator.
+    published, or that of a normal distribution whose deviation fits the batch), plus the divergence of the latents from
+    their prior per pixel.
     The prior is N(0, 1), as published; or a normal distribution for each class, learned by the same loss and kept, two
     numbers a latent. Then the class that a replayed input was made for is known, and inputs are made where those
     of its class were: the latents of a few classes leave much of N(0, 1) empty, from where no likeness comes.
@@ -57,8 +57,6 @@ class VAE(ProtectedReplayModel):
             auxiliary = encoder(
                 input_shape, settings.channels, settings.encoder_hidden, 2 * settings.latent_dim, settings.activation
             )
-        self._log_scale = new_log_scale(settings.distribution)
-        auxiliary.register_parameter("log_scale", self._log_scale)
         super().__init__(auxiliary, input_shape, settings, training, seeds, device)
         self._seeds = seeds
         self._distribution = settings.distribution
@@ -116,7 +114,9 @@ class VAE(ProtectedReplayModel):
             # As published, variances have no bounds. Large inputs, such as normalized ones, need some.
             log_variance = bounded(log_variance, LARGEST_LOG_VARIANCE)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean)
-        reconstruction = surprise(generate(latents), inputs, self._log_scale, "mean")
+        outputs = generate(latents)
+        log_scale = fitted_log_scale(outputs, inputs) if self._distribution == "normal" else None
+        reconstruction = surprise(outputs, inputs, log_scale, "mean")
         if self._class_priors:
             # The divergence from N(m, s²) is that of the standardized latents from N(0, 1).
             prior_mean, prior_log_variance = self._priors[-1][:, labels]
