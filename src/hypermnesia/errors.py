@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 class HypermnesiaError(Exception):
@@ -35,7 +38,7 @@ class Note(UserWarning):
 
 
 def note(text: str) -> None:
-    """Warn of something that stops nothing: once for each text, unless Python's filters of warnings say otherwise.
+    """Warn of something that stops nothing. Python's filters of warnings apply.
 
     Example:
         >>> with warnings.catch_warnings(record=True, action="always") as caught:
@@ -43,7 +46,30 @@ def note(text: str) -> None:
         >>> str(caught[0].message)
         'The clock stands still.'
     """
-    warnings.warn(text, Note, stacklevel=1)  # always from here: where it was said before is how Python knows the text
+    warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
+
+
+@contextlib.contextmanager
+def notes_as_lines() -> Iterator[None]:
+    """Print notes as lines on stderr, each once, instead of as warnings of Python with the place in the source.
+
+    Example:
+        >>> with notes_as_lines():
+        ...     note("The clock stands still.")
+    """
+    told = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_plainly(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, Note):
+                show(message, category, *where, **more)
+            elif str(message) not in told:  # Python forgets what it told as soon as anything changes its filters
+                told.add(str(message))
+                print(f"{Note.BEGINNING}{message}", file=sys.stderr)
+
+        warnings.showwarning = show_plainly
+        yield
 
 
 class StopLearning(Exception):  # noqa: N818 - how learning ended, not what went wrong

@@ -77,7 +77,7 @@ def checked(
     try:
         return kind.model_validate(dict(values or {}))
     except ValidationError as error:
-        wrong = [_sentence(details, kind) for details in error.errors(include_url=False)]
+        wrong = [_sentence(details, kind) for details in _without_consequences(error.errors(include_url=False))]
         raise ConfigurationError("\n".join([complaint, *wrong] if complaint else wrong)) from error
 
 
@@ -105,6 +105,18 @@ def chosen(
     return checked(kind, settings)
 
 
+def _without_consequences(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors but for a list that pydantic calls too short because its entries are wrong."""
+
+    def follows(error: ErrorDetails) -> bool:
+        place = error["loc"]
+        return error["type"] == "too_short" and any(
+            other["loc"][: len(place)] == place for other in errors if other is not error
+        )
+
+    return [error for error in errors if not follows(error)]
+
+
 def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
     place, section = _place(details["loc"], model)
     where = f"{'.'.join(place)}: " if place else ""
@@ -124,6 +136,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
             return _choice(where, given, re.findall(r"'([^']*)'", details["ctx"]["expected"]))
         case "value_error":
             return f"{where}{details['ctx']['error']}."
+        case "too_short":
+            return f"{where}must have at least {details['ctx']['min_length']} entry, not {given!r}."
         case "model_type" | "model_attributes_type":
             return f"{where}must be a section with keys and values, not {given!r}."
         case _:

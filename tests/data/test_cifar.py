@@ -239,6 +239,12 @@ def test_pickled_files_are_never_read_and_what_to_download_is_told(
         published.load(tmp_path)
 
 
+def test_a_folder_of_the_name_of_a_pickled_file_is_not_taken_for_it(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match=r"is not there.*or none"):
+        CIFAR_100.load(tmp_path)
+
+
 def test_nothing_there_says_what_is_needed(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(DataError, match=r"cifar-10 is not there.*data_batch_1.bin.*or none.*to download https"):

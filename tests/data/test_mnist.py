@@ -230,3 +230,9 @@ def test_mnist_is_not_taken_for_fashion_mnist(tmp_path: Path, monkeypatch: pytes
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match=r"'fashon-mnist'.*digits, mnist.*mean 'fashion-mnist'"):
         data.load("fashon-mnist")
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar-10"])
+def test_a_place_that_cannot_be_looked_at_is_told(name: str) -> None:
+    with pytest.raises(DataError, match=rf"{name}: .*cannot be read \(File name too long\)"):
+        data.load(name, "x" * 5000)

@@ -182,10 +182,11 @@ def test_a_batch_has_examples_of_all_past_tasks_with_all_that_belongs_to_them(sc
         expected = torch.zeros(count)
         expected[starts[task] + number % (2 + task)] = 1
         assert torch.equal(target, expected)
-        # What was kept beside it lies at the first outputs that compete for it, and nowhere else.
-        first = starts[task] if scenario == "task" else 0
+        # What was kept beside it lies at the first outputs that compete for it; others of these came since.
+        first, competing = (starts[task], 2 + task) if scenario == "task" else (0, count)
         assert torch.equal(answers[first : first + 2], image)
-        assert answers.isnan().sum() == count - 2
+        assert answers[first + 2 : first + competing].count_nonzero() == 0
+        assert answers.isnan().sum() == count - competing
 
 
 def test_batches_differ_from_step_to_step_and_lie_in_the_same_storage():

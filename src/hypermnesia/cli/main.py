@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from hypermnesia.cli import analyze, many_runs, report, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, describe, exit_with
-from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, Note
+from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, notes_as_lines
 
 app = typer.Typer(
     help="Continual learning with task-conditioned hypernetworks.",
@@ -35,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: Without the program's name; None takes those of the process.
     """
     try:
-        with warnings.catch_warnings():
-            _show_notes_plainly()
+        with notes_as_lines():
             app(args=arguments, prog_name="hypermnesia")
     except (ConfigurationError, DataError) as error:
         exit_with(WRONG_INPUT, str(error))
@@ -47,18 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Interrupted.")
     sys.exit()
-
-
-def _show_notes_plainly() -> None:
-    show = warnings.showwarning
-
-    def show_plainly(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-        if issubclass(category, Note):
-            print(f"{Note.BEGINNING}{message}", file=sys.stderr)
-        else:
-            show(message, category, *where, **more)
-
-    warnings.showwarning = show_plainly
 
 
 @app.callback(invoke_without_command=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 
 __all__ = ["DATASETS", "ImageDataset", "load"]
 
@@ -56,4 +56,7 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
             f"There is no dataset called {name!r}; there are {', '.join(DATASETS)}."
             f"{did_you_mean(name.lower(), DATASETS)}"
         )
-    return DATASETS[name](directory)
+    try:
+        return DATASETS[name](directory)
+    except OSError as error:  # where files are looked for, or kept
+        raise DataError(f"{name}: {error.filename or directory} cannot be read ({error.strerror or error}).") from error

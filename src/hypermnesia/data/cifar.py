@@ -56,7 +56,8 @@ class CifarDataset:
         names: Names of the classes of each label byte, in the order of the bytes, by the file that lists them.
         label: Which of the label bytes is the label.
         coarse: The first label byte that belongs to each value of the second one; None where there is no second one.
-        pickled: What the version of the same dataset for Python is called, in files that are never read.
+        pickled: Files of the version of the same dataset for Python, which are never read.
+        mirrors: Addresses of folders that hold the archive, the best first; each ends in a slash.
     """
 
     name: str
@@ -127,7 +128,7 @@ class CifarDataset:
             f"{directory}: {self.family} is not there. It needs {', '.join(file.name for file in self.files)}, in this"
             f" folder or in one called {self.folder} or {self.family} inside it, or the archive {self.archive}. "
         )
-        pickled = (folder / name for folder in candidates for name in self.pickled if (folder / name).exists())
+        pickled = (folder / name for folder in candidates for name in self.pickled if (folder / name).is_file())
         if found := next(pickled, None):
             return text + (
                 f"{found} is of the version for Python, whose files are pickled: since reading them can run any"
@@ -360,7 +361,7 @@ CIFAR_10 = CifarDataset(
     names={"batches.meta.txt": _CIFAR_10_CLASSES},
     label=0,
     coarse=None,
-    pickled=("cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1"),
+    pickled=("cifar-10-batches-py/data_batch_1", "cifar-10-python.tar.gz", "data_batch_1"),
 )
 """Ten kinds of animals and vehicles: A. Krizhevsky, *Learning multiple layers of features from tiny images*, 2009."""
 
@@ -374,7 +375,7 @@ CIFAR_100 = CifarDataset(
     names={"coarse_label_names.txt": tuple(_SUPERCLASSES), "fine_label_names.txt": tuple(sorted(_COARSE_OF))},
     label=1,
     coarse=tuple(_COARSE_OF[name] for name in sorted(_COARSE_OF)),
-    pickled=("cifar-100-python", "cifar-100-python.tar.gz", "train"),
+    pickled=("cifar-100-python/train", "cifar-100-python.tar.gz", "train"),
 )
 """A hundred kinds of things, from the same collection."""
 

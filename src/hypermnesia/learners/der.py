@@ -41,10 +41,12 @@ class DERLearner(MemoryLearner):
     stored with them + β · cross-entropy on other stored examples.
 
     Here examples are chosen when a task has been learned, an equal share of each task, with the logits that the network
-    then gives them, of the outputs that compete for them then. In the source they are chosen by reservoir sampling
-    while the network learns, with the logits of that moment: no boundaries between tasks need be known there.
+    then gives them, of the outputs that compete for them. Outputs that have come since are held at zero, where they
+    speak neither for nor against a class; unheld, they would grow until every input were one of the newest classes. In
+    the source the network has all outputs from the start, and examples are chosen by reservoir sampling while it
+    learns, with the logits of that moment: no boundaries between tasks need be known there.
 
-    Source: Buzzega et al., Dark experience for general continual learning, NeurIPS 2020, equations 5 and 6.
+    Source: Buzzega et al., Dark experience for general continual learning, NeurIPS 2020.
 
     Args:
         module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
@@ -98,18 +100,18 @@ class DERLearner(MemoryLearner):
 
 
 def squared_error(logits: Float[Tensor, "past outputs"], stored: Float[Tensor, "past outputs"]) -> Float[Tensor, ""]:
-    """Compute the mean squared error over all logits that were stored.
+    """Compute the mean squared error over all logits that are held.
 
     Args:
         logits: Logits of all outputs.
-        stored: Those that were stored, no number where there was none.
+        stored: Those that they are held at, no number where they are free.
 
     Example:
         >>> squared_error(torch.tensor([[1.0, 5.0]]), torch.tensor([[3.0, torch.nan]]))
         tensor(4.)
     """
-    known = ~stored.isnan()
-    return torch.where(known, logits - stored.nan_to_num(), 0.0).square().sum() / known.sum()
+    held = ~stored.isnan()
+    return torch.where(held, logits - stored.nan_to_num(), 0.0).square().sum() / held.sum()
 
 
 class _DarkObjective(Objective):

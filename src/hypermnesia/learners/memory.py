@@ -130,8 +130,8 @@ class StoredExamples(Past):
         seeds: Seeds of the draws.
 
     Attributes:
-        answers: What was kept beside the examples of the prepared step, `[past, outputs]`, at the outputs that
-            competed when it was kept, and no number at others; None where nothing was.
+        answers: What was kept beside the examples of the prepared step, `[past, outputs]`: at outputs that compete for
+            them, zero at those of them that have come since, and no number elsewhere; None where nothing was kept.
     """
 
     def __init__(self, memory: Memory, outputs: Outputs, training: TrainingSettings, seeds: Seeds) -> None:
@@ -172,6 +172,7 @@ def _rows(kept: tuple[Tensor, ...], task: int, outputs: Outputs, label_smoothing
     spread[competing] = 1 / (competing.stop - competing.start)
     hard = functional.one_hot(labels + outputs.of_task(task).start, len(outputs)).float()
     targets = (1 - label_smoothing) * hard + label_smoothing * spread
-    before_and_after = [(competing.start, len(outputs) - competing.start - each.shape[1]) for each in answers]
-    wide = [functional.pad(each, pad, value=torch.nan) for each, pad in zip(answers, before_and_after, strict=True)]
+    wide = [torch.full_like(targets, torch.nan) for _ in answers]
+    for place, answer in zip(wide, answers, strict=True):
+        place[:, competing] = functional.pad(answer, (0, competing.stop - competing.start - answer.shape[1]))
     return [inputs, targets, torch.full_like(labels, task), *wide]

@@ -16,7 +16,6 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier
-from hypermnesia.replay.model import check_range
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
@@ -123,7 +122,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     def _check(self, task: Task) -> int:
         outputs = super()._check(task)
-        check_range(task)
+        self._classifier.check(task)
         return outputs
 
     def _objective(self) -> Objective:

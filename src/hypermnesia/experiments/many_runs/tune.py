@@ -8,6 +8,7 @@ import functools
 import json
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import BaseModel
 
-from hypermnesia.errors import ConfigurationError, DivergenceError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DivergenceError, Note, did_you_mean, notes_as_lines
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
@@ -194,8 +195,10 @@ def _forget_running(study: optuna.Study) -> None:
 
 
 def _worker(search: Search, jobs: int, number: int) -> None:
-    """One of several processes; Ctrl-C goes to all of them, and is told about by the first."""
-    with contextlib.suppress(KeyboardInterrupt):
+    """One of several processes; Ctrl-C goes to all of them, and is told about by the first, as are notes."""
+    with contextlib.suppress(KeyboardInterrupt), notes_as_lines():
+        if number:
+            warnings.simplefilter("ignore", Note)
         _work(search, _without_test(search), jobs, number)
 
 
