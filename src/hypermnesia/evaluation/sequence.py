@@ -22,8 +22,8 @@ Scores = Mapping[int, Mapping[str, Score]]
 class Observer:
     """Base class of those who watch a sequence of tasks being learned; nothing that is computed depends on them.
 
-    Any of the methods may raise to end it; called again with the learner and what was measured, it goes on. Tasks are
-    counted from 0.
+    Any of the methods may raise :class:`hypermnesia.errors.StopLearning` to end it; called again with the learner and
+    what was measured, it goes on. Tasks are counted from 0.
     """
 
     def learning(self, task: int, progress: Progress) -> None:
@@ -58,7 +58,7 @@ def learn_sequence(
     Raises:
         ConfigurationError: The learner does not answer in the scenario.
         DataError: A task has no test examples, or its examples do not fit.
-        DivergenceError: The loss is not finite.
+        DivergenceError: The loss is not finite; the learner is then as it was before the task.
 
     Example:
         >>> import hypermnesia as hm, torch

@@ -224,7 +224,10 @@ class Progress:
 
 
 Monitor = Callable[[Progress], None]
-"""Function called after every step. It may raise to stop the loop; the learner can then be saved and go on later."""
+"""Function called after every step.
+
+To stop on purpose it raises :class:`hypermnesia.errors.StopLearning`: the learner can then be saved and go on later. Any
+other exception undoes the task."""
 
 
 class CombinedObjective(Objective):
