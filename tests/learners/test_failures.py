@@ -1,5 +1,6 @@
 """What ends learning but a stop on purpose undoes the task; and a task in progress goes on with its own examples."""
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -403,3 +404,49 @@ def references(node: Any, seen: set[int] | None = None) -> list[Any]:
     inner = [*vars(node).values()] if hasattr(node, "__dict__") else []
     inner += list(node.values()) if isinstance(node, dict) else list(node) if isinstance(node, (list, tuple)) else []
     return [node, *(found for each in inner for found in references(each, seen))]
+
+
+def test_ctrl_c_amid_a_step_waits_for_its_end_and_learning_goes_on_bit_for_bit(case):
+    """Wherever in the step it comes: before the forward pass, or after the optimizer's step."""
+    learner = learned(case)
+    for place in ("prepare", "accumulate_gradients"):
+        objective = learner._objective
+
+        def interrupting(made: Any = objective, place: str = place) -> Any:
+            found = made()
+            method = getattr(found, place)
+
+            def interrupted(*arguments: Any) -> Any:
+                signal.raise_signal(signal.SIGINT)
+                return method(*arguments)
+
+            setattr(found, place, interrupted)
+            return found
+
+        learner._objective = interrupting
+        before = learner.in_progress or 0
+        with pytest.raises(KeyboardInterrupt):
+            learner.learn(case.tasks[1])
+        del learner._objective
+        assert learner.in_progress == before + 1
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    learner.learn(case.tasks[1])
+    assert equal(learner.state_dict(), case.learned.states[2])
+
+
+def test_nothing_changes_a_learner_while_it_learns(case):
+    learner = learned(case)
+    attempts = [lambda: learner.learn(case.tasks[2]), learner.abandon, lambda: learner.load_state_dict({})]
+    for attempt in attempts:
+        said = []
+
+        def monitor(progress: Any, attempt: Callable[[], None] = attempt, said: list[str] = said) -> None:
+            with pytest.raises(ConfigurationError, match=r"'task 1' is being learned at this moment.*StopLearning"):
+                attempt()
+            said.append("refused")
+
+        learner.learn(case.tasks[1], monitor=monitor)
+        assert len(said) == 4
+        assert equal(learner.state_dict(), case.learned.states[2])
+        learner.load_state_dict(case.learned.states[1])
+        learner.recall(case.tasks[:1])

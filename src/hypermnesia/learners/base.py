@@ -348,10 +348,15 @@ class ContinualLearner(ABC):
         number = number_of(task, self._learned)
         with self._whole_or_not_at_all():
             self._parts.forget_task(number)
-        self._learned[number] = dataclasses.replace(self._learned[number], forgotten=True)
+            gone = dataclasses.replace(self._learned[number], forgotten=True)
+            self._learned = [*self._learned[:number], gone, *self._learned[number + 1 :]]
 
     def abandon(self) -> None:
         """Undo the task in progress: the learner is then exactly as it was before it. Without one, nothing happens."""
+        self._check_idle()
+        self._undo()
+
+    def _undo(self) -> None:
         if self._current is None:
             return
         self._trainer = self._trainer_state = self._current = None
@@ -361,6 +366,7 @@ class ContinualLearner(ABC):
 
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
+        self._check_idle()
         self._task = task
         try:
             if self._current is None:
@@ -377,15 +383,16 @@ class ContinualLearner(ABC):
         if way == "relearn":
             learned = self._learned[number]
             self._check_more_of(learned, task)
-            with self._whole_or_not_at_all():
-                self._parts.reopen_task(number)
         else:
             learned = LearnedTask(task.name, outputs, task.classes)
-            with self._whole_or_not_at_all():
+        with self._whole_or_not_at_all():
+            if way == "relearn":
+                self._parts.reopen_task(number)
+            else:
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
-        self.problem, self._input_shape = task.problem, shape
-        self._current = InProgress(number, learned, way)
+            self.problem, self._input_shape = task.problem, shape
+            self._current, self._trainer_state = InProgress(number, learned, way), None
 
     def _finish(self, task: Task, monitor: Monitor | None) -> None:
         """Take the remaining steps and keep what was learned; undo the task if anything fails."""
@@ -395,15 +402,16 @@ class ContinualLearner(ABC):
             self._trainer.run(monitor)
             with self._whole_or_not_at_all():
                 self._parts.end_task(task)
+                number = self._current.number
+                self._learned = [*self._learned[:number], self._current.task, *self._learned[number + 1 :]]
+                self._current = None
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, StopLearning):
-                self.abandon()
+                self._undo()
             else:
                 self._stop()
             raise
-        number, self._trainer_state = self._current.number, None
-        self._learned[number:] = [self._current.task, *self._learned[number + 1 :]]
-        self._current = None
+        self._trainer_state = None
 
     def _make_trainer(self, task: Task) -> Trainer:
         assert self._current is not None
@@ -420,7 +428,7 @@ class ContinualLearner(ABC):
         try:
             self._identity()
         except BaseException:
-            self.abandon()  # nobody could tell whether what is given next are the same examples
+            self._undo()  # nobody could tell whether what is given next are the same examples
             raise
         if self._trainer is not None:
             self._trainer_state, self._trainer = self._trainer.state_dict(), None
@@ -435,13 +443,23 @@ class ContinualLearner(ABC):
 
     @contextlib.contextmanager
     def _whole_or_not_at_all(self) -> Iterator[None]:
-        """Undo what was done to the parts where it fails; for changes that put new tensors in the place of old ones."""
-        before = _same_tensors(self._parts.state())
+        """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
+        parts = _same_tensors(self._parts.state())
+        fields = self.problem, self._input_shape, self._learned, self._current
         try:
             yield
         except BaseException:
-            self._parts.load_state(before)
+            self._parts.load_state(parts)
+            self.problem, self._input_shape, self._learned, self._current = fields
             raise
+
+    def _check_idle(self) -> None:
+        """Refuse what would change the learner while it learns."""
+        if self._task is not None:
+            raise ConfigurationError(
+                f"task '{self._task.name}' is being learned at this moment: let learn end first; a monitor ends it by"
+                " raising hypermnesia.errors.StopLearning"
+            )
 
     def _check_same(self, task: Task, way: Way, number: int) -> None:
         """Refuse to go on with another task than the one in progress, or in another way."""
@@ -524,6 +542,7 @@ class ContinualLearner(ABC):
         Raises:
             CheckpointError: The state belongs to a module of another architecture.
         """
+        self._check_idle()
         shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else tuple(shape)
         self.problem = PROBLEMS[state["problem"]]

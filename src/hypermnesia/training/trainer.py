@@ -21,6 +21,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
 from hypermnesia.training.device import keep_freed_memory
+from hypermnesia.training.interrupts import Interrupts
 from hypermnesia.training.optimizer import decay_rows, learning_rate, make_optimizer, set_learning_rate
 from hypermnesia.training.plateau import PlateauFactor
 from hypermnesia.training.settings import TrainingSettings
@@ -106,26 +107,31 @@ class Trainer:
         """
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
         cuda = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda), _denormals_as_zero():
+        with torch.random.fork_rng(devices=cuda), _denormals_as_zero(), Interrupts() as interrupts:
             # Not one batch more is asked for than is learned from.
             for inputs, labels in itertools.islice(batches, max(0, self.iterations - self.iteration)):
-                _seed_modules(self._seeds.child("modules", self.iteration), self._device)
-                set_learning_rate(self._optimizer, self._learning_rate())
-                inputs, labels = inputs.to(self._device), labels.to(self._device)
-                if self._settings.augmentation is not None:
-                    seeds = self._seeds.child("augmentation", self.iteration)
-                    inputs = augmented(inputs, self._settings.augmentation, seeds)
-                if self.iteration == 0:
-                    self._objective.begin(inputs, labels)
-                self._objective.prepare(self.iteration)
-                graphed = self._graphed
-                scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
-                self.iteration += 1
-                if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
-                    check_finite({"loss": scalars["loss"]}, self.iteration)
-                self._measure_after_an_epoch()
+                with interrupts.held():
+                    scalars = self._learn_from(inputs.to(self._device), labels.to(self._device))
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
+
+    def _learn_from(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Take one step, with all that belongs to it; return its scalars."""
+        _seed_modules(self._seeds.child("modules", self.iteration), self._device)
+        set_learning_rate(self._optimizer, self._learning_rate())
+        if self._settings.augmentation is not None:
+            seeds = self._seeds.child("augmentation", self.iteration)
+            inputs = augmented(inputs, self._settings.augmentation, seeds)
+        if self.iteration == 0:
+            self._objective.begin(inputs, labels)
+        self._objective.prepare(self.iteration)
+        graphed = self._graphed
+        scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
+        self.iteration += 1
+        if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
+            check_finite({"loss": scalars["loss"]}, self.iteration)
+        self._measure_after_an_epoch()
+        return scalars
 
     def state_dict(self) -> dict[str, Any]:
         """Return the iteration and the optimizer state of each parameter, from which training goes on bit for bit."""
@@ -226,8 +232,8 @@ class Progress:
 Monitor = Callable[[Progress], None]
 """Function called after every step.
 
-To stop on purpose it raises :class:`hypermnesia.errors.StopLearning`: the learner can then be saved and go on later. Any
-other exception undoes the task."""
+To stop on purpose it raises :class:`hypermnesia.errors.StopLearning`: the learner can then be saved and go on later.
+Any other exception undoes the task."""
 
 
 class CombinedObjective(Objective):
