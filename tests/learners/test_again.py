@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 
 RELEARNING = [case for case in CASES if case.kind.relearns]
 FORGETTING = [case for case in CASES if case.kind.forgets]
+SMALL = {"latent_dim": 2, "condition_dim": 2, "hidden": (6,), "hypernetwork": {"hidden": (6,), "chunk_size": 40}}
 INPUTS = torch.rand(6, FEATURES, generator=torch.Generator().manual_seed(5))
 
 
@@ -38,8 +39,18 @@ def three(case: Case, **arguments) -> ContinualLearner:
 
 
 def test_the_learners_of_hypernetworks_and_those_with_separate_networks_can_do_it():
+    """And none that is registered otherwise: what a learner says it can do it can."""
     can = {case.method.name for case in RELEARNING}
-    assert can == {"hnet", "hnet-unprotected", "hnet-ewc", "hnet-si", "hnet-likelihood", "from-scratch", "separate"}
+    assert can == {
+        "hnet",
+        "hnet-unprotected",
+        "hnet-ewc",
+        "hnet-si",
+        "hnet-tir",
+        "hnet-likelihood",
+        "from-scratch",
+        "separate",
+    }
     assert {case.method.name for case in FORGETTING} == can - {"hnet-ewc", "hnet-si"}
 
 
@@ -280,3 +291,40 @@ def test_a_task_that_comes_again_is_recognized_as_asked(case):
     learner.learn(more(case, 0), if_known="relearn")
     other.relearn(more(case, 0), task=0)
     assert equal(learner.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_a_replay_model_of_a_hypernetwork_goes_back_to_a_task_and_forgets_it(model, tmp_path):
+    """Whatever it is: with priors of its classes too, amid a task from a file, and abandoned."""
+    case = next(case for case in ONE_EACH if case.method.name == "hnet-tir")
+    replay = {"model": {**SMALL, "kind": model, **({"prior": "class"} if model == "vae" else {})}}
+    settings = {**case.settings.model_dump(exclude={"replay"}), "replay": replay}
+    learner = three(case, settings=settings)
+    state = snapshot(learner.state_dict())
+    before = [learner.replay(number, 4) for number in range(3)]
+    with pytest.raises(Stopped):
+        learner.relearn(more(case, 1), monitor=stop_at(2))
+    learner.save(tmp_path / "learner.safetensors")
+    resumed, abandoned = (case.load(tmp_path / "learner.safetensors", 3) for _ in range(2))
+    abandoned.abandon()
+    assert equal(abandoned.state_dict(), state)
+    for each in (learner, resumed):
+        each.relearn(more(case, 1))
+    assert equal(learner.state_dict(), resumed.state_dict())
+    assert not torch.equal(learner.replay(1, 4), before[1])
+    abandoned.forget(0)
+    assert torch.equal(abandoned.replay(2, 4), before[2])
+    with pytest.raises(ConfigurationError, match="task 0 was forgotten, so it cannot be replayed"):
+        abandoned.replay(0, 4)
+    abandoned.learn(case.tasks[0])
+    assert abandoned.replay(3, 4).isfinite().all()
+
+
+def test_a_replay_model_that_replays_itself_cannot():
+    case = next(case for case in ONE_EACH if case.method.name == "hnet-tir")
+    replay = {"model": {"kind": "self-replaying-vae", "latent_dim": 2, "encoder_hidden": (6,), "decoder_hidden": (6,)}}
+    learner = case.make(settings={**case.settings.model_dump(exclude={"replay"}), "replay": replay})
+    learner.learn(case.tasks[0])
+    for attempt in (lambda: learner.relearn(case.tasks[0]), lambda: learner.forget(0)):
+        with pytest.raises(ConfigurationError, match="a TaskInferenceLearner cannot"):
+            attempt()

@@ -66,8 +66,8 @@ class ContinualLearner(ABC):
     Settings: ClassVar[type[MethodSettings]] = NoSettings
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     trained_for_scenario: ClassVar[bool] = False
-    relearns: ClassVar[bool] = False
-    forgets: ClassVar[bool] = False
+    relearns: bool = False
+    forgets: bool = False
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.problems import BOTH, REGRESSION, Problem
 from hypermnesia.standard import StandardNetwork
-from hypermnesia.standard.objective import IMPOSSIBLE
+from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples

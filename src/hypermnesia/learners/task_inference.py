@@ -15,7 +15,7 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
-from hypermnesia.replay import HardReplaySettings, ReplayClassifier
+from hypermnesia.replay import HardReplaySettings, ReplayClassifier, SelfReplayingVAESettings
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
@@ -64,9 +64,6 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     Settings = TaskInferenceLearnerSettings
     settings: TaskInferenceLearnerSettings
-    # The task classifier has learned all tasks with the same weights.
-    relearns = False
-    forgets = False
 
     def __init__(
         self,
@@ -105,6 +102,8 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         seeds = self.seeds.child("task classifier")
         standard = StandardNetwork(self._module, "class", self.training, seeds)
         self._classifier = _TaskClassifier(standard, self.settings.replay, self.training, seeds)
+        # One that replays itself has all tasks in the same weights.
+        self.relearns = self.forgets = not isinstance(self.settings.replay.model, SelfReplayingVAESettings)
         return {**super()._make_parts(), "task_classifier": self._classifier}
 
     def replay(self, task: int, number: int) -> Tensor | None:

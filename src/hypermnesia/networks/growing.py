@@ -108,6 +108,20 @@ class GrowingClassifier(nn.Module):
         weight, bias = self._head.weight, self._head.bias
         self._set_head(weight.detach()[:kept].clone(), None if bias is None else bias.detach()[:kept].clone())
 
+    def clear(self, outputs: slice) -> None:
+        """Put zeros in the place of the weights of some outputs.
+
+        Args:
+            outputs: Outputs to clear.
+        """
+        cleared = [None if p is None else p.detach().clone() for p in (self._head.weight, self._head.bias)]
+        for tensor in cleared:
+            if tensor is not None:
+                tensor[outputs] = 0
+        weight, bias = cleared
+        assert weight is not None
+        self._set_head(weight, bias)
+
     @property
     def _head(self) -> nn.Linear:
         # By its name: as an attribute it would be in the state twice.

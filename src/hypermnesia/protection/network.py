@@ -93,6 +93,16 @@ class ProtectedNetwork(Part):
         return self.hypernetwork.num_tasks - (self._snapshot is not None and self._before is None)
 
     @property
+    def current(self) -> int:
+        """Number of the task that is being learned."""
+        return self._current
+
+    @property
+    def past(self) -> list[int]:
+        """Numbers of all tasks but forgotten ones and the one that is being learned."""
+        return [task for task in self.hypernetwork.tasks if self._snapshot is None or task != self._current]
+
+    @property
     def num_weights(self) -> int:
         """Trained numbers: Θ_h, and of each task so far its embedding and the parameters of its own."""
         own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own if name in tensors)

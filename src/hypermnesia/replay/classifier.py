@@ -88,14 +88,18 @@ class ReplayClassifier(Parts):
             raise ConfigurationError(
                 f"there is no task {task} to replay: {num_tasks} tasks were learned, counted from 0"
             )
+        if task in self.standard.forgotten:
+            raise ConfigurationError(f"task {task} was forgotten, so it cannot be replayed")
         model = self._model.made
         return model.replay(task, model.latents(number, self._seeds.child("samples", task).generator()))
 
     def objectives(self) -> tuple[Objective, Objective]:
         """Objectives for the task that was begun: of the network, and of the replay model."""
         stream, temperature = None, self._settings.temperature
-        if self.standard.num_tasks > 0:
-            seeds = self._seeds.child("task", self.standard.num_tasks)
+        if self._model.made.past:
+            # Of a task that was reopened, beside those of when it was new.
+            again = ("again",) if self.standard.current < self.standard.num_tasks else ()
+            seeds = self._seeds.child("task", self.standard.current, *again)
             label = self._hard_targets if temperature is None else SoftTargets(self.standard, temperature)
             stream = ReplayStream(self._model.made, self._training.batch_size, label, seeds)
         of_network = StandardObjective(
@@ -107,7 +111,7 @@ class ReplayClassifier(Parts):
         """The class that each replayed input was made for; where that is none, the likeliest of its task or of all."""
         model = self._model.made
         classes = likeliest_outputs(self.standard, inputs, tasks, surely=model.tells_tasks_apart)
-        for task in range(self.standard.num_tasks):
+        for task in model.past:
             chosen = (tasks == task).nonzero()[:, 0]
             if (labels := model.labels(task, len(chosen))) is not None:
                 classes[chosen] = self.standard.outputs.of_task(task).start + labels
@@ -158,13 +162,14 @@ class ReplayStream(Past):
     @torch.no_grad()
     def _draw(self, number: int) -> None:
         """Make a block of batches."""
-        model, num_tasks = self._model, self._model.num_tasks
+        model, past = self._model, self._model.past
         size = BATCHES_IN_A_BLOCK * self._batch_size
         latents = model.latents(size, self._seeds.child("replay", number).generator())
         # In turns, from where the last block stopped: equal shares, also of more tasks than a batch has inputs.
-        tasks = (torch.arange(size, device=latents.device) + number * size) % num_tasks
+        turns = (torch.arange(size, device=latents.device) + number * size) % len(past)
+        tasks = torch.tensor(past, device=latents.device)[turns]
         inputs = latents.new_empty(size, *model.input_shape)
-        for task in range(num_tasks):
+        for task in past:
             chosen = tasks == task
             inputs[chosen] = model.replay(task, latents[chosen])
         parts = (inputs, self._label(inputs, tasks), tasks)

@@ -26,7 +26,12 @@ class ReplayModel(Part):
     @property
     @abstractmethod
     def num_tasks(self) -> int:
-        """Tasks it can replay."""
+        """Tasks learned completely, forgotten ones included."""
+
+    @property
+    def past(self) -> list[int]:
+        """Numbers of the tasks it can replay, without the one that is being learned."""
+        return list(range(self.num_tasks))
 
     @abstractmethod
     def objective(self) -> Objective:

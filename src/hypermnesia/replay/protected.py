@@ -64,8 +64,13 @@ class ProtectedReplayModel(ReplayModel):
 
     @property
     def num_tasks(self) -> int:
-        """Tasks it can replay."""
+        """Tasks learned completely, forgotten ones included."""
         return self._network.num_tasks
+
+    @property
+    def past(self) -> list[int]:
+        """Numbers of the tasks it can replay, without the one that is being learned."""
+        return self._network.past
 
     @property
     def num_weights(self) -> int:
@@ -77,9 +82,18 @@ class ProtectedReplayModel(ReplayModel):
         self._network.begin_task()
         self._auxiliary_before = copy.deepcopy(self._auxiliary.state_dict())
 
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned."""
+        self._network.reopen_task(task)
+        self._auxiliary_before = copy.deepcopy(self._auxiliary.state_dict())
+
+    def forget_task(self, task: int) -> None:
+        """Drop the embedding of a task, which then cannot be replayed."""
+        self._network.forget_task(task)
+
     def objective(self) -> Objective:
         """Objective of the task that was begun."""
-        condition = self._condition(self.num_tasks)
+        condition = self._condition(self._network.current)
 
         def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             def generate(latents: Tensor) -> Tensor:

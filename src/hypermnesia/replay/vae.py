@@ -63,6 +63,8 @@ class VAE(ProtectedReplayModel):
         self._class_priors = settings.prior == "class"
         # Mean and logarithm of the variance of each class's latents, `[2, classes, latent]`, one a task.
         self._priors: list[nn.Parameter] = []
+        # That of a task that was reopened, as it was before.
+        self._prior_before: nn.Parameter | None = None
 
     @property
     def num_weights(self) -> int:
@@ -80,14 +82,30 @@ class VAE(ProtectedReplayModel):
             self._priors.append(nn.Parameter(prior.to(self._device)))
         super().begin_task(outputs, input_shape)
 
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned."""
+        super().reopen_task(task)
+        if self._class_priors:
+            self._prior_before = self._priors[task]
+            self._priors[task] = nn.Parameter(self._prior_before.detach().clone())
+
+    def forget_task(self, task: int) -> None:
+        """Drop the embedding of a task and the latents of its classes."""
+        super().forget_task(task)
+        if self._class_priors:
+            self._priors[task] = nn.Parameter(self._priors[task].detach().new_empty(0), requires_grad=False)
+
     def end_task(self, task: Task | None = None) -> None:
         """Keep what was learned of the task."""
         super().end_task()
+        self._prior_before = None
         for prior in self._priors:
             prior.requires_grad_(False)
 
     def abandon_task(self) -> None:
         """Go back to before the task was begun."""
+        if self._prior_before is not None:
+            self._priors[self._network.current], self._prior_before = self._prior_before, None
         super().abandon_task()
         del self._priors[self.num_tasks :]
 
@@ -99,14 +117,17 @@ class VAE(ProtectedReplayModel):
 
     def state(self) -> dict[str, Any]:
         """State of the model, also in the middle of a task."""
-        return {**super().state(), "priors": list(self._priors)}
+        return {**super().state(), "priors": list(self._priors), "prior_before": self._prior_before}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state` returned."""
         super().load_state(state)
-        self._priors = [nn.Parameter(prior.to(self._device, copy=True)) for prior in state["priors"]]
-        for prior in self._priors[: self.num_tasks]:
-            prior.requires_grad_(False)
+        learned = [nn.Parameter(prior.to(self._device, copy=True), requires_grad=False) for prior in state["priors"]]
+        before = state["prior_before"]
+        self._priors = learned
+        self._prior_before = None if before is None else nn.Parameter(before.to(self._device, copy=True), False)
+        for prior in self._learned_priors():
+            prior.requires_grad_(True)
 
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_variance = self._auxiliary(inputs).chunk(2, dim=1)
@@ -119,7 +140,7 @@ class VAE(ProtectedReplayModel):
         reconstruction = surprise(outputs, inputs, log_scale, "mean")
         if self._class_priors:
             # The divergence from N(m, s²) is that of the standardized latents from N(0, 1).
-            prior_mean, prior_log_variance = self._priors[-1][:, labels]
+            prior_mean, prior_log_variance = self._priors[self._network.current][:, labels]
             mean = (mean - prior_mean) * (-prior_log_variance / 2).exp()
             log_variance = log_variance - prior_log_variance
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum() / (2 * inputs.numel())
@@ -129,7 +150,12 @@ class VAE(ProtectedReplayModel):
         return expectation(outputs, self._distribution)
 
     def _learned_along(self) -> list[nn.Parameter]:
-        return [*super()._learned_along(), *self._priors[self.num_tasks :]]
+        return [*super()._learned_along(), *self._learned_priors()]
+
+    def _learned_priors(self) -> list[nn.Parameter]:
+        """The prior of the task that is being learned, if there are any."""
+        new = self._priors[self.num_tasks :]
+        return new if self._prior_before is None else [self._priors[self._network.current]]
 
     def _placed(self, task: int, noise: Tensor) -> Tensor:
         labels = self.labels(task, len(noise))

@@ -18,6 +18,9 @@ from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
+# Instead of -∞, which times a target of 0 would be no number.
+IMPOSSIBLE = -1e9
+
 
 class StandardNetwork(Part):
     """A network with one growing head for all tasks, and the same as it was before the task that is being learned.
@@ -32,6 +35,7 @@ class StandardNetwork(Part):
         network: As it is.
         before: As it was before the task that is being learned; None between tasks.
         outputs: Layout of the outputs: which of them stand for which classes.
+        forgotten: Numbers of forgotten tasks, whose outputs are impossible in use.
 
     Example:
         >>> standard = StandardNetwork(nn.Linear(4, 2), "class", TrainingSettings(), Seeds(0))
@@ -44,6 +48,9 @@ class StandardNetwork(Part):
         self.network = GrowingClassifier(module)
         self.before: GrowingClassifier | None = None
         self.outputs = Outputs(scenario)
+        self.forgotten: frozenset[int] = frozenset()
+        # Number of the task that was reopened; None while a new one is learned.
+        self._reopened: int | None = None
         self._training = training
         self._seeds = seeds
 
@@ -54,8 +61,18 @@ class StandardNetwork(Part):
 
     @property
     def num_tasks(self) -> int:
-        """Tasks learned completely."""
-        return len(self.outputs.classes) - (self.before is not None)
+        """Tasks learned completely, forgotten ones included."""
+        return len(self.outputs.classes) - (self.before is not None and self._reopened is None)
+
+    @property
+    def current(self) -> int:
+        """Number of the task that is being learned."""
+        return len(self.outputs.classes) - 1 if self._reopened is None else self._reopened
+
+    @property
+    def num_others(self) -> int:
+        """Number of tasks there are beside the one that is being learned."""
+        return len(self.outputs.classes) - 1 - len(self.forgotten)
 
     @property
     def num_weights(self) -> int:
@@ -85,22 +102,41 @@ class StandardNetwork(Part):
         generator = self._seeds.child("head", self.num_tasks).generator()
         self.network.grow(len(self.outputs) - self.network.num_outputs, generator)
 
+    def reopen_task(self, task: int) -> None:
+        """Go back to a task that was learned, to learn more of it with the outputs that it has."""
+        self.before, self._reopened = copy.deepcopy(self.network), task
+
+    def forget_task(self, task: int) -> None:
+        """Drop what the outputs of a task have learned; their places stay."""
+        self.network = copy.deepcopy(self.network)
+        self.network.clear(self.outputs.of_task(task))
+        self.forgotten |= {task}
+
     def end_task(self, task: Task | None = None) -> None:
         """Keep what was learned of the task."""
-        self.before = None
+        self.before = self._reopened = None
 
     def abandon_task(self) -> None:
         """Go back to before the task was begun."""
         assert self.before is not None
         self.network, self.before = self.before, None
-        self.outputs = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
+        if self._reopened is None:
+            self.outputs = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
+        self._reopened = None
 
     def state(self) -> dict[str, Any]:
         """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
         frozen = self._frozen()
         states = [None if network is None else network.state_dict() for network in (self.network, self.before)]
         network, before = (state and {n: t for n, t in state.items() if n not in frozen} for state in states)
-        return {"classes": list(self.outputs.classes), "module": Given(frozen), "network": network, "before": before}
+        return {
+            "classes": list(self.outputs.classes),
+            "forgotten": sorted(self.forgotten),
+            "reopened": self._reopened,
+            "module": Given(frozen),
+            "network": network,
+            "before": before,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave, in place of what is here.
@@ -110,9 +146,11 @@ class StandardNetwork(Part):
         """
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
+        self.forgotten, self._reopened = frozenset(state["forgotten"]), state["reopened"]
         self.before = None
         if state["before"] is not None:
-            past = Outputs(self.outputs.scenario, self.outputs.classes[:-1])
+            classes = self.outputs.classes[:-1] if self._reopened is None else self.outputs.classes
+            past = Outputs(self.outputs.scenario, classes)
             self.before = _resized(self.network, len(past), state["before"])
         self.network = _resized(self.network, len(self.outputs), state["network"])
 
@@ -128,7 +166,10 @@ class StandardNetwork(Part):
                 logits: Tensor = network(inputs)
         finally:
             network.train(was_training)
-        return logits.float()
+        logits = logits.float()
+        for task in self.forgotten:
+            logits[:, self.outputs.of_task(task)] = IMPOSSIBLE
+        return logits
 
 
 def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tensor]) -> GrowingClassifier:

@@ -14,14 +14,11 @@ from torch.optim import Optimizer
 
 from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
-from hypermnesia.standard.network import StandardNetwork
+from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.training.device import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
-
-# Instead of -∞, which times a target of 0 would be no number.
-IMPOSSIBLE = -1e9
 
 
 class PastBatch(NamedTuple):
@@ -58,7 +55,7 @@ class StandardObjective(Objective):
     network, 2015).
 
     Args:
-        standard: Network whose newest task is the one to learn.
+        standard: Network that is learning a task.
         training: Settings of precision, compilation and label smoothing.
         problem: Problem of the task.
         past: Source of inputs of past tasks, for classification only; None for none.
@@ -85,8 +82,8 @@ class StandardObjective(Objective):
         self._precision, self._smoothing = training.precision, training.label_smoothing
         self._problem = problem
         self._past, self._penalty = past, penalty
-        task = len(outputs.classes) - 1
-        self._weight = task / (task + 1) if weight == "equal" else weight
+        task, others = standard.current, standard.num_others
+        self._weight = others / (others + 1) if weight == "equal" else weight
         self._temperature = temperature
         self._current = outputs.competing(task) if problem is CLASSIFICATION else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
