@@ -399,6 +399,7 @@ class ContinualLearner(ABC):
         assert self._current is not None
         try:
             self._trainer = self._make_trainer(task)
+            self._trainer_state = None  # it has copies
             self._trainer.run(monitor)
             with self._whole_or_not_at_all():
                 self._parts.end_task(task)
@@ -411,7 +412,6 @@ class ContinualLearner(ABC):
             else:
                 self._stop()
             raise
-        self._trainer_state = None
 
     def _make_trainer(self, task: Task) -> Trainer:
         assert self._current is not None
@@ -424,7 +424,8 @@ class ContinualLearner(ABC):
 
     def _stop(self) -> None:
         """Keep what is needed to go on, and nothing of the data."""
-        assert self._current is not None
+        if self._current is None:  # stopped between the task's end and the call's
+            return
         try:
             self._identity()
         except BaseException:
