@@ -22,6 +22,10 @@ class Remembered(ProtectedReplayModel):
     def num_tasks(self) -> int:
         return self._tasks
 
+    @property
+    def past(self) -> list[int]:
+        return list(range(self._tasks))
+
     def latents(self, number: int, generator: torch.Generator) -> torch.Tensor:
         return torch.randn(number, 2, generator=generator)
 
