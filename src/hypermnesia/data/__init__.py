@@ -9,7 +9,7 @@ from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
 from hypermnesia.errors import ConfigurationError, did_you_mean
 
-__all__ = ["DATASETS", "ImageDataset", "load"]
+__all__ = ["DATASETS", "ImageDataset", "as_images", "load"]
 
 
 def _idx(name: str) -> Callable[[Path | str | None], ImageDataset]:
@@ -53,3 +53,24 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
             f"{did_you_mean(name.lower(), DATASETS)}"
         )
     return DATASETS[name](directory)
+
+
+def as_images(dataset: ImageDataset | str, directory: Path | str | None = None) -> ImageDataset:
+    """Return a dataset that may be given by its name.
+
+    Args:
+        dataset: Images, or their name for :func:`load`.
+        directory: As for :func:`load`.
+
+    Raises:
+        ConfigurationError: It is neither, or there is no dataset of this name.
+        DataError: The files of a dataset given by name are missing or damaged.
+    """
+    if isinstance(dataset, ImageDataset):
+        return dataset
+    if not isinstance(dataset, str):
+        raise ConfigurationError(
+            f"a dataset must be an ImageDataset or one of the names {', '.join(DATASETS)}, not a"
+            f" {type(dataset).__name__}"
+        )
+    return load(dataset, directory)

@@ -306,11 +306,20 @@ class ContinualLearner(ABC):
             module: Whether to write those values of the module too that the learner uses as they are: frozen and shared
                 parameters, and those that generated weights are a difference from. Without them the file is small where
                 they are many, and :meth:`load` needs a module with the same values, which it checks.
+
+        Raises:
+            CheckpointError: The file cannot be written, for instance because there is no such folder; what was there
+                before remains.
         """
         settings = self.settings.model_dump(mode="json")
         state = self.state_dict() if module else without_given(self.state_dict())
         content = {"settings": settings, "arguments": self._arguments(), "state": state}
-        write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
+        try:
+            write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
+        except OSError as error:
+            folder = Path(path).absolute().parent
+            advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
+            raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
