@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, D
 from hypermnesia.files import FORMAT
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
+from hypermnesia.modules import copy_of, evaluation_mode, put_to_rest, resting_parts
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
@@ -73,7 +75,7 @@ class ContinualLearner(ABC):
         self.training = checked(TrainingSettings, training)
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
-        self._module = copy.deepcopy(module).to(self.device)
+        self._module = copy_of(module, self.device)
         self._input_shape: tuple[int, ...] | None = None
         self.problem: Problem = CLASSIFICATION
         self._learned: list[LearnedTask] = []
@@ -121,7 +123,8 @@ class ContinualLearner(ABC):
     @property
     def compression(self) -> float:
         """Number of weights that are trained and kept, per weight of the module."""
-        return self.num_weights / sum(p.numel() for p in self._module.parameters() if p.requires_grad)
+        trainable = sum(p.numel() for p in self._module.parameters() if p.requires_grad)
+        return self.num_weights / trainable if trainable else math.inf
 
     @property
     def in_progress(self) -> int | None:
@@ -314,6 +317,7 @@ class ContinualLearner(ABC):
         settings = self.settings.model_dump(mode="json")
         state = self.state_dict() if module else without_given(self.state_dict())
         content = {"settings": settings, "arguments": self._arguments(), "state": state}
+        content["resting"] = resting_parts(self._module)
         try:
             write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
         except OSError as error:
@@ -344,6 +348,8 @@ class ContinualLearner(ABC):
         found: type[Learner] | None = _kinds(cls).get(saved["kind"])
         if found is None:
             raise CheckpointError(f"{path} holds {saved['kind']}, not a {cls.__name__}")
+        module = copy_of(module, resolve_device(str(device)))
+        put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
         learner = found(module, saved["settings"], **saved["arguments"], device=device)
         learner.load_state_dict(saved["state"])
         return learner
@@ -362,17 +368,13 @@ class ContinualLearner(ABC):
                 f" [{_text(self._input_shape)}]: bring all tasks to one shape"
             )
         inputs, _ = next(iter(task.train.in_order(2)))
-        was_training = self._module.training
-        self._module.eval()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), evaluation_mode(self._module):
                 outputs = self._module(inputs.to(self.device))
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise DataError(
                 f"the module does not take inputs of shape [n, {_text(shape)}], as in task '{task.name}': {error}"
             ) from error
-        finally:
-            self._module.train(was_training)
         if outputs.ndim != 2:
             raise DataError(f"the module must give [n, outputs] numbers for n inputs, not {list(outputs.shape)}")
         return self._count_outputs(task, outputs.shape[1])

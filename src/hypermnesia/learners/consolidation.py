@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.modules import check_takes_weights, evaluation_mode
 from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard import StandardObjective
@@ -49,6 +51,8 @@ class ConsolidatedLearner(StandardNetworkLearner):
     problems = BOTH
 
     def _make_parts(self) -> dict[str, Part]:
+        check_takes_weights(self._module)
+        _check_real(self._module)
         parts = super()._make_parts()
         held = HeldNetwork(lambda: self._standard.trained, self._answers, self._first_label)
         self._consolidation = self._make_consolidation(held)
@@ -64,10 +68,10 @@ class ConsolidatedLearner(StandardNetworkLearner):
 
     def _answers(self) -> Answers:
         network, competing = self._standard.network, self._standard.outputs.competing(self.num_tasks)
-        network.eval()
 
         def answers(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            logits: Tensor = functional_call(network, parameters, (inputs,))
+            with evaluation_mode(network):
+                logits: Tensor = functional_call(network, parameters, (inputs,))
             return logits[:, competing]
 
         return answers
@@ -76,3 +80,13 @@ class ConsolidatedLearner(StandardNetworkLearner):
         outputs, task = self._standard.outputs, self.num_tasks
         first: int = outputs.of_task(task).start - outputs.competing(task).start
         return first
+
+
+def _check_real(module: nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad and not parameter.is_floating_point():
+            raise ConfigurationError(
+                f"each weight is held by one real number that says how much it matters, but parameter '{name}' is"
+                f" {parameter.dtype}: freeze it (requires_grad_(False)), or keep it as two real ones"
+                " (torch.view_as_real) that forward puts together"
+            )

@@ -16,6 +16,7 @@ from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkL
 from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.si import IntelligentConsolidation, SISettings
+from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks import ActivationName
 from hypermnesia.settings import chosen
 from hypermnesia.training.part import Part
@@ -127,10 +128,10 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
     def _answers(self) -> Answers:
         network, task = self._network, self.num_tasks
         embedding, of_task = self.hypernetwork.task_embeddings[task].detach(), network.of_task(task)
-        network.module.eval()
 
         def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
+            with evaluation_mode(network.module):
+                return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
 
         return answers
 

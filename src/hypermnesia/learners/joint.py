@@ -101,7 +101,6 @@ class _UnionObjective(Objective):
 
     def __init__(self, standard: StandardNetwork, training: TrainingSettings, problem: Problem) -> None:
         network, outputs = standard.network, standard.outputs
-        network.train()
         self._parameters = list(network.parameters())
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision

@@ -16,6 +16,7 @@ from torch.func import functional_call
 from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
+from hypermnesia.modules import check_takes_weights, evaluation_mode
 from hypermnesia.protection.objective import AdaptationObjective, EmbeddingChoice, Loss, ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
@@ -64,6 +65,7 @@ class ProtectedNetwork(Part):
     def __init__(
         self, module: nn.Module, settings: HypernetworkSettings, training: TrainingSettings, seeds: Seeds
     ) -> None:
+        check_takes_weights(module)
         self.module = module
         self.settings = settings
         self._seeds = seeds
@@ -141,13 +143,8 @@ class ProtectedNetwork(Part):
     @contextlib.contextmanager
     def for_use(self) -> Iterator[None]:
         """The module in evaluation mode, without gradients."""
-        was_training = self.module.training
-        self.module.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.module.train(was_training)
+        with evaluation_mode(self.module), torch.no_grad():
+            yield
 
     def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for one more task: an embedding, what the task has of its own, a snapshot of Θ_h."""
@@ -180,7 +177,6 @@ class ProtectedNetwork(Part):
         own = [tensor for tensor in of_task.values() if isinstance(tensor, nn.Parameter)]
         statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
         choice = EmbeddingChoice(self.hypernetwork, self.settings, seeds, statistics)
-        self.module.train()
 
         def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return loss({**weights, **of_task}, inputs, labels)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
@@ -121,13 +122,8 @@ class StandardNetwork(Part):
         return {name: p for name, p in self.network.named_parameters() if not p.requires_grad}
 
     def _answer(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        was_training = network.training
-        network.eval()
-        try:
-            with forward_precision(self._training.precision, inputs.device):
-                logits: Tensor = network(inputs)
-        finally:
-            network.train(was_training)
+        with evaluation_mode(network), forward_precision(self._training.precision, inputs.device):
+            logits: Tensor = network(inputs)
         return logits.float()
 
 

@@ -79,7 +79,6 @@ class StandardObjective(Objective):
         penalty: Penalty | None = None,
     ) -> None:
         network, outputs = standard.network, standard.outputs
-        network.train()
         self._parameters = dict(network.named_parameters())
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision

@@ -72,7 +72,7 @@ class Trainer:
         self._device = device
         self._optimizer = make_optimizer(objective.parameters(), settings, objective.rate_factors())
         self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-        self._graphed = GraphedStep() if device.type == "cuda" else None
+        self._graphed = GraphedStep(device) if device.type == "cuda" else None
 
     def run(self, monitor: Monitor | None = None) -> None:
         """Take the remaining steps.

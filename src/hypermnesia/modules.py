@@ -1,0 +1,179 @@
+"""Modules as their makers have left them: copied or refused, and each part put back in its mode."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from hypermnesia.errors import ConfigurationError
+
+
+def copy_of(module: nn.Module, device: torch.device) -> nn.Module:
+    """Copy a module to a device, in the modes in which it is to be trained.
+
+    A part that its maker has put in evaluation mode, such as a frozen batch normalization, stays in it; but a module
+    that is in evaluation mode as a whole goes into training mode as a whole, since it was in use before. Embeddings
+    give dense gradients in the copy: those of generated weights are dense anyway, and so is what most optimizers take.
+
+    Args:
+        module: Any module; it is not changed.
+        device: Device of the copy.
+
+    Raises:
+        ConfigurationError: It is no module, or one that cannot be copied or moved; the text names the part and what to
+            do.
+
+    Example:
+        >>> module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval())
+        >>> [part.training for part in copy_of(module, torch.device("cpu"))]
+        [True, False]
+    """
+    _check(module)
+    try:
+        copied = copy.deepcopy(module)
+    except Exception as error:  # whatever a part's own copying raises
+        raise ConfigurationError(_why_no_copy(module, error)) from error
+    try:
+        copied.to(device)
+    except Exception as error:
+        raise ConfigurationError(
+            f"the module cannot be moved to {device} ({_first_line(error)}): give one whose parts can, with"
+            " parameters and buffers that are plain tensors"
+        ) from error
+    _put_in_training_mode(copied)
+    for part in copied.modules():
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+            part.sparse = False
+    return copied
+
+
+def check_takes_weights(module: nn.Module) -> None:
+    """Refuse a module that `torch.func.functional_call` cannot call with other weights than its own.
+
+    Raises:
+        ConfigurationError: The text names the part and what to do.
+
+    Example:
+        >>> check_takes_weights(nn.Linear(2, 2))
+    """
+    for name, part in module.named_modules():
+        where = f"its part '{name}'" if name else "it"
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ConfigurationError(
+                f"the module cannot be called with other weights than its own, because {where} is compiled by"
+                " torch.jit: give the module that it was made from (torch.compile may be used instead)"
+            )
+        if isinstance(part, DataParallel | DistributedDataParallel):
+            raise ConfigurationError(
+                f"the module cannot be called with other weights than its own, because {where} is a"
+                f" {type(part).__name__}: give what is in it, its attribute 'module'"
+            )
+
+
+@contextlib.contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode, and afterwards each of its parts back in the mode in which it was.
+
+    Example:
+        >>> module = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
+        >>> with evaluation_mode(module):
+        ...     [part.training for part in module]
+        [False, False]
+        >>> [part.training for part in module]
+        [True, False]
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def resting_parts(module: nn.Module) -> list[str]:
+    """Return the names of the parts that are in evaluation mode.
+
+    Example:
+        >>> resting_parts(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval()))
+        ['1']
+    """
+    return [name for name, part in module.named_modules() if not part.training]
+
+
+def put_to_rest(module: nn.Module, names: list[str]) -> None:
+    """Put a module in training mode but for the parts of these names, which it has."""
+    module.train()
+    for name in names:
+        module.get_submodule(name).training = False
+
+
+def _put_in_training_mode(module: nn.Module) -> None:
+    # A part's own `train` may keep it in evaluation mode; others are kept there by hand.
+    put_to_rest(module, resting_parts(module) if module.training else [])
+
+
+def _check(module: nn.Module) -> None:
+    if isinstance(module, type) and issubclass(module, nn.Module):
+        raise ConfigurationError(f"the module must be a network, not its class: give {module.__name__}(...)")
+    if not isinstance(module, nn.Module):
+        raise ConfigurationError(
+            f"the module must be a torch.nn.Module, not a {type(module).__name__}: give a network, or write a class"
+            " whose forward calls it"
+        )
+    for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
+        kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
+        if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
+            raise ConfigurationError(
+                f"{kind} '{name}' has no shape yet: call the module once on an example input first"
+            )
+        if tensor.is_meta:
+            raise ConfigurationError(
+                f"{kind} '{name}' has no values, because it is on the device 'meta': make the module on a real device,"
+                " or load its values first"
+            )
+
+
+def _why_no_copy(module: nn.Module, error: Exception) -> str:
+    """A sentence that names the innermost part which cannot be copied."""
+    where = ""
+    for name, part in sorted(module.named_modules(), key=lambda named: named[0].count(".") + bool(named[0])):
+        if name and not _can_be_copied(part):
+            where = name
+    made = next((n for n, t in vars(module.get_submodule(where)).items() if _is_made_of_others(t)), None)
+    what = f"its part '{where}'" if where else "it"
+    if made is not None:
+        return (
+            f"the module cannot be copied, because {what} holds the tensor '{made}', which is computed from others and"
+            " carries their gradient: compute it in forward, or delete it first (torch.nn.utils.weight_norm and"
+            " spectral_norm make such tensors; those of torch.nn.utils.parametrizations do not)"
+        )
+    return (
+        f"the module cannot be copied, because {what} cannot ({_first_line(error)}): let"
+        f" {type(module.get_submodule(where)).__name__} hold nothing that copy.deepcopy refuses, such as locks and"
+        " open files, or give it a method __deepcopy__"
+    )
+
+
+def _can_be_copied(part: nn.Module) -> bool:
+    try:
+        copy.deepcopy(part)
+    except Exception:
+        return False
+    return True
+
+
+def _is_made_of_others(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_leaf
+
+
+def _first_line(error: Exception) -> str:
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= 200 else f"{text[:200]}…"
