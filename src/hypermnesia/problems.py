@@ -66,8 +66,16 @@ class Problem(ABC):
     metric: Metric
 
     @abstractmethod
-    def loss(self, outputs: Float[Tensor, "inputs outputs"], targets: Targets) -> Float[Tensor, ""]:
-        """Return the loss to minimize: the negative log-likelihood up to constants, averaged over inputs."""
+    def loss(
+        self, outputs: Float[Tensor, "inputs outputs"], targets: Targets, label_smoothing: float = 0.0
+    ) -> Float[Tensor, ""]:
+        """Return the loss to minimize: the negative log-likelihood up to constants, averaged over inputs.
+
+        Args:
+            outputs: Outputs of the network.
+            targets: What they should be.
+            label_smoothing: Share of a class's target probability that is spread over all outputs; classes only.
+        """
 
     @abstractmethod
     def merit(self, outputs: Float[Tensor, "inputs outputs"], targets: Targets) -> Float[Tensor, " inputs"]:
@@ -97,8 +105,8 @@ class Classification(Problem):
     name = "classification"
     metric = ACCURACY
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return functional.cross_entropy(outputs, targets)
+    def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
 
     def merit(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs.argmax(1) == targets).float()
@@ -126,7 +134,8 @@ class Regression(Problem):
     name = "regression"
     metric = ERROR
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        assert label_smoothing == 0
         return functional.mse_loss(outputs, targets.to(outputs.dtype))
 
     def merit(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -236,7 +237,10 @@ class ContinualLearner(ABC):
             begun()
         if self._trainer is None:
             seeds = self.seeds.child("task", self.num_tasks)
-            self._trainer = Trainer(self._objective(), self._examples(task), self.training, seeds, self.device)
+            examples, validate = self._examples(task), functools.partial(self._validate, task)
+            self._trainer = Trainer(
+                self._objective(), examples, self.training, seeds, self.device, validate, self.problem.metric
+            )
             if self._trainer_state is not None:
                 self._trainer.load_state_dict(self._trainer_state)
                 self._trainer_state = None
@@ -269,6 +273,12 @@ class ContinualLearner(ABC):
     def _examples(self, task: Task) -> Examples:
         """Examples that are learned from."""
         return task.train
+
+    def _validate(self, task: Task) -> float:
+        """Metric on the validation examples of the task that is being learned."""
+        assert task.validation is not None
+        scenario = self.scenarios[0]
+        return score(self, task.validation, self.num_tasks, (scenario,)).value[scenario]
 
     def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
         """Answer where the task is known."""
@@ -361,6 +371,7 @@ class ContinualLearner(ABC):
     def _check(self, task: Task) -> int:
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
         self._check_problem(task)
+        self._check_training(task)
         shape = tuple(task.train.input_shape)
         if self._input_shape not in (None, shape):
             raise DataError(
@@ -390,6 +401,23 @@ class ContinualLearner(ABC):
             raise DataError(
                 f"task '{task.name}' is one of {task.problem.name}, but those before were of {self.problem.name}: one"
                 " learner learns one of them"
+            )
+
+    def _check_training(self, task: Task) -> None:
+        """Refuse a task for which some settings of training have no meaning."""
+        if self.training.plateau is not None and task.validation is None:
+            raise ConfigurationError(
+                f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
+                " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
+            )
+        if self.training.label_smoothing and task.problem is REGRESSION:
+            raise ConfigurationError(
+                f"training.label_smoothing is for classes, but task '{task.name}' is a regression: leave it out"
+            )
+        if self.training.augmentation is not None and len(task.train.input_shape) != 3:
+            raise ConfigurationError(
+                "training.augmentation is for images, inputs of shape [channels, height, width]; those of task"
+                f" '{task.name}' have [{_text(tuple(task.train.input_shape))}]: leave it out"
             )
 
     def _count_outputs(self, task: Task, outputs: int) -> int:

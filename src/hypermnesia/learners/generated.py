@@ -84,11 +84,11 @@ class GeneratedNetworkLearner(ContinualLearner):
 
     def _network_objective(self, penalty: Penalty | None = None) -> Objective:
         """Objective of the target network: the loss on the task that was begun, old tasks kept."""
-        network, problem = self._network, self.problem
+        network, problem, smoothing = self._network, self.problem, self.training.label_smoothing
 
         def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             outputs = network.while_learning(tensors, inputs)
             merit = problem.merit(outputs, labels).mean()
-            return problem.loss(outputs, labels), {problem.metric.name: merit}
+            return problem.loss(outputs, labels, smoothing), {problem.metric.name: merit}
 
         return network.objective(loss, penalty=penalty)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.errors import ConfigurationError
@@ -110,6 +111,9 @@ class _UnionObjective(Objective):
         for task in range(len(outputs.classes)):
             competing[outputs.of_task(task), outputs.competing(task)] = True
         self._competing = competing.to(standard.device)
+        share = training.label_smoothing
+        spread = competing / competing.sum(1, keepdim=True)
+        self._targets = ((1 - share) * torch.eye(len(outputs)) + share * spread).to(standard.device)
 
     def parameters(self) -> list[nn.Parameter]:
         return self._parameters
@@ -128,7 +132,8 @@ class _UnionObjective(Objective):
             merit = loss.detach()
         else:
             outputs = torch.where(self._competing[labels], outputs, IMPOSSIBLE)
-            loss, merit = self._problem.loss(outputs, labels), self._problem.merit(outputs, labels).mean()
+            loss = functional.cross_entropy(outputs, self._targets[labels])
+            merit = self._problem.merit(outputs, labels).mean()
         loss.backward()
         return {"loss": loss.detach(), self._problem.metric.name: merit}
 

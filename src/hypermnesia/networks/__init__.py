@@ -1,9 +1,11 @@
-"""Networks that ship with the package: perceptron, variational autoencoder, classifier with a growing head."""
+"""Networks that ship with the package: perceptron, ResNet, ZenkeNet, autoencoder, classifier with a growing head."""
 
 from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName, MLPSettings, mlp
+from hypermnesia.networks.resnet import ResNetSettings, resnet
 from hypermnesia.networks.target import NetworkSettings
+from hypermnesia.networks.zenkenet import ZenkeNetSettings, zenkenet
 
 __all__ = [
     "ACTIVATIONS",
@@ -13,9 +15,13 @@ __all__ = [
     "GrowingClassifier",
     "MLPSettings",
     "NetworkSettings",
+    "ResNetSettings",
     "VariationalAutoencoder",
+    "ZenkeNetSettings",
     "mlp",
+    "resnet",
+    "zenkenet",
 ]
 
-NETWORKS: tuple[type[NetworkSettings], ...] = (MLPSettings,)
+NETWORKS: tuple[type[NetworkSettings], ...] = (MLPSettings, ResNetSettings, ZenkeNetSettings)
 """The registry of target networks that settings can name."""

@@ -59,7 +59,7 @@ class StandardObjective(Objective):
 
     Args:
         standard: Network whose newest task is the one to learn.
-        training: Settings of precision and compilation.
+        training: Settings of precision, compilation and label smoothing.
         problem: Problem of the task.
         past: Source of inputs of past tasks, for classification only; None for none.
         weight: Share w of the past in the loss; `equal` gives every task so far the same share.
@@ -81,7 +81,7 @@ class StandardObjective(Objective):
         network, outputs = standard.network, standard.outputs
         self._parameters = dict(network.named_parameters())
         self._network = torch.compile(network) if training.compile else network
-        self._precision = training.precision
+        self._precision, self._smoothing = training.precision, training.label_smoothing
         self._problem = problem
         self._past, self._penalty = past, penalty
         task = len(outputs.classes) - 1
@@ -108,7 +108,7 @@ class StandardObjective(Objective):
         with forward_precision(self._precision, inputs.device):
             logits = self._network(inputs if past is None else torch.cat([inputs, past.inputs])).float()
         current = logits[: len(inputs), self._current]
-        loss = task_loss = self._problem.loss(current, labels)
+        loss = task_loss = self._problem.loss(current, labels, self._smoothing)
         scalars = {self._problem.metric.name: self._problem.merit(current, labels).mean(), "task_loss": task_loss}
         if past is not None:
             answers = torch.where(self._competing[past.tasks], logits[len(inputs) :], IMPOSSIBLE) / self._temperature

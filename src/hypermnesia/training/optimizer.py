@@ -66,13 +66,14 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
             group["lr"] = of_group
 
 
-def learning_rate(settings: TrainingSettings, iteration: int, iterations: int) -> float:
-    """Return the learning rate of a step, which depends on the settings and the step's number alone.
+def learning_rate(settings: TrainingSettings, iteration: int, iterations: int, epoch: float = 0.0) -> float:
+    """Return the learning rate that the schedule gives a step, which depends on the step's number alone.
 
     Args:
         settings: Settings of the schedule.
         iteration: Number of steps before this one.
         iterations: Number of steps of the whole task.
+        epoch: Number of passes over the examples before this step.
 
     Example:
         >>> learning_rate(TrainingSettings(learning_rate=0.2, schedule="cosine"), 50, 100)
@@ -85,4 +86,6 @@ def learning_rate(settings: TrainingSettings, iteration: int, iterations: int) -
             factor = 0.5 * (1 + math.cos(math.pi * iteration / iterations))
         case "step":
             factor = settings.step_factor ** (iteration // settings.step_size)
+        case "milestones":
+            factor = next((factor for after, factor in reversed(settings.milestones) if epoch >= after), 1.0)
     return settings.learning_rate * factor

@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.errors import DivergenceError
+from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import Examples
+from hypermnesia.training.augmentation import augmented
 from hypermnesia.training.device import keep_freed_memory
 from hypermnesia.training.optimizer import learning_rate, make_optimizer, set_learning_rate
+from hypermnesia.training.plateau import PlateauFactor
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.step import GraphedStep
 
@@ -57,10 +60,20 @@ class Trainer:
         settings: Settings of optimizer, number of steps and batches.
         seeds: Seeds of batches and of the modules' own randomness (dropout).
         device: Device of the parameters, to which batches are moved.
+        validate: Function that measures the metric on validation examples; called after every epoch where the settings
+            ask for it (`plateau`).
+        metric: Metric that it measures.
     """
 
     def __init__(
-        self, objective: Objective, examples: Examples, settings: TrainingSettings, seeds: Seeds, device: torch.device
+        self,
+        objective: Objective,
+        examples: Examples,
+        settings: TrainingSettings,
+        seeds: Seeds,
+        device: torch.device,
+        validate: Callable[[], float] | None = None,
+        metric: Metric = ACCURACY,
     ) -> None:
         keep_freed_memory(device)
         self.iteration = 0
@@ -72,6 +85,10 @@ class Trainer:
         self._device = device
         self._optimizer = make_optimizer(objective.parameters(), settings, objective.rate_factors())
         self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        self._validate = validate
+        self._plateau: PlateauFactor | None = None
+        if settings.plateau is not None:
+            self._plateau = PlateauFactor(settings.plateau, settings.learning_rate, metric.more_is_better)
         self._graphed = GraphedStep(device) if device.type == "cuda" else None
 
     def run(self, monitor: Monitor | None = None) -> None:
@@ -87,8 +104,11 @@ class Trainer:
                 if self.iteration >= self.iterations:
                     break
                 _seed_modules(self._seeds.child("modules", self.iteration), self._device)
-                set_learning_rate(self._optimizer, learning_rate(self._settings, self.iteration, self.iterations))
+                set_learning_rate(self._optimizer, self._learning_rate())
                 inputs, labels = inputs.to(self._device), labels.to(self._device)
+                if self._settings.augmentation is not None:
+                    seeds = self._seeds.child("augmentation", self.iteration)
+                    inputs = augmented(inputs, self._settings.augmentation, seeds)
                 if self.iteration == 0:
                     self._objective.begin(inputs, labels)
                 self._objective.prepare(self.iteration)
@@ -97,6 +117,7 @@ class Trainer:
                 self.iteration += 1
                 if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
                     check_finite({"loss": scalars["loss"]}, self.iteration)
+                self._measure_after_an_epoch()
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
 
@@ -104,13 +125,29 @@ class Trainer:
         """Return the iteration and the optimizer state of each parameter, from which training goes on bit for bit."""
         state = self._optimizer.state
         by_parameter = [dict(state.get(parameter, {})) for parameter in self._parameters]
-        return {"iteration": self.iteration, "optimizer": by_parameter}
+        plateau = None if self._plateau is None else self._plateau.state_dict()
+        return {"iteration": self.iteration, "optimizer": by_parameter, "plateau": plateau}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that :meth:`state_dict` returned."""
         self.iteration = state["iteration"]
         by_index = {i: copy.deepcopy(entries) for i, entries in enumerate(state["optimizer"]) if entries}
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
+        if self._plateau is not None:
+            self._plateau.load_state_dict(state["plateau"])
+
+    def _learning_rate(self) -> float:
+        rate = learning_rate(self._settings, self.iteration, self.iterations, self._epochs)
+        return rate if self._plateau is None else rate * self._plateau.value
+
+    @property
+    def _epochs(self) -> float:
+        return self._settings.epochs_at(self.iteration, len(self._examples))
+
+    def _measure_after_an_epoch(self) -> None:
+        before = self._settings.epochs_at(self.iteration - 1, len(self._examples))
+        if self._plateau is not None and self._validate is not None and int(self._epochs) > int(before):
+            self._plateau.measured(self._validate())
 
     def _step(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         self._optimizer.zero_grad()

@@ -207,6 +207,10 @@ class Experiment(Settings):
                 "needs data, as in 'data: {name: mnist}'" if self.data is None else "has no use for data; leave it out"
             )
             raise ValueError(f"tasks.kind={kind} {which}")
+        if self.training.plateau is not None and not getattr(self.tasks, "validation", 0):
+            raise ValueError("training.plateau looks at validation examples; set some aside, as tasks.validation=500")
+        if self.problem is REGRESSION and self.training.label_smoothing:
+            raise ValueError(f"tasks.kind={kind} asks for numbers; training.label_smoothing is for classes")
         if self.problem is REGRESSION and self.scenario == "class":
             raise ValueError(f"tasks.kind={kind} asks for numbers, so the scenario must be task or domain, not class")
         return self
