@@ -116,9 +116,9 @@ def _padding(module: nn.Module) -> dict[str, int]:
     """The row for padding of each weight that has one and serves embeddings of that row alone."""
     rows: dict[nn.Parameter, set[int | None]] = {}
     for part in module.modules():
-        for name, parameter in part.named_parameters(recurse=False):
-            embeds = isinstance(part, nn.Embedding | nn.EmbeddingBag) and name == "weight"
-            rows.setdefault(parameter, set()).add(part.padding_idx if embeds else None)
+        row = part.padding_idx if isinstance(part, nn.Embedding | nn.EmbeddingBag) else None
+        for parameter in part.parameters(recurse=False):
+            rows.setdefault(parameter, set()).add(row)
     names = {parameter: name for name, parameter in module.named_parameters()}
     only = {names[parameter]: next(iter(found)) for parameter, found in rows.items() if len(found) == 1}
     return {name: row for name, row in only.items() if row is not None}

@@ -13,11 +13,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.modules import check_takes_weights, evaluation_mode
-from hypermnesia.protection.objective import AdaptationObjective, EmbeddingChoice, Loss, ProtectedObjective
+from hypermnesia.protection.objective import (
+    AdaptationObjective,
+    EmbeddingChoice,
+    Loss,
+    ProtectedObjective,
+    Result,
+    TaskLoss,
+)
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
@@ -33,6 +40,17 @@ Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
 
 _NUMBERS_AT_A_TIME = 2**24
 """Weights and activations of networks that are asked together; a matter of memory and speed only."""
+
+
+class _Holder(nn.Module):
+    """A module around another, so that `functional_call` gives weights to that one while any function is called."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, action: Callable[[], Result]) -> Result:
+        return action()
 
 
 class ProtectedNetwork(Part):
@@ -79,6 +97,7 @@ class ProtectedNetwork(Part):
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
         self._use_given()
         # Learned in float32; the module may compute in another type, as pretrained ones often do.
+        self._statistics = {name for name, _ in module.named_buffers()}
         self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
         # One dict a task: statistics that it has changed, and parameters of its own.
@@ -100,9 +119,36 @@ class ProtectedNetwork(Part):
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
-            typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
-            output: Tensor = functional_call(self.module, {**tensors, **typed}, (inputs,))
+            typed = self._typed(tensors)
+            output: Tensor = functional_call(self.module, typed, (inputs,))
+            self._keep_assigned(tensors, typed)
         return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
+
+    def _typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors in the types that the module computes in."""
+        return tensors | {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
+
+    def _holding(self, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
+        """Call a function while the module has these weights and statistics."""
+        if self.while_learning is not self:
+            return action()  # compiled as a whole, it takes no weights from the module in its backward pass
+        held = {f"module.{name}": tensor for name, tensor in self._typed(tensors).items()}
+        result: Result = functional_call(_Holder(self.module), held, (action,))
+        self._keep_assigned(tensors, {name.removeprefix("module."): tensor for name, tensor in held.items()})
+        return result
+
+    def _keep_assigned(self, tensors: dict[str, Tensor], left: dict[str, Tensor]) -> None:
+        """Keep, in the same storage, statistics that the module has not changed but replaced by others."""
+        for name in self._statistics & tensors.keys():
+            old, new = tensors[name], left[name]
+            if new is old:
+                continue
+            if new.shape != old.shape:
+                raise DataError(
+                    f"the module changes the shape of its buffer '{name}' from {list(old.shape)} to {list(new.shape)}:"
+                    " a buffer must keep its shape, so that each task can have its own"
+                )
+            old.copy_(new.detach())
 
     def tensors(self, task: int, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """Weights and statistics of a task by name: what is generated for it and what it has of its own.
@@ -178,14 +224,12 @@ class ProtectedNetwork(Part):
         statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
         choice = EmbeddingChoice(self.hypernetwork, self.settings, seeds, statistics)
 
-        def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return loss({**weights, **of_task}, inputs, labels)
-
+        task_loss = TaskLoss(loss, of_task, self._holding)
         if self.is_frozen:
-            return AdaptationObjective(self.hypernetwork, of_weights, choice, own)
+            return AdaptationObjective(self.hypernetwork, task_loss, choice, own)
         others = [*others, *own]
         return ProtectedObjective(
-            self.hypernetwork, of_weights, self._snapshot, self.settings, seeds, choice, others, penalty
+            self.hypernetwork, task_loss, self._snapshot, self.settings, seeds, choice, others, penalty
         )
 
     def end_task(self, task: Task | None = None) -> None:
