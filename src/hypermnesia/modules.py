@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from hypermnesia.errors import ConfigurationError
+
+Result = TypeVar("Result")
 
 
 def copy_of(module: nn.Module, device: torch.device) -> nn.Module:
@@ -75,6 +79,42 @@ def check_takes_weights(module: nn.Module) -> None:
                 f"the module cannot be called with other weights than its own, because {where} is a"
                 f" {type(part).__name__}: give what is in it, its attribute 'module'"
             )
+
+
+def holding(module: nn.Module, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
+    """Call a function while a module has other parameters and buffers than its own.
+
+    `torch.func.functional_call` gives a module other weights for a forward pass. What computes again in the backward
+    pass (`torch.utils.checkpoint`) needs them until the gradient is there.
+
+    Args:
+        module: Any module; afterwards it is as before.
+        tensors: Parameters and buffers by name. Buffers that the module has replaced meanwhile replace them in here.
+        action: Function without arguments.
+
+    Returns:
+        What the function returns.
+
+    Example:
+        >>> module = nn.Linear(1, 1)
+        >>> holding(module, {"weight": torch.ones(1, 1), "bias": torch.zeros(1)}, lambda: module(torch.ones(1, 1)))
+        tensor([[1.]])
+    """
+    held = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    result: Result = functional_call(_Holder(module), held, (action,))
+    tensors.update({name: held[f"module.{name}"] for name in tensors})
+    return result
+
+
+class _Holder(nn.Module):
+    """A module around another, so that `functional_call` calls any function while the inner one has other weights."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, action: Callable[[], Result]) -> Result:
+        return action()
 
 
 @contextlib.contextmanager
@@ -171,7 +211,7 @@ def _can_be_copied(part: nn.Module) -> bool:
 
 
 def _is_made_of_others(value: object) -> bool:
-    return isinstance(value, torch.Tensor) and not value.is_leaf
+    return isinstance(value, Tensor) and not value.is_leaf
 
 
 def _first_line(error: Exception) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.modules import check_takes_weights, evaluation_mode
+from hypermnesia.modules import check_takes_weights, evaluation_mode, holding
 from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
+from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.trainer import Objective
@@ -29,11 +31,13 @@ class HeldNetwork:
     Args:
         weights: Returns the weights by name.
         answers: Returns the network as a function of its weights, in evaluation mode, for the task being learned.
+        holding: Calls a function while the network has these weights, and returns its result.
         first_label: Returns the place of that task's first class among these answers.
     """
 
     weights: Callable[[], Mapping[str, nn.Parameter]]
     answers: Callable[[], Answers]
+    holding: Hold
     first_label: Callable[[], int] = lambda: 0
 
 
@@ -54,7 +58,7 @@ class ConsolidatedLearner(StandardNetworkLearner):
         check_takes_weights(self._module)
         _check_real(self._module)
         parts = super()._make_parts()
-        held = HeldNetwork(lambda: self._standard.trained, self._answers, self._first_label)
+        held = HeldNetwork(lambda: self._standard.trained, self._answers, self._holding, self._first_label)
         self._consolidation = self._make_consolidation(held)
         return {**parts, "consolidation": self._consolidation}
 
@@ -75,6 +79,9 @@ class ConsolidatedLearner(StandardNetworkLearner):
             return logits[:, competing]
 
         return answers
+
+    def _holding(self, parameters: dict[str, Tensor], action: Callable[[], Any]) -> Any:
+        return holding(self._standard.network, parameters, action)
 
     def _first_label(self) -> int:
         outputs, task = self._standard.outputs, self.num_tasks

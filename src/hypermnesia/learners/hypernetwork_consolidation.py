@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -114,7 +114,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     def _make_parts(self) -> dict[str, Part]:
         parts = super()._make_parts()
-        held = HeldNetwork(self.hypernetwork.shared_parameters, self._answers)
+        held = HeldNetwork(self.hypernetwork.shared_parameters, self._answers, self._holding)
         self._consolidation: Consolidation
         if self.settings.ewc is not None:
             self._consolidation = ElasticConsolidation(self.settings.ewc, held, self.seeds, self.device)
@@ -126,14 +126,21 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         return self._network_objective(self._consolidation.penalty())
 
     def _answers(self) -> Answers:
-        network, task = self._network, self.num_tasks
-        embedding, of_task = self.hypernetwork.task_embeddings[task].detach(), network.of_task(task)
+        network, (embedding, of_task) = self._network, self._embedding_of_task()
 
         def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
             with evaluation_mode(network.module):
                 return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
 
         return answers
+
+    def _holding(self, theta: dict[str, Tensor], action: Callable[[], Any]) -> Any:
+        embedding, of_task = self._embedding_of_task()
+        return self._network.holding({**self.hypernetwork.generate(embedding, theta), **of_task}, action)
+
+    def _embedding_of_task(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Embedding of the task being learned, and what it has of its own."""
+        return self.hypernetwork.task_embeddings[self.num_tasks].detach(), self._network.of_task(self.num_tasks)
 
 
 METHODS = (

@@ -13,16 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from hypermnesia import modules
 from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.modules import check_takes_weights, evaluation_mode
+from hypermnesia.modules import Result, check_takes_weights, evaluation_mode
 from hypermnesia.protection.objective import (
     AdaptationObjective,
     EmbeddingChoice,
     Loss,
     ProtectedObjective,
-    Result,
     TaskLoss,
 )
 from hypermnesia.protection.settings import HypernetworkSettings
@@ -40,17 +40,6 @@ Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
 
 _NUMBERS_AT_A_TIME = 2**24
 """Weights and activations of networks that are asked together; a matter of memory and speed only."""
-
-
-class _Holder(nn.Module):
-    """A module around another, so that `functional_call` gives weights to that one while any function is called."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, action: Callable[[], Result]) -> Result:
-        return action()
 
 
 class ProtectedNetwork(Part):
@@ -128,13 +117,13 @@ class ProtectedNetwork(Part):
         """The tensors in the types that the module computes in."""
         return tensors | {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
 
-    def _holding(self, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
+    def holding(self, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
         """Call a function while the module has these weights and statistics."""
         if self.while_learning is not self:
             return action()  # compiled as a whole, it takes no weights from the module in its backward pass
-        held = {f"module.{name}": tensor for name, tensor in self._typed(tensors).items()}
-        result: Result = functional_call(_Holder(self.module), held, (action,))
-        self._keep_assigned(tensors, {name.removeprefix("module."): tensor for name, tensor in held.items()})
+        typed = self._typed(tensors)
+        result = modules.holding(self.module, typed, action)
+        self._keep_assigned(tensors, typed)
         return result
 
     def _keep_assigned(self, tensors: dict[str, Tensor], left: dict[str, Tensor]) -> None:
@@ -224,7 +213,7 @@ class ProtectedNetwork(Part):
         statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
         choice = EmbeddingChoice(self.hypernetwork, self.settings, seeds, statistics)
 
-        task_loss = TaskLoss(loss, of_task, self._holding)
+        task_loss = TaskLoss(loss, of_task, self.holding)
         if self.is_frozen:
             return AdaptationObjective(self.hypernetwork, task_loss, choice, own)
         others = [*others, *own]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.modules import Result
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
@@ -18,8 +19,6 @@ from hypermnesia.training.trainer import Objective
 
 Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 """Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
-
-Result = TypeVar("Result")
 
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
