@@ -81,6 +81,54 @@ def check_takes_weights(module: nn.Module) -> None:
             )
 
 
+def check_uses_weights(module: nn.Module, inputs: Tensor) -> None:
+    """Refuse a module that computes with other weights than those that it is given.
+
+    A forward method that belongs to another object, for instance, or a part that keeps weights outside of its
+    parameters, takes no notice of `functional_call`. Moved weights must move the outputs, and get gradients, as they do
+    when they are the module's own.
+
+    Args:
+        module: Any module; it is not changed.
+        inputs: Inputs `[n, ...]` that it takes.
+
+    Raises:
+        ConfigurationError: The text names a parameter.
+
+    Example:
+        >>> check_uses_weights(nn.Linear(2, 3), torch.ones(1, 2))
+    """
+    own, other = copy.deepcopy(module).eval(), copy.deepcopy(module).eval()
+    generator = torch.Generator().manual_seed(0)
+    moved = {}
+    for name, parameter in own.named_parameters():
+        if parameter.requires_grad:
+            with torch.no_grad():
+                noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
+                parameter.add_((0.1 * noise).to(parameter))
+            moved[name] = parameter.detach().clone().requires_grad_()
+
+    def answer(module: nn.Module) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            outputs: Tensor = module(inputs)
+        outputs.float().sum().backward()
+        return outputs.detach()
+
+    with torch.enable_grad():
+        expected = answer(own)
+        found = holding(other, moved, lambda: answer(other))
+    gradients = {name: parameter.grad for name, parameter in own.named_parameters()}
+    ignored = [name for name, weight in moved.items() if weight.grad is None and gradients[name] is not None]
+    if not ignored and torch.allclose(found, expected, rtol=1e-2, atol=1e-2, equal_nan=True):
+        return
+    raise ConfigurationError(
+        f"the module does not compute with the weights that it is given, such as '{(ignored or list(moved))[0]}': let"
+        " forward be a method of the class that uses the parameters of its own object, not a function or copies of"
+        " values that belong to another"
+    )
+
+
 def holding(module: nn.Module, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
     """Call a function while a module has other parameters and buffers than its own.
 

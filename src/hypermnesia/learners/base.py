@@ -16,8 +16,27 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, did_you_mean
+from hypermnesia.errors import (
+    CheckpointError,
+    ConfigurationError,
+    DataError,
+    DivergenceError,
+    HypermnesiaError,
+    did_you_mean,
+)
 from hypermnesia.files import FORMAT
+from hypermnesia.learners.first_check import (
+    brief,
+    check_in_training,
+    check_last_batch,
+    check_not_one_hot,
+    check_numbers,
+    check_one_shape,
+    check_outputs,
+    explained,
+    few_examples,
+    few_of,
+)
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.modules import copy_of, evaluation_mode, put_to_rest, resting_parts
@@ -56,12 +75,15 @@ class ContinualLearner(ABC):
         Settings: Class of the method's settings.
         problems: Problems that it can learn, classification or regression.
         trained_for_scenario: Whether it is trained differently in each scenario; its constructor then takes `scenario`.
+        needs_one_shape: Whether all inputs must have the same shape, because those of several tasks come together or
+            are imitated. Others take every shape that the module takes.
         problem: Problem of its tasks; all must agree. Classification before the first one.
     """
 
     Settings: ClassVar[type[MethodSettings]] = NoSettings
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     trained_for_scenario: ClassVar[bool] = False
+    needs_one_shape: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -83,6 +105,8 @@ class ContinualLearner(ABC):
         self._current: LearnedTask | None = None
         self._trainer: Trainer | None = None
         self._trainer_state: dict[str, Any] | None = None
+        # While the learner is a rehearsal of another: the number of outputs of its tasks.
+        self._rehearsed: int | None = None
         self._parts = Parts(**self._make_parts())
 
     def __repr__(self) -> str:
@@ -157,12 +181,24 @@ class ContinualLearner(ABC):
         number = None if task is None else _number(task, known)
         inputs = as_inputs(inputs)
         shape = tuple(inputs.shape[1:])
-        if shape != self._input_shape:
-            raise DataError(
-                f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
-            )
-        answer = self._predict(inputs.to(self.device), number)
+        if shape == self._input_shape:
+            answer = self._predict(inputs.to(self.device), number)
+        else:
+            answer = self._predict_other(inputs, number)
         return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+
+    def _predict_other(self, inputs: Tensor, task: int | None) -> Prediction:
+        """Answer for inputs of another shape than those learned from, such as longer sequences."""
+        shape = tuple(inputs.shape[1:])
+        wrong = f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
+        if not self._may_have(shape):
+            raise DataError(wrong)
+        try:
+            return self._predict(inputs.to(self.device), task)
+        except HypermnesiaError:
+            raise
+        except Exception as error:  # whatever the module raises
+            raise DataError(f"{wrong}; the module does not take these ({error})") from error
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
         """Average metric on a learned task: the fraction answered correctly, from 0 to 1, or the mean squared error.
@@ -229,7 +265,7 @@ class ContinualLearner(ABC):
     def _learn(self, task: Task, monitor: Monitor | None, begun: Callable[[], None] = lambda: None) -> None:
         """Learn a task, calling `begun` when it was begun, or go on with the one in progress."""
         if self.in_progress is None:
-            outputs = self._check(task)
+            outputs = self._checked(task)
             self.problem = task.problem
             self._current = LearnedTask(task.name, outputs, task.classes)
             self._input_shape = tuple(task.train.input_shape)
@@ -368,27 +404,83 @@ class ContinualLearner(ABC):
         """Keyword arguments of the constructor that are no fields of the settings, as JSON values."""
         return {"training": self.training.model_dump(mode="json"), "seed": self.seeds.root}
 
+    def _checked(self, task: Task) -> int:
+        """Number of outputs of a task that can be learned; others are refused, before anything has changed."""
+        if self._rehearsed is not None:
+            return self._rehearsed
+        outputs = self._check(task)
+        if self.num_tasks == 0:
+            with torch.random.fork_rng(devices=[]), explained(task):
+                self._rehearse(few_of(task, few_examples(task)), outputs)
+        return outputs
+
+    def _rehearse(self, task: Task, outputs: int) -> None:
+        """Let a learner that has learned nothing do all that this one will, as often as twice, with few examples.
+
+        What the method needs at the end of a task, or from the second task on, so fails before the first step.
+        """
+        learner = copy.copy(self)
+        # Frozen parameters stay where they are, and are there only once.
+        frozen = {id(parameter): parameter for parameter in self._module.parameters() if not parameter.requires_grad}
+        learner._module = copy.deepcopy(self._module, frozen)
+        learner._learned = []
+        learner._rehearsed = outputs
+        size = min(len(task.train), self.training.batch_size)
+        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
+        learner.training = self.training.model_copy(update=changed)
+        learner.settings = brief(self.settings)
+        learner._parts = Parts(**learner._make_parts())
+        inputs, _ = few_examples(task)
+        learner._check_module(inputs.to(self.device))
+        try:
+            for number in range(2):
+                learner._learn(task, None)
+                learner.predict(inputs, number)
+        except DivergenceError:
+            return  # two examples say little about that
+
     def _check(self, task: Task) -> int:
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
         self._check_problem(task)
         self._check_training(task)
         shape = tuple(task.train.input_shape)
-        if self._input_shape not in (None, shape):
-            raise DataError(
-                f"inputs of task '{task.name}' have shape [{_text(shape)}], but those of the first task had"
-                f" [{_text(self._input_shape)}]: bring all tasks to one shape"
-            )
-        inputs, _ = next(iter(task.train.in_order(2)))
+        if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
+            raise self._other_shape(task)
+        batch = few_examples(task)
+        inputs = batch[0].to(self.device)
         try:
             with torch.no_grad(), evaluation_mode(self._module):
-                outputs = self._module(inputs.to(self.device))
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                answer = self._module(inputs)
+        except Exception as error:  # whatever the module raises
+            if self._input_shape not in (None, shape):
+                raise self._other_shape(task) from error
             raise DataError(
                 f"the module does not take inputs of shape [n, {_text(shape)}], as in task '{task.name}': {error}"
             ) from error
-        if outputs.ndim != 2:
-            raise DataError(f"the module must give [n, outputs] numbers for n inputs, not {list(outputs.shape)}")
+        outputs = check_outputs(answer, len(inputs))
+        check_numbers(task, self._module, self.device)
+        check_not_one_hot(task)
+        if self.needs_one_shape:
+            check_one_shape(task)
+        if self.num_tasks == 0:
+            with torch.random.fork_rng(devices=[]), explained(task):
+                check_in_training(self._module, inputs[: self.training.batch_size])
+                check_last_batch(task, self._module, inputs[:1])
+                self._check_module(inputs)
         return self._count_outputs(task, outputs.shape[1])
+
+    def _may_have(self, shape: tuple[int, ...]) -> bool:
+        """Whether inputs may have another shape than the first ones, if the module takes them."""
+        return not self.needs_one_shape and self._input_shape is not None and len(shape) == len(self._input_shape)
+
+    def _other_shape(self, task: Task) -> DataError:
+        return DataError(
+            f"inputs of task '{task.name}' have shape [{_text(tuple(task.train.input_shape))}], but those of the first"
+            f" task had [{_text(self._input_shape)}]: bring all tasks to one shape"
+        )
+
+    def _check_module(self, inputs: Tensor) -> None:  # noqa: B027 - some ask nothing more
+        """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
 
     def _check_problem(self, task: Task) -> None:
         if task.problem not in self.problems:

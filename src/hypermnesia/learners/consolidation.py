@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.modules import check_takes_weights, evaluation_mode, holding
+from hypermnesia.modules import check_takes_weights, check_uses_weights, evaluation_mode, holding
 from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
 from hypermnesia.regularizers.fisher import Hold
@@ -61,6 +61,10 @@ class ConsolidatedLearner(StandardNetworkLearner):
         held = HeldNetwork(lambda: self._standard.trained, self._answers, self._holding, self._first_label)
         self._consolidation = self._make_consolidation(held)
         return {**parts, "consolidation": self._consolidation}
+
+    def _check_module(self, inputs: Tensor) -> None:
+        super()._check_module(inputs)
+        check_uses_weights(self._module, inputs)
 
     @abstractmethod
     def _make_consolidation(self, held: HeldNetwork) -> Consolidation:

@@ -63,6 +63,7 @@ class ExperienceReplayLearner(StandardNetworkLearner):
     """
 
     Settings = ExperienceReplaySettings
+    needs_one_shape = True
     settings: ExperienceReplaySettings
 
     def __init__(

@@ -7,9 +7,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from hypermnesia.learners.base import ContinualLearner
+from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import BOTH
+from hypermnesia.problems import BOTH, REGRESSION
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -51,8 +52,12 @@ class FromScratchLearner(ContinualLearner):
         assert task is not None
         return self._given_task(self._networks.networks[task].logits(inputs), task)
 
+    def _check_module(self, inputs: Tensor) -> None:
+        self._networks.find_head(inputs)
+
     def _count_outputs(self, task: Task, outputs: int) -> int:
-        return task.count_outputs()  # any number will do: the head grows
+        # Any number will do: the head grows.
+        return task.count_outputs() if task.problem is REGRESSION else count_new_classes(task, 0)
 
     def _objective(self) -> Objective:
         return StandardObjective(self._networks.networks[-1], self.training, self.problem)
@@ -66,6 +71,10 @@ class _SeparateNetworks(Part):
         # Where each starts; never learns.
         self._start = StandardNetwork(module, "task", training, seeds)
         self.networks: tuple[StandardNetwork, ...] = ()
+
+    def find_head(self, inputs: Tensor) -> None:
+        """Let the heads be the layer that the module's outputs come from; before the first task."""
+        self._start.find_head(inputs)
 
     @property
     def num_weights(self) -> int:
@@ -96,7 +105,8 @@ class _SeparateNetworks(Part):
 
     def _new(self) -> StandardNetwork:
         seeds = self._seeds.child("network", len(self.networks))
-        return StandardNetwork(self._start.network.module, "task", self._training, seeds)
+        start = self._start.network
+        return StandardNetwork(start.module, "task", self._training, seeds, start.head_name)
 
 
 METHODS = (Method("from-scratch", "from scratch", FromScratchLearner, scenarios=("task",)),)

@@ -44,6 +44,7 @@ class JointLearner(StandardNetworkLearner):
     """
 
     problems = BOTH
+    needs_one_shape = True
 
     def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.modules import evaluation_mode
-from hypermnesia.networks.growing import GrowingClassifier
+from hypermnesia.networks.growing import GrowingClassifier, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
@@ -28,6 +28,7 @@ class StandardNetwork(Part):
         scenario: Decides which outputs a task has.
         training: Precision of the forward pass.
         seeds: Where new outputs draw from.
+        head: Name of the linear layer that becomes the head; None for the last one.
 
     Attributes:
         network: As it is.
@@ -41,8 +42,16 @@ class StandardNetwork(Part):
         torch.Size([5, 3])
     """
 
-    def __init__(self, module: nn.Module, scenario: Scenario, training: TrainingSettings, seeds: Seeds) -> None:
-        self.network = GrowingClassifier(module)
+    def __init__(
+        self,
+        module: nn.Module,
+        scenario: Scenario,
+        training: TrainingSettings,
+        seeds: Seeds,
+        head: str | None = None,
+    ) -> None:
+        self._module = module
+        self.network = GrowingClassifier(module, head)
         self.before: GrowingClassifier | None = None
         self.outputs = Outputs(scenario)
         self._training = training
@@ -67,6 +76,21 @@ class StandardNetwork(Part):
     def trained(self) -> dict[str, nn.Parameter]:
         """Its parameters by name, without those that are frozen."""
         return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+
+    def find_head(self, inputs: Tensor) -> None:
+        """Let the head be the layer that the module's outputs come from, wherever it is; before the first task.
+
+        Args:
+            inputs: Inputs `[inputs, ...]` that the module takes.
+
+        Raises:
+            ConfigurationError: There is no such layer, or it cannot grow.
+        """
+        self._set_head(head_of(self._module, inputs))
+
+    def _set_head(self, name: str) -> None:
+        if name != self.network.head_name:
+            self.network = GrowingClassifier(self._module, name)
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
@@ -101,7 +125,13 @@ class StandardNetwork(Part):
         frozen = self._frozen()
         states = [None if network is None else network.state_dict() for network in (self.network, self.before)]
         network, before = (state and {n: t for n, t in state.items() if n not in frozen} for state in states)
-        return {"classes": list(self.outputs.classes), "module": Given(frozen), "network": network, "before": before}
+        return {
+            "classes": list(self.outputs.classes),
+            "head": self.network.head_name,
+            "module": Given(frozen),
+            "network": network,
+            "before": before,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave, in place of what is here.
@@ -109,6 +139,9 @@ class StandardNetwork(Part):
         Raises:
             CheckpointError: It comes from a module of another architecture.
         """
+        head = state.get("head", self.network.head_name)
+        if head in dict(self._module.named_modules()):  # else it is of another architecture, of which more is said below
+            self._set_head(head)
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
         self.before = None
