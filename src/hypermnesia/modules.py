@@ -69,11 +69,6 @@ def check_takes_weights(module: nn.Module) -> None:
     """
     for name, part in module.named_modules():
         where = f"its part '{name}'" if name else "it"
-        if isinstance(part, torch.jit.ScriptModule):
-            raise ConfigurationError(
-                f"the module cannot be called with other weights than its own, because {where} is compiled by"
-                " torch.jit: give the module that it was made from (torch.compile may be used instead)"
-            )
         if isinstance(part, DataParallel | DistributedDataParallel):
             raise ConfigurationError(
                 f"the module cannot be called with other weights than its own, because {where} is a"
@@ -216,6 +211,13 @@ def _check(module: nn.Module) -> None:
             f"the module must be a torch.nn.Module, not a {type(module).__name__}: give a network, or write a class"
             " whose forward calls it"
         )
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            where = f"its part '{name}'" if name else "it"
+            raise ConfigurationError(
+                f"the module cannot be copied with its gradients, because {where} is"
+                " compiled by torch.jit: give the module that it was made from (torch.compile may be used instead)"
+            )
     for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
         kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
         if isinstance(tensor, UninitializedParameter | UninitializedBuffer):

@@ -86,6 +86,10 @@ class ProtectedNetwork(Part):
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
         self._use_given()
         # Learned in float32; the module may compute in another type, as pretrained ones often do.
+        # Embeddings whose norms are bounded shorten rows in place.
+        embeddings = [m for m in module.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+        bounded = [m.weight for m in embeddings if m.max_norm is not None]
+        self._changed = [n for n, p in module.named_parameters() if any(p is weight for weight in bounded)]
         self._statistics = {name for name, _ in module.named_buffers()}
         self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
@@ -114,8 +118,10 @@ class ProtectedNetwork(Part):
         return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
     def _typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors in the types that the module computes in."""
-        return tensors | {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
+        """The tensors in the types that the module computes in, and in storage of their own where it changes them."""
+        typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
+        changed = {name: tensors[name].clone() for name in self._changed if name in tensors}
+        return {**tensors, **changed, **typed}
 
     def holding(self, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
         """Call a function while the module has these weights and statistics."""

@@ -261,11 +261,11 @@ def _squared_gradients(
         gradient_of = torch.func.vmap(torch.func.grad(log_likelihood), in_dims=(None, 0, 0))
         targets = targets.to(inputs.device)
         for chunk, of_chunk in zip(inputs.split(chunk_size), targets.split(chunk_size), strict=True):
-            yield {name: g.square_().sum(0) for name, g in gradient_of(theta, chunk, of_chunk).items()}
+            yield {name: g.square().sum(0) for name, g in gradient_of(theta, chunk, of_chunk).items()}
         return
 
     jacobian_of = torch.func.vmap(torch.func.jacrev(information, has_aux=True), in_dims=(None, 0))
     num_outputs = outputs(theta, inputs[:1]).shape[1]
     for chunk in inputs.split(max(1, chunk_size // num_outputs)):
         jacobians, weights = jacobian_of(theta, chunk)
-        yield {name: torch.tensordot(weights, j.square_(), dims=2) for name, j in jacobians.items()}
+        yield {name: torch.tensordot(weights, j.square(), dims=2) for name, j in jacobians.items()}

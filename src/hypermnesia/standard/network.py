@@ -140,7 +140,7 @@ class StandardNetwork(Part):
             CheckpointError: It comes from a module of another architecture.
         """
         head = state.get("head", self.network.head_name)
-        if head in dict(self._module.named_modules()):  # else it is of another architecture, of which more is said below
+        if head in dict(self._module.named_modules()):  # else it is of another architecture, as the shapes will say
             self._set_head(head)
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
