@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contenders import CONTENDERS, hypnettorch_memory
+from benchmarks.contenders import CONTENDERS, hypnettorch_has, hypnettorch_memory
 from benchmarks.inference import inference_times
 from benchmarks.memory import peak
 from benchmarks.planning import planning_times
@@ -51,7 +51,8 @@ def step_times(
     for past in PRESETS[preset]:
         if past <= most["hypermnesia"]:
             contenders |= {f"{name} {past}": CONTENDERS[name](workload, past) for name in ("hypermnesia", "difference")}
-        if past <= most["hypnettorch"] and hypnettorch_memory(workload, past) < _free_memory(device):
+        enough = hypnettorch_memory(workload, past) < _free_memory(device)
+        if past <= most["hypnettorch"] and hypnettorch_has(workload) and enough:
             contenders[f"hypnettorch {past}"] = CONTENDERS["hypnettorch"](workload, past)
     return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device))
 

@@ -19,7 +19,7 @@ from benchmarks.timing import Steps, repeated
 from benchmarks.workload import ENDLESS, Workload
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.learners import ContinualLearner
-from hypermnesia.networks import ACTIVATIONS
+from hypermnesia.networks import ACTIVATIONS, MLPSettings
 from hypermnesia.training import Monitor, Progress
 from hypermnesia.training.optimizer import make_optimizer
 from hypermnesia.training.step import GraphedStep
@@ -126,6 +126,11 @@ def with_breaks(learn: Callable[[Monitor], object]) -> Steps:
             learn(stop)
 
     return steps
+
+
+def hypnettorch_has(workload: Workload) -> bool:
+    """Whether hypnettorch's target network here, a perceptron, is that of the workload."""
+    return isinstance(workload.experiment.network, MLPSettings)
 
 
 def hypnettorch_memory(workload: Workload, past_tasks: int) -> int:

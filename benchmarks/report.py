@@ -19,7 +19,12 @@ from benchmarks.timing import Sample
 
 MS, MIB = 1e-3, 2**20
 NOT_MEASURED = "not measured"
-PRESETS = {"permuted-mnist-10": (0, 9, 99, 249), "split-mnist": (0, 4)}
+PRESETS = {
+    "permuted-mnist-10": (0, 9, 99, 249),
+    "split-mnist": (0, 4),
+    "cifar-zenkenet": (0, 5, 9),
+    "cifar-resnet": (0, 5, 9),
+}
 """Presets that are measured, and after how many past tasks."""
 
 
@@ -150,6 +155,12 @@ _Aim = tuple[str, str, Sample, bool]
 def _aims(results: Results) -> Iterator[_Aim]:
     if "permuted-mnist-10" in results.step_times:
         yield from _step_aims(results.step_times["permuted-mnist-10"])
+    for preset in ("cifar-zenkenet", "cifar-resnet"):
+        if times := results.step_times.get(preset):
+            for past in PRESETS[preset]:
+                ours = times[f"hypermnesia {past}"].per(times["standard"])
+                yield _at_most(f"step of {preset} after {past} tasks : standard", 1.15, ours)
+            yield _at_most(f"batches of {preset} : step", 0.05, times["batches"].per(times["standard"]))
     for asked, samples in results.inference.items():
         ours = samples["hypermnesia"].per(samples["forward passes"])
         yield _at_most(f"task inference, {asked} : bare forward passes", 1.3, ours)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from hypermnesia.data import ImageDataset
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.networks import mlp
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task, permuted, split
 from hypermnesia.training import TrainingSettings
+from hypermnesia.training.augmentation import augmented
 
 ENDLESS = 10**9
 """Number of iterations that no measurement reaches."""
@@ -26,7 +26,7 @@ class Workload:
     """A preset's task sequence, target network and settings on one device; no file is read or downloaded.
 
     Args:
-        preset: Name of a preset on MNIST.
+        preset: Name of a preset on MNIST or CIFAR.
         device: Device of data and networks.
         method: Method whose settings are taken.
         start: What generated weights are a difference from; None as the preset has it.
@@ -46,22 +46,14 @@ class Workload:
     @functools.cached_property
     def task(self) -> Task:
         """The second task of the sequence: the first of a permuted one keeps its pixels in order."""
-        generator = Seeds(0).generator()
-
-        def images(n: int) -> Tensor:
-            return torch.randint(256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
-
-        def labels(n: int) -> Tensor:
-            return torch.randint(10, (n,), generator=generator)
-
-        names = tuple("0123456789")
-        dataset = ImageDataset("noise", images(60_000), labels(60_000), images(10_000), labels(10_000), names).to(
-            self.device
-        )
         tasks = self.experiment.tasks
-        if tasks.kind == "split":
-            return split(dataset, tasks.classes_per_task)[1]
-        return permuted(dataset, 2, padding=tasks.padding)[1]
+        match tasks.kind:
+            case "parts":  # as of CIFAR-100, in tens
+                return split(_noise((3, 32, 32), 50_000, 100).to(self.device), 10)[1]
+            case "split":
+                return split(_noise((1, 28, 28), 60_000, 10).to(self.device), tasks.classes_per_task)[1]
+            case _:
+                return permuted(_noise((1, 28, 28), 60_000, 10).to(self.device), 2, padding=tasks.padding)[1]
 
     @property
     def inputs(self) -> int:
@@ -78,8 +70,16 @@ class Workload:
         return self.experiment.training.model_copy(update={"iterations": iterations})
 
     def batches(self, times: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless batches as in a run, or `times` as large."""
-        return self.task.train.batches(times * self.experiment.training.batch_size, Seeds(0))
+        """Endless batches as in a run, or `times` as large; augmented where the preset says so."""
+        training = self.experiment.training
+        batches = self.task.train.batches(times * training.batch_size, Seeds(0))
+        if training.augmentation is None:
+            return batches
+        augmentation = training.augmentation
+        return (
+            (augmented(inputs, augmentation, Seeds(0).child(number)), labels)
+            for number, (inputs, labels) in enumerate(batches)
+        )
 
     def images(self, number: int) -> Tensor:
         """Test images, `[number, ...]`."""
@@ -89,5 +89,15 @@ class Workload:
 
     def network(self, outputs: int | None = None) -> nn.Module:
         """A target network with that many outputs, by default one for each class of a task."""
-        network = self.experiment.network
-        return mlp(self.inputs, network.hidden, outputs or self.outputs, network.activation).to(self.device)
+        shape = tuple(self.task.train.input_shape)
+        return self.experiment.network.build(shape, outputs or self.outputs).to(self.device)
+
+
+def _noise(shape: tuple[int, int, int], number: int, classes: int) -> ImageDataset:
+    """Random images and labels, a fifth as many for testing as for training."""
+    generator = Seeds(0).generator()
+    images, labels = (
+        [torch.randint(most, (n, *rest), dtype=dtype, generator=generator) for n in (number, number // 5)]
+        for most, rest, dtype in ((256, shape, torch.uint8), (classes, (), torch.int64))
+    )
+    return ImageDataset("noise", images[0], labels[0], images[1], labels[1], tuple(map(str, range(classes))))

@@ -4,6 +4,7 @@ On CUDA a step is captured as a graph, optimizers are fused and have their learn
 all of that runs. The half on the CPU always runs, and says that the comparison itself holds.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +24,10 @@ from hypermnesia.experiments.single_run.run import RunStopped, run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.hypernetwork import inner_products
 from hypermnesia.learners import (
+    AGEMLearner,
     ConsolidatedHypernetworkLearner,
     ContinualLearner,
+    DERLearner,
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
@@ -34,6 +37,7 @@ from hypermnesia.learners import (
     LikelihoodLearner,
     LwFLearner,
     ReplayLearner,
+    SeparateLearner,
     SILearner,
     TaskInferenceLearner,
 )
@@ -49,7 +53,7 @@ DEVICES = [
 ]
 on_every_device = pytest.mark.parametrize("device", DEVICES)
 
-FEATURES, CLASSES, TASKS, ITERATIONS = 12, 2, 3, 6
+SHAPE, CLASSES, TASKS, ITERATIONS = (3, 2, 2), 2, 3, 6
 """So many iterations that a graph is captured, after three, and replayed several times."""
 TRAINING = {"iterations": ITERATIONS, "learning_rate": 0.005, "batch_size": 16}
 HYPERNETWORK = {"embedding_dim": 4, "chunk_embedding_dim": 4, "hidden": (8,), "chunk_size": 50, "beta": 0.1}
@@ -58,6 +62,7 @@ VAE = {"kind": "vae", "encoder_hidden": (8,), **PROTECTED}
 GAN = {"kind": "gan", "discriminator_hidden": (8,), **PROTECTED}
 SELF_REPLAYING = {"kind": "self-replaying-vae", "latent_dim": 3, "encoder_hidden": (8,), "decoder_hidden": (8,)}
 LIKELIHOOD = {"latent_dim": 3, "encoder_hidden": (8,), "decoder_hidden": (8,), "hypernetwork": HYPERNETWORK}
+IMAGES = {"channels": (4,), "distribution": "normal"}
 
 
 class Made(NamedTuple):
@@ -83,20 +88,28 @@ LEARNERS = {
     "hnet, SI": Made(ConsolidatedHypernetworkLearner, {**HYPERNETWORK, "beta": 0.0, "si": {"strength": 1.0}}),
     "hnet, task inference": Made(TaskInferenceLearner, {**HYPERNETWORK, "replay": {"model": VAE}}),
     "hnet, likelihood": Made(LikelihoodLearner, {**HYPERNETWORK, "likelihood": LIKELIHOOD}),
+    "hnet, likelihood of images": Made(LikelihoodLearner, {**HYPERNETWORK, "likelihood": {**LIKELIHOOD, **IMAGES}}),
     "replay, VAE": Made(ReplayLearner, {"replay": {"model": VAE}}),
     "replay, a prior for each class": Made(ReplayLearner, {"replay": {"model": {**VAE, "prior": "class"}}}),
     "replay, hard targets": Made(ReplayLearner, {"replay": {"model": VAE, "temperature": None}}),
+    "replay, images": Made(ReplayLearner, {"replay": {"model": {**VAE, **IMAGES}}}),
     "replay, GAN": Made(ReplayLearner, {"replay": {"model": GAN}}),
+    "replay, GAN of images": Made(ReplayLearner, {"replay": {"model": {**GAN, "channels": (4,)}}}),
     "replay, self-replaying": Made(ReplayLearner, {"replay": {"model": SELF_REPLAYING}}),
+    "replay, self-replaying, images": Made(ReplayLearner, {"replay": {"model": {**SELF_REPLAYING, **IMAGES}}}),
     "EWC": Made(EWCLearner, {"strength": 10.0}),
     "EWC, sampled": Made(EWCLearner, {"strength": 10.0, "fisher": "sampled", "fisher_examples": 20}),
     "online EWC": Made(EWCLearner, {"strength": 10.0, "decay": 0.9}),
     "SI": Made(SILearner, {"strength": 1.0}),
     "LwF": Made(LwFLearner, {}),
     "ER": Made(ExperienceReplayLearner, {"buffer_size": 20}),
+    "A-GEM": Made(AGEMLearner, {"buffer_size": 20}),
+    "DER": Made(DERLearner, {"buffer_size": 20, "beta": 0.0}),
+    "DER++": Made(DERLearner, {"buffer_size": 20}),
     "joint": Made(JointLearner, {}),
     "fine-tuning": Made(FineTuningLearner, {}),
-    "from scratch": Made(FromScratchLearner, {}),
+    "from scratch": Made(FromScratchLearner, {**HYPERNETWORK, "beta": 0.0}),
+    "separate": Made(SeparateLearner, {}),
 }
 BRIEFLY = ("hnet", "SI", "replay, VAE")
 """Of each kind of objective, one."""
@@ -122,15 +135,15 @@ def without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def network(*between: nn.Module) -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(FEATURES, 10), *between, nn.Tanh(), nn.Linear(10, CLASSES))
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(SHAPE), 10), *between, nn.Tanh(), nn.Linear(10, CLASSES))
 
 
 def task(number: int) -> Task:
     generator = torch.Generator().manual_seed(number)
     labels = torch.arange(40) % CLASSES
-    inputs = 0.2 * torch.rand(40, FEATURES, generator=generator)
+    inputs = 0.2 * torch.rand(40, math.prod(SHAPE), generator=generator)
     inputs[torch.arange(40), number + TASKS * labels] += 0.7
-    return Task.of((inputs, labels))
+    return Task.of((inputs.view(40, *SHAPE), labels))
 
 
 ALL_TASKS = [task(number) for number in range(TASKS)]

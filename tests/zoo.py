@@ -209,8 +209,7 @@ class Specimen:
 
 
 LINEAR, SLOW = "linear layers", "one by one"
-_NO_WORDS = {"replayed": "must lie between 0 and 1"}
-_HALF = {"replayed": "cannot be learned with this module|must be torch.float32"}
+_NOT_IMITATED = {"replayed": "what is to be imitated must be torch.float32"}
 _WHOLE_TYPE = "must share one real floating type"
 
 
@@ -301,15 +300,15 @@ ZOO = [
         ),
         sequences,
     ),
-    Specimen("embedding", embedding, words, refused=_NO_WORDS),
-    Specimen("embedding with padding", lambda: embedding(padding_idx=0), words, refused=_NO_WORDS),
-    Specimen("sparse embedding", lambda: embedding(sparse=True), words, refused=_NO_WORDS),
-    Specimen("embedding of bounded norm", lambda: embedding(max_norm=0.5), words, SLOW, _NO_WORDS),
+    Specimen("embedding", embedding, words, refused=_NOT_IMITATED),
+    Specimen("embedding with padding", lambda: embedding(padding_idx=0), words, refused=_NOT_IMITATED),
+    Specimen("sparse embedding", lambda: embedding(sparse=True), words, refused=_NOT_IMITATED),
+    Specimen("embedding of bounded norm", lambda: embedding(max_norm=0.5), words, SLOW, _NOT_IMITATED),
     Specimen(
         "bag of words",
         lambda: nn.Sequential(nn.EmbeddingBag(WORDS, 4, padding_idx=0), nn.Linear(4, OUTPUTS)),
         words,
-        refused=_NO_WORDS,
+        refused=_NOT_IMITATED,
     ),
     Specimen("checkpointed", lambda: Checkpointed(False), gradients=LINEAR),
     Specimen("checkpointed, reentrant", lambda: Checkpointed(True), gradients=SLOW),
@@ -324,8 +323,12 @@ ZOO = [
         scripted,
         refused={"all": "its part '0' is compiled by torch.jit: give the module that it was made from"},
     ),
-    Specimen("double precision", lambda: mlp().double(), lambda n=COUNT: vectors(n, torch.float64), LINEAR, _HALF),
-    Specimen("half precision", lambda: mlp().bfloat16(), lambda n=COUNT: vectors(n, torch.bfloat16), LINEAR, _HALF),
+    Specimen(
+        "double precision", lambda: mlp().double(), lambda n=COUNT: vectors(n, torch.float64), LINEAR, _NOT_IMITATED
+    ),
+    Specimen(
+        "half precision", lambda: mlp().bfloat16(), lambda n=COUNT: vectors(n, torch.bfloat16), LINEAR, _NOT_IMITATED
+    ),
     Specimen("mixed precision", Mixed, gradients=SLOW, refused={"generated": _WHOLE_TYPE}),
     Specimen(
         "complex weights",

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AGEMLearner",
     "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
+    "DERLearner",
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",
@@ -34,6 +36,7 @@ __all__ = [
     "Prediction",
     "ReplayLearner",
     "SILearner",
+    "SeparateLearner",
     "Task",
     "TaskInferenceLearner",
     "TrainingSettings",

@@ -1,9 +1,13 @@
-"""The exceptions a user can meet: each text says what was wrong, where, what is allowed and what to do."""
+"""The exceptions a user can meet: each text says what was wrong, where, what is allowed and what to do; and notes."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 class HypermnesiaError(Exception):
@@ -24,6 +28,48 @@ class CheckpointError(HypermnesiaError):
 
 class DivergenceError(HypermnesiaError, ArithmeticError):
     """The loss is no longer a finite number."""
+
+
+class Note(UserWarning):
+    """Something a person should know that stops nothing; the command line prints it as one line, on stderr."""
+
+    BEGINNING = "Note: "
+    """Beginning of that line."""
+
+
+def note(text: str) -> None:
+    """Warn of something that stops nothing. Python's filters of warnings apply.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True, action="always") as caught:
+        ...     note("The clock stands still.")
+        >>> str(caught[0].message)
+        'The clock stands still.'
+    """
+    warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
+
+
+@contextlib.contextmanager
+def notes_as_lines() -> Iterator[None]:
+    """Print notes as lines on stderr, each once, instead of as warnings of Python with the place in the source.
+
+    Example:
+        >>> with notes_as_lines():
+        ...     note("The clock stands still.")
+    """
+    told = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_plainly(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, Note):
+                show(message, category, *where, **more)
+            elif str(message) not in told:  # Python forgets what it told as soon as anything changes its filters
+                told.add(str(message))
+                print(f"{Note.BEGINNING}{message}", file=sys.stderr)
+
+        warnings.showwarning = show_plainly
+        yield
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:

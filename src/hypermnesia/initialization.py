@@ -33,7 +33,8 @@ def hyperfan_variances(layout: ParameterLayout, mode: Literal["hyperfan-in", "hy
     `hyperfan-in` keeps the variance of activations: 2/(b·fan_in) for a weight, where b is 2 if the layer has a
     generated bias and 1 otherwise, and 1/2 for a bias. `hyperfan-out` keeps the variance of gradients: 2/fan_out
     for a weight and max(0, 1 − fan_in/fan_out) for a bias. Parameters of no linear map (gains and shifts of
-    normalizations) start at their neutral value: variance 0.
+    normalizations) start at their neutral value: variance 0. A layout does not say which convolutions are transposed:
+    their fans are taken for those of others.
 
     Source: Chang, Flokas and Lipson, Principled weight initialization for hypernetworks, ICLR 2020, Table 1.
 

@@ -127,7 +127,20 @@ def chosen(
 
 def _sentences(error: ValidationError, kind: type[BaseModel]) -> str:
     """What is wrong, a line for each mistake."""
-    return "\n".join(_sentence(details, kind) for details in error.errors(include_url=False))
+    mistakes = _without_consequences(error.errors(include_url=False))
+    return "\n".join(_sentence(mistake, kind) for mistake in mistakes)
+
+
+def _without_consequences(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors but for a list that pydantic calls too short because its entries are wrong."""
+
+    def follows(error: ErrorDetails) -> bool:
+        place = error["loc"]
+        return error["type"] == "too_short" and any(
+            other["loc"][: len(place)] == place for other in errors if other is not error
+        )
+
+    return [error for error in errors if not follows(error)]
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
@@ -149,6 +162,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
             return _choice(where, given, re.findall(r"'([^']*)'", details["ctx"]["expected"]))
         case "value_error":
             return f"{where}{details['ctx']['error']}."
+        case "too_short":
+            return f"{where}must have at least {details['ctx']['min_length']} entry, not {given!r}."
         case "model_type" | "model_attributes_type":
             return f"{where}must be a section with keys and values, not {given!r}."
         case _:

@@ -29,11 +29,11 @@ def study(accuracies: dict[str, list[float]], *overrides: str, seeds: int = 2):
         return Group(name, tuple(runs))
 
     base = base_of("split-digits", assignments(overrides))
-    sizes = tuple(Size(r, found(f"hnet-{r:g}"), found(f"from-scratch-{r:g}"), (7, 7)) for r in RATIOS)
+    sizes = tuple(Size(r, found(f"hnet-{r:g}"), found(f"separate-{r:g}"), (7, 7)) for r in RATIOS)
     return CompressionStudy(base, seeds, 1000, (200, 200), 5, sizes, ("compression 0.01 cannot be met",))
 
 
-WHOLE = {f"{name}-{ratio:g}": [0.90, 0.94] for name in ("hnet", "from-scratch") for ratio in RATIOS}
+WHOLE = {f"{name}-{ratio:g}": [0.90, 0.94] for name in ("hnet", "separate") for ratio in RATIOS}
 
 
 def marks(chart) -> list[dict]:
@@ -68,7 +68,7 @@ def test_the_picture_says_what_the_standard_networks_are_only_where_they_are():
 
 
 def test_what_has_not_finished_is_left_empty():
-    part = study({"hnet-0.1": [0.9, 0.94], "from-scratch-0.1": [0.9]})
+    part = study({"hnet-0.1": [0.9, 0.94], "separate-0.1": [0.9]})
     sheet = compression_sheet(part)
     assert sheet.rows[0] == ["0.1", "0.099", "99", "96.00 ± 2.00", "92.00 ± 2.00", "7-7", "99", "90.00", "1 of 2"]
     assert sheet.rows[1] == ["0.5", "", "", "", "", "7-7", "", "", "0 of 2"]

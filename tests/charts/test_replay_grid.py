@@ -77,10 +77,11 @@ def test_of_many_tasks_twenty_are_shown_evenly_chosen():
     assert len(strips(replay_chart(early[:20], early[:20], names(20)))["right after learning"]) == 20
 
 
-def test_values_just_outside_are_black_and_white():
-    early = [np.array([[[-0.1, 1.1]]])]
-    (strip,) = strips(replay_chart(early, early, ["a"]), 1)["right after learning"].values()
-    assert strip[0, :2, 0].tolist() == [0, 1]
+def test_of_normalized_images_the_least_is_black_and_the_largest_white_in_all_of_them():
+    early, late = [np.array([[[-2.0, 0.0]]]), np.array([[[1.0, 1.5]]])], [np.array([[[2.0, 0.0]]])] * 2
+    shown = [list(of_all.values()) for of_all in strips(replay_chart(early, late, ["a", "b"]), 1).values()]
+    found = [strip[0, :2, 0].tolist() for of_all in shown for strip in of_all]
+    np.testing.assert_allclose(found, [[0, 0.5], [0.75, 0.875], [1, 0.5], [1, 0.5]], atol=0.003)
 
 
 @pytest.mark.parametrize("tasks", [1, 5, 100])

@@ -91,7 +91,7 @@ def test_what_is_shown_can_be_run(call, tmp_path):
         (["training.iterations=many"], "training.iterations: should be a valid integer"),
         (["--method", "ewcc"], "There is no method 'ewcc'. Did you mean 'ewc'? Methods: hnet, "),
         (["--method", "ewc", "learner.decay=1"], "learner: decay must be null for ewc, not 1.0; leave it out"),
-        (["--method", "from-scratch", "scenario=class"], "from-scratch answers only where the scenario is task"),
+        (["--method", "separate", "scenario=class"], "separate answers only where the scenario is task"),
         (["--seed", "-1"], "seed: should be greater than or equal to 0"),
         (["--seed", "x"], "Invalid value for '--seed'"),
         (["--sed", "1"], "--seed"),

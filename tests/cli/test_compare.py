@@ -91,8 +91,8 @@ def test_finished_runs_are_compared_without_being_carried_out(call, tmp_path):
         (["split-digit"], "no preset 'split-digit'. Did you mean 'split-digits'"),
         (["split-digits", "--methods", "hnet,ecw"], "methods: there is no method 'ecw'. Did you mean 'ewc'"),
         (
-            ["split-digits", "scenario=class", "--methods", "hnet,from-scratch"],
-            "methods: from-scratch answers only where the scenario is task, not class",
+            ["split-digits", "scenario=class", "--methods", "hnet,separate"],
+            "methods: separate answers only where the scenario is task, not class",
         ),
         (["split-digits", "training.iteration=3"], "training.iteration: unknown setting. Did you mean 'iterations'"),
         (["split-digits", "learner.beta=1", "--methods", "hnet,si"], "si: split-digits cannot be run.\nlearner.beta: "),

@@ -8,6 +8,9 @@ import time
 
 import pytest
 
+from hypermnesia.data.cifar import CIFAR_10, CIFAR_100
+from tests.cifar_files import write_cifar
+
 TABLE = """
 source: somewhere
 seeds: 20
@@ -105,6 +108,41 @@ def test_finished_runs_are_tabulated_without_being_carried_out(call, tmp_path):
     code, out, err = call("reproduce", "tiny.yaml", "--variants", "published", "--out", tmp_path / "out")
     assert (code, err, out.count(": reused")) == (0, "", 2)
     assert "weak" not in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("benchmark", "methods", "variants", "runs"),
+    [
+        ("cifar-zenkenet", "hnet,from-scratch,fine-tuning", "published,hundredth", 5),
+        ("cifar-resnet", "hnet", "module", 1),
+        ("split-cifar-100", "hnet,der-plus-plus", "published", 3),
+    ],
+)
+def test_cifar_from_small_files_in_the_published_layout(call, tmp_path, benchmark, methods, variants, runs):
+    write_cifar(tmp_path / "data", CIFAR_10, per_file=100)
+    write_cifar(tmp_path / "data", CIFAR_100, per_file=2000, test=200)
+    few = ["training.epochs=null", "training.iterations=2", "training.batch_size=8"]
+    few += [] if benchmark == "cifar-zenkenet" else ["network.depth=8"]
+    part = ("--only", benchmark, "--methods", methods, "--variants", variants)
+    out_dir = tmp_path / "out"
+    code, out, err = call("reproduce", "cifar", *few, *part, "--data", tmp_path / "data", "--jobs", 2, "--out", out_dir)
+    assert code == 0
+    assert all(line.startswith("Note: ") and "not the published cifar-10" in line for line in err.splitlines())
+    assert out.count(": finished in ") == len(list(out_dir.glob("*/summary.json"))) == runs
+    written = {path.name for path in out_dir.iterdir() if path.is_file()}
+    by_task = {f"{benchmark}.{ending}" for ending in ("md", "csv", "svg", "png")}
+    if benchmark.startswith("split"):
+        by_task = set()
+    assert written == {"cifar.md", "cifar.tex", "cifar.csv"} | by_task
+    if by_task:
+        lines = list(csv.DictReader((out_dir / f"{benchmark}.csv").open()))
+        assert len(lines) == 6 * runs
+        assert {line["name"] for line in lines if line["task"] == "1"} == {"cifar-10 airplane/…/truck"}
+    if methods.startswith("hnet,from-scratch"):
+        assert "HNET, transfer" in out
+        assert "HNET, as a difference, 1 % of the examples, transfer" in out
+        assert "fine-tuning, transfer" not in out  # of standard networks, separate ones would tell
 
 
 @pytest.mark.slow

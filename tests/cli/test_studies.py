@@ -29,7 +29,7 @@ def test_compression_sets_hypernetworks_beside_standard_networks_of_their_size(c
     assert out.startswith("left out: compression 0.01 cannot be met: with these widths the smallest ratio is ")
     out_dir = tmp_path / "runs" / "compression-split-digits"
     hnet, standard = (
-        json.loads((out_dir / f"{name}-1-seed0" / "summary.json").read_text()) for name in ("hnet", "from-scratch")
+        json.loads((out_dir / f"{name}-1-seed0" / "summary.json").read_text()) for name in ("hnet", "separate")
     )
     (found,) = lines(out_dir / "compression.csv")
     # What is drawn is what was measured, of one target network: 64-16-2.
@@ -47,12 +47,12 @@ def test_compression_sets_hypernetworks_beside_standard_networks_of_their_size(c
     assert "Left out: compression 0.01 cannot be met" in (out_dir / "compression.md").read_text()
 
     # An analysis that was killed half-way goes on, and finds what an uninterrupted one does.
-    shutil.rmtree(out_dir / "from-scratch-1-seed0")
+    shutil.rmtree(out_dir / "separate-1-seed0")
     whole = {name: (out_dir / f"compression.{name}").read_bytes() for name in ("csv", "svg")}
     code, out, err = call(*arguments)
     assert re.findall(r"^(\S+-seed0): (reused|started)", out, re.MULTILINE) == [
         ("hnet-1-seed0", "reused"),
-        ("from-scratch-1-seed0", "started"),
+        ("separate-1-seed0", "started"),
     ]
     assert {name: (out_dir / f"compression.{name}").read_bytes() for name in whole} == whole
 
@@ -160,7 +160,7 @@ def test_where_nobody_says_the_task_there_is_no_standard_network(call, tmp_path,
     small = [*SMALL, "learner.hidden=[10]", "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     code, out, _ = call("analyze", "compression", "split-digits", "scenario=class", *small, "--ratios", "1,2,1.0")
     assert code == 0
-    assert "left out: from-scratch answers only where the scenario is task, not class" in out
+    assert "left out: separate answers only where the scenario is task, not class" in out
     assert re.findall(r"group='(\S+)'", out) == ["hnet-1", "hnet-2"]
 
 
@@ -171,7 +171,7 @@ def test_toy_regression_draws_what_each_method_remembers(call, tmp_path):
     assert (code, err) == (0, "")
     out_dir = tmp_path / "runs" / "analyze-toy-regression"
     found = lines(out_dir / "toy-regression.csv")
-    assert [row["method"] for row in found][:3] == ["hnet", "hnet-likelihood", "from-scratch"]
+    assert [row["method"] for row in found][:3] == ["hnet", "hnet-likelihood", "separate"]
     for row in found:
         summary = json.loads((out_dir / f"{row['method']}-seed0" / "summary.json").read_text())
         assert summary["scenario"] == row["scenario"]

@@ -1,12 +1,11 @@
 """Datasets in IDX files: from a directory, or downloaded once from a mirror that serves the real thing."""
 
-import functools
 import gzip
 import hashlib
-import http.server
+import os
 import socket
 import struct
-import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from hypermnesia import data
 from hypermnesia.data import mnist
 from hypermnesia.data.mnist import IdxDataset, PublishedFile
 from hypermnesia.errors import ConfigurationError, DataError
+from tests.mirrors import Mirror, serve
 
 ARRAYS = {
     "train-images": np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2),
@@ -53,29 +53,6 @@ def files(tmp_path: Path) -> Path:
     for name, array in ARRAYS.items():
         (folder / f"{name}.gz").write_bytes(gzip.compress(encode(array)))
     return folder
-
-
-class Mirror(http.server.SimpleHTTPRequestHandler):
-    requests: list[str]
-    short = False  # announce more bytes than are sent
-
-    def do_GET(self) -> None:
-        self.requests.append(self.path)
-        super().do_GET()
-
-    def send_header(self, keyword: str, value: str) -> None:
-        more = 10 if self.short and keyword == "Content-Length" else 0
-        super().send_header(keyword, str(int(value) + more) if more else value)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def serve(folder: Path, handler: type[Mirror]) -> http.server.ThreadingHTTPServer:
-    handler.requests = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    return server
 
 
 @pytest.fixture
@@ -145,6 +122,25 @@ class TestLocalFiles:
         with pytest.raises(DataError, match=r"train-labels: holds an array of shape \[5\].*\[6\]"):
             toy().load(files)
 
+    def test_that_are_no_files_are_refused(self, files: Path) -> None:
+        path = files / "train-images.gz"
+        path.unlink()
+        os.mkfifo(path)  # reading it would wait for ever
+        with pytest.raises(DataError, match=r"train-images.gz: cannot be read \(it is a pipe"):
+            toy().load(files)
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(DataError, match=r"train-images.gz: cannot be read \(it is a folder"):
+            toy().load(files)
+
+    def test_that_become_larger_than_what_was_published_are_refused_before_they_do(self, files: Path) -> None:
+        (files / "train-images.gz").write_bytes(gzip.compress(encode(ARRAYS["train-images"]) + bytes(1 << 24)))
+        tracemalloc.start()
+        with pytest.raises(DataError, match=r"train-images.gz: has more than 40 bytes of content"):
+            toy().load(files)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+
     def test_with_labels_out_of_range_are_refused_where_no_checksum_is_known(self, files: Path) -> None:
         (files / "train-labels").write_bytes(encode(ARRAYS["train-labels"] + 1))
         unknown = replace(toy(), train_labels=replace(published("train-labels"), content_sha256=None))
@@ -212,6 +208,11 @@ class TestDownload:
         path.write_bytes(path.read_bytes()[:5])
         assert_is_toy(toy(mirror).load(cache=tmp_path / "cache"))
 
+    def test_does_not_remove_a_folder_in_its_place(self, tmp_path: Path, mirror: str) -> None:
+        (tmp_path / "cache" / "toy" / "train-images.gz").mkdir(parents=True)
+        with pytest.raises(DataError, match=r"train-images.gz: a folder lies where a download is kept"):
+            toy(mirror).load(cache=tmp_path / "cache")
+
     def test_into_a_place_that_cannot_be_written(self, tmp_path: Path, mirror: str) -> None:
         (tmp_path / "cache").write_text("a file where the folder should be")
         with pytest.raises(DataError, match="cannot keep the download of train-images"):
@@ -229,3 +230,9 @@ def test_mnist_is_not_taken_for_fashion_mnist(tmp_path: Path, monkeypatch: pytes
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match=r"'fashon-mnist'.*digits, mnist.*mean 'fashion-mnist'"):
         data.load("fashon-mnist")
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar-10"])
+def test_a_place_that_cannot_be_looked_at_is_told(name: str) -> None:
+    with pytest.raises(DataError, match=rf"{name}: .*cannot be read \(File name too long\)"):
+        data.load(name, "x" * 5000)

@@ -36,7 +36,7 @@ def made(method: str = "hnet", *settings: str):
     return experiment, build_learner(experiment, tasks), tasks
 
 
-@pytest.mark.parametrize(("method", "scenario"), [("hnet", "class"), ("ewc", "domain"), ("from-scratch", "task")])
+@pytest.mark.parametrize(("method", "scenario"), [("hnet", "class"), ("ewc", "domain"), ("separate", "task")])
 def test_the_matrix_is_that_of_a_run_of_the_same_experiment(tmp_path, method, scenario):
     experiment, learner, tasks = made(method, f"scenario={scenario}")
     display = ProgressDisplay(Console(), [], ACCURACY, quiet=True)
@@ -69,7 +69,7 @@ def test_without_a_scenario_it_is_the_first_that_the_learner_answers_in():
 
 
 def test_a_scenario_in_which_the_learner_does_not_answer_is_refused():
-    _, learner, tasks = made("from-scratch")
+    _, learner, tasks = made("separate")
     with pytest.raises(ConfigurationError, match="class"):
         learn_sequence(learner, tasks, scenario="class")
 

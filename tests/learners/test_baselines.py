@@ -11,14 +11,16 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import (
+    AGEMLearner,
     ContinualLearner,
+    DERLearner,
     EWCLearner,
     ExperienceReplayLearner,
     FineTuningLearner,
-    FromScratchLearner,
     JointLearner,
     LwFLearner,
     ReplayLearner,
+    SeparateLearner,
     SILearner,
     score,
 )
@@ -53,6 +55,9 @@ METHODS = {
     "SI": (SILearner, {"strength": 2.0, "damping": 0.05}),
     "LwF": (LwFLearner, {"temperature": 1.5, "weight": 0.4}),
     "ER": (ExperienceReplayLearner, {"buffer_size": 41}),
+    "A-GEM": (AGEMLearner, {"buffer_size": 41}),
+    "DER": (DERLearner, {"buffer_size": 41, "alpha": 0.8, "beta": 0.0}),
+    "DER++": (DERLearner, {"buffer_size": 41, "alpha": 0.8, "beta": 0.6}),
     "joint": (JointLearner, {}),
     "DGR": (ReplayLearner, {"replay": {"model": VAE, "weight": "equal", "temperature": None}}),
     "DGR+distill": (ReplayLearner, {"replay": {"model": VAE, "weight": 0.6, "temperature": 1.5}}),
@@ -61,7 +66,7 @@ BASELINES = {
     f"{name}-{scenario}": Baseline(kind, {**settings, "scenario": scenario})
     for name, (kind, settings) in METHODS.items()
     for scenario in SCENARIOS
-} | {"from scratch-task": Baseline(FromScratchLearner, {})}
+} | {"separate-task": Baseline(SeparateLearner, {})}
 CLASSES = (2, 3, 2)
 OUTPUTS = {"task": (2, 5, 7), "domain": (2, 3, 3), "class": (2, 5, 7)}
 """Of the growing head, after each of these tasks."""
@@ -103,7 +108,7 @@ def test_the_number_of_classes_may_differ_and_the_head_grows(baseline, tasks, mo
     for number, task in enumerate(tasks):
         trained.learn(task)
         outputs = OUTPUTS[baseline.scenario][number]
-        networks = number + 1 if baseline.kind is FromScratchLearner else 1
+        networks = number + 1 if baseline.kind is SeparateLearner else 1
         expected = networks * bodies + 17 * outputs + (vae if baseline.kind is ReplayLearner else 0)
         assert trained.num_weights == expected
         # What was learned last is known.
@@ -144,6 +149,16 @@ WRONG = {
         ({"buffersize": 10}, "buffersize: unknown setting. Did you mean 'buffer_size'"),
         ({"buffer_size": 0}, "buffer_size: should be greater than or equal to 1"),
         ({"weight": 0.0}, "weight.*: should be greater than 0"),
+    ],
+    AGEMLearner: [
+        ({"buffersize": 10}, "buffersize: unknown setting. Did you mean 'buffer_size'"),
+        ({"buffer_size": 0}, "buffer_size: should be greater than or equal to 1"),
+    ],
+    DERLearner: [
+        ({"alhpa": 1.0}, "alhpa: unknown setting. Did you mean 'alpha'"),
+        ({"alpha": 0.0}, "alpha: should be greater than 0"),
+        ({"beta": -1.0}, "beta: should be greater than or equal to 0"),
+        ({"beta": float("inf")}, "beta: "),
     ],
     ReplayLearner: [
         ({"replay": {"model": {**VAE, "latent": 3}}}, "latent"),
@@ -287,10 +302,11 @@ def test_fine_tuning_forgets_all_but_the_last_task_where_nobody_says_the_task(fi
         (EWCLearner, {"strength": 1e4, "decay": 0.9, "fisher_examples": 100}),
         (SILearner, {"strength": 1.0}),
         (LwFLearner, {}),
+        (AGEMLearner, {"buffer_size": 100}),
     ],
-    ids=["EWC", "online EWC", "SI", "LwF"],
+    ids=["EWC", "online EWC", "SI", "LwF", "A-GEM"],
 )
-def test_where_the_task_is_known_weights_that_are_held_or_answers_that_are_kept_remember(
+def test_where_the_task_is_known_weights_or_answers_that_are_kept_or_steps_that_are_held_back_remember(
     kind, settings, digits, fine_tuned
 ):
     assert min(fine_tuned["task"]) < 0.8
@@ -303,11 +319,13 @@ def test_where_the_task_is_known_weights_that_are_held_or_answers_that_are_kept_
     ("kind", "settings"),
     [
         (ExperienceReplayLearner, {"buffer_size": 100}),
+        (DERLearner, {"buffer_size": 100, "beta": 0.0}),
+        (DERLearner, {"buffer_size": 100}),
         (JointLearner, {}),
         (ReplayLearner, {"replay": {"model": DIGITS_VAE, "weight": "equal", "temperature": None}}),
         (ReplayLearner, {"replay": {"model": DIGITS_VAE, "weight": "equal", "temperature": 2.0}}),
     ],
-    ids=["ER", "joint", "DGR", "DGR+distill"],
+    ids=["ER", "DER", "DER++", "joint", "DGR", "DGR+distill"],
 )
 def test_data_of_the_past_stored_or_imitated_are_far_above_fine_tuning(kind, settings, digits, fine_tuned):
     # Long: were hard labels of the task asked for, which this replay model does not know, steps would cost accuracy.
@@ -318,9 +336,9 @@ def test_data_of_the_past_stored_or_imitated_are_far_above_fine_tuning(kind, set
     assert mean(found) > 0.85
 
 
-def test_from_scratch_is_each_network_trained_alone(tasks, module):
+def test_a_separate_network_is_each_network_trained_alone(tasks, module):
     """A standard loop for each, from the module's weights and a new head, gives the same weights bit for bit."""
-    learner = FromScratchLearner(module(), training={"iterations": 12, "batch_size": 16, "learning_rate": 0.01}, seed=3)
+    learner = SeparateLearner(module(), training={"iterations": 12, "batch_size": 16, "learning_rate": 0.01}, seed=3)
     for task in tasks:
         learner.learn(task)
     networks = learner.state_dict()["parts"]["networks"]["networks"]
@@ -339,8 +357,8 @@ def test_from_scratch_is_each_network_trained_alone(tasks, module):
         assert torch.equal(learner.predict(inputs, number).probabilities, alone.network(inputs).softmax(1))
 
 
-def test_from_scratch_networks_start_with_heads_of_their_own(examples, module):
-    learner = FromScratchLearner(module(), training={"iterations": 1, "learning_rate": 1e-9})
+def test_separate_networks_start_with_heads_of_their_own(examples, module):
+    learner = SeparateLearner(module(), training={"iterations": 1, "learning_rate": 1e-9})
     for _ in range(2):
         learner.learn(examples(0))
     networks = learner.state_dict()["parts"]["networks"]["networks"]

@@ -291,7 +291,7 @@ def test_labels_beyond_the_outputs_are_refused_unless_there_is_a_growing_head(ca
     learner = case.make()
     inputs, _ = examples(case.tasks[0])
     source = inputs, torch.arange(COUNT) % 4
-    if case.kind.trained_for_scenario or case.kind is hm.FromScratchLearner:
+    if case.kind.trained_for_scenario or case.kind is hm.SeparateLearner:
         learner.learn(source)
         assert learner.predict(inputs, 0).outputs.shape == (COUNT, 4)
         return

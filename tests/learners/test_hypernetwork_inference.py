@@ -108,7 +108,7 @@ def test_a_batch_is_answered_as_its_inputs_one_by_one(examples, inputs):
 def test_more_inputs_than_are_asked_at_a_time(examples, inputs, monkeypatch):
     learner = learned(examples, inference={"criterion": "agreement"})
     whole = learner.predict(inputs)
-    monkeypatch.setattr("hypermnesia.learners.hypernetwork.INPUTS_AT_A_TIME", 7)
+    monkeypatch.setattr("hypermnesia.learners.least_unsure.INPUTS_AT_A_TIME", 7)
     parts = learner.predict(inputs)
     assert torch.equal(parts.task, whole.task)
     torch.testing.assert_close(parts.probabilities, whole.probabilities)

@@ -32,16 +32,23 @@ def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     ids=["negative", "gray levels", "one is no number"],
 )
 @pytest.mark.parametrize("wrapped", [False, True], ids=["tensors", "loader"])
-def test_inputs_outside_the_unit_range_are_refused_and_change_nothing(kind, change, wrapped, make, examples):
+def test_inputs_that_cannot_be_imitated_are_refused_and_change_nothing(kind, change, wrapped, make, examples):
     trained, never = make(kind, training=SHORT), make(kind, training=SHORT)
     for each in (trained, never):
         each.learn(examples(0))
     inputs, labels = examples(1)
     source = (change(inputs), labels)
-    with pytest.raises(DataError, match=r"'task' .* from (-\d|\d|nan).* to .* between 0 and 1: scale"):
+    with pytest.raises(DataError, match=r"'task' (reach from -?\d.* to .* between 0 and 1: scale|are not all finite)"):
         trained.learn(DataLoader(TensorDataset(*source), batch_size=16) if wrapped else source)
     assert (trained.num_tasks, trained.in_progress) == (1, None)
     assert same(answers(trained, examples), answers(never, examples))
+
+
+@pytest.mark.parametrize("model", [{"kind": "vae"}, {"kind": "self-replaying-vae"}, {"kind": "gan"}], ids=str)
+def test_it_is_said_how_other_inputs_are_imitated(kind, model, make, examples):
+    inputs, labels = examples(0)
+    with pytest.raises(DataError, match=r"distribution.* 'normal'"):
+        make(kind, replay={"model": model}).learn((3 * inputs, labels))
 
 
 def test_gray_levels_as_bytes_are_scaled_by_themselves(kind, make, examples):

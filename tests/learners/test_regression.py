@@ -14,7 +14,8 @@ GENERATED = {"embedding_dim": 4, "hidden": (8,), "chunk_size": "full", "beta": 1
 TRAINING = {"iterations": 300, "learning_rate": 0.02, "batch_size": 32}
 REMEMBER = {
     "hypernetwork": (learners.HypernetworkLearner, GENERATED),
-    "from scratch": (learners.FromScratchLearner, {}),
+    "from scratch": (learners.FromScratchLearner, {**GENERATED, "beta": 0.0}),
+    "separate": (learners.SeparateLearner, {}),
     "joint, a head for each": (learners.JointLearner, {"scenario": "task"}),
     "joint, one head": (learners.JointLearner, {"scenario": "domain"}),
 }

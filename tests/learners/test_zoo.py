@@ -43,13 +43,11 @@ def refusal(specimen: Specimen, kind: type[ContinualLearner]) -> str | None:
     """What is said where a learner of that class refuses a module."""
     groups = {
         "all": True,
-        "generated": issubclass(kind, GeneratedNetworkLearner),
+        "generated": issubclass(kind, GeneratedNetworkLearner | hm.FromScratchLearner),
         "held": issubclass(kind, ConsolidatedLearner),
         "replayed": kind in (hm.ReplayLearner, hm.TaskInferenceLearner, hm.LikelihoodLearner),
     }
-    return next(
-        (specimen.refused[group] for group, is_one in groups.items() if is_one and group in specimen.refused), None
-    )
+    return next((specimen.refused[g] for g, is_one in groups.items() if is_one and g in specimen.refused), None)
 
 
 def test_there_are_many_and_their_names_are_their_own():
@@ -67,7 +65,8 @@ def test_a_first_task_is_learned_as_by_the_module_alone(specimen):
     same._standard.find_head(specimen.inputs(2))
     same._standard.begin_task(OUTPUTS)
     alone = same._standard.network.module
-    optimizer = torch.optim.SGD(alone.parameters(), training["learning_rate"])
+    real = all(parameter.is_floating_point() for parameter in alone.parameters())  # as fused optimizers want them
+    optimizer = torch.optim.SGD(alone.parameters(), training["learning_rate"], fused=real)
     seeds = learner.seeds.child("task", 0)
     batches = hm.Task.of(examples(specimen)).train.batches(training["batch_size"], seeds.child("batches"))
     with torch.random.fork_rng(devices=[]):

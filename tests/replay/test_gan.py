@@ -6,7 +6,7 @@ from torch.func import functional_call
 from torch.nn.functional import interpolate
 
 from hypermnesia.data import load
-from hypermnesia.networks import mlp
+from hypermnesia.networks.coding import decoder, encoder
 from hypermnesia.replay import GAN, GANSettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
@@ -23,30 +23,34 @@ HYPERNETWORK = {
 CPU = torch.device("cpu")
 
 
-def gan(gradient_penalty: float) -> GAN:
+def gan(gradient_penalty: float, shape: tuple[int, ...] = (9,), channels: tuple[int, ...] = ()) -> GAN:
     settings = GANSettings(
         latent_dim=8,
         condition_dim=2,
         hidden=(12,),
         discriminator_hidden=(10,),
+        channels=channels,
         gradient_penalty=gradient_penalty,
         hypernetwork=HYPERNETWORK,
     )
-    return GAN((9,), settings, TrainingSettings(), Seeds(0), CPU)
+    return GAN(shape, settings, TrainingSettings(), Seeds(0), CPU)
 
 
+@pytest.mark.parametrize(("shape", "channels"), [((9,), ()), ((3, 4, 5), (5,))])
 @pytest.mark.parametrize("penalty", [0.0, 3.0])
-def test_generator_and_discriminator_have_each_the_gradient_of_their_own_loss(weights_by_definition, penalty):
-    model = gan(penalty)
+def test_generator_and_discriminator_have_each_the_gradient_of_their_own_loss(
+    weights_by_definition, penalty, shape, channels
+):
+    model = gan(penalty, shape, channels)
     model.begin_task()
     objective = model.objective()
     names = list(model.state()["generator"]["theta"])
     of_generator, of_discriminator = objective.parameters()[: len(names) + 1], objective.parameters()[len(names) + 1 :]
     theta, embedding = dict(zip(names, of_generator, strict=False)), of_generator[-1]
-    inputs = torch.rand(6, 9, generator=torch.Generator().manual_seed(0))
+    inputs = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0)).flatten(1)
     labels = torch.zeros(6, dtype=torch.int64)
 
-    generator, discriminator = mlp(8 + 2, (12,), 9), mlp(9, (10,), 1)
+    generator, discriminator = decoder(8 + 2, (12,), channels, shape), encoder(shape, channels, (10,), 1)
     discriminator.load_state_dict(dict(zip(discriminator.state_dict(), of_discriminator, strict=True)))
     torch.manual_seed(3)
     latents = torch.cat([torch.randn(6, 8), torch.tensor([[1.0, 0.0]]).expand(6, -1)], dim=1)
@@ -63,7 +67,9 @@ def test_generator_and_discriminator_have_each_the_gradient_of_their_own_loss(we
     assert all(gradient.abs().max() > 1e-4 for gradient in expected)
 
     torch.manual_seed(3)
-    scalars = objective.accumulate_gradients(inputs, labels, torch.optim.SGD(objective.parameters(), lr=0.1))
+    scalars = objective.accumulate_gradients(
+        inputs.view(6, *shape), labels, torch.optim.SGD(objective.parameters(), lr=0.1)
+    )
     for parameter, wanted in zip(objective.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, wanted, rtol=1e-3, atol=1e-6)
     for name, wanted in (

@@ -22,8 +22,8 @@ BATCH = 8
 SETTINGS = SelfReplayingVAESettings(latent_dim=3, encoder_hidden=(7,), decoder_hidden=(12,))
 
 
-def vae(seed: int = 0, **training) -> SelfReplayingVAE:
-    return SelfReplayingVAE(SHAPE, SETTINGS, TrainingSettings(**{"batch_size": BATCH, **training}), Seeds(seed), CPU)
+def vae(seed: int = 0, settings=SETTINGS, **training) -> SelfReplayingVAE:
+    return SelfReplayingVAE(SHAPE, settings, TrainingSettings(**{"batch_size": BATCH, **training}), Seeds(seed), CPU)
 
 
 def images(task: int, number: int = 64) -> torch.Tensor:
@@ -171,6 +171,21 @@ def test_what_it_replays_resembles_what_it_learned_also_after_another_task():
         means = torch.stack([images(number).flatten(1).mean(0) for number in range(2)])
         nearest = torch.cdist(samples.flatten(1), means).argmin(1) == task
         assert (samples[nearest].mean(0) - images(task).mean(0)).abs().max() < 0.3
+
+
+@pytest.mark.parametrize("channels", [(), (4,)], ids=["perceptron", "convolutional"])
+def test_it_replays_normal_inputs_in_their_range(channels):
+    model = vae(settings=SETTINGS.model_copy(update={"distribution": "normal", "channels": channels}))
+    settings = TrainingSettings(iterations=300, learning_rate=0.01, batch_size=32)
+    for task in range(2):
+        model.begin_task()
+        examples = TensorExamples(5 * images(task) - 1, torch.zeros(64, dtype=torch.int64))
+        Trainer(model.objective(), examples, settings, Seeds(task), CPU).run()
+        model.end_task()
+    samples = (model.replay(0, noise(400, seed=1)) + 1) / 5
+    shares = [share(samples, task) for task in range(3)]
+    assert min(shares[:2]) > 0.2
+    assert shares[2] < 0.02
 
 
 def test_without_its_own_replay_it_would_forget(monkeypatch):

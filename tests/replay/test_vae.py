@@ -1,13 +1,14 @@
 """The variational autoencoder: its loss against torch.distributions, and what it remembers."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import distributions, nn
 from torch.func import functional_call
 
-from hypermnesia.networks import mlp
+from hypermnesia.networks.coding import decoder, encoder
 from hypermnesia.replay import VAE, VAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
@@ -18,13 +19,13 @@ CPU = torch.device("cpu")
 SHAPE = (1, 3, 3)
 
 
-def vae(beta: float = 1.0, condition_dim: int = 2, seed: int = 0, prior: str = "standard") -> VAE:
+def vae(beta: float = 1.0, condition_dim: int = 2, seed: int = 0, **further: Any) -> VAE:
     settings = VAESettings(
         latent_dim=3,
         condition_dim=condition_dim,
         hidden=(12,),
         encoder_hidden=(7,),
-        prior=prior,
+        **further,
         hypernetwork={**HYPERNETWORK, "beta": beta},
     )
     return VAE(SHAPE, settings, TrainingSettings(), Seeds(seed), CPU)
@@ -46,24 +47,33 @@ def learn(model: VAE, task: int, iterations: int = 120) -> None:
     model.end_task()
 
 
-def encoder_of(model: VAE) -> nn.Module:
-    encoder = mlp(9, (7,), 6)
-    encoder.load_state_dict(copy.deepcopy(model.state()["auxiliary"]))
-    return encoder
+def encoder_of(model: VAE, channels: tuple[int, ...] = ()) -> nn.Module:
+    made = encoder(SHAPE, channels, (7,), 6)
+    made.load_state_dict(copy.deepcopy(model.state()["auxiliary"]))
+    return made
 
 
-@pytest.mark.parametrize("condition_dim", [0, 1, 4])
-def test_the_loss_is_the_cross_entropy_of_a_pixel_and_the_divergence_per_pixel(condition_dim, weights_by_definition):
-    model = vae(condition_dim=condition_dim)
+@pytest.mark.parametrize("channels", [(), (5,)], ids=["perceptron", "convolutional"])
+@pytest.mark.parametrize(
+    ("condition_dim", "distribution"), [(0, "bernoulli"), (1, "bernoulli"), (4, "bernoulli"), (4, "normal")]
+)
+def test_the_loss_is_the_surprise_of_a_pixel_and_the_divergence_per_pixel(
+    condition_dim, distribution, channels, weights_by_definition
+):
+    model = vae(condition_dim=condition_dim, distribution=distribution, channels=channels)
     model.begin_task()
     model.end_task()
     model.begin_task()
     inputs = images(1, number=5)
     objective = model.objective()
     objective.prepare(0)
+    if distribution == "normal":
+        inputs = 6 * inputs - 2
 
-    encoder = encoder_of(model)
-    mean, log_variance = encoder(inputs).split(3, dim=1)
+    auxiliary = encoder_of(model, channels)
+    mean, log_variance = auxiliary(inputs).split(3, dim=1)
+    if distribution == "normal":
+        log_variance = 8 * (log_variance / 8).tanh()
     posterior = distributions.Normal(mean, (log_variance / 2).exp())
     torch.manual_seed(3)
     latents = mean + posterior.stddev * torch.randn(5, 3)
@@ -72,13 +82,18 @@ def test_the_loss_is_the_cross_entropy_of_a_pixel_and_the_divergence_per_pixel(c
         condition[:, 1 % condition_dim] = 1
     names = list(model.state()["generator"]["theta"])
     theta, embedding = objective.parameters()[: len(names)], objective.parameters()[len(names)]
-    decoder = mlp(3 + condition_dim, (12,), 9)
-    weights = weights_by_definition(decoder, dict(zip(names, theta, strict=True)), embedding)
-    logits = functional_call(decoder, weights, (torch.cat([latents, condition], dim=1),))
-    pixels = distributions.Bernoulli(logits=logits, validate_args=False).log_prob(inputs.flatten(1))
+    generator = decoder(3 + condition_dim, (12,), channels, SHAPE)
+    weights = weights_by_definition(generator, dict(zip(names, theta, strict=True)), embedding)
+    outputs = functional_call(generator, weights, (torch.cat([latents, condition], dim=1),))
+    if distribution == "bernoulli":
+        decoded = distributions.Bernoulli(logits=outputs, validate_args=False)
+    else:
+        deviation = (outputs - inputs.flatten(1)).square().mean().sqrt().detach()
+        decoded = distributions.Normal(outputs, (4 * (deviation.log() / 4).tanh()).exp())
+    pixels = decoded.log_prob(inputs.flatten(1))
     divergence = distributions.kl_divergence(posterior, distributions.Normal(0, 1)).sum(1).mean()
     loss = -pixels.mean() + divergence / 9
-    expected = torch.autograd.grad(loss, [*encoder.parameters()])
+    expected = torch.autograd.grad(loss, [*auxiliary.parameters()])
 
     torch.manual_seed(3)
     scalars = objective.accumulate_gradients(inputs, torch.zeros(5, dtype=torch.int64), sgd(objective))
@@ -188,6 +203,18 @@ def test_priors_of_past_tasks_stay_and_every_number_counts():
     model.abandon_task()
     assert model.num_weights == standard.num_weights + 2 * 2 * 3
     assert torch.equal(model.replay(0, latents), before)
+
+
+def test_normal_inputs_are_replayed_in_their_range():
+    model = vae(distribution="normal", seed=1)
+    settings = TrainingSettings(iterations=200, learning_rate=0.02, batch_size=32)
+    model.begin_task()
+    real = 5 * images(0) - 3
+    Trainer(model.objective(), TensorExamples(real, torch.zeros(64, dtype=torch.int64)), settings, Seeds(0), CPU).run()
+    model.end_task()
+    replayed = model.replay(0, model.latents(200, torch.Generator().manual_seed(0)))
+    assert (replayed.mean(0) - real.mean(0)).abs().max() < 0.3
+    assert replayed.min() < -2 and replayed.max() > 1
 
 
 def test_the_seed_decides_encoder_and_decoder():

@@ -126,10 +126,10 @@ def test_the_notes_say_what_the_figures_are_of():
         assert "With default settings, not chosen for these tasks: SI, EWC." in text
         assert "All ran with" not in text
         assert "Left out" not in text
-    found = comparison("training.iterations=1000", "device=cpu", left_out=("from-scratch answers elsewhere",))
+    found = comparison("training.iterations=1000", "device=cpu", left_out=("separate answers elsewhere",))
     for text in (printed(120, found), markdown(found)):
         assert "All ran with training.iterations=1000." in text
-        assert "Left out: from-scratch answers elsewhere." in text
+        assert "Left out: separate answers elsewhere." in text
 
 
 def test_files_are_the_table_and_the_picture(tmp_path):

@@ -37,7 +37,7 @@ from hypermnesia.networks import MLPSettings
 from hypermnesia.networks.sizes import widths_of_size
 from hypermnesia.problems import ACCURACY
 
-_STANDARD = METHODS["from-scratch"]
+_STANDARD = METHODS["separate"]
 _LOOKS = {
     "hypernetwork, right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},
     "hypernetwork, after all tasks": {"color": COLORS[0], "dash": [1, 0], "shape": "circle"},
@@ -141,8 +141,8 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
             left_out.append(f"no {len(tasks)} standard networks together have as few weights as {ratio:g} asks for")
         runs.append(run)
         if hidden:
-            beside = base.without_learner().experiment_of("from-scratch", {"network.hidden": list(hidden)})
-            runs.append(PlannedRun(f"from-scratch-{ratio:g}", beside, (base.scenario,)))
+            beside = base.without_learner().experiment_of("separate", {"network.hidden": list(hidden)})
+            runs.append(PlannedRun(f"separate-{ratio:g}", beside, (base.scenario,)))
         planned.append(Size(ratio, Group(run.group), Group(runs[-1].group) if hidden else None, hidden or ()))
     if not planned:
         raise ConfigurationError(f"ratios: {'; '.join(left_out)}.")

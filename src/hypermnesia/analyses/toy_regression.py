@@ -37,7 +37,7 @@ Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, and
 COMPARED: dict[str, Scenario] = {
     "hnet": "task",
     "hnet-likelihood": "domain",
-    "from-scratch": "task",
+    "separate": "task",
     "joint": "domain",
     "ewc": "domain",
     "fine-tuning": "domain",
@@ -255,7 +255,7 @@ STUDY = Study(
     name="toy-regression",
     help="""Functions of one variable, one after another, as each method remembers them.
 
-    The hypernetwork, told which function is asked and recognizing it from the input; networks from scratch, joint
+    The hypernetwork, told which function is asked and recognizing it from the input; separate networks, joint
     training, EWC and fine-tuning. Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones
     continued, so give the same command again after Ctrl-C.
     """,

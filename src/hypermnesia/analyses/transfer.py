@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 import altair
+import torch
 
 from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
 from hypermnesia.analyses.files import Parts
@@ -20,6 +21,7 @@ from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import ContinualLearner, HypernetworkLearner, score
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
+from hypermnesia.tasks.fewer_examples import choose_few
 
 NAME = "transfer"
 _EXAMPLES = (10, 100, 1000)
@@ -82,7 +84,7 @@ def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: 
         raise ConfigurationError(f"{run.directory.path} has a single task; transfer needs a next one.")
     run.learner_after(1)  # so that a run without them is refused before anything is computed
     counts = _counts(run, examples)
-    parts = Parts(run.directory.analyses / f"{NAME}.parts.json", {"learner": run.fingerprint})
+    parts = Parts(run.directory.analyses / f"{NAME}.parts.json", {"learner": run.fingerprint, "few": "by class"})
     results: list[LearnedFromFew] = []
     numbers = range(0 if run.learner.hypernetwork.base is None else 1, len(run.tasks))
     for learned in numbers:
@@ -119,7 +121,7 @@ def _adapted(run: FinishedRun, learned: int, count: int) -> float:
 
 def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
     """Accuracy on a task of a standard network that never learned another."""
-    values = {**_experiment(run, task).model_dump(), "learner": {"method": "from-scratch"}, "scenario": "task"}
+    values = {**_experiment(run, task).model_dump(), "learner": {"method": "separate"}, "scenario": "task"}
     learner = build_learner(Experiment.model_validate(values), run.tasks)
     learner.learn(_few(run, task, count))
     return _accuracy(learner, run.tasks[task], 0)
@@ -137,10 +139,12 @@ def _iterations(experiment: Experiment, task: Task) -> int:
 
 
 def _few(run: FinishedRun, number: int, count: int) -> Task:
-    """The task with so many training examples, drawn at random: of two numbers, the fewer are among the more."""
+    """The task with so many training examples, of two numbers the fewer among the more; every class in its share."""
     task = run.tasks[number]
-    few = Task.of(task.train.draw(count, Seeds(run.experiment.seed, (NAME, number))))
-    return dataclasses.replace(task, train=few.train, validation=None)
+    labels = torch.cat([labels for _, labels in task.train.in_order(1000)])
+    chosen = choose_few(labels, count, Seeds(run.experiment.seed, (NAME, number)), task.name)
+    assert chosen is not None
+    return dataclasses.replace(task, train=Task.of(task.train.take(chosen)).train, validation=None)
 
 
 def _accuracy(learner: ContinualLearner, task: Task, number: int) -> float:

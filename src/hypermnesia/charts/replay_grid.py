@@ -28,9 +28,9 @@ def replay_chart(
     A row is a task; of more than twenty, twenty evenly chosen ones are shown, the first and the last among them.
 
     Args:
-        early: Images of each task, `[samples, ...]` with values in [0, 1]. An image is `[height, width]`,
-            `[1, height, width]`, `[3, height, width]`, or a flat vector of a square one. All tasks have as many, of
-            one shape.
+        early: Images of each task, `[samples, ...]`. An image is `[height, width]`, `[1, height, width]`,
+            `[3, height, width]`, or a flat vector of a square one. All tasks have as many, of one shape. Black is 0 and
+            white is 1 or, where values lie outside (as those of normalized images do), the least and the largest value.
         late: Images that the replay gives now, likewise.
         names: Names of the tasks.
 
@@ -39,7 +39,8 @@ def replay_chart(
     """
     shown = np.linspace(0, len(names) - 1, min(len(names), _MOST_TASKS)).round().astype(int)
     heads = ["right after learning", f"now, after {len(names)} task{'s' if len(names) > 1 else ''}"]
-    strips = [[_strip(_pixels(images[task])) for task in shown] for images in (early, late)]
+    black, white = min(0, *map(np.min, [*early, *late])), max(1, *map(np.max, [*early, *late]))
+    strips = [[_strip(_pixels((images[task] - black) / (white - black))) for task in shown] for images in (early, late)]
     height, length, _ = strips[0][0].shape
     side = min(max(_ROW * length / height, _NARROWEST_SIDE), _WIDEST_SIDE)
     row = side * height / length
@@ -108,4 +109,4 @@ def _pixels(images: Float[np.ndarray, "samples ..."]) -> Float[np.ndarray, "samp
                 f"samples of shape {list(shape)} are no images: allowed are [height, width], [1, height, width],"
                 " [3, height, width] and vectors of as many numbers as a square has"
             )
-    return np.broadcast_to(images.clip(0, 1), (*images.shape[:-1], 3))
+    return np.broadcast_to(images, (*images.shape[:-1], 3))

@@ -40,7 +40,9 @@ Changes = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where MNIST's files are; otherwise downloaded."),
+    typer.Option(
+        metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where the files of MNIST or CIFAR are; otherwise downloaded."
+    ),
 ]
 NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")]

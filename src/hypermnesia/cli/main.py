@@ -11,7 +11,7 @@ import typer
 
 from hypermnesia.cli import analyze, many_runs, report, runs
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, describe, exit_with
-from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
+from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, notes_as_lines
 
 app = typer.Typer(
     help="Continual learning with task-conditioned hypernetworks.",
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: Without the program's name; None takes those of the process.
     """
     try:
-        app(args=arguments, prog_name="hypermnesia")
+        with notes_as_lines():
+            app(args=arguments, prog_name="hypermnesia")
     except (ConfigurationError, DataError) as error:
         exit_with(WRONG_INPUT, str(error))
     except HypermnesiaError as error:

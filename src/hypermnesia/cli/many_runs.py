@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.recorded_runs.groups import Group
 
 
 def reproduce(
@@ -50,9 +51,10 @@ def reproduce(
 ) -> None:
     """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
 
-    Writes Markdown, LaTeX and CSV. Finished runs are reused and interrupted ones continued, so give the same command
-    again after Ctrl-C. The arrow marks what is more than two standard errors below the published accuracy. Variants of
-    the published settings have columns of their own. If settings are changed, the tables say so.
+    Writes Markdown, LaTeX and CSV; of some tables also accuracies task by task, with their pictures. Finished runs are
+    reused and interrupted ones continued, so give the same command again after Ctrl-C. The arrow marks what is more
+    than two standard errors below the published accuracy. Variants of the published settings have columns of their own.
+    If settings are changed, the tables say so.
     """
     from rich.console import Console
 
@@ -72,7 +74,11 @@ def reproduce(
     def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
         comparison = compare_with_published(part, outcomes, changed)
         print_comparison(console, comparison)
-        return write_comparison(directory, comparison)
+        written = write_comparison(directory, comparison)
+        for benchmark in part.by_task:
+            title = f"{benchmark}, task by task"
+            written += show_by_task(console, directory, benchmark, title, comparison.side_by_side(benchmark))
+        return written
 
     carry_out(runs, directory, jobs, data, show)
 
@@ -96,8 +102,8 @@ def compare(
 ) -> None:
     """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
 
-    Writes Markdown, CSV and a picture. Finished runs are reused and interrupted ones continued, so give the same
-    command again after Ctrl-C.
+    Writes Markdown, CSV and a picture, of averages and task by task. Finished runs are reused and interrupted ones
+    continued, so give the same command again after Ctrl-C.
     """
     from hypermnesia.analyses.sheet import print_sheet, write_sheet
     from hypermnesia.experiments.many_runs.base import base_of, choose, left_out
@@ -115,9 +121,23 @@ def compare(
         comparison = compare(base, chosen, outcomes, seeds, without)
         sheet = method_sheet(comparison)
         print_sheet(console, sheet)
-        return write_sheet(directory, sheet, method_curves_chart(comparison))
+        written = write_sheet(directory, sheet, method_curves_chart(comparison))
+        by_label = {method.label: group for method, group in comparison.found.items()}
+        return written + show_by_task(console, directory, "by-task", f"{sheet.title}, task by task", by_label)
 
     carry_out(runs, directory, jobs, data, show)
+
+
+def show_by_task(console: Console, directory: Path, name: str, title: str, groups: Mapping[str, Group]) -> list[Path]:
+    """Print and write methods side by side on each task; where there is nothing to show, neither."""
+    from hypermnesia.analyses.sheet import print_sheet, write_sheet
+    from hypermnesia.report.task_table import task_chart, task_sheet
+
+    sheet = task_sheet(name, title, groups)
+    if sheet is None:
+        return []
+    print_sheet(console, sheet)
+    return write_sheet(directory, sheet, task_chart(groups, title))
 
 
 def tune(

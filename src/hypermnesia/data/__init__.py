@@ -1,31 +1,34 @@
-"""Image datasets: embedded digits, MNIST and Fashion-MNIST."""
+"""Image datasets: embedded digits, MNIST and Fashion-MNIST, CIFAR-10 and CIFAR-100."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 
 __all__ = ["DATASETS", "ImageDataset", "as_images", "load"]
 
 
-def _idx(name: str) -> Callable[[Path | str | None], ImageDataset]:
-    def load_idx(directory: Path | str | None) -> ImageDataset:
-        from hypermnesia.data import mnist  # with the HTTP client: not needed for the embedded digits
-
-        dataset: ImageDataset = getattr(mnist, name).load(directory)
+def _in_files(module: str, name: str) -> Callable[[Path | str | None], ImageDataset]:
+    def load_files(directory: Path | str | None) -> ImageDataset:
+        # With the HTTP client, so only when it is wanted: not needed for the embedded digits.
+        dataset: ImageDataset = getattr(importlib.import_module(f"hypermnesia.data.{module}"), name).load(directory)
         return dataset
 
-    return load_idx
+    return load_files
 
 
 DATASETS: dict[str, Callable[[Path | str | None], ImageDataset]] = {
     "digits": lambda directory: load_digits(),
-    "mnist": _idx("MNIST"),
-    "fashion-mnist": _idx("FASHION_MNIST"),
+    "mnist": _in_files("mnist", "MNIST"),
+    "fashion-mnist": _in_files("mnist", "FASHION_MNIST"),
+    "cifar-10": _in_files("cifar", "CIFAR_10"),
+    "cifar-100": _in_files("cifar", "CIFAR_100"),
+    "cifar-100-coarse": _in_files("cifar", "CIFAR_100_COARSE"),
 }
 """The registry of datasets: functions that load them, from a directory or from where they are otherwise, by name."""
 
@@ -34,10 +37,11 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
     """Load a dataset by its name, one of `DATASETS`.
 
     Args:
-        name: Name of the dataset. "digits" is part of the installation; "mnist" and "fashion-mnist" are IDX files.
-        directory: Directory that holds these files, itself or in a folder called like the dataset; None for that in
-            the environment variable `HYPERMNESIA_DATA`. If that is not set either, the files are downloaded once
-            into the user's cache.
+        name: Name of the dataset. "digits" is part of the installation; "mnist" and "fashion-mnist" are IDX files;
+            "cifar-10", "cifar-100" and "cifar-100-coarse" (with 20 labels) are the binary version of CIFAR.
+        directory: Directory that holds these files, itself or in a folder called like the dataset (CIFAR's also in
+            the published folder or archive); None for that in the environment variable `HYPERMNESIA_DATA`. If that
+            is not set either, the files are downloaded once into the user's cache.
 
     Raises:
         ConfigurationError: There is no dataset of this name.
@@ -52,7 +56,10 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
             f"There is no dataset called {name!r}; there are {', '.join(DATASETS)}."
             f"{did_you_mean(name.lower(), DATASETS)}"
         )
-    return DATASETS[name](directory)
+    try:
+        return DATASETS[name](directory)
+    except OSError as error:  # where files are looked for, or kept
+        raise DataError(f"{name}: {error.filename or directory} cannot be read ({error.strerror or error}).") from error
 
 
 def as_images(dataset: ImageDataset | str, directory: Path | str | None = None) -> ImageDataset:

@@ -39,7 +39,9 @@ def fetch(name: str, mirrors: Sequence[str], folder: Path, read: Callable[[Path]
     if path.exists():
         try:
             return read(path)
-        except DataError:
+        except DataError as error:
+            if path.is_dir():
+                raise DataError(f"{path}: a folder lies where a download is kept; remove it.") from error
             path.unlink()
 
     pooch.get_logger().setLevel(logging.WARNING)  # its advice on hashes: ours are of the content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
@@ -12,31 +13,49 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from hypermnesia.data.places import open_file
 from hypermnesia.errors import DataError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+_AT_ONCE = 1 << 18
 _MAX_DIMENSIONS = 8  # of anything sensible: a damaged header may announce 255
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
     """Read the content of a file, decompressed if it is gzipped.
 
+    Args:
+        path: Path of a regular file.
+        limit: Most bytes of content that are taken, so that no small file becomes more than fits into memory.
+
     Raises:
-        DataError: The file is missing or unreadable, or its compressed data is cut short or damaged.
+        DataError: The file is missing, unreadable or no regular file, its compressed data is cut short or damaged, or
+            its content is larger.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    if not raw.startswith(_GZIP_MAGIC):
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except EOFError as error:
-        raise DataError(f"{path}: the compressed file is cut short; fetch it anew.") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the compressed file is damaged ({error}); fetch it anew.") from error
+    with open_file(path) as file:
+        try:
+            gzipped = file.peek(2)[:2] == _GZIP_MAGIC
+            content = _read(gzip.GzipFile(fileobj=file) if gzipped else file, limit)
+        except EOFError as error:
+            raise DataError(f"{path}: the compressed file is cut short; fetch it anew.") from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path}: the compressed file is damaged ({error}); fetch it anew.") from error
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    if content is None:
+        raise DataError(f"{path}: has more than {limit:,} bytes of content, the most there may be; fetch it anew.")
+    return content
+
+
+def _read(file: io.BufferedIOBase, limit: int) -> bytes | None:
+    """The content of a file, in pieces, since memory for `limit` bytes would be taken at once; None if it is larger."""
+    content = bytearray()
+    while piece := file.read(_AT_ONCE):
+        content += piece
+        if len(content) > limit:
+            return None
+    return bytes(content)
 
 
 def parse(content: bytes, source: Path | str) -> UInt8[Tensor, "..."]:

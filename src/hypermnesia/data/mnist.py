@@ -5,20 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import os
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import pooch
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from hypermnesia.data import download, idx
+from hypermnesia.data import download, idx, places
 from hypermnesia.data.images import ImageDataset
 from hypermnesia.errors import DataError
-
-DIRECTORY_VARIABLE = "HYPERMNESIA_DATA"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +37,7 @@ class PublishedFile:
 
     def read(self, path: Path) -> UInt8[Tensor, "..."]:
         """Read the array in the file at `path`, gzipped or not, and check its shape and content."""
-        content = idx.read_bytes(path)
+        content = idx.read_bytes(path, 4 + 4 * len(self.shape) + math.prod(self.shape))
         array = idx.parse(content, path)
         if tuple(array.shape) != self.shape:
             raise DataError(
@@ -62,7 +59,8 @@ class PublishedFile:
     def read_download(self, path: Path) -> UInt8[Tensor, "..."]:
         """Read a file as it came from a mirror: as `read`, with its compressed form checked too."""
         array = self.read(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         if self.gzip_sha256 not in (None, digest):
             raise DataError(
                 f"{path}: is not {self.name}.gz as published (SHA-256 {digest}, expected {self.gzip_sha256})."
@@ -104,12 +102,11 @@ class IdxDataset:
         Raises:
             DataError: A file is missing, unreachable, damaged, or not what was published.
         """
-        directory = directory or os.environ.get(DIRECTORY_VARIABLE)
-        if directory is not None:
-            folder = Path(directory, self.name)
-            read = functools.partial(self._read_local, folder if folder.is_dir() else Path(directory))
+        named = places.named(directory)
+        if named is not None:
+            read = functools.partial(self._read_local, places.folders(named, self.name)[0])
         else:
-            read = functools.partial(self._read_cached, Path(cache or pooch.os_cache("hypermnesia")) / self.name)
+            read = functools.partial(self._read_cached, places.cached(self.name, cache))
         return ImageDataset(
             name=self.name,
             train_images=read(self.train_images).unsqueeze(1),
@@ -127,7 +124,7 @@ class IdxDataset:
         raise DataError(
             f"{folder}: {file.name} is not there, with or without .gz. {self.name} needs {', '.join(names)}, "
             f"in this folder or in one called {self.name} inside it. Name the folder that holds them, or "
-            f"none (and unset {DIRECTORY_VARIABLE}) to download them."
+            f"none (and unset {places.DIRECTORY_VARIABLE}) to download them."
         )
 
     def _read_cached(self, folder: Path, file: PublishedFile) -> Tensor:

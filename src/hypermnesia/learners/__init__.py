@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from hypermnesia.learners.agem import AGEMLearner
 from hypermnesia.learners.base import ContinualLearner
+from hypermnesia.learners.der import DERLearner
 from hypermnesia.learners.ewc import EWCLearner
 from hypermnesia.learners.experience_replay import ExperienceReplayLearner
 from hypermnesia.learners.fine_tuning import FineTuningLearner
@@ -22,13 +24,16 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.replay import ReplayLearner
 from hypermnesia.learners.scoring import Score, score
+from hypermnesia.learners.separate import SeparateLearner
 from hypermnesia.learners.si import SILearner
 from hypermnesia.learners.task_inference import TaskInferenceLearner
 
 __all__ = [
     "METHODS",
+    "AGEMLearner",
     "ConsolidatedHypernetworkLearner",
     "ContinualLearner",
+    "DERLearner",
     "EWCLearner",
     "ExperienceReplayLearner",
     "FineTuningLearner",
@@ -43,6 +48,7 @@ __all__ = [
     "ReplayLearner",
     "SILearner",
     "Score",
+    "SeparateLearner",
     "TaskInferenceLearner",
     "load",
     "score",
@@ -57,10 +63,13 @@ _FILES = (
     "fine_tuning",
     "joint",
     "from_scratch",
+    "separate",
     "ewc",
     "si",
     "lwf",
     "experience_replay",
+    "agem",
+    "der",
 )
 METHODS: dict[str, Method] = {
     method.name: method for file in _FILES for method in importlib.import_module(f"{__name__}.{file}").METHODS

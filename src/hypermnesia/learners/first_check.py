@@ -191,10 +191,15 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def brief(settings: Settings) -> Settings:
-    """Return the settings of a learner with no more choices of where a task begins than it takes to make one."""
+    """Return the settings of a learner with which two tasks of few examples can be tried without much computing.
+
+    There are two choices of where a task begins at most, and room for two examples at least.
+    """
     changed: dict[str, object] = {name: brief(section) for name, section in settings if isinstance(section, Settings)}
     if getattr(settings, "embedding_candidates", 0) > 2:
         changed["embedding_candidates"] = 2
+    if getattr(settings, "buffer_size", 2) < 2:
+        changed["buffer_size"] = 2
     return settings.model_copy(update=changed)
 
 

@@ -1,80 +1,158 @@
-"""From scratch: a new network for each task, which forgets nothing and shares nothing."""
+"""From scratch: a new hypernetwork for each task, which forgets nothing and shares nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from hypermnesia.initialization import Initialization
 from hypermnesia.learners.base import ContinualLearner
-from hypermnesia.learners.first_check import count_new_classes
+from hypermnesia.learners.generated import network_objective
+from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
+from hypermnesia.learners.inference_criteria import InferenceSettings
+from hypermnesia.learners.least_unsure import least_unsure
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import BOTH, REGRESSION
+from hypermnesia.modules import check_uses_weights
+from hypermnesia.networks import ActivationName
+from hypermnesia.problems import BOTH, CLASSIFICATION
+from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
-from hypermnesia.standard import StandardNetwork, StandardObjective
+from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.given import Given, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 
-class FromScratchLearner(ContinualLearner):
-    """A network of its own for each task: all the memory it takes, and no transfer. Task-incremental only.
-
-    Each network starts from the module's weights, with a new head in the place of its last linear layer.
-
-    Args:
-        module, settings, training, seed, device: As for :class:`ContinualLearner`.
+class FromScratchSettings(HypernetworkLearnerSettings):
+    """Settings of a new hypernetwork for each task.
 
     Example:
-        >>> import torch
-        >>> learner = FromScratchLearner(nn.Linear(2, 1), training={"iterations": 5})
-        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
-        >>> learner.num_tasks
-        1
+        >>> FromScratchSettings().beta
+        0.0
     """
 
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Always 0: a hypernetwork of a single task has no other task to keep."""
+
+    @model_validator(mode="after")
+    def _nothing_to_keep(self) -> FromScratchSettings:
+        if self.beta != 0:
+            raise ValueError("beta must be 0: a hypernetwork of a single task has no other task to keep")
+        return self
+
+
+class FromScratchLearner(ContinualLearner):
+    """A new hypernetwork for each task: what each task comes to without the others.
+
+    Nothing is forgotten, nothing is transferred, and memory grows by a whole hypernetwork a task. Each starts anew,
+    with random numbers of its own; the first is the one that :class:`HypernetworkLearner` has after its first task.
+    Asked without a task, it takes that of the network that is least unsure of its answer.
+
+    Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, "from scratch".
+
+    Args:
+        module: Target network, with one head. It is copied, not changed. Its trainable parameters are generated, as a
+            difference from their values; frozen ones, and those that match `shared`, are used as they are; of those
+            that match `own` each task has its own.
+        settings: All settings of the method together, instead of the keyword arguments up to `inference`.
+        embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
+            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of each hypernetwork,
+            as :class:`HypernetworkSettings` explains them. `beta` is 0, so those of the regularizer do nothing.
+        inference: Criterion by which the task is inferred where it is not given.
+        training, seed, device: As for :class:`ContinualLearner`.
+
+    Raises:
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
+
+    Example:
+        >>> learner = FromScratchLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> one = learner.num_weights
+        >>> learner.learn((torch.eye(2), torch.tensor([1, 0])))
+        >>> learner.num_weights == 2 * one
+        True
+    """
+
+    Settings = FromScratchSettings
+    settings: FromScratchSettings
     problems = BOTH
+
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: FromScratchSettings | Mapping[str, Any] | None = None,
+        *,
+        embedding_dim: int = 24,
+        chunk_embedding_dim: int = 16,
+        hidden: Sequence[int] = (20, 20),
+        activation: ActivationName = "relu",
+        chunk_size: int | Literal["full"] | None = None,
+        compression: float | None = None,
+        start: Literal["module", "zero"] = "module",
+        embedding_candidates: int = 64,
+        initialization: Initialization = "xavier",
+        rate_factor: float | Literal["features"] = "features",
+        beta: float = 0.0,
+        beta_relative: bool = True,
+        lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
+        lookahead_rate: float | None = None,
+        gradient_through_lookahead: bool = False,
+        max_tasks: int | None = None,
+        regularizer: Literal["gram", "direct"] = "gram",
+        shared: Sequence[str] = (),
+        own: Sequence[str] = (),
+        own_start: Literal["module", "drawn"] = "module",
+        inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        settings = chosen(FromScratchSettings, settings, locals())
+        super().__init__(module, settings, training=training, seed=seed, device=device)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """Only the one in which the task is known."""
-        return ("task",)
+        """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
+        return super().scenarios if self.problem is CLASSIFICATION else ("task",)
 
     def _make_parts(self) -> dict[str, Part]:
-        self._networks = _SeparateNetworks(self._module, self.training, self.seeds)
+        self._networks = _NetworkOfEachTask(self._module, self.settings, self.training, self.seeds)
         return {"networks": self._networks}
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        assert task is not None
-        return self._given_task(self._networks.networks[task].logits(inputs), task)
-
     def _check_module(self, inputs: Tensor) -> None:
-        self._networks.find_head(inputs)
-
-    def _count_outputs(self, task: Task, outputs: int) -> int:
-        # Any number will do: the head grows.
-        return task.count_outputs() if task.problem is REGRESSION else count_new_classes(task, 0)
+        check_uses_weights(self._module, inputs)
 
     def _objective(self) -> Objective:
-        return StandardObjective(self._networks.networks[-1], self.training, self.problem)
+        return network_objective(self._networks.networks[-1], self.problem, self.training.label_smoothing)
+
+    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+        networks = self._networks.networks
+        with networks[0].for_use():  # all have the same module
+            if task is None:
+                of_tasks = [(network, 0) for network in networks]
+                return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
+            network = networks[task]
+            return self._given_task(network(network.tensors(0), inputs), task)
 
 
-class _SeparateNetworks(Part):
-    """A network for each task, all of which start alike but for their heads."""
+class _NetworkOfEachTask(Part):
+    """A hypernetwork for each task, all of which generate weights of one module, as a difference from one Θ_0."""
 
-    def __init__(self, module: nn.Module, training: TrainingSettings, seeds: Seeds) -> None:
-        self._training, self._seeds = training, seeds
-        # Where each starts; never learns.
-        self._start = StandardNetwork(module, "task", training, seeds)
-        self.networks: tuple[StandardNetwork, ...] = ()
-
-    def find_head(self, inputs: Tensor) -> None:
-        """Let the heads be the layer that the module's outputs come from; before the first task."""
-        self._start.find_head(inputs)
+    def __init__(
+        self, module: nn.Module, settings: HypernetworkSettings, training: TrainingSettings, seeds: Seeds
+    ) -> None:
+        self._settings, self._training, self._seeds = settings, training, seeds
+        # What all start from; never learns.
+        self._start = ProtectedNetwork(module, settings, training, seeds)
+        self.networks: tuple[ProtectedNetwork, ...] = ()
 
     @property
     def num_weights(self) -> int:
@@ -82,31 +160,34 @@ class _SeparateNetworks(Part):
 
     def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
         self.networks = (*self.networks, self._new())
-        self.networks[-1].begin_task(outputs)
+        self.networks[-1].begin_task(outputs, input_shape)
 
     def end_task(self, task: Task) -> None:
-        self.networks[-1].end_task()
+        self.networks[-1].end_task(task)
 
     def abandon_task(self) -> None:
         self.networks = self.networks[:-1]
 
     def state(self) -> dict[str, Any]:
-        return {
-            "start": Given(self._start.network.state_dict()),
-            "networks": [network.state() for network in self.networks],
-        }
+        of_tasks = [network.state() for network in self.networks]
+        for state in of_tasks:
+            del state["module"]  # the same for all
+        return {"module": self._start.given(), "networks": of_tasks}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        take_given(self._start.network.state_dict(), state["start"])
+        self._start.take_given(state["module"])
         self.networks = ()
         for saved in state["networks"]:
             self.networks = (*self.networks, self._new())
-            self.networks[-1].load_state(saved)
+            self.networks[-1].load_state({**saved, "module": self._start.given()})
 
-    def _new(self) -> StandardNetwork:
-        seeds = self._seeds.child("network", len(self.networks))
-        start = self._start.network
-        return StandardNetwork(start.module, "task", self._training, seeds, start.head_name)
+    def _new(self) -> ProtectedNetwork:
+        number = len(self.networks)
+        # The first one draws what that of a `HypernetworkLearner` does.
+        seeds = self._seeds.child("from scratch", number) if number else self._seeds
+        network = ProtectedNetwork(self._start.module, self._settings, self._training, seeds)
+        network.share_given(self._start)
+        return network
 
 
-METHODS = (Method("from-scratch", "from scratch", FromScratchLearner, scenarios=("task",)),)
+METHODS = (Method("from-scratch", "from scratch", FromScratchLearner, {"beta": 0.0}, based_on="hnet"),)

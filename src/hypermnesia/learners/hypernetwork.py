@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
-from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
-from hypermnesia.learners.inference_criteria import InferenceSettings, infer, uncertainty
+from hypermnesia.learners.generated import GeneratedNetworkLearner
+from hypermnesia.learners.inference_criteria import InferenceSettings
+from hypermnesia.learners.least_unsure import least_unsure
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
@@ -148,33 +149,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         self._learn(Task.of(source), monitor, begun=self._network.freeze)
 
     def _infer(self, inputs: Tensor) -> Prediction:
-        """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks."""
-        uncertainties = torch.empty(self.hypernetwork.num_tasks, len(inputs), device=self.device)
-        answer: Tensor | None = None
-        for task in range(len(uncertainties)):
-            logits = self._logits_of_copies(inputs, task)
-            uncertainties[task] = uncertainty(logits, self.settings.inference)
-            if answer is None:
-                answer, least = logits[0], uncertainties[0].clone()
-            else:
-                better = uncertainties[task] < least
-                answer = torch.where(better[:, None], logits[0], answer)
-                least = torch.where(better, uncertainties[task], least)
-        assert answer is not None
-        inferred, certainty = infer(uncertainties)
-        return Prediction(answer, inferred, certainty)
-
-    def _logits_of_copies(self, inputs: Tensor, task: int) -> Tensor:
-        """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
-        embedding = self.hypernetwork.task_embeddings[task]
-        generator = self.seeds.child("inference", task).generator()
-        logits = []
-        for copy in range(self.settings.inference.copies):
-            noise = torch.randn(embedding.shape, generator=generator).to(embedding) if copy else 0.0
-            tensors = self._network.tensors(task, embedding + self.settings.inference.noise * noise)
-            parts = [self._network(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]
-            logits.append(torch.cat(parts))
-        return torch.stack(logits)
+        networks = [(self._network, task) for task in range(self.hypernetwork.num_tasks)]
+        return least_unsure(networks, inputs, self.settings.inference, self.seeds.child("inference"))
 
 
 METHODS = (

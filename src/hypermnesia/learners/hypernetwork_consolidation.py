@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hypermnesia.initialization import Initialization
 from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
 from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings
+from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.method import Method
@@ -123,7 +124,9 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         return {**parts, "consolidation": self._consolidation}
 
     def _objective(self) -> Objective:
-        return self._network_objective(self._consolidation.penalty())
+        return network_objective(
+            self._network, self.problem, self.training.label_smoothing, self._consolidation.penalty()
+        )
 
     def _answers(self) -> Answers:
         network, (embedding, of_task) = self._network, self._embedding_of_task()

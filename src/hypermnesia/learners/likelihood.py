@@ -4,42 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from hypermnesia.initialization import Initialization
-from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner
+from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.networks import ActivationName, Distribution, VariationalAutoencoder
+from hypermnesia.networks import ActivationName, AutoencoderSettings, VariationalAutoencoder
 from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
-from hypermnesia.replay.model import check_range
-from hypermnesia.settings import Settings, chosen
+from hypermnesia.replay.inputs import check_inputs, check_numbers
+from hypermnesia.settings import chosen
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import CombinedObjective, Objective
 
-Size = Annotated[int, Field(ge=1)]
+_OTHERWISE = "set likelihood.distribution to 'normal', for any"
 
 
-class LikelihoodSettings(Settings):
+class LikelihoodSettings(AutoencoderSettings):
     """The autoencoder that says how likely an input is under each task, and the hypernetwork that generates it."""
 
-    latent_dim: Size = 100
-    """Numbers that an input is encoded in."""
-    encoder_hidden: tuple[Size, ...] = (400, 400)
-    """Widths of the encoder's hidden layers."""
-    decoder_hidden: tuple[Size, ...] = (250, 350)
-    """Widths of the decoder's hidden layers."""
-    activation: ActivationName = "relu"
-    """Activation function of encoder and decoder."""
-    distribution: Distribution = "bernoulli"
-    """Distribution of inputs given their reconstruction: `bernoulli` for numbers in [0, 1]; `normal` for any."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
     """Hypernetwork of encoder and decoder, and the regularizer that keeps it from forgetting."""
 
@@ -126,6 +115,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         return {**super()._make_parts(), "autoencoder": self._autoencoder}
 
     def _infer(self, inputs: Tensor) -> Prediction:
+        check_numbers(inputs, self.settings.likelihood.distribution, "inputs", _OTHERWISE)
         bounds = self._bounds(inputs)
         # The bounds are per number of an input, likelihoods are of all its numbers; each task is as likely beforehand.
         posterior = (-bounds * math.prod(inputs.shape[1:])).softmax(0)
@@ -143,15 +133,15 @@ class LikelihoodLearner(GeneratedNetworkLearner):
 
     def _check(self, task: Task) -> int:
         outputs = super()._check(task)
-        if self.settings.likelihood.distribution == "bernoulli":
-            check_range(task)
+        likelihood = self.settings.likelihood
+        check_inputs(task, likelihood.distribution, likelihood.channels, _OTHERWISE, asked=True)
         return outputs
 
     def _make_autoencoder(self, input_shape: tuple[int, ...]) -> ProtectedNetwork:
         seeds = self.seeds.child("autoencoder")
         with seeds.child("module").default_generator():
             module = VariationalAutoencoder(
-                math.prod(input_shape), **self.settings.likelihood.model_dump(exclude={"hypernetwork"})
+                input_shape, **self.settings.likelihood.model_dump(exclude={"hypernetwork"})
             )
         return ProtectedNetwork(module.to(self.device), self.settings.likelihood.hypernetwork, self.training, seeds)
 
@@ -161,7 +151,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        return CombinedObjective(self._network_objective(), {"autoencoder": autoencoder.objective(bound)})
+        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})
 
 
 METHODS = (Method("hnet-likelihood", "HNET+likelihood", LikelihoodLearner, based_on="hnet"),)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
-from hypermnesia.replay.model import check_range
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
@@ -90,7 +89,7 @@ class ReplayLearner(StandardNetworkLearner):
 
     def _check(self, task: Task) -> int:
         outputs = super()._check(task)
-        check_range(task)
+        self._classifier.check(task)
         return outputs
 
     def _objective(self) -> Objective:

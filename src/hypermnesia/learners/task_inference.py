@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.initialization import Initialization
-from hypermnesia.learners.generated import GeneratedNetworkLearner
+from hypermnesia.learners.generated import GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.replay import HardReplaySettings, ReplayClassifier
-from hypermnesia.replay.model import check_range
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
@@ -125,14 +124,13 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     def _check(self, task: Task) -> int:
         outputs = super()._check(task)
-        check_range(task)
+        self._classifier.check(task)
         return outputs
 
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
-        return CombinedObjective(
-            self._network_objective(), {"task_classifier": task_classifier, "replay": replay_model}
-        )
+        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        return CombinedObjective(main, {"task_classifier": task_classifier, "replay": replay_model})
 
 
 class _TaskClassifier(ReplayClassifier):

@@ -1,6 +1,7 @@
 """Networks that ship with the package: perceptron, ResNet, ZenkeNet, autoencoder, classifier with a growing head."""
 
-from hypermnesia.networks.autoencoder import Distribution, VariationalAutoencoder
+from hypermnesia.networks.autoencoder import AutoencoderSettings, VariationalAutoencoder
+from hypermnesia.networks.distribution import Distribution
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName, MLPSettings, mlp
 from hypermnesia.networks.resnet import ResNetSettings, resnet
@@ -11,6 +12,7 @@ __all__ = [
     "ACTIVATIONS",
     "NETWORKS",
     "ActivationName",
+    "AutoencoderSettings",
     "Distribution",
     "GrowingClassifier",
     "MLPSettings",

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
-from hypermnesia.networks.perceptron import ActivationName, mlp
+from hypermnesia.networks.coding import decoder, encoder
+from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, Distribution, bounded, fitted_log_scale, surprise
+from hypermnesia.networks.perceptron import ActivationName
+from hypermnesia.settings import Settings
 
-Distribution = Literal["bernoulli", "normal"]
+Size = Annotated[int, Field(ge=1)]
 
-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_SCALE = 8.0, 4.0
-_HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
+
+class AutoencoderSettings(Settings):
+    """Settings of a variational autoencoder, whose arguments have the same names."""
+
+    latent_dim: Size = 100
+    """Number of latent variables."""
+    encoder_hidden: tuple[Size, ...] = (400, 400)
+    """Widths of the encoder's hidden layers."""
+    decoder_hidden: tuple[Size, ...] = (250, 350)
+    """Widths of the decoder's hidden layers."""
+    channels: tuple[Size, ...] = ()
+    """Number of channels of each convolution between an image and the encoder's hidden layers, and back behind the
+    decoder's; each halves height and width. Empty for none."""
+    activation: ActivationName = "relu"
+    """Activation function of encoder and decoder."""
+    distribution: Distribution = "bernoulli"
+    """Distribution of inputs given their reconstruction: `bernoulli` for inputs in [0, 1]; `normal` for any, such as
+    normalized images."""
 
 
 class VariationalAutoencoder(nn.Module):
@@ -29,51 +47,54 @@ class VariationalAutoencoder(nn.Module):
     Source: Kingma and Welling, Auto-encoding variational Bayes, 2014.
 
     Args:
-        numbers: Number of elements of one input.
+        input_shape: Shape of one input.
         latent_dim: Number of latent variables.
         encoder_hidden: Widths of the encoder's hidden layers.
         decoder_hidden: Widths of the decoder's hidden layers.
+        channels: Number of channels of each convolution of the encoder, from the image on, and of the decoder, towards
+            the image; empty for perceptrons.
         activation: Activation function between all layers.
         distribution: Distribution of an input given its reconstruction: `bernoulli`, for inputs in [0, 1], or
-            `normal`, for any inputs, with one learned standard deviation.
+            `normal`, for any inputs, with one standard deviation for all their numbers.
+        deviation: Standard deviation of the normal distribution: `learned`, or `fitted` to each batch, by which single
+            inputs cannot be compared.
+
+    Raises:
+        ConfigurationError: There are convolutions, but inputs are no images, or too small for so many.
 
     Example:
-        >>> VariationalAutoencoder(64, latent_dim=8)(torch.rand(5, 1, 8, 8)).shape
+        >>> VariationalAutoencoder((1, 8, 8), latent_dim=8)(torch.rand(5, 1, 8, 8)).shape
         torch.Size([5])
     """
 
     def __init__(
         self,
-        numbers: int,
+        input_shape: Sequence[int],
         *,
         latent_dim: int = 100,
         encoder_hidden: Sequence[int] = (400, 400),
         decoder_hidden: Sequence[int] = (250, 350),
+        channels: Sequence[int] = (),
         activation: ActivationName = "relu",
         distribution: Distribution = "bernoulli",
+        deviation: Literal["learned", "fitted"] = "learned",
     ) -> None:
         super().__init__()
-        # The logarithm of the standard deviation.
-        self.log_scale = nn.Parameter(torch.zeros(1)) if distribution == "normal" else None
-        self.encoder = mlp(numbers, encoder_hidden, 2 * latent_dim, activation)
-        self.decoder = mlp(latent_dim, decoder_hidden, numbers, activation)
+        learned = distribution == "normal" and deviation == "learned"
+        self.log_scale = nn.Parameter(torch.zeros(1)) if learned else None
+        self._fitted = distribution == "normal" and deviation == "fitted"
+        self.encoder = encoder(input_shape, channels, encoder_hidden, 2 * latent_dim, activation)
+        self.decoder = decoder(latent_dim, decoder_hidden, channels, input_shape, activation)
 
     def forward(self, inputs: Tensor) -> Float[Tensor, " inputs"]:
         """Return the bound for each input."""
         inputs = inputs.flatten(1)
         mean, log_variance = self.encoder(inputs).chunk(2, dim=1)
-        # Variances from exp(-8) to exp(8): generated for a task not learned yet, an encoder may say anything.
-        log_variance = _LARGEST_LOG_VARIANCE * (log_variance / _LARGEST_LOG_VARIANCE).tanh()
+        log_variance = bounded(log_variance, LARGEST_LOG_VARIANCE)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean) if self.training else mean
-        reconstruction = self._surprise(self.decoder(latents), inputs)
+        outputs = self.decoder(latents)
+        log_scale = fitted_log_scale(outputs, inputs) if self._fitted else self.log_scale
+        reconstruction = surprise(outputs, inputs, log_scale)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
         bound: Tensor = reconstruction.mean(1) + divergence / inputs.shape[1]
         return bound
-
-    def _surprise(self, reconstruction: Tensor, inputs: Tensor) -> Tensor:
-        """The negative log-likelihood of each element given its reconstruction."""
-        if self.log_scale is None:
-            return functional.binary_cross_entropy_with_logits(reconstruction, inputs, reduction="none")
-        # From exp(-4) to exp(4), for the same reason as the variances.
-        log_scale = _LARGEST_LOG_SCALE * (self.log_scale / _LARGEST_LOG_SCALE).tanh()
-        return ((inputs - reconstruction) / log_scale.exp()).square() / 2 + log_scale + _HALF_LOG_TWO_PI

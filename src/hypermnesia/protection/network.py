@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -256,7 +256,7 @@ class ProtectedNetwork(Part):
             "layout": {name: list(shape) for name, shape in zip(layout.names, layout.shapes, strict=True)},
             "theta": dict(self.hypernetwork.shared_parameters()),
             "task_embeddings": list(self.hypernetwork.task_embeddings),
-            "module": Given(self._given()),
+            "module": self.given(),
             "of_task": self._of_task,
             "snapshot": self._snapshot,
         }
@@ -270,8 +270,7 @@ class ProtectedNetwork(Part):
         """
         layout = self.hypernetwork.layout
         check_shapes(dict(zip(layout.names, layout.shapes, strict=True)), state["layout"])
-        take_given(self._given(), state["module"])
-        self._use_given()
+        self.take_given(state["module"])
         for name, parameter in self.hypernetwork.shared_parameters().items():
             parameter.copy_(state["theta"][name])
         self.hypernetwork.task_embeddings = nn.ParameterList()
@@ -288,11 +287,25 @@ class ProtectedNetwork(Part):
         else:
             self._of_task[-1] |= {name: nn.Parameter(self._of_task[-1][name]) for name in self._own}
 
-    def _given(self) -> dict[str, Tensor]:
+    def given(self) -> Given:
         """What the module has of its own and keeps: Θ_0, parameters that are not generated, and initial buffers."""
         all_tensors = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         unused = set(self.hypernetwork.layout.names) if self.hypernetwork.base is None else ()
-        return {name: tensor for name, tensor in all_tensors.items() if name not in unused}
+        return Given({name: tensor for name, tensor in all_tensors.items() if name not in unused})
+
+    def take_given(self, saved: Mapping[str, Any]) -> None:
+        """Take over what :meth:`given` of another gave, or compare it where it was left out of a file.
+
+        Raises:
+            CheckpointError: It comes from a module of another architecture, or left out were other values.
+        """
+        take_given(self.given(), saved)
+        self._use_given()
+
+    def share_given(self, other: ProtectedNetwork) -> None:
+        """Hold Θ_0 where another network of the same module and settings holds it, so that it is there only once."""
+        self.hypernetwork.base = other.hypernetwork.base
+        self._use_given()
 
     def _use_given(self) -> None:
         """Let the hypernetwork's Θ_0 be the module's values, in the same storage, so that they are there only once."""

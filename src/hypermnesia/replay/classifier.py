@@ -11,12 +11,14 @@ from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.replay.gan import GAN
+from hypermnesia.replay.inputs import check_inputs
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.self_replaying import SelfReplayingVAE
 from hypermnesia.replay.settings import GANSettings, ReplaySettings, SelfReplayingVAESettings, VAESettings
 from hypermnesia.replay.vae import VAE
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective, likeliest_outputs
+from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Parts, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
@@ -59,6 +61,21 @@ class ReplayClassifier(Parts):
         self._settings = settings
         self._training = training
         self._seeds = seeds
+
+    def check(self, task: Task) -> None:
+        """Refuse a task whose inputs the replay model cannot imitate; reads all training inputs.
+
+        Raises:
+            ConfigurationError: The replay model has convolutions that do not fit the inputs.
+            DataError: Some input cannot be imitated; the text says why.
+        """
+        model = self._settings.model
+        if isinstance(model, GANSettings):
+            otherwise = "learn with a VAE whose distribution is 'normal' instead: a GAN makes no others"
+            check_inputs(task, "bernoulli", model.channels, otherwise)
+        else:
+            otherwise = "set replay.model.distribution to 'normal', which imitates any"
+            check_inputs(task, model.distribution, model.channels, otherwise)
 
     def replay(self, task: int, number: int) -> Float[Tensor, "number *shape"]:
         """Replayed inputs of a learned task, made from the same noise each time.

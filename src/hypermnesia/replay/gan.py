@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.coding import encoder
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import GANSettings
 from hypermnesia.seeds import Seeds
@@ -53,13 +51,15 @@ class GAN(ProtectedReplayModel):
         device: torch.device,
     ) -> None:
         with seeds.child("discriminator").default_generator():
-            discriminator = mlp(math.prod(input_shape), settings.discriminator_hidden, 1, settings.activation)
+            discriminator = encoder(
+                input_shape, settings.channels, settings.discriminator_hidden, 1, settings.activation
+            )
         super().__init__(discriminator, input_shape, settings, training, seeds, device)
         self._gradient_penalty = settings.gradient_penalty
 
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         latents = torch.randn(len(inputs), self._settings.latent_dim, device=inputs.device)
-        made = generate(latents).sigmoid()
+        made = self._expected(generate(latents))
         # The generator's gradient flows through the discriminator, but not into it, and the other way round.
         frozen = {name: parameter.detach() for name, parameter in self._auxiliary.named_parameters()}
         verdict = functional_call(self._auxiliary, frozen, (made,))
@@ -76,6 +76,9 @@ class GAN(ProtectedReplayModel):
             "gradient_penalty": penalty,
         }
         return generator_loss + discriminator_loss + penalty, scalars
+
+    def _expected(self, outputs: Tensor) -> Tensor:
+        return outputs.sigmoid()
 
     def _judged(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The discriminator's verdict on real inputs, and the penalty on its gradient there."""

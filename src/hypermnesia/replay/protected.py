@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.coding import decoder
 from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import GeneratorSettings
@@ -23,7 +22,7 @@ from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
 Generate = Callable[[Tensor], Tensor]
-"""From latents `[n, latent]` to flattened inputs before the sigmoid, `[n, numbers]`."""
+"""From latents `[n, latent]` to what the generator puts out for them, `[n, numbers]`."""
 
 
 class ProtectedReplayModel(ReplayModel):
@@ -36,7 +35,7 @@ class ProtectedReplayModel(ReplayModel):
 
     Args:
         auxiliary: What is learned along with the generator; on the CPU.
-        input_shape: Shape of one input; its numbers are taken to lie in [0, 1].
+        input_shape: Shape of one input.
         settings: Settings of the generator and its hypernetwork.
         training: Precision and compilation of the forward pass.
         seeds: Root of all chance in here.
@@ -57,7 +56,7 @@ class ProtectedReplayModel(ReplayModel):
         self._device = device
         numbers_in = settings.latent_dim + settings.condition_dim
         with seeds.child("generator").default_generator():
-            generator = mlp(numbers_in, settings.hidden, math.prod(input_shape), settings.activation)
+            generator = decoder(numbers_in, settings.hidden, settings.channels, input_shape, settings.activation)
         self._network = ProtectedNetwork(generator.to(device), settings.hypernetwork, training, seeds)
         self._auxiliary = auxiliary.to(device)
         # The auxiliary network before the task that is being learned.
@@ -116,7 +115,7 @@ class ProtectedReplayModel(ReplayModel):
         with self._network.for_use():
             inputs = self._with_condition(self._placed(task, latents), self._condition(task))
             outputs = self._network(self._network.tensors_before(task), inputs)
-        return outputs.sigmoid().view(-1, *self.input_shape)
+        return self._expected(outputs).view(-1, *self.input_shape)
 
     def state(self) -> dict[str, Any]:
         """State of the model, also in the middle of a task."""
@@ -136,6 +135,10 @@ class ProtectedReplayModel(ReplayModel):
     @abstractmethod
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss on flattened inputs, of what `generate` makes of latents, and scalars worth showing."""
+
+    @abstractmethod
+    def _expected(self, outputs: Tensor) -> Tensor:
+        """Flattened inputs, of what the generator puts out for them."""
 
     def _learned_along(self) -> list[nn.Parameter]:
         """Terms that the loss of the current task depends on, besides the generator."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.networks.autoencoder import VariationalAutoencoder
+from hypermnesia.networks.distribution import expectation
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
@@ -30,7 +30,7 @@ class SelfReplayingVAE(ReplayModel):
     van de Ven and Tolias, Three scenarios for continual learning, 2019.
 
     Args:
-        input_shape: Shape of one input, with numbers in [0, 1].
+        input_shape: Shape of one input.
         settings: Settings of the autoencoder.
         training: Batch size, precision and compilation.
         seeds: Root of all chance in here.
@@ -61,7 +61,8 @@ class SelfReplayingVAE(ReplayModel):
         self._seeds = seeds
         self._device = device
         with seeds.child("autoencoder").default_generator():
-            self._network = VariationalAutoencoder(math.prod(input_shape), **settings.model_dump(exclude={"kind"}))
+            arguments = settings.model_dump(exclude={"kind"})
+            self._network = VariationalAutoencoder(input_shape, deviation="fitted", **arguments)
         self._network.to(device)
         self._learned = 0
         # The network before the task that is being learned.
@@ -106,7 +107,7 @@ class SelfReplayingVAE(ReplayModel):
         decoder = (self._before or self._network).decoder
         with forward_precision(self._training.precision, latents.device):
             outputs: Tensor = decoder(latents)
-        return outputs.float().sigmoid().view(-1, *self.input_shape)
+        return expectation(outputs.float(), self._settings.distribution).view(-1, *self.input_shape)
 
     def state(self) -> dict[str, Any]:
         """State of the model, also in the middle of a task."""

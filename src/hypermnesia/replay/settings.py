@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from hypermnesia.networks.perceptron import ActivationName
+from hypermnesia.networks import ActivationName, AutoencoderSettings, Distribution
 from hypermnesia.protection.settings import HypernetworkSettings, Size
 from hypermnesia.settings import Settings
 
@@ -21,6 +21,9 @@ class GeneratorSettings(Settings):
     its input with an earlier one, from which its embedding tells it apart."""
     hidden: tuple[Size, ...] = (250, 350)
     """Widths of the generator's hidden layers."""
+    channels: tuple[Size, ...] = ()
+    """Number of channels of each convolution between an image and the hidden layers of the encoder or discriminator,
+    and back behind the generator's; each halves height and width. Empty for none."""
     activation: ActivationName = "relu"
     """Activation function of the generator and of the encoder or discriminator."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
@@ -38,6 +41,9 @@ class VAESettings(GeneratorSettings):
     kind: Literal["vae"] = "vae"
     encoder_hidden: tuple[Size, ...] = (400, 400)
     """Widths of the hidden layers of the encoder, which serves only the task being learned and is not protected."""
+    distribution: Distribution = "bernoulli"
+    """Distribution of inputs given their reconstruction: `bernoulli` for inputs in [0, 1]; `normal` for any, such as
+    normalized images."""
     prior: Literal["standard", "class"] = "standard"
     """Prior distribution of the latents: `standard` for N(0, 1), `class` for a learned normal distribution a class."""
 
@@ -58,7 +64,7 @@ class GANSettings(GeneratorSettings):
     """Strength γ of the penalty γ/2 · E‖∇D‖² on the discriminator's gradient; 0 for none."""
 
 
-class SelfReplayingVAESettings(Settings):
+class SelfReplayingVAESettings(AutoencoderSettings):
     """Settings of one standard variational autoencoder, which remembers past inputs by learning its own replay.
 
     Example:
@@ -67,14 +73,8 @@ class SelfReplayingVAESettings(Settings):
     """
 
     kind: Literal["self-replaying-vae"] = "self-replaying-vae"
-    latent_dim: Size = 100
-    """Number of latent variables."""
-    encoder_hidden: tuple[Size, ...] = (400, 400)
-    """Widths of the encoder's hidden layers."""
     decoder_hidden: tuple[Size, ...] = (400, 400)
     """Widths of the decoder's hidden layers."""
-    activation: ActivationName = "relu"
-    """Activation function of encoder and decoder."""
 
 
 ReplayModelSettings: TypeAlias = Annotated[

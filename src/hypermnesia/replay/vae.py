@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
-from torch.nn import functional
 
-from hypermnesia.networks.perceptron import mlp
+from hypermnesia.networks.coding import encoder
+from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, bounded, expectation, fitted_log_scale, surprise
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
 from hypermnesia.replay.settings import VAESettings
 from hypermnesia.seeds import Seeds
@@ -21,7 +20,9 @@ from hypermnesia.training.settings import TrainingSettings
 class VAE(ProtectedReplayModel):
     """A variational autoencoder; its decoder is the generator, its encoder the auxiliary network.
 
-    The loss is the mean binary cross-entropy of a pixel, plus the divergence of the latents from their prior per pixel.
+    The loss is the mean negative log-likelihood of a pixel given its reconstruction (the binary cross-entropy, as
+    published, or that of a normal distribution whose deviation fits the batch), plus the divergence of the latents from
+    their prior per pixel.
     The prior is N(0, 1), as published; or a normal distribution for each class, learned by the same loss and kept, two
     numbers a latent. Then the class that a replayed input was made for is known, and inputs are made where those
     of its class were: the latents of a few classes leave much of N(0, 1) empty, from where no likeness comes.
@@ -30,7 +31,7 @@ class VAE(ProtectedReplayModel):
     prior for each class: after van de Ven, Siegelmann and Tolias, Brain-inspired replay, Nature Communications 2020.
 
     Args:
-        input_shape: Shape of one input, with numbers in [0, 1].
+        input_shape: Shape of one input.
         settings: Settings of encoder, decoder and hypernetwork.
         training: Precision and compilation of the forward pass.
         seeds: Root of all chance in here.
@@ -53,10 +54,12 @@ class VAE(ProtectedReplayModel):
         device: torch.device,
     ) -> None:
         with seeds.child("encoder").default_generator():
-            numbers = math.prod(input_shape)
-            encoder = mlp(numbers, settings.encoder_hidden, 2 * settings.latent_dim, settings.activation)
-        super().__init__(encoder, input_shape, settings, training, seeds, device)
+            auxiliary = encoder(
+                input_shape, settings.channels, settings.encoder_hidden, 2 * settings.latent_dim, settings.activation
+            )
+        super().__init__(auxiliary, input_shape, settings, training, seeds, device)
         self._seeds = seeds
+        self._distribution = settings.distribution
         self._class_priors = settings.prior == "class"
         # Mean and logarithm of the variance of each class's latents, `[2, classes, latent]`, one a task.
         self._priors: list[nn.Parameter] = []
@@ -107,8 +110,13 @@ class VAE(ProtectedReplayModel):
 
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         mean, log_variance = self._auxiliary(inputs).chunk(2, dim=1)
+        if self._distribution == "normal":
+            # As published, variances have no bounds. Large inputs, such as normalized ones, need some.
+            log_variance = bounded(log_variance, LARGEST_LOG_VARIANCE)
         latents = mean + (log_variance / 2).exp() * torch.randn_like(mean)
-        reconstruction = functional.binary_cross_entropy_with_logits(generate(latents), inputs)
+        outputs = generate(latents)
+        log_scale = fitted_log_scale(outputs, inputs) if self._distribution == "normal" else None
+        reconstruction = surprise(outputs, inputs, log_scale, "mean")
         if self._class_priors:
             # The divergence from N(m, s²) is that of the standardized latents from N(0, 1).
             prior_mean, prior_log_variance = self._priors[-1][:, labels]
@@ -116,6 +124,9 @@ class VAE(ProtectedReplayModel):
             log_variance = log_variance - prior_log_variance
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum() / (2 * inputs.numel())
         return reconstruction + divergence, {"reconstruction": reconstruction, "divergence": divergence}
+
+    def _expected(self, outputs: Tensor) -> Tensor:
+        return expectation(outputs, self._distribution)
 
     def _learned_along(self) -> list[nn.Parameter]:
         return [*super()._learned_along(), *self._priors[self.num_tasks :]]

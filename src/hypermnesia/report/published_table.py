@@ -184,8 +184,7 @@ def ours_text(cell: Cell) -> str:
 def _notes(comparison: Comparison) -> list[str]:
     table = comparison.table
     notes = [
-        "Test accuracy (%) after the last task, mean ± standard error. "
-        f"Published, {table.seeds} seeds: {table.source}.",
+        f"Test accuracy (%) after the last task, mean ± standard error. {table.published}.",
         f"{BELOW} ours is below the published by more than two standard errors of the difference "
         "(of one seed: the published spread is taken).",
     ]

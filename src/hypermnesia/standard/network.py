@@ -86,10 +86,11 @@ class StandardNetwork(Part):
         Raises:
             ConfigurationError: There is no such layer, or it cannot grow.
         """
-        self._set_head(head_of(self._module, inputs))
+        self.set_head(head_of(self._module, inputs))
 
-    def _set_head(self, name: str) -> None:
-        if name != self.network.head_name:
+    def set_head(self, name: str | None) -> None:
+        """Let the head be the layer of that name, before the first task; it stays where the module has no such layer."""
+        if name != self.network.head_name and name in dict(self._module.named_modules()):
             self.network = GrowingClassifier(self._module, name)
 
     @torch.no_grad()
@@ -139,9 +140,7 @@ class StandardNetwork(Part):
         Raises:
             CheckpointError: It comes from a module of another architecture.
         """
-        head = state.get("head", self.network.head_name)
-        if head in dict(self._module.named_modules()):  # else it is of another architecture, as the shapes will say
-            self._set_head(head)
+        self.set_head(state.get("head"))
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
         self.before = None

@@ -90,7 +90,7 @@ class StandardObjective(Objective):
         self._current = outputs.competing(task) if problem is CLASSIFICATION else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
         self._shift = outputs.of_task(task).start - self._current.start
-        self._competing = _among(outputs, outputs.competing).to(standard.device)
+        self._among_competing = AmongCompeting(standard)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the network."""
@@ -104,21 +104,51 @@ class StandardObjective(Objective):
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradient of the loss to `.grad`; return the loss, its parts and the metric."""
         past = None if self._past is None else self._past.batch(inputs)
-        labels = labels + self._shift
-        with forward_precision(self._precision, inputs.device):
-            logits = self._network(inputs if past is None else torch.cat([inputs, past.inputs])).float()
-        current = logits[: len(inputs), self._current]
-        loss = task_loss = self._problem.loss(current, labels, self._smoothing)
-        scalars = {self._problem.metric.name: self._problem.merit(current, labels).mean(), "task_loss": task_loss}
+        logits, *of_past = self.logits(inputs, *([] if past is None else [past.inputs]))
+        loss, scalars = self.task_loss(logits, labels)
         if past is not None:
-            answers = torch.where(self._competing[past.tasks], logits[len(inputs) :], IMPOSSIBLE) / self._temperature
-            scalars["replay_loss"] = self._temperature**2 * functional.cross_entropy(answers, past.targets)
-            loss = (1 - self._weight) * task_loss + self._weight * scalars["replay_loss"]
+            scalars["replay_loss"] = self.past_loss(of_past[0], past)
+            loss = (1 - self._weight) * loss + self._weight * scalars["replay_loss"]
         loss.backward()
         if self._penalty is not None:
             scalars["penalty"] = self._penalty.accumulate_gradients(self._parameters)
             loss = loss + scalars["penalty"]
         return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}
+
+    def logits(self, *batches: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits of all outputs for each batch of inputs; to the network they are one batch."""
+        inputs = torch.cat(batches) if len(batches) > 1 else batches[0]
+        with forward_precision(self._precision, inputs.device):
+            logits: Tensor = self._network(inputs).float()
+        return torch.split(logits, [len(batch) for batch in batches])
+
+    def task_loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss on the current task, and scalars to report, given logits of all outputs."""
+        current, labels = logits[:, self._current], labels + self._shift
+        loss = self._problem.loss(current, labels, self._smoothing)
+        return loss, {self._problem.metric.name: self._problem.merit(current, labels).mean(), "task_loss": loss}
+
+    def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
+        """Return T² · cross-entropy on inputs that stand for past tasks, given logits of all outputs."""
+        answers = self._among_competing(logits, past.tasks) / self._temperature
+        return self._temperature**2 * functional.cross_entropy(answers, past.targets)
+
+
+class AmongCompeting:
+    """Logits of outputs that compete for an input of a past task; other classes are as good as impossible.
+
+    Args:
+        standard: Network that is learning a task.
+    """
+
+    def __init__(self, standard: StandardNetwork) -> None:
+        self._competing = _among(standard.outputs, standard.outputs.competing).to(standard.device)
+
+    def __call__(
+        self, logits: Float[Tensor, "past outputs"], tasks: Int64[Tensor, " past"]
+    ) -> Float[Tensor, "past outputs"]:
+        """Return logits given those of all outputs, and the task that each input stands for."""
+        return torch.where(self._competing[tasks], logits, IMPOSSIBLE)
 
 
 class SoftTargets:
@@ -136,15 +166,15 @@ class SoftTargets:
     def __init__(self, standard: StandardNetwork, temperature: float) -> None:
         self._standard = standard
         self._temperature = temperature
-        self._competing = _among(standard.outputs, standard.outputs.competing).to(standard.device)
+        self._among_competing = AmongCompeting(standard)
 
     def __call__(self, inputs: Tensor, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
         """Return the targets for inputs `[past, ...]` and the task that each stands for."""
         logits = self._standard.logits_before(inputs)
         old = logits.shape[1]
-        new = self._competing.shape[1] - old
+        new = len(self._standard.outputs) - old
         logits = functional.pad(logits, (0, new), value=0.0 if old > 1 else IMPOSSIBLE)
-        return (torch.where(self._competing[tasks], logits, IMPOSSIBLE) / self._temperature).softmax(1)
+        return (self._among_competing(logits, tasks) / self._temperature).softmax(1)
 
 
 def likeliest_outputs(

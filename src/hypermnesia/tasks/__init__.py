@@ -1,6 +1,7 @@
 """Tasks that learners learn, and sequences of them."""
 
 from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
+from hypermnesia.tasks.joined_sequences import join
 from hypermnesia.tasks.permuted_pixels import permuted
 from hypermnesia.tasks.polynomial_regression import Polynomial, polynomials
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
@@ -16,6 +17,7 @@ __all__ = [
     "Scenario",
     "Task",
     "TensorExamples",
+    "join",
     "permuted",
     "polynomials",
     "split",

@@ -12,6 +12,7 @@ from hypermnesia.arguments import whole_number
 from hypermnesia.data import ImageDataset, as_images
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import TensorExamples
+from hypermnesia.tasks.fewer_examples import choose_few
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.validation_split import set_aside
 
@@ -22,6 +23,7 @@ def permuted(
     *,
     padding: int = 0,
     validation: int | float = 0,
+    examples: int | float | None = None,
     seed: int = 0,
     directory: Path | str | None = None,
 ) -> list[Task]:
@@ -36,11 +38,15 @@ def permuted(
         padding: Number of zero pixels put around every image beforehand; they are permuted with the others.
         validation: Number of training examples that each task sets aside for validation, or, between 0 and 1, their
             fraction. Each task draws its own.
+        examples: Number of training examples, of those not set aside, that each task is learned from, or, between 0
+            and 1, their fraction; None for all. Each task draws its own; every class keeps its share, and the fewer
+            are among the more.
         seed: Root of all randomness in here.
         directory: Directory with the files of a dataset given by name; None as for `hypermnesia.data.load`.
 
     Raises:
-        ConfigurationError: A number is out of range, or there are not enough examples to set aside.
+        ConfigurationError: A number is out of range, or there are not enough examples to set aside or to
+            choose.
         DataError: The files are missing or damaged.
 
     Source: I. Goodfellow et al., *An empirical investigation of catastrophic forgetting in gradient-based
@@ -65,10 +71,14 @@ def permuted(
             return TensorExamples(train_images, images.train_labels, rows=rows, permutation=order)
 
         everything = torch.arange(len(train_images), device=train_images.device)
+        name = f"{images.name}, permutation {number}"
         train, held_out = set_aside(everything, validation, seeds.child("validation", number))
+        few = choose_few(images.train_labels[train], examples, seeds.child("examples", number), name)
+        if few is not None:
+            train = train[few]
         return Task(
-            name=f"{images.name}, permutation {number}",
-            train=of_train(None if held_out is None else train),
+            name=name,
+            train=of_train(None if held_out is None and few is None else train),
             test=TensorExamples(test_images, images.test_labels, permutation=order),
             validation=None if held_out is None else of_train(held_out),
             classes=images.class_names,

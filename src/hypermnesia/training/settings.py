@@ -74,7 +74,7 @@ class TrainingSettings(Settings):
     with `iterations`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
     """Number of training examples in a step."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1), SearchRange(0.0, 0.2)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a class's target probability that is spread over all classes of the task: with ten classes, 0.0556
     leaves 0.95 to the true one."""
     augmentation: Augmentation | None = None

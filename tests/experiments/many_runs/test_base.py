@@ -61,16 +61,16 @@ def test_what_is_for_the_comparison_to_decide_is_refused(changes, message):
 def test_methods_are_chosen_by_name_once_each_in_that_order():
     assert [method.name for method in choose(["si", "hnet", "si"], "class")] == ["si", "hnet"]
     assert [method.name for method in choose([], "task")] == list(METHODS)
-    assert [method.name for method in choose([], "class")] == [name for name in METHODS if name != "from-scratch"]
+    assert [method.name for method in choose([], "class")] == [name for name in METHODS if name != "separate"]
     assert left_out("task") == []
-    assert left_out("domain") == ["from-scratch answers only where the scenario is task, not domain"]
+    assert left_out("domain") == ["separate answers only where the scenario is task, not domain"]
 
 
 @pytest.mark.parametrize(
     "name, message",
     [
         ("ecw", r"methods: there is no method 'ecw'\. Did you mean 'ewc'\? Methods: hnet, hnet-unprotected, "),
-        ("from-scratch", "methods: from-scratch answers only where the scenario is task, not class; leave it out"),
+        ("separate", "methods: separate answers only where the scenario is task, not class; leave it out"),
     ],
 )
 def test_a_method_that_cannot_be_chosen_has_its_message(name, message):

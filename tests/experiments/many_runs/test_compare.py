@@ -107,4 +107,6 @@ def test_methods_whose_settings_nobody_chose_for_the_tasks_are_known():
         return {method.name for method in compare(base_of(source), methods, []).untuned}
 
     assert {"ewc", "si", "hnet", "hnet-unprotected", "joint", "fine-tuning"}.isdisjoint(untuned("split-mnist"))
-    assert {"ewc", "si", "lwf"} <= untuned("split-digits")
+    of_digits = untuned("split-digits")
+    assert {"ewc", "si", "lwf", "hnet-ewc"} <= of_digits
+    assert {"hnet", "hnet-unprotected", "from-scratch", "joint"}.isdisjoint(of_digits)  # with settings of hnet

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypermnesia.errors import Note
 from hypermnesia.experiments.many_runs import processes
 from hypermnesia.experiments.many_runs.processes import PlannedRun, carry_out, over_seeds
 from hypermnesia.experiments.settings.benchmark import load_experiment
@@ -75,6 +76,13 @@ def test_what_is_run_is_the_command_line(program, tmp_path):
     file, *words = json.loads((path / "words").read_text())
     assert words == ["--out", str(path), "--resume", "--quiet", "--data", "d"]
     assert not Path(file).exists()
+
+
+def test_notes_of_runs_are_noted_here(program, tmp_path):
+    program("print('Note: the clock stands still.\\nanother line', file=sys.stderr); end({'task': 1, 'class': 0.5})")
+    with pytest.warns(Note) as caught:
+        carry_out([NEW, OTHER], tmp_path)
+    assert {str(each.message) for each in caught if each.category is Note} == {"the clock stands still."}
 
 
 def test_settings_reach_the_run_unchanged_whatever_yaml_makes_of_their_characters(program, tmp_path):

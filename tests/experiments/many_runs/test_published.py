@@ -4,8 +4,9 @@ import re
 import pytest
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.published import Accuracy, load_table, select, tables
-from hypermnesia.experiments.many_runs.reproduce import plan_table
+from hypermnesia.experiments.many_runs.reproduce import compare_with_published, plan_table
 from hypermnesia.experiments.settings import sources
 
 VALUES = {
@@ -102,7 +103,7 @@ def test_a_file_of_ones_own_is_a_table(file):
     [
         (
             "table-2",
-            "no table 'table-2'. Did you mean 'table-1'? Tables: table-1; a file of your own must end in .yaml",
+            "no table 'table-2'. Did you mean 'table-1'? Tables: cifar, table-1; a file of your own must end in .yaml",
         ),
         ("missing.yaml", "missing.yaml cannot be read: No such file"),
     ],
@@ -124,7 +125,9 @@ def test_an_unknown_table_has_its_message(source, message):
             [101, 1],
             "accuracy.small.task.hnet.* should be less than or equal to 100, not 101",
         ),
-        ("accuracy/small/task/hnet", [90], "accuracy.small.task.hnet"),
+        ("accuracy/small/task/hnet", [], "accuracy.small.task.hnet"),
+        ("accuracy/small/task/hnet", [90, 1, 1], "accuracy.small.task.hnet"),
+        ("by_task", ["smal"], "by_task: there is no 'smal'. Did you mean 'small'"),
         ("runs/0/method", "hnte", "runs.0.method: there is no 'hnte'. Did you mean 'hnet'. Allowed: si, hnet, theirs"),
         ("runs/0/method", "theirs", "runs.0.method: there is no 'theirs'. Allowed: hnet, hnet-unprotected, "),
         ("runs/0/settings", "learner.beta=1", "runs.0.settings"),
@@ -214,3 +217,17 @@ def test_what_cannot_be_selected_has_its_message(file, only, methods, message):
 def test_a_variant_that_no_run_is_has_its_message(methods, variant, message):
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         select(load_table("table-1"), [], methods, [variant])
+
+
+def test_figures_may_come_without_errors_and_seeds():
+    table = load_table("cifar")
+    assert (table.seeds, table.accuracy["split-cifar-100"]["task"]["hnet"]) == (None, (78.58, None))
+    assert table.published == f"Published: {table.source}"
+    assert load_table("table-1").published.startswith("Published, 20 seeds: von Oswald")
+    cell = compare_with_published(table, []).cell("split-cifar-100", "task", "hnet")
+    assert (cell.published, cell.below) == (Spread(pytest.approx(0.7858), None), None)
+
+
+def test_a_part_of_a_table_has_its_tasks_side_by_side():
+    assert select(load_table("cifar"), ["cifar-resnet"]).by_task == ("cifar-resnet",)
+    assert select(load_table("cifar"), ["split-cifar-10"]).by_task == ()

@@ -24,6 +24,9 @@ def search(directory, trials=3, *overrides, **options) -> Search:
     [
         ("hnet", ["learner.beta", "training.learning_rate"]),
         ("online-ewc", ["learner.strength", "training.learning_rate"]),
+        ("hnet-unprotected", ["training.learning_rate"]),
+        ("der-plus-plus", ["learner.alpha", "learner.beta", "training.learning_rate"]),
+        ("der", ["learner.alpha", "training.learning_rate"]),
         ("si", ["learner.strength", "learner.damping", "training.learning_rate"]),
         ("hnet-r", ["learner.replay.model.hypernetwork.beta", "training.learning_rate"]),
         ("hnet-likelihood", ["learner.beta", "learner.likelihood.hypernetwork.beta", "training.learning_rate"]),

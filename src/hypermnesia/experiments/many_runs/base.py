@@ -143,7 +143,7 @@ def left_out(scenario: Scenario) -> list[str]:
 
     Example:
         >>> left_out("class")
-        ['from-scratch answers only where the scenario is task, not class']
+        ['separate answers only where the scenario is task, not class']
     """
     return [method.why_not(scenario) for method in METHODS.values() if scenario not in method.scenarios]
 

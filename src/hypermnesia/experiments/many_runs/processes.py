@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, Note, note
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, read_run
 from hypermnesia.experiments.settings.config import Experiment
@@ -143,6 +143,8 @@ def carry_out(
                 processes.append(_Process(run, Path(settings.name), directory / run.name, jobs, data))
             for process in [process for process in processes if process.has_ended()]:
                 processes.remove(process)
+                for text in process.notes():
+                    note(text)
                 end(process.outcome(stopping))
             time.sleep(_POLL_SECONDS)
     finally:
@@ -184,6 +186,15 @@ class _Process:
         self._process.kill()
         self._process.wait()
 
+    def notes(self) -> list[str]:
+        """What it noted, which concerns the other runs, too: so it is noted here, where each text is told once."""
+        lines = self._errors_so_far()
+        return [line.removeprefix(Note.BEGINNING) for line in lines if line.startswith(Note.BEGINNING)]
+
+    def _errors_so_far(self) -> list[str]:
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip().splitlines()
+
     def outcome(self, stopping: bool) -> Outcome:
         seconds = time.perf_counter() - self._start
         code = self._process.returncode
@@ -194,8 +205,7 @@ class _Process:
                 return Outcome(self.run, "failed", seconds, message=str(error))
         if stopping and code in (-signal.SIGTERM, 128 + signal.SIGTERM):
             return Outcome(self.run, "interrupted", seconds)
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
+        lines = self._errors_so_far()[-_LAST_LINES:]
         how = f"exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}"
         return Outcome(self.run, "failed", seconds, message="\n".join([how, *lines]))
 

@@ -24,10 +24,10 @@ PUBLISHED = "published"
 
 
 class Accuracy(NamedTuple):
-    """Mean over the seeds and its standard error, both in percent."""
+    """Mean over the seeds and its standard error, both in percent; None where the latter was not published."""
 
     mean: Annotated[float, Field(ge=0, le=100)]
-    sem: Annotated[float, Field(ge=0, le=100)]
+    sem: Annotated[float, Field(ge=0, le=100)] | None = None
 
 
 class Variant(Settings):
@@ -106,15 +106,22 @@ class PublishedTable(Settings):
     """Name of the file, after which the written tables are called."""
     source: str
     """Source in which it was published."""
-    seeds: Annotated[int, Field(ge=2)]
-    """Over how many the means were taken."""
+    seeds: Annotated[int, Field(ge=2)] | None = None
+    """Over how many the means were taken; null where that was not published."""
     methods: dict[Key, str]
     """Columns printed for each method, in their order."""
     accuracy: dict[Key, dict[Key, dict[Key, Accuracy]]]
     """By benchmark, scenario and method. A cell that was not published is left out."""
     variants: dict[Key, Variant] = Field(default_factory=dict)
     """What runs may differ in from the published settings, in the order of the columns."""
+    by_task: tuple[Key, ...] = ()
+    """Benchmarks of which methods are set side by side on each task, too, and beside learning it from scratch."""
     runs: tuple[Reproduction, ...] = ()
+
+    @property
+    def published(self) -> str:
+        """What stands in front of its source: over how many seeds it was published, where that is known."""
+        return f"Published{f', {self.seeds} seeds' if self.seeds else ''}: {self.source}"
 
     @property
     def rows(self) -> list[tuple[str, str]]:
@@ -233,7 +240,8 @@ def select(
         for benchmark, rows in table.accuracy.items()
         if benchmark in kept_benchmarks
     }
-    part = table.model_copy(update={"accuracy": accuracy})
+    by_task = tuple(benchmark for benchmark in table.by_task if benchmark in kept_benchmarks)
+    part = table.model_copy(update={"accuracy": accuracy, "by_task": by_task})
     if not part.rows:
         raise ConfigurationError(f"only: {table.name} has no row for {', '.join(only)} together.")
     runs = [run for run in runs if part.scenarios(run) and run.variant in (variants or [run.variant])]
@@ -257,6 +265,8 @@ def _contradictions(table: PublishedTable) -> Iterator[str]:
     for benchmark, scenario in table.rows:
         for method in table.accuracy[benchmark][scenario]:
             yield from _unknown(f"accuracy.{benchmark}.{scenario}", method, table.methods)
+    for benchmark in table.by_task:
+        yield from _unknown("by_task", benchmark, table.accuracy)
     used = {run.variant for run in table.runs}
     for name in table.variants:
         if name == PUBLISHED or name in {scenario for _, scenario in table.rows}:

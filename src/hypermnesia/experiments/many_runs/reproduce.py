@@ -23,7 +23,7 @@ class Cell:
 
     Args:
         published: Mean and standard error; None if it was not published.
-        published_seeds: Number of seeds it was published over.
+        published_seeds: Number of seeds it was published over; None where that is not known.
         ours: Mean and standard error over our seeds; None without any.
         seeds: Number of our seeds.
 
@@ -33,7 +33,7 @@ class Cell:
     """
 
     published: Spread | None
-    published_seeds: int
+    published_seeds: int | None
     ours: Spread | None
     seeds: int
 
@@ -43,7 +43,7 @@ class Cell:
 
         A single seed is taken to spread as the published ones do. None where there is nothing to compare.
         """
-        if not (self.published and self.published.sem is not None and self.ours):
+        if not (self.published and self.published.sem is not None and self.published_seeds and self.ours):
             return None
         sem = self.published.sem * math.sqrt(self.published_seeds) if self.ours.sem is None else self.ours.sem
         return self.published.mean - self.ours.mean > 2 * math.hypot(self.published.sem, sem)
@@ -67,8 +67,17 @@ class Comparison:
         """Everything known of one cell, with our figure of one variant."""
         published = self.table.accuracy[benchmark][scenario].get(method)
         group = self.found.get(CellKey(benchmark, scenario, method, variant), Group(method))
-        in_fractions = published and Spread(published.mean / 100, published.sem / 100)
+        in_fractions = published and Spread(published.mean / 100, published.sem and published.sem / 100)
         return Cell(in_fractions, self.table.seeds, group.average_in(scenario), group.seeds)
+
+    def side_by_side(self, benchmark: str) -> dict[str, Group]:
+        """Our runs on a benchmark by what they are called: the method, and the variant if it is one."""
+        groups = {}
+        for key, group in self.found.items():
+            if key.benchmark == benchmark:
+                variant = self.table.variants.get(key.variant)
+                groups[f"{self.table.methods[key.method]}{f', {variant.label}' if variant else ''}"] = group
+        return groups
 
 
 def plan_table(table: PublishedTable, seeds: int = 1, changes: Mapping[str, Any] | None = None) -> list[PlannedRun]:

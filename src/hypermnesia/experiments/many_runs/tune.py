@@ -8,6 +8,7 @@ import functools
 import json
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import BaseModel
 
-from hypermnesia.errors import ConfigurationError, DivergenceError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DivergenceError, Note, did_you_mean, notes_as_lines
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
+from hypermnesia.learners import METHODS
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import SearchRange, checked
 from hypermnesia.tasks import Scenario, Task
@@ -93,13 +95,17 @@ class Trial:
 def search_space(experiment: Experiment) -> dict[str, SearchRange]:
     """Settings that can be tuned: every number of learner and training whose annotation has a search range.
 
+    What the method fixes is not among them.
+
     Example:
         >>> from hypermnesia.experiments.settings.benchmark import load_experiment
         >>> list(search_space(load_experiment("split-digits")))
         ['learner.beta', 'training.learning_rate']
     """
     sections = {"learner": experiment.learner, "training": experiment.training}
-    return {place: where for name, section in sections.items() for place, where in _searched(section, name)}
+    found = {place: where for name, section in sections.items() for place, where in _searched(section, name)}
+    fixed = METHODS[experiment.learner.method].fixed
+    return {place: where for place, where in found.items() if place.removeprefix("learner.") not in fixed}
 
 
 def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambda trial: None) -> list[Trial]:
@@ -189,8 +195,10 @@ def _forget_running(study: optuna.Study) -> None:
 
 
 def _worker(search: Search, jobs: int, number: int) -> None:
-    """One of several processes; Ctrl-C goes to all of them, and is told about by the first."""
-    with contextlib.suppress(KeyboardInterrupt):
+    """One of several processes; Ctrl-C goes to all of them, and is told about by the first, as are notes."""
+    with contextlib.suppress(KeyboardInterrupt), notes_as_lines():
+        if number:
+            warnings.simplefilter("ignore", Note)
         _work(search, _without_test(search), jobs, number)
 
 

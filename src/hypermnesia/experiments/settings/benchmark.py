@@ -70,10 +70,11 @@ class Benchmark:
         return checked(Experiment, values, f"{self.source} cannot be run.")
 
     def tunes(self, method: str) -> bool:
-        """Whether a method's settings were chosen for these tasks, or it has none to choose."""
+        """Whether a method's settings were chosen for these tasks, if only with what it is based on, or it has none."""
         own, base = METHODS[method], METHODS.get(METHODS[method].based_on or "")
-        same = base is not None and base.learner is own.learner and base.name in self.methods
-        return method in self.methods or same or not own.tunable
+        fields = own.learner.Settings.model_fields.keys()
+        shared = base is not None and base.name in self.methods and fields <= base.learner.Settings.model_fields.keys()
+        return method in self.methods or shared or not own.tunable
 
     def _settings_of(self, name: str) -> dict[str, Any]:
         method, base = METHODS[name], self.methods.get(METHODS[name].based_on or "")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from hypermnesia.data import load
+from hypermnesia.data import ImageDataset, load
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.experiments.settings.config import Experiment, SplitTasks
+from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
 from hypermnesia.learners import METHODS, ContinualLearner
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks import Polynomial, Task, permuted, polynomials, split
+from hypermnesia.tasks import Polynomial, Task, join, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
 
 
@@ -34,16 +35,32 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
         5
     """
     device = resolve_device(experiment.device)
-    arguments = {**experiment.tasks.model_dump(exclude={"kind"}), "seed": experiment.seed}
-    if experiment.data is None:
+
+    @functools.cache
+    def images(name: str) -> ImageDataset:
+        return load(name, directory).to(device)
+
+    tasks, seed = experiment.tasks, experiment.seed
+    arguments = tasks.model_dump(exclude={"kind", "parts", "shuffle_tasks"})
+    if isinstance(tasks, PolynomialTasks):
         arguments["functions"] = [Polynomial(**function) for function in arguments["functions"]]
-        return polynomials(**arguments, device=device)
-    images = load(experiment.data.name, directory).to(device)
-    match experiment.tasks:
-        case SplitTasks():
-            return split(images, **arguments)
-        case _:
-            return permuted(images, **arguments)
+        return polynomials(**arguments, device=device, seed=seed)
+    if isinstance(tasks, PartsTasks):
+        # What is drawn differs between datasets, but not between parts of one: a task that comes again sets the same
+        # examples aside for validation.
+        parts = [
+            split(
+                images(part.data),
+                **part.model_dump(exclude={"data"}),
+                **arguments,
+                seed=Seeds(seed).child("part", part.data).integer(),
+            )
+            for part in tasks.parts
+        ]
+        return join(*parts, shuffle=tasks.shuffle_tasks, seed=seed)
+    assert experiment.data is not None
+    make: Callable[..., list[Task]] = split if isinstance(tasks, SplitTasks) else permuted
+    return make(images(experiment.data.name), **arguments, seed=seed)
 
 
 def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:

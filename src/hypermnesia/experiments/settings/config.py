@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
-from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from hypermnesia.data import DATASETS
 from hypermnesia.experiments.settings import sources
@@ -32,32 +32,93 @@ Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_
 """Training examples of a task that are set aside: a number of them, or a fraction between 0 and 1."""
 
 
+def _not_ambiguous(value: Any) -> Any:
+    if isinstance(value, float) and value == 1:
+        raise ValueError("1.0 may mean one example or all; give 1 for one, or null for all")
+    return value
+
+
+FewerExamples = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_ambiguous), AfterValidator(_number_or_fraction)
+]
+"""Training examples of a task: a number of them, or a fraction between 0 and 1."""
+
+if TYPE_CHECKING:
+    DatasetName = str
+else:
+    DatasetName = Literal[tuple(DATASETS)]
+
 WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
 """Settings that do not affect what is learned: a published experiment with others is still the published one."""
 APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
 """Settings in which two runs count as the same may differ."""
 
 
-class SplitTasks(Settings):
-    """A task is a few of the classes; see `hypermnesia.tasks.split`."""
+class DealtClasses(Settings):
+    """How classes of a dataset are dealt out to tasks; see `hypermnesia.tasks.split`."""
 
-    kind: Literal["split"]
     classes_per_task: Annotated[int, Field(ge=2)] = 2
     num_tasks: Count | None = None
     """None: as many as the classes suffice for."""
+    first_task: Annotated[int, Field(ge=0)] = 0
+    """Tasks to leave out at the beginning."""
     shuffle_classes: bool = False
     """Classes in an order drawn from the seed instead of their own."""
+
+
+class FromExamples(Settings):
+    """Which training examples of a task are learned from."""
+
     validation: Validation = 0
+    examples: FewerExamples | None = None
+    """Training examples of each task that are learned from, without those set aside: a number of them, or a fraction
+    between 0 and 1; null for all."""
 
 
-class PermutedTasks(Settings):
-    """A task is all classes under a permutation of the pixels; see `hypermnesia.tasks.permuted`."""
+class _Split(Settings):
+    kind: Literal["split"]
 
+
+class SplitTasks(FromExamples, DealtClasses, _Split):
+    """A task is a few of the classes; see `hypermnesia.tasks.split`."""
+
+
+class _Permuted(Settings):
     kind: Literal["permuted"]
     num_tasks: Count = 10
     padding: Annotated[int, Field(ge=0)] = 0
     """Pixels of border added on each side before permuting."""
-    validation: Validation = 0
+
+
+class PermutedTasks(FromExamples, _Permuted):
+    """A task is all classes under a permutation of the pixels; see `hypermnesia.tasks.permuted`."""
+
+
+class DataSettings(Settings):
+    """Source of the examples."""
+
+    name: DatasetName
+
+
+class _OfData(Settings):
+    data: DatasetName
+    """Name of the dataset."""
+
+
+class Part(DealtClasses, _OfData):
+    """Part of a sequence: tasks that are each a few of the classes of one dataset."""
+
+
+class _Parts(Settings):
+    kind: Literal["parts"]
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
+    """Parts in the order of learning. A dataset may come several times."""
+    shuffle_tasks: bool = False
+    """All tasks in an order drawn from the seed, whichever part they are of."""
+
+
+class PartsTasks(FromExamples, _Parts):
+    """A task is a few of the classes of one of several datasets; see `hypermnesia.tasks.join`."""
 
 
 class PolynomialSettings(Settings):
@@ -133,19 +194,11 @@ def _one_of(sections: Iterable[type[BaseModel]], discriminator: str) -> Any:
 
 
 if TYPE_CHECKING:
-    DatasetName = str
     Network = NetworkSettings
     Learner = LearnerSettings
 else:
-    DatasetName = Literal[tuple(DATASETS)]
     Network = _one_of(NETWORKS, "kind")
     Learner = _one_of(map(_section, METHODS.values()), "method")
-
-
-class DataSettings(Settings):
-    """Source of the examples."""
-
-    name: DatasetName
 
 
 class EvaluationSettings(Settings):
@@ -178,8 +231,8 @@ class Experiment(Settings):
     """Letters, digits, blanks and . _ + - only: run directories are called after it."""
     description: str = ""
     data: DataSettings | None = None
-    """Null for tasks that need none."""
-    tasks: Annotated[SplitTasks | PermutedTasks | PolynomialTasks, Field(discriminator="kind")]
+    """Null for tasks that need none, or that name the data of each part."""
+    tasks: Annotated[SplitTasks | PermutedTasks | PartsTasks | PolynomialTasks, Field(discriminator="kind")]
     network: Network
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
@@ -202,11 +255,11 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:
         kind = self.tasks.kind
-        if (self.data is None) != isinstance(self.tasks, PolynomialTasks):
-            which = (
-                "needs data, as in 'data: {name: mnist}'" if self.data is None else "has no use for data; leave it out"
-            )
-            raise ValueError(f"tasks.kind={kind} {which}")
+        if self.data is None and isinstance(self.tasks, SplitTasks | PermutedTasks):
+            raise ValueError(f"tasks.kind={kind} needs data, as in 'data: {{name: mnist}}'")
+        if self.data is not None and not isinstance(self.tasks, SplitTasks | PermutedTasks):
+            where = "names the data of each part" if isinstance(self.tasks, PartsTasks) else "has no use for data"
+            raise ValueError(f"tasks.kind={kind} {where}; leave it out, as by data=null")
         if self.training.plateau is not None and not getattr(self.tasks, "validation", 0):
             raise ValueError("training.plateau looks at validation examples; set some aside, as tasks.validation=500")
         if self.problem is REGRESSION and self.training.label_smoothing:

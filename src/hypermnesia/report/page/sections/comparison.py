@@ -16,6 +16,7 @@ from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.page.section import Block, Figure, Section, Table, Text
 from hypermnesia.report.published_table import BELOW, ours_head, ours_text, variant_note
+from hypermnesia.report.task_table import comparable, task_charts, task_sheet
 from hypermnesia.report.text import difference, duration, labels, number, size
 
 _MOST_CURVES = 21  # colors, lines and shapes tell so many apart
@@ -26,7 +27,7 @@ def comparison(groups: Sequence[Group]) -> Section | None:
     """Section with a table, rankings and curves of all groups; None for a single group."""
     if len(groups) < 2:
         return None
-    return Section("Side by side", [_table(groups), *_rankings(groups), *_curves(groups)])
+    return Section("Side by side", [_table(groups), *_rankings(groups), *_curves(groups), *_by_task(groups)])
 
 
 def _table(groups: Sequence[Group]) -> Table:
@@ -102,6 +103,18 @@ def _curves(groups: Sequence[Group]) -> list[Block]:
     ]
 
 
+def _by_task(groups: Sequence[Group]) -> list[Block]:
+    """Each task, of the groups that have learned as many as the first."""
+    by_name = dict(list(comparable({group.label: group for group in groups}).items())[:_MOST_CURVES])
+    sheet = task_sheet("by-task", "Each task", by_name)
+    if sheet is None or len(by_name) < 2:
+        return []
+    blocks: list[Block] = [Table(sheet.notes[0], sheet.head, sheet.rows), *map(Text, sheet.notes[1:])]
+    for name, (title, chart) in zip(("by-task", "forward-transfer"), task_charts(by_name), strict=False):
+        blocks.append(Figure(name, title.capitalize(), chart, f"{title.capitalize()}, for each group of runs."))
+    return blocks
+
+
 def ranking_chart(
     figures: Mapping[str, Spread], metric: Metric, label: str, *, descending: bool = True
 ) -> altair.LayerChart:
@@ -158,9 +171,7 @@ def _beside(comparison: Comparison) -> list[Block]:
             if any(cell.ours for cell in cells):
                 published = show_spread(cells[0].published, ACCURACY)
                 rows.append([f"{label}, {benchmark}", scenario, published, *map(ours_text, cells)])
-    caption = (
-        f"Test accuracy (%) after the last task, mean ± standard error. Published, {table.seeds} seeds: {table.source}"
-    )
+    caption = f"Test accuracy (%) after the last task, mean ± standard error. {table.published}"
     head = ["method, benchmark", "scenario", "published", *(ours_head(comparison, variant) for variant in variants)]
     notes = [Text(variant_note(variant)) for name, variant in table.variants.items() if name in found]
     return [Table(caption, head, rows), *notes]

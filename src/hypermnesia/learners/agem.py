@@ -1,0 +1,118 @@
+"""A-GEM: stored examples say in which direction a step must not go."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hypermnesia.learners.memory import MemoryLearner, MemorySettings, StoredExamples
+from hypermnesia.learners.method import Method
+from hypermnesia.settings import chosen
+from hypermnesia.standard import StandardObjective
+from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.training.trainer import Objective
+
+
+class AGEMLearner(MemoryLearner):
+    """A standard network whose steps must not raise the average loss on stored examples of past tasks (A-GEM).
+
+    In every step the gradient on the current task is compared with a reference gradient, that on a batch drawn from
+    what is stored. Where they point in opposite directions, the part along the reference is taken away.
+
+    Here examples are chosen when a task has been learned, an equal share of each task, and the batch drawn from them is
+    as large as the current one. In the source examples are stored while the task is learned, in a single pass.
+
+    Source: Chaudhry et al., Efficient lifelong learning with A-GEM, ICLR 2019, equation 11.
+
+    Args:
+        module: Network that ends in a linear layer, which becomes a growing head. It is copied, not changed.
+        settings: All settings of the method together, instead of the next one; see :class:`MemorySettings`.
+        buffer_size: Number of examples kept of all tasks together, shared equally among them.
+        scenario: What will be known and asked.
+        training, seed, device: As for :class:`ContinualLearner`.
+
+    Raises:
+        ConfigurationError: A setting is unknown, of the wrong type or out of range.
+
+    Example:
+        >>> learner = AGEMLearner(nn.Linear(2, 1), buffer_size=4, training={"iterations": 5})
+        >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+        >>> learner.num_tasks
+        1
+    """
+
+    Settings = MemorySettings
+
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: MemorySettings | Mapping[str, Any] | None = None,
+        *,
+        buffer_size: int = 500,
+        scenario: Scenario = "class",
+        training: TrainingSettings | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        settings = chosen(MemorySettings, settings, locals())
+        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+
+    def _objective(self) -> Objective:
+        current, stored = StandardObjective(self._standard, self.training), self._remembered()
+        return current if stored is None else _ProjectedObjective(current, stored)
+
+
+def conflict(gradient: Sequence[Tensor], reference: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """Compute min(gᵀ g_ref, 0) / (g_refᵀ g_ref), the part of the reference that a gradient must lose.
+
+    What is left, g − conflict · g_ref, never points against the reference: it is orthogonal to it where g did.
+
+    Args:
+        gradient: Gradient g, in any number of tensors.
+        reference: Reference gradient g_ref, in tensors of the same shapes.
+
+    Example:
+        >>> conflict([torch.tensor([1.0, -1.0])], [torch.tensor([0.0, 2.0])])
+        tensor(-0.5000)
+    """
+    inner: Tensor = functools.reduce(torch.add, [(g * r).sum() for g, r in zip(gradient, reference, strict=True)])
+    square: Tensor = functools.reduce(torch.add, [r.square().sum() for r in reference])
+    return torch.where(inner < 0, inner / square, 0.0)
+
+
+class _ProjectedObjective(Objective):
+    """The objective on the current task, with a gradient that does not point against that on stored examples."""
+
+    def __init__(self, current: StandardObjective, stored: StoredExamples) -> None:
+        self._current, self._stored = current, stored
+        self._trained = [parameter for parameter in current.parameters() if parameter.requires_grad]
+
+    def parameters(self) -> list[nn.Parameter]:
+        return self._current.parameters()
+
+    def prepare(self, iteration: int) -> None:
+        self._stored.prepare(iteration)
+
+    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        scalars = self._current.accumulate_gradients(inputs, labels, optimizer)
+        past = self._stored.batch(inputs)
+        (logits,) = self._current.logits(past.inputs)
+        past_loss = self._current.past_loss(logits, past)
+        found = torch.autograd.grad(past_loss, self._trained, allow_unused=True)
+        # A parameter that the network does not use has neither gradient.
+        pairs = [(p.grad, r) for p, r in zip(self._trained, found, strict=True) if p.grad is not None and r is not None]
+        gradient, reference = zip(*pairs, strict=True)
+        too_much = conflict(gradient, reference)
+        for g, r in pairs:
+            g.addcmul_(r, -too_much)
+        return {**scalars, "replay_loss": past_loss.detach(), "projected": (too_much < 0).float()}
+
+
+METHODS = (Method("a-gem", "A-GEM", AGEMLearner),)
