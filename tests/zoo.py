@@ -189,7 +189,7 @@ class Specimen:
         inputs: Makes that many inputs.
         gradients: How EWC gets gradients of single examples of it.
         refused: What is said where a learner of one of these groups refuses it: `generated` and `held` weights,
-            `replayed` inputs, or `all`.
+            `projected` gradients, `replayed` inputs, or `all`.
     """
 
     name: str
@@ -333,7 +333,11 @@ ZOO = [
     Specimen(
         "complex weights",
         Complex,
-        refused={"generated": _WHOLE_TYPE, "held": r"parameter 'weight' is torch\.complex64"},
+        refused={
+            "generated": _WHOLE_TYPE,
+            "held": r"parameter 'weight' is torch\.complex64",
+            "projected": "not implemented for",
+        },
     ),
 ]
 """The modules; names are unique."""

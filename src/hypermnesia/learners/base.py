@@ -268,7 +268,7 @@ class ContinualLearner(ABC):
             outputs = self._checked(task)
             self.problem = task.problem
             self._current = LearnedTask(task.name, outputs, task.classes)
-            self._input_shape = tuple(task.train.input_shape)
+            self._input_shape = self._input_shape or tuple(task.train.input_shape)
             self._parts.begin_task(outputs, self._input_shape)
             begun()
         if self._trainer is None:
@@ -465,7 +465,7 @@ class ContinualLearner(ABC):
         if self.num_tasks == 0:
             with torch.random.fork_rng(devices=[]), explained(task):
                 check_in_training(self._module, inputs[: self.training.batch_size])
-                check_last_batch(task, self._module, inputs[:1])
+                self._check_batches(task, inputs[:1])
                 self._check_module(inputs)
         return self._count_outputs(task, outputs.shape[1])
 
@@ -478,6 +478,10 @@ class ContinualLearner(ABC):
             f"inputs of task '{task.name}' have shape [{_text(tuple(task.train.input_shape))}], but those of the first"
             f" task had [{_text(self._input_shape)}]: bring all tasks to one shape"
         )
+
+    def _check_batches(self, task: Task, example: Tensor) -> None:
+        """Refuse batches with which the module cannot be trained."""
+        check_last_batch(task, self._module, example)
 
     def _check_module(self, inputs: Tensor) -> None:  # noqa: B027 - some ask nothing more
         """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""

@@ -62,6 +62,9 @@ class JointLearner(StandardNetworkLearner):
         task.train.take(torch.tensor([0]))  # refuses where examples cannot be taken by number
         return outputs
 
+    def _check_batches(self, task: Task, example: Tensor) -> None:
+        """Nothing: batches are made of the examples of all tasks, whoever has made those of one."""
+
     def _check_recalled(self) -> None:
         if len(self._data.tasks) != self.num_tasks:
             raise ConfigurationError(

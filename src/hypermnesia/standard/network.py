@@ -89,7 +89,7 @@ class StandardNetwork(Part):
         self.set_head(head_of(self._module, inputs))
 
     def set_head(self, name: str | None) -> None:
-        """Let the head be the layer of that name, before the first task; it stays where the module has no such layer."""
+        """Let the head be the layer of that name, before the first task; else it stays where it is."""
         if name != self.network.head_name and name in dict(self._module.named_modules()):
             self.network = GrowingClassifier(self._module, name)
 
