@@ -302,3 +302,23 @@ def test_the_trial_leaves_no_trace_in_random_numbers():
     torch.manual_seed(5)
     Case.make(ONE_EACH[0]).learn(tasks(hm.problems.CLASSIFICATION)[0])
     assert torch.equal(torch.rand(3), expected)
+
+
+@one_each
+def test_inputs_of_a_dataset_that_are_no_numbers_are_named_when_they_spoil_the_loss(case):
+    """Reading all of a dataset beforehand would cost an epoch."""
+    inputs = INPUTS.clone()
+    inputs[3, 2] = float("nan")
+
+    class Items(Dataset):
+        def __len__(self):
+            return COUNT
+
+        def __getitem__(self, number):
+            return inputs[number], int(LABELS[number])
+
+    learner = case.make(training={"iterations": 12, "batch_size": 5})
+    with pytest.raises(HypermnesiaError, match=r"example 3, counted from 0|not all finite numbers") as raised:
+        learner.learn(Items())
+    assert "learning rate" not in str(raised.value)
+    assert (learner.num_tasks, learner.in_progress) == (0, None)

@@ -62,6 +62,15 @@ class Examples(abc.ABC):
         """Return every example once, always in the same order; the last batch may be smaller."""
         return (self.take(indices) for indices in torch.arange(len(self), device=self._device).split(batch_size))
 
+    def first_not_finite(self) -> int | None:
+        """Return the number of the first example whose input is not finite numbers alone; None where all are."""
+        first = 0
+        for inputs, _ in self.in_order(_LOOKED_AT):
+            if not bool((fine := inputs.isfinite().flatten(1).all(1)).all()):
+                return first + int((~fine).nonzero()[0, 0])
+            first += len(inputs)
+        return None
+
     def present_classes(self) -> list[int]:
         """Return the classes that have an example, in their order; reads all labels."""
         return sorted({label for _, labels in self.in_order(1000) for label in labels.tolist()})
@@ -177,14 +186,9 @@ class TensorExamples(Examples):
         return bool(((self._labels == 0) | (self._labels == 1)).all()) and bool((self._labels.sum(1) == 1).all())
 
     def first_not_finite(self) -> int | None:
-        """Return the number of the first example whose input is not finite numbers alone; None where all are."""
-        if not (self._inputs.is_floating_point() or self._inputs.is_complex()):
-            return None
-        for number, rows in enumerate(torch.arange(len(self), device=self._device).split(_LOOKED_AT)):
-            fine = self.take(rows)[0].isfinite().flatten(1).all(1)
-            if not bool(fine.all()):
-                return number * _LOOKED_AT + int((~fine).nonzero()[0, 0])
-        return None
+        # Pixels and tokens are always numbers.
+        real = self._inputs.is_floating_point() or self._inputs.is_complex()
+        return super().first_not_finite() if real else None
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         if self._permutation is None:

@@ -116,7 +116,7 @@ class Trainer:
                 scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
                 self.iteration += 1
                 if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
-                    check_finite({"loss": scalars["loss"]}, self.iteration)
+                    self._check_loss(scalars["loss"])
                 self._measure_after_an_epoch()
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
@@ -148,6 +148,17 @@ class Trainer:
         before = self._settings.epochs_at(self.iteration - 1, len(self._examples))
         if self._plateau is not None and self._validate is not None and int(self._epochs) > int(before):
             self._plateau.measured(self._validate())
+
+    def _check_loss(self, loss: Tensor) -> None:
+        try:
+            check_finite({"loss": loss}, self.iteration)
+        except DivergenceError as error:
+            if (number := self._examples.first_not_finite()) is None:
+                raise
+            raise DivergenceError(
+                f"the loss became {float(loss)}, because inputs are not all finite numbers (example {number}, counted"
+                " from 0, holds nan or infinity): leave such examples out, or replace the numbers"
+            ) from error
 
     def _step(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         self._optimizer.zero_grad()
