@@ -322,3 +322,24 @@ def test_inputs_of_a_dataset_that_are_no_numbers_are_named_when_they_spoil_the_l
         learner.learn(Items())
     assert "learning rate" not in str(raised.value)
     assert (learner.num_tasks, learner.in_progress) == (0, None)
+
+
+@one_each
+def test_nothing_is_made_on_a_device_that_nobody_asked_for(case, tmp_path):
+    """Where torch makes tensors by default is no business of a learner on the CPU."""
+    module, inputs = network(), INPUTS
+    expected = case.make(module=module)
+    for task in case.tasks[:2]:
+        expected.learn(task)
+    torch.set_default_device("meta")
+    try:
+        learner = case.make(module=module)
+        for task in case.tasks[:2]:
+            learner.learn(task)
+        learner.save(tmp_path / "learner.safetensors")
+        loaded = case.kind.load(tmp_path / "learner.safetensors", module)
+        answers = [each.predict(inputs, 0).outputs for each in (learner, loaded)]
+    finally:
+        torch.set_default_device(None)
+    assert equal(learner.state_dict(), expected.state_dict())
+    assert all(torch.equal(answer, expected.predict(inputs, 0).outputs) for answer in answers)

@@ -49,7 +49,7 @@ from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
-from hypermnesia.training.device import resolve_device
+from hypermnesia.training.device import made_on_the_cpu, resolve_device
 from hypermnesia.training.given import Given, without_given
 from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
@@ -85,6 +85,7 @@ class ContinualLearner(ABC):
     trained_for_scenario: ClassVar[bool] = False
     needs_one_shape: ClassVar[bool] = False
 
+    @made_on_the_cpu
     def __init__(
         self,
         module: nn.Module,
@@ -158,6 +159,7 @@ class ContinualLearner(ABC):
             return self._trainer.iteration
         return None if self._trainer_state is None else int(self._trainer_state["iteration"])
 
+    @made_on_the_cpu
     def predict(self, inputs: Any, task: int | str | None = None) -> Prediction:
         """Answer for inputs.
 
@@ -262,6 +264,7 @@ class ContinualLearner(ABC):
         """
         self._learn(Task.of(source), monitor)
 
+    @made_on_the_cpu
     def _learn(self, task: Task, monitor: Monitor | None, begun: Callable[[], None] = lambda: None) -> None:
         """Learn a task, calling `begun` when it was begun, or go on with the one in progress."""
         if self.in_progress is None:
@@ -332,6 +335,7 @@ class ContinualLearner(ABC):
             "current": None if self._current is None else dataclasses.asdict(self._current),
         }
 
+    @made_on_the_cpu
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state_dict` of a learner with the same settings returned.
 

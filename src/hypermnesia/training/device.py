@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -35,6 +38,31 @@ def resolve_device(name: str) -> torch.device:
         here = ", ".join(kind for kind, there in present.items() if there)
         raise ConfigurationError(f"there is no device {name!r} here, only {here}; device 'auto' takes the best")
     return device
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def made_on_the_cpu(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a function make tensors on the CPU where it names no device, whatever torch's default device is.
+
+    Random numbers are drawn on the CPU, so that they are the same for every device, and moved to where they are wanted.
+
+    Example:
+        >>> with torch.device("meta"):
+        ...     made_on_the_cpu(torch.zeros)(1).device
+        device(type='cpu')
+    """
+
+    @functools.wraps(function)
+    def on_the_cpu(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        # The context costs something with every call of torch.
+        default = torch.get_default_device()
+        with contextlib.nullcontext() if default.type == "cpu" else torch.device("cpu"):
+            return function(*args, **kwargs)
+
+    return on_the_cpu
 
 
 def forward_precision(precision: str, device: torch.device) -> torch.autocast:
