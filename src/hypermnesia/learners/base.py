@@ -8,6 +8,7 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -414,9 +415,13 @@ class ContinualLearner(ABC):
             return self._rehearsed
         outputs = self._check(task)
         if self.num_tasks == 0:
-            with torch.random.fork_rng(devices=[]), explained(task):
+            with self._random_state_kept(), explained(task):
                 self._rehearse(few_of(task, few_examples(task)), outputs)
         return outputs
+
+    def _random_state_kept(self) -> AbstractContextManager[None]:
+        """Context after which torch's generators are as before: of the CPU and of the learner's device."""
+        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
     def _rehearse(self, task: Task, outputs: int) -> None:
         """Let a learner that has learned nothing do all that this one will, as often as twice, with few examples.
@@ -467,7 +472,7 @@ class ContinualLearner(ABC):
         if self.needs_one_shape:
             check_one_shape(task)
         if self.num_tasks == 0:
-            with torch.random.fork_rng(devices=[]), explained(task):
+            with self._random_state_kept(), explained(task):
                 check_in_training(self._module, inputs[: self.training.batch_size])
                 self._check_batches(task, inputs[:1])
                 self._check_module(inputs)

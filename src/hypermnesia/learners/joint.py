@@ -19,7 +19,7 @@ from hypermnesia.standard.objective import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
@@ -127,7 +127,7 @@ class _UnionObjective(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         with forward_precision(self._precision, inputs.device):
-            outputs = self._network(inputs).float()
+            outputs = single_or_double(self._network(inputs))
         if self._problem is REGRESSION:
             # Where nothing is asked, the answer is right whatever it is.
             asked = ~labels.isnan()
@@ -136,7 +136,7 @@ class _UnionObjective(Objective):
             merit = loss.detach()
         else:
             outputs = torch.where(self._competing[labels], outputs, IMPOSSIBLE)
-            loss = functional.cross_entropy(outputs, self._targets[labels])
+            loss = functional.cross_entropy(outputs, self._targets[labels].to(outputs.dtype))
             merit = self._problem.merit(outputs, labels).mean()
         loss.backward()
         return {"loss": loss.detach(), self._problem.metric.name: merit}

@@ -29,7 +29,7 @@ from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
@@ -115,7 +115,7 @@ class ProtectedNetwork(Part):
             typed = self._typed(tensors)
             output: Tensor = functional_call(self.module, typed, (inputs,))
             self._keep_assigned(tensors, typed)
-        return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
+        return single_or_double(output)
 
     def _typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors in the types that the module computes in, and in storage of their own where it changes them."""

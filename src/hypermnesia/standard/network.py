@@ -14,7 +14,7 @@ from hypermnesia.networks.growing import GrowingClassifier, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
@@ -156,7 +156,7 @@ class StandardNetwork(Part):
     def _answer(self, network: nn.Module, inputs: Tensor) -> Tensor:
         with evaluation_mode(network), forward_precision(self._training.precision, inputs.device):
             logits: Tensor = network(inputs)
-        return logits.float()
+        return single_or_double(logits)
 
 
 def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tensor]) -> GrowingClassifier:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import torch
+from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
 
@@ -76,6 +77,16 @@ def forward_precision(precision: str, device: torch.device) -> torch.autocast:
     """
     # Without its cache, which would outlive the weights that a graph captures.
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+
+
+def single_or_double(outputs: Tensor) -> Tensor:
+    """Return outputs in a type precise enough for losses: half precision becomes float32, others stay as they are.
+
+    Example:
+        >>> [single_or_double(torch.zeros(1, dtype=kind)).dtype for kind in (torch.bfloat16, torch.float64)]
+        [torch.float32, torch.float64]
+    """
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # mallopt's option numbers in malloc.h of glibc
