@@ -9,7 +9,15 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.modules import check_takes_weights, copy_of, evaluation_mode, put_to_rest, resting_parts
+from hypermnesia.modules import (
+    check_takes_weights,
+    check_uses_weights,
+    copy_of,
+    evaluation_mode,
+    holding,
+    put_to_rest,
+    resting_parts,
+)
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -130,3 +138,47 @@ def test_gradients_of_embeddings_are_dense_in_the_copy_alone():
         copied(torch.tensor([[1, 2]])).sum().backward()
         assert copied[0].weight.grad.layout is torch.strided
         assert module[0].sparse
+
+
+def test_a_module_holds_other_weights_while_a_function_is_called():
+    module = network(nn.BatchNorm1d(4))
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    other = {name: torch.zeros_like(parameter) for name, parameter in module.named_parameters()}
+    other["0.1.running_mean"] = torch.ones(4)
+
+    def action():
+        assert all(module.get_parameter(name) is tensor for name, tensor in other.items() if "running" not in name)
+        return module(torch.rand(3, 4)).count_nonzero().item()
+
+    assert holding(module, other, action) == 0
+    torch.testing.assert_close(other["0.1.running_mean"], torch.full((4,), 0.9))
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[name]) or "num_batches" in name or "running_var" in name
+
+
+class Outside(nn.Module):
+    """Keeps copies of its weights where nobody finds them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+        self.copies = [self.layer.weight.detach().clone()]
+
+    def forward(self, inputs):
+        return inputs @ self.copies[0].T + self.layer.bias
+
+
+def test_a_module_must_compute_with_the_weights_it_is_given():
+    inputs = torch.rand(3, 4)
+    for module in (
+        network(),
+        network(nn.Dropout(), nn.BatchNorm1d(4)),
+        network(parametrizations.weight_norm(nn.Linear(4, 4))),
+    ):
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        check_uses_weights(module, inputs)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    borrowed, owner = network(), network()
+    borrowed.forward = owner.forward
+    with pytest.raises(ConfigurationError, match=r"does not compute with the weights that it is given, such as '0\.0"):
+        check_uses_weights(borrowed, inputs)
