@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.training import TrainingSettings, checkpoint
