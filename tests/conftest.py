@@ -4,6 +4,7 @@ import os
 
 import hypothesis
 import jaxtyping
+import pytest
 
 import tests.type_checks
 
@@ -13,3 +14,11 @@ jaxtyping.install_import_hook("hypermnesia", f"{tests.type_checks.__name__}.chec
 # A slow machine is no failure. CI tries the same examples every time: a red build is then the change's doing.
 hypothesis.settings.register_profile("hypermnesia", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("hypermnesia")
+
+
+@pytest.fixture
+def unchecked():
+    """Let wrong types reach the package's own checks, as they do outside of tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

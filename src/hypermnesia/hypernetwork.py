@@ -304,6 +304,9 @@ class Hypernetwork(nn.Module):
         weights = self.layout.unflatten(chunks.view(-1))
         for name in self.layout.scales if self.base is None else ():
             weights[name] = weights[name] + 1
+        for name, row in self.layout.padding:
+            weight = weights[name]
+            weights[name] = torch.cat([weight[:row], self._padding_row(name, row), weight[row + 1 :]])
         return weights
 
     def _check_there(self, task: int) -> None:
@@ -311,6 +314,12 @@ class Hypernetwork(nn.Module):
             raise ConfigurationError(f"there is no task {task}: {self.num_tasks} tasks were added, counted from 0")
         if not self.task_embeddings[task].numel():
             raise ConfigurationError(f"task {task} was removed")
+
+    def _padding_row(self, name: str, row: int) -> Float[Tensor, "1 numbers"]:
+        """The row for padding of an embedding: that of the base, or zeros."""
+        if self.base is None:
+            return self.readout.new_zeros(1, *self.layout.shape_of(name)[1:])
+        return self.layout.unflatten(self.base.view(-1))[name][row : row + 1]
 
     def _in_chunks(self, tensors: Mapping[str, Tensor]) -> Float[Tensor, "chunks size"]:
         """Copy weights by name into the order of the chunks, with zeros for the surplus."""

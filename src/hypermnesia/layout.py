@@ -29,6 +29,8 @@ class ParameterLayout:
         shapes: Shapes of the parameters, in the same order.
         scales: Names of the gains of normalization layers. They are neutral at one, not at zero, so a
             hypernetwork generates their difference from one.
+        padding: Names of the weights of embeddings that have a row for padding, and its number. Nothing is generated
+            in its place: it stays as it is, as when the module is trained by itself.
 
     Example:
         >>> layout = ParameterLayout.of(torch.nn.Linear(3, 2))
@@ -39,6 +41,7 @@ class ParameterLayout:
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     scales: frozenset[str] = frozenset()
+    padding: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def of(cls, module: nn.Module, filter: Callable[[str, nn.Parameter], bool] | None = None) -> ParameterLayout:
@@ -75,7 +78,8 @@ class ParameterLayout:
             for prefix, part in module.named_modules()
             if isinstance(part, _NORMALIZATIONS)
         }
-        return cls(tuple(generated), tuple(generated.values()), frozenset(scales & generated.keys()))
+        padding = tuple((name, row) for name, row in _padding(module).items() if name in generated)
+        return cls(tuple(generated), tuple(generated.values()), frozenset(scales & generated.keys()), padding)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -86,6 +90,10 @@ class ParameterLayout:
     def size(self) -> int:
         """Number of elements of all parameters together."""
         return sum(self.sizes)
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of a parameter."""
+        return self.shapes[self.names.index(name)]
 
     def unflatten(self, flat: Shaped[Tensor, " numbers"]) -> dict[str, Tensor]:
         """Return views of a flat vector as named tensors, as `torch.func.functional_call` takes them.
@@ -102,3 +110,15 @@ class ParameterLayout:
     def flatten(self, tensors: Mapping[str, Tensor]) -> Shaped[Tensor, " numbers"]:
         """Copy named tensors into one vector of `size` elements: the inverse of :meth:`unflatten`."""
         return torch.cat([tensors[name].reshape(-1) for name in self.names])
+
+
+def _padding(module: nn.Module) -> dict[str, int]:
+    """The row for padding of each weight that has one and serves embeddings of that row alone."""
+    rows: dict[nn.Parameter, set[int | None]] = {}
+    for part in module.modules():
+        row = part.padding_idx if isinstance(part, nn.Embedding | nn.EmbeddingBag) else None
+        for parameter in part.parameters(recurse=False):
+            rows.setdefault(parameter, set()).add(row)
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    only = {names[parameter]: next(iter(found)) for parameter, found in rows.items() if len(found) == 1}
+    return {name: row for name, row in only.items() if row is not None}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import torch
 
+from hypermnesia.arguments import whole_number
+
 
 @dataclasses.dataclass(frozen=True)
 class Seeds:
@@ -18,8 +20,11 @@ class Seeds:
     resumed, evaluated more often, or logs more draws the same numbers.
 
     Args:
-        root: Seed of the whole run, any integer.
+        root: Seed of the whole run, any integer, also one of NumPy's.
         path: Keys from the root to this node.
+
+    Raises:
+        ConfigurationError: The root is no whole number.
 
     Example:
         >>> Seeds(0).child("task", 3).integer() == Seeds(0, ("task", 3)).integer()
@@ -28,6 +33,10 @@ class Seeds:
 
     root: int
     path: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        # NumPy's 3 is written differently, and would be the root of another tree.
+        object.__setattr__(self, "root", whole_number(self.root, "seed"))
 
     def child(self, *keys: str | int) -> Seeds:
         """Return the node reached from here by `keys`."""

@@ -19,6 +19,9 @@ SettingsKind = TypeVar("SettingsKind", bound=BaseModel)
 class Settings(BaseModel):
     """Base class of all settings: immutable, and without room for unknown fields.
 
+    Raises:
+        ConfigurationError: A field is unknown, of the wrong type or out of range; one sentence for each.
+
     Example:
         >>> class Training(Settings):
         ...     iterations: int = 100
@@ -29,6 +32,20 @@ iterations.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(_sentences(error, type(self))) from error
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ConfigurationError(
+            f"{name}: settings are not changed but made anew, as in {type(self).__name__}({name}={value!r})"
+        )
+
+    # So that pydantic validates sections by itself: the outermost settings then say where in them a mistake is.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
 class NoSettings(Settings):
@@ -74,11 +91,14 @@ def checked(
     """
     if isinstance(values, kind):
         return values
+    if not isinstance(values, Mapping | BaseModel | None):
+        raise ConfigurationError(
+            f"settings must be given as {kind.__name__}, or as a dict of their fields, not as {type(values).__name__}"
+        )
     try:
         return kind.model_validate(dict(values or {}))
     except ValidationError as error:
-        wrong = [_sentence(details, kind) for details in _without_consequences(error.errors(include_url=False))]
-        raise ConfigurationError("\n".join([complaint, *wrong] if complaint else wrong)) from error
+        raise ConfigurationError("\n".join(filter(None, [complaint, _sentences(error, kind)]))) from error
 
 
 def chosen(
@@ -103,6 +123,12 @@ def chosen(
             f" settings.model_copy(update={{'{twice[0]}': ...}})"
         )
     return checked(kind, settings)
+
+
+def _sentences(error: ValidationError, kind: type[BaseModel]) -> str:
+    """What is wrong, a line for each mistake."""
+    mistakes = _without_consequences(error.errors(include_url=False))
+    return "\n".join(_sentence(mistake, kind) for mistake in mistakes)
 
 
 def _without_consequences(errors: list[ErrorDetails]) -> list[ErrorDetails]:

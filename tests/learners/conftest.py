@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -59,14 +58,6 @@ def module():
 def make():
     """A learner with replay of that class, which learns each of these tasks in a moment."""
     return _make
-
-
-@pytest.fixture
-def unchecked():
-    """Let wrong types reach the package's own checks, as they do outside of tests."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session", params=[ReplayLearner, TaskInferenceLearner], ids=["R", "TIR"])

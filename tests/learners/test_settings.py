@@ -124,3 +124,15 @@ def test_settings_of_another_kind_are_refused(case, unchecked):
     """As those of training in the place of the method's, which some methods have none of."""
     with pytest.raises(ConfigurationError, match=r"(?m)^iterations: unknown setting\."):
         case.make(settings=TrainingSettings(iterations=4))
+
+
+def test_settings_say_themselves_what_is_wrong(unchecked):
+    with pytest.raises(ConfigurationError, match=r"epoch: unknown setting\. Did you mean 'epochs'\?"):
+        TrainingSettings(epoch=3)
+    with pytest.raises(ConfigurationError, match=r"^momentum: .*2\.\nbatch_size: "):
+        TrainingSettings(batch_size=0, momentum=2)
+    with pytest.raises(ConfigurationError, match=r"must be given as TrainingSettings, or as a dict.*not as str"):
+        ONE_EACH[0].make(training="adam")
+    # Sections are named where they stand.
+    with pytest.raises(ConfigurationError, match=r"^inference\.samples: "):
+        ONE_EACH[0].kind.Settings(inference={"samples": 0})

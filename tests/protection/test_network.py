@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.training import TrainingSettings, checkpoint
@@ -318,3 +318,59 @@ def test_a_module_of_another_type_starts_as_it_is_and_learns_in_float32(dtype, o
     optimizer.step()
     assert not torch.equal(protected.tensors(0)["2.weight"], given[2].weight)  # a step that bfloat16 alone would lose
     assert all(parameter.dtype in (torch.float32, dtype) for parameter in objective.parameters())
+
+
+@pytest.mark.parametrize("start", ["module", "zero"])
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_the_row_for_padding_stays_as_it_is(kind, start):
+    """As when the module is trained by itself, so that more padding changes no sum."""
+    module = nn.Sequential(kind(6, 3, padding_idx=4), nn.Flatten(), nn.Linear(3, 2))
+    settings = HypernetworkSettings(chunk_size=7, hidden=(4,), start=start)
+    network = ProtectedNetwork(module, settings, TrainingSettings(), Seeds(0))
+    network.begin_task()
+    with torch.no_grad():
+        network.hypernetwork.readout.normal_(generator=torch.Generator().manual_seed(0))
+    weight = network.tensors(0)["0.weight"]
+    assert weight[4].count_nonzero() == 0
+    assert (torch.cat([weight[:4], weight[5:]]) != 0).all()
+    weight.sum().backward()
+    assert network.hypernetwork.readout.grad.count_nonzero() > 0
+
+
+def test_a_row_for_padding_that_another_layer_learns_is_generated():
+    module = nn.Sequential(nn.Embedding(6, 3, padding_idx=4), nn.Linear(3, 6, bias=False))
+    module[1].weight = module[0].weight
+    network = ProtectedNetwork(module, HypernetworkSettings(chunk_size=7, hidden=(4,)), TrainingSettings(), Seeds(0))
+    assert network.hypernetwork.layout.padding == ()
+
+
+class Replacing(nn.Module):
+    """Replaces its statistics by others, of another shape if it is told to."""
+
+    def __init__(self, grow: int):
+        super().__init__()
+        self.layer, self.grow = nn.Linear(3, 2), grow
+        self.register_buffer("seen", torch.zeros(2))
+
+    def forward(self, inputs):
+        self.seen = torch.cat([self.seen + 1, self.seen.new_zeros(self.grow)])
+        return self.layer(inputs)
+
+
+def test_statistics_may_be_replaced_by_others_of_their_shape():
+    network = ProtectedNetwork(
+        Replacing(0), HypernetworkSettings(chunk_size=7, hidden=(4,)), TrainingSettings(), Seeds(0)
+    )
+    network.begin_task()
+    kept = network.of_task(0)["seen"]
+    for calls in (1, 2):
+        network(network.tensors(0), torch.zeros(1, 3))
+        assert network.of_task(0)["seen"] is kept
+        assert kept.tolist() == [calls, calls]
+    assert network.module.seen.tolist() == [0, 0]
+    growing = ProtectedNetwork(
+        Replacing(1), HypernetworkSettings(chunk_size=7, hidden=(4,)), TrainingSettings(), Seeds(0)
+    )
+    growing.begin_task()
+    with pytest.raises(DataError, match=r"shape of its buffer 'seen' from \[2\] to \[3\]"):
+        growing(growing.tensors(0), torch.zeros(1, 3))

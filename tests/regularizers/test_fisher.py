@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
 
-from hypermnesia.errors import DataError
+from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.modules import holding
 from hypermnesia.problems import REGRESSION
-from hypermnesia.regularizers.fisher import diagonal_fisher
+from hypermnesia.regularizers.fisher import diagonal_fisher, gradient_form
 
 CLASSES = 4
 
@@ -179,3 +181,81 @@ def test_of_numbers_predicted_by_a_linear_map(kind):
         difference = targets - inputs @ weight["w"].T
         expected = (difference[:, :, None] * inputs[:, None]).square().mean(0)
     torch.testing.assert_close(fisher, expected, rtol=0.1 if kind == "sampled" else 1e-9, atol=0)
+
+
+class Recurrent(nn.Module):
+    """Layers for which no vectorized gradients exist."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.recurrent, self.head = kind(3, 4, batch_first=True), nn.Linear(4, CLASSES)
+
+    def forward(self, inputs):
+        return self.head(self.recurrent(inputs)[0][:, -1])
+
+
+class Checkpointed(nn.Module):
+    """Computes a part again in the backward pass, with the weights that it has then."""
+
+    def __init__(self, reentrant):
+        super().__init__()
+        self.body, self.head, self.reentrant = nn.Linear(3, 5), nn.Linear(5, CLASSES), reentrant
+
+    def forward(self, inputs):
+        inputs = inputs if inputs.requires_grad else inputs.detach().requires_grad_()
+        return self.head(checkpoint(self.body, inputs, use_reentrant=self.reentrant).tanh())
+
+
+SLOW = {
+    "RNN": lambda: Recurrent(nn.RNN),
+    "GRU": lambda: Recurrent(nn.GRU),
+    "LSTM": lambda: Recurrent(nn.LSTM),
+    "reentrant": lambda: Checkpointed(True),
+    "not reentrant": lambda: Checkpointed(False),
+}
+
+
+@pytest.mark.parametrize("kind", ["sampled", "exact", "empirical"])
+@pytest.mark.parametrize("make", SLOW.values(), ids=SLOW)
+def test_layers_without_fast_gradients_have_slow_ones(make, kind):
+    torch.manual_seed(0)
+    module = make().double().eval()
+    inputs = torch.randn(3, *([4, 3] if isinstance(module, Recurrent) else [3]), dtype=torch.float64)
+    batches = [(inputs, torch.tensor([0, 3, 1]))]
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    fisher = diagonal_fisher(
+        logits_of(module),
+        dict(module.named_parameters()),
+        batches,
+        kind,
+        generator=generators[0],
+        hold=lambda parameters, action: holding(module, parameters, action),
+    )
+    module.reentrant = False  # which `torch.autograd.grad` refuses
+    expected = by_definition(module, batches, kind, generators[1])
+    for name in fisher:
+        torch.testing.assert_close(fisher[name], expected[name], rtol=1e-8, atol=1e-14)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_the_fastest_form_that_is_right_is_found():
+    def form(module, *shape):
+        return gradient_form(
+            logits_of(module),
+            dict(module.named_parameters()),
+            torch.randn(5, *shape),
+            "exact",
+            hold=lambda parameters, action: holding(module, parameters, action),
+        )
+
+    assert form(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)), 3) == "linear layers"
+    assert form(nn.Sequential(nn.Conv1d(3, 2, 1), nn.Flatten(), nn.Linear(8, 2)), 3, 4) == "vectorized"
+    assert form(Recurrent(nn.GRU), 4, 3) == "one by one"
+
+
+def test_a_network_that_takes_no_single_example_is_refused():
+    module = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 2)).eval()
+    with pytest.raises(ConfigurationError, match=r"gradient of each example by itself, which this network does not"):
+        diagonal_fisher(
+            logits_of(module), dict(module.named_parameters()), [(torch.rand(4, 3), torch.zeros(4).long())], "exact"
+        )

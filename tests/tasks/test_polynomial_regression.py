@@ -43,7 +43,7 @@ def test_training_examples_are_noisy_and_others_exact():
     [
         (lambda: Polynomial((), 0, 1), "needs coefficients"),
         (lambda: Polynomial((1,), 1, 1), "begin before it ends"),
-        (lambda: polynomials(examples=0), "at least 1 example"),
+        (lambda: polynomials(examples=0), "examples must be 1 or more, not 0"),
         (lambda: polynomials(noise=-0.1), "noise=-0.1"),
     ],
 )

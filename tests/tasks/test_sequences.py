@@ -1,5 +1,6 @@
 """Split and permuted task sequences: what each task holds, and on what its chance depends."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -101,8 +102,8 @@ def test_validation_is_set_aside_from_training(validation: float, count: int) ->
         (lambda: split(DIGITS, validation=-1), r"validation=-1"),
         (lambda: split(DIGITS, validation=2.5), r"validation=2.5"),
         (lambda: split(DIGITS, validation=float("nan")), r"validation=nan"),
-        (lambda: permuted(DIGITS, 0), r"num_tasks=0"),
-        (lambda: permuted(DIGITS, padding=-1), r"padding=-1"),
+        (lambda: permuted(DIGITS, 0), "num_tasks must be 1 or more, not 0"),
+        (lambda: permuted(DIGITS, padding=-1), "padding must be 0 or more, not -1"),
         (lambda: permuted(DIGITS, validation=1437), r"validation=1437.*1437 training examples.*up to 1436"),
         (lambda: split("digit"), r"mean 'digits'"),
     ],
@@ -117,3 +118,28 @@ def test_a_task_without_examples_is_refused() -> None:
     dataset = ImageDataset("toy", images, labels, images, labels, ("a", "b", "c"))
     with pytest.raises(DataError, match="'toy c': there are 0 training"):
         split(dataset, 1)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: split("digits", [5, 3, 2]), r"classes_per_task must be a whole number such as 3, not \[5, 3, 2\]"),
+        (lambda: split("digits", num_tasks=2.0), r"num_tasks must be a whole number such as 3, not 2\.0"),
+        (lambda: permuted("digits", "2"), "num_tasks must be a whole number such as 3, not '2'"),
+        (lambda: permuted(3), "dataset must be an ImageDataset or one of the names digits, .* not a int"),
+        (lambda: split(None), "dataset must be an ImageDataset or one of the names digits, .* not a NoneType"),
+        (lambda: split("digits", seed="0"), "seed must be a whole number"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_refused(make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_numbers_of_numpy_are_numbers():
+    for make in (lambda n, s: split(DIGITS, n, shuffle_classes=True, seed=s), lambda n, s: permuted(DIGITS, n, seed=s)):
+        ours, theirs = make(2, 3), make(np.int64(2), np.int64(3))
+        assert [task.name for task in ours] == [task.name for task in theirs]
+        assert torch.equal(all_of(ours[1].train)[0], all_of(theirs[1].train)[0])

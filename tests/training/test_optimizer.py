@@ -103,3 +103,32 @@ def test_learning_rates_that_are_tensors_change_in_place():
 def test_wrong_settings_are_explained(wrong, message):
     with pytest.raises(ConfigurationError, match=message):
         checked(TrainingSettings, wrong)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.complex64], ids=str)
+def test_parameters_of_any_type_move_as_in_the_optimizer_of_torch(name, dtype):
+    """Whether it is fused or not; a complex parameter among others must not stop them."""
+
+    def moved(make) -> list[torch.Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        weights = [nn.Parameter(torch.randn(3, generator=generator).to(kind)) for kind in (dtype, torch.float32)]
+        optimizer = make(weights)
+        for _ in range(3):
+            optimizer.zero_grad()
+            sum((weight.abs() ** 2).sum().float() for weight in weights).backward()
+            optimizer.step()
+        return [weight.detach() for weight in weights]
+
+    kinds = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+    }
+    ours = moved(lambda weights: make_optimizer(weights, TrainingSettings(optimizer=name, learning_rate=0.1)))
+    theirs = moved(lambda weights: kinds[name](weights, lr=0.1, weight_decay=0.0))
+    for one, other in zip(ours, theirs, strict=True):
+        # Fused ones do not round to bfloat16 in between.
+        loose = {"atol": 0.01, "rtol": 0.05} if one.dtype is torch.bfloat16 else {}
+        torch.testing.assert_close(one, other, **loose)

@@ -10,7 +10,7 @@ from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
 from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 
-__all__ = ["DATASETS", "ImageDataset", "load"]
+__all__ = ["DATASETS", "ImageDataset", "as_images", "load"]
 
 
 def _in_files(module: str, name: str) -> Callable[[Path | str | None], ImageDataset]:
@@ -60,3 +60,24 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
         return DATASETS[name](directory)
     except OSError as error:  # where files are looked for, or kept
         raise DataError(f"{name}: {error.filename or directory} cannot be read ({error.strerror or error}).") from error
+
+
+def as_images(dataset: ImageDataset | str, directory: Path | str | None = None) -> ImageDataset:
+    """Return a dataset that may be given by its name.
+
+    Args:
+        dataset: Images, or their name for :func:`load`.
+        directory: As for :func:`load`.
+
+    Raises:
+        ConfigurationError: It is neither, or there is no dataset of this name.
+        DataError: The files of a dataset given by name are missing or damaged.
+    """
+    if isinstance(dataset, ImageDataset):
+        return dataset
+    if not isinstance(dataset, str):
+        raise ConfigurationError(
+            f"a dataset must be an ImageDataset or one of the names {', '.join(DATASETS)}, not a"
+            f" {type(dataset).__name__}"
+        )
+    return load(dataset, directory)

@@ -6,8 +6,10 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from inspect import isabstract
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -16,12 +18,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, StopLearning
+from hypermnesia.errors import (
+    CheckpointError,
+    ConfigurationError,
+    DataError,
+    DivergenceError,
+    HypermnesiaError,
+    StopLearning,
+)
 from hypermnesia.files import FORMAT
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
+from hypermnesia.learners.first_check import (
+    brief,
+    check_in_training,
+    check_last_batch,
+    check_not_one_hot,
+    check_numbers,
+    check_one_shape,
+    check_outputs,
+    explained,
+    few_examples,
+    few_of,
+)
 from hypermnesia.learners.in_progress import InProgress, Way
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
+from hypermnesia.modules import copy_of, evaluation_mode, put_to_rest, resting_parts
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, REGRESSION, Problem
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
@@ -32,7 +54,7 @@ from hypermnesia.tasks.identity import Identity, differences
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import read_state, write_state
-from hypermnesia.training.device import resolve_device
+from hypermnesia.training.device import made_on_the_cpu, resolve_device
 from hypermnesia.training.given import Given, without_given
 from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
@@ -60,6 +82,8 @@ class ContinualLearner(ABC):
         trained_for_scenario: Whether it is trained differently in each scenario; its constructor then takes `scenario`.
         relearns: Whether it can learn more of a task that was learned (:meth:`relearn`).
         forgets: Whether it can forget one task alone (:meth:`forget`).
+        needs_one_shape: Whether all inputs must have the same shape, because those of several tasks come together or
+            are imitated. Others take every shape that the module takes.
         problem: Problem of its tasks; all must agree. Classification before the first one.
     """
 
@@ -68,7 +92,9 @@ class ContinualLearner(ABC):
     trained_for_scenario: ClassVar[bool] = False
     relearns: bool = False
     forgets: bool = False
+    needs_one_shape: ClassVar[bool] = False
 
+    @made_on_the_cpu
     def __init__(
         self,
         module: nn.Module,
@@ -82,7 +108,7 @@ class ContinualLearner(ABC):
         self.training = checked(TrainingSettings, training)
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
-        self._module = copy.deepcopy(module).to(self.device)
+        self._module = copy_of(module, self.device)
         self._input_shape: tuple[int, ...] | None = None
         self.problem: Problem = CLASSIFICATION
         self._learned: list[LearnedTask] = []
@@ -90,6 +116,8 @@ class ContinualLearner(ABC):
         self._task: Task | None = None  # only while it is learned from
         self._trainer: Trainer | None = None
         self._trainer_state: dict[str, Any] | None = None
+        # While the learner is a rehearsal of another: the number of outputs of its tasks.
+        self._rehearsed: int | None = None
         self._parts = Parts(**self._make_parts())
 
     def __repr__(self) -> str:
@@ -134,7 +162,8 @@ class ContinualLearner(ABC):
     @property
     def compression(self) -> float:
         """Number of weights that are trained and kept, per weight of the module."""
-        return self.num_weights / sum(p.numel() for p in self._module.parameters() if p.requires_grad)
+        trainable = sum(p.numel() for p in self._module.parameters() if p.requires_grad)
+        return self.num_weights / trainable if trainable else math.inf
 
     @property
     def in_progress(self) -> int | None:
@@ -149,6 +178,7 @@ class ContinualLearner(ABC):
             return self._trainer.iteration
         return 0 if self._trainer_state is None else int(self._trainer_state["iteration"])
 
+    @made_on_the_cpu
     def predict(self, inputs: Any, task: TaskChoice = None) -> Prediction:
         """Answer for inputs.
 
@@ -173,13 +203,27 @@ class ContinualLearner(ABC):
         inputs = as_inputs(inputs)
         chosen = chosen_tasks(task, known, len(inputs) if inputs.ndim else 0)
         shape = tuple(inputs.shape[1:])
-        if shape != self._input_shape:
-            raise DataError(
-                f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
-            )
-        inputs = inputs.to(self.device)
-        answer = self._predict_each(inputs, chosen) if isinstance(chosen, list) else self._predict(inputs, chosen)
+        if shape == self._input_shape:
+            answer = self._answer_for(inputs.to(self.device), chosen)
+        else:
+            answer = self._predict_other(inputs, chosen)
         return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+
+    def _answer_for(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
+        return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)
+
+    def _predict_other(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
+        """Answer for inputs of another shape than those learned from, such as longer sequences."""
+        shape = tuple(inputs.shape[1:])
+        wrong = f"inputs must have shape [n, {_text(self._input_shape)}] as in learning, not [n, {_text(shape)}]"
+        if not self._may_have(shape):
+            raise DataError(wrong)
+        try:
+            return self._answer_for(inputs.to(self.device), task)
+        except HypermnesiaError:
+            raise
+        except Exception as error:  # whatever the module raises
+            raise DataError(f"{wrong}; the module does not take these ({error})") from error
 
     def _predict_each(self, inputs: Tensor, tasks: list[int]) -> Prediction:
         """Answer for each input by its own task; outputs that its task does not have are impossible, or no number."""
@@ -364,6 +408,7 @@ class ContinualLearner(ABC):
         if not self._learned:
             self._input_shape, self.problem = None, CLASSIFICATION
 
+    @made_on_the_cpu
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
         self._check_idle()
@@ -378,8 +423,8 @@ class ContinualLearner(ABC):
             self._task = self._trainer = None
 
     def _begin(self, task: Task, way: Way, number: int) -> None:
-        outputs = self._check(task)
-        shape = tuple(task.train.input_shape)
+        outputs = self._checked(task)
+        shape = self._input_shape or tuple(task.train.input_shape)
         if way == "relearn":
             learned = self._learned[number]
             self._check_more_of(learned, task)
@@ -537,6 +582,7 @@ class ContinualLearner(ABC):
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
         }
 
+    @made_on_the_cpu
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state_dict` of a learner with the same settings returned.
 
@@ -561,11 +607,21 @@ class ContinualLearner(ABC):
             module: Whether to write those values of the module too that the learner uses as they are: frozen and shared
                 parameters, and those that generated weights are a difference from. Without them the file is small where
                 they are many, and :meth:`load` needs a module with the same values, which it checks.
+
+        Raises:
+            CheckpointError: The file cannot be written, for instance because there is no such folder; what was there
+                before remains.
         """
         settings = self.settings.model_dump(mode="json")
         state = self.state_dict() if module else without_given(self.state_dict())
         content = {"settings": settings, "arguments": self._arguments(), "state": state}
-        write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
+        content["resting"] = resting_parts(self._module)
+        try:
+            write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
+        except OSError as error:
+            folder = Path(path).absolute().parent
+            advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
+            raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
@@ -590,6 +646,8 @@ class ContinualLearner(ABC):
         found: type[Learner] | None = _kinds(cls).get(saved["kind"])
         if found is None:
             raise CheckpointError(f"{path} holds {saved['kind']}, not a {cls.__name__}")
+        module = copy_of(module, resolve_device(str(device)))
+        put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
         learner = found(module, saved["settings"], **saved["arguments"], device=device)
         learner.load_state_dict(saved["state"])
         return learner
@@ -598,31 +656,92 @@ class ContinualLearner(ABC):
         """Keyword arguments of the constructor that are no fields of the settings, as JSON values."""
         return {"training": self.training.model_dump(mode="json"), "seed": self.seeds.root}
 
+    def _checked(self, task: Task) -> int:
+        """Number of outputs of a task that can be learned; others are refused, before anything has changed."""
+        if self._rehearsed is not None:
+            return self._rehearsed
+        outputs = self._check(task)
+        if self.num_tasks == 0:
+            with self._random_state_kept(), explained(task):
+                self._rehearse(few_of(task, few_examples(task)), outputs)
+        return outputs
+
+    def _random_state_kept(self) -> AbstractContextManager[None]:
+        """Context after which torch's generators are as before: of the CPU and of the learner's device."""
+        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+
+    def _rehearse(self, task: Task, outputs: int) -> None:
+        """Let a learner that has learned nothing do all that this one will, as often as twice, with few examples.
+
+        What the method needs at the end of a task, or from the second task on, so fails before the first step.
+        """
+        learner = copy.copy(self)
+        # Frozen parameters stay where they are, and are there only once.
+        frozen = {id(parameter): parameter for parameter in self._module.parameters() if not parameter.requires_grad}
+        learner._module = copy.deepcopy(self._module, frozen)
+        learner._learned = []
+        learner._task = learner._current = learner._trainer_state = None
+        learner._rehearsed = outputs
+        size = min(len(task.train), self.training.batch_size)
+        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
+        learner.training = self.training.model_copy(update=changed)
+        learner.settings = brief(self.settings)
+        learner._parts = Parts(**learner._make_parts())
+        inputs, _ = few_examples(task)
+        learner._check_module(inputs.to(self.device))
+        try:
+            for number in range(2):
+                learner._learn(task, None, "learn", number)
+                learner.predict(inputs, number)
+        except DivergenceError:
+            return  # two examples say little about that
+
     def _check(self, task: Task) -> int:
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
         self._check_problem(task)
         self._check_training(task)
         shape = tuple(task.train.input_shape)
-        if self._input_shape not in (None, shape):
-            raise DataError(
-                f"inputs of task '{task.name}' have shape [{_text(shape)}], but those of the first task had"
-                f" [{_text(self._input_shape)}]: bring all tasks to one shape"
-            )
-        inputs, _ = next(iter(task.train.in_order(2)))
-        was_training = self._module.training
-        self._module.eval()
+        if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
+            raise self._other_shape(task)
+        batch = few_examples(task)
+        inputs = batch[0].to(self.device)
         try:
-            with torch.no_grad():
-                outputs = self._module(inputs.to(self.device))
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            with torch.no_grad(), evaluation_mode(self._module):
+                answer = self._module(inputs)
+        except Exception as error:  # whatever the module raises
+            if self._input_shape not in (None, shape):
+                raise self._other_shape(task) from error
             raise DataError(
                 f"the module does not take inputs of shape [n, {_text(shape)}], as in task '{task.name}': {error}"
             ) from error
-        finally:
-            self._module.train(was_training)
-        if outputs.ndim != 2:
-            raise DataError(f"the module must give [n, outputs] numbers for n inputs, not {list(outputs.shape)}")
+        outputs = check_outputs(answer, len(inputs))
+        check_numbers(task, self._module, self.device)
+        check_not_one_hot(task)
+        if self.needs_one_shape:
+            check_one_shape(task)
+        if self.num_tasks == 0:
+            with self._random_state_kept(), explained(task):
+                check_in_training(self._module, inputs[: self.training.batch_size])
+                self._check_batches(task, inputs[:1])
+                self._check_module(inputs)
         return self._count_outputs(task, outputs.shape[1])
+
+    def _may_have(self, shape: tuple[int, ...]) -> bool:
+        """Whether inputs may have another shape than the first ones, if the module takes them."""
+        return not self.needs_one_shape and self._input_shape is not None and len(shape) == len(self._input_shape)
+
+    def _other_shape(self, task: Task) -> DataError:
+        return DataError(
+            f"inputs of task '{task.name}' have shape [{_text(tuple(task.train.input_shape))}], but those of the first"
+            f" task had [{_text(self._input_shape)}]: bring all tasks to one shape"
+        )
+
+    def _check_batches(self, task: Task, example: Tensor) -> None:
+        """Refuse batches with which the module cannot be trained."""
+        check_last_batch(task, self._module, example)
+
+    def _check_module(self, inputs: Tensor) -> None:  # noqa: B027 - some ask nothing more
+        """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
 
     def _check_problem(self, task: Task) -> None:
         if task.problem not in self.problems:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.modules import check_takes_weights, check_uses_weights, evaluation_mode, holding
 from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
+from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.trainer import Objective
@@ -27,11 +31,13 @@ class HeldNetwork:
     Args:
         weights: Returns the weights by name.
         answers: Returns the network as a function of its weights, in evaluation mode, for the task being learned.
+        holding: Calls a function while the network has these weights, and returns its result.
         first_label: Returns the place of that task's first class among these answers.
     """
 
     weights: Callable[[], Mapping[str, nn.Parameter]]
     answers: Callable[[], Answers]
+    holding: Hold
     first_label: Callable[[], int] = lambda: 0
 
 
@@ -49,10 +55,16 @@ class ConsolidatedLearner(StandardNetworkLearner):
     problems = BOTH
 
     def _make_parts(self) -> dict[str, Part]:
+        check_takes_weights(self._module)
+        _check_real(self._module)
         parts = super()._make_parts()
-        held = HeldNetwork(lambda: self._standard.trained, self._answers, self._first_label)
+        held = HeldNetwork(lambda: self._standard.trained, self._answers, self._holding, self._first_label)
         self._consolidation = self._make_consolidation(held)
         return {**parts, "consolidation": self._consolidation}
+
+    def _check_module(self, inputs: Tensor) -> None:
+        super()._check_module(inputs)
+        check_uses_weights(self._module, inputs)
 
     @abstractmethod
     def _make_consolidation(self, held: HeldNetwork) -> Consolidation:
@@ -64,15 +76,28 @@ class ConsolidatedLearner(StandardNetworkLearner):
 
     def _answers(self) -> Answers:
         network, competing = self._standard.network, self._standard.outputs.competing(self.num_tasks)
-        network.eval()
 
         def answers(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            logits: Tensor = functional_call(network, parameters, (inputs,))
+            with evaluation_mode(network):
+                logits: Tensor = functional_call(network, parameters, (inputs,))
             return logits[:, competing]
 
         return answers
+
+    def _holding(self, parameters: dict[str, Tensor], action: Callable[[], Any]) -> Any:
+        return holding(self._standard.network, parameters, action)
 
     def _first_label(self) -> int:
         outputs, task = self._standard.outputs, self.num_tasks
         first: int = outputs.of_task(task).start - outputs.competing(task).start
         return first
+
+
+def _check_real(module: nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad and not parameter.is_floating_point():
+            raise ConfigurationError(
+                f"each weight is held by one real number that says how much it matters, but parameter '{name}' is"
+                f" {parameter.dtype}: freeze it (requires_grad_(False)), or keep it as two real ones"
+                " (torch.view_as_real) that forward puts together"
+            )

@@ -83,6 +83,7 @@ class ElasticConsolidation(Consolidation):
             self._settings.fisher,
             task.problem,
             generator=self._seeds.child("fisher", self._num_tasks).generator(),
+            hold=self._held.holding,
         )
         if self._settings.decay is None:
             self._penalty = ewc.with_task(self._penalty, fisher, weights)

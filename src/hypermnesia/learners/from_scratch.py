@@ -17,6 +17,7 @@ from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.least_unsure import least_unsure
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
+from hypermnesia.modules import check_uses_weights
 from hypermnesia.networks import ActivationName
 from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
@@ -127,6 +128,9 @@ class FromScratchLearner(ContinualLearner):
     def _make_parts(self) -> dict[str, Part]:
         self._networks = _NetworkOfEachTask(self._module, self.settings, self.training, self.seeds)
         return {"networks": self._networks}
+
+    def _check_module(self, inputs: Tensor) -> None:
+        check_uses_weights(self._module, inputs)
 
     def _objective(self) -> Objective:
         return network_objective(self._networks.current, self.problem, self.training.label_smoothing)

@@ -11,6 +11,7 @@ from torch import Tensor
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.prediction import Prediction
+from hypermnesia.modules import check_uses_weights
 from hypermnesia.problems import Problem
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
@@ -39,6 +40,9 @@ class GeneratedNetworkLearner(ContinualLearner):
     def _make_parts(self) -> dict[str, Part]:
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
         return {"network": self._network}
+
+    def _check_module(self, inputs: Tensor) -> None:
+        check_uses_weights(self._module, inputs)
 
     @property
     def hypernetwork(self) -> Hypernetwork:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -17,6 +17,7 @@ from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkL
 from hypermnesia.learners.inference_criteria import InferenceSettings
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.si import IntelligentConsolidation, SISettings
+from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks import ActivationName
 from hypermnesia.settings import chosen
 from hypermnesia.training.part import Part
@@ -115,7 +116,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     def _make_parts(self) -> dict[str, Part]:
         parts = super()._make_parts()
-        held = HeldNetwork(self.hypernetwork.shared_parameters, self._answers)
+        held = HeldNetwork(self.hypernetwork.shared_parameters, self._answers, self._holding)
         self._consolidation: Consolidation
         if self.settings.ewc is not None:
             self._consolidation = ElasticConsolidation(self.settings.ewc, held, self.seeds, self.device)
@@ -129,15 +130,23 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         )
 
     def _answers(self) -> Answers:
-        assert self._current is not None
-        network, task = self._network, self._current.number
-        embedding, of_task = self.hypernetwork.task_embeddings[task].detach(), network.of_task(task)
-        network.module.eval()
+        network, (embedding, of_task) = self._network, self._embedding_of_task()
 
         def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
+            with evaluation_mode(network.module):
+                return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
 
         return answers
+
+    def _holding(self, theta: dict[str, Tensor], action: Callable[[], Any]) -> Any:
+        embedding, of_task = self._embedding_of_task()
+        return self._network.holding({**self.hypernetwork.generate(embedding, theta), **of_task}, action)
+
+    def _embedding_of_task(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Embedding of the task being learned, and what it has of its own."""
+        assert self._current is not None
+        task = self._current.number
+        return self.hypernetwork.task_embeddings[task].detach(), self._network.of_task(task)
 
 
 METHODS = (

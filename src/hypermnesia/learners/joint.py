@@ -21,7 +21,7 @@ from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
@@ -46,6 +46,7 @@ class JointLearner(StandardNetworkLearner):
     """
 
     problems = BOTH
+    needs_one_shape = True
 
     def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
@@ -76,6 +77,9 @@ class JointLearner(StandardNetworkLearner):
         except BaseException:
             self._data.tasks = before
             raise
+
+    def _check_batches(self, task: Task, example: Tensor) -> None:
+        """Nothing: batches are made of the examples of all tasks, whoever has made those of one."""
 
     def _check_recalled(self) -> None:
         if len(self._data.tasks) != self.num_tasks:
@@ -117,7 +121,6 @@ class _UnionObjective(Objective):
 
     def __init__(self, standard: StandardNetwork, training: TrainingSettings, problem: Problem) -> None:
         network, outputs = standard.network, standard.outputs
-        network.train()
         self._parameters = list(network.parameters())
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision
@@ -139,7 +142,7 @@ class _UnionObjective(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         with forward_precision(self._precision, inputs.device):
-            outputs = self._network(inputs).float()
+            outputs = single_or_double(self._network(inputs))
         if self._problem is REGRESSION:
             # Where nothing is asked, the answer is right whatever it is.
             asked = ~labels.isnan()
@@ -148,7 +151,7 @@ class _UnionObjective(Objective):
             merit = loss.detach()
         else:
             outputs = torch.where(self._competing[labels], outputs, IMPOSSIBLE)
-            loss = functional.cross_entropy(outputs, self._targets[labels])
+            loss = functional.cross_entropy(outputs, self._targets[labels].to(outputs.dtype))
             merit = self._problem.merit(outputs, labels).mean()
         loss.backward()
         return {"loss": loss.detach(), self._problem.metric.name: merit}

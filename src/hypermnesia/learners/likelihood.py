@@ -73,6 +73,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     """
 
     Settings = LikelihoodLearnerSettings
+    needs_one_shape = True
     settings: LikelihoodLearnerSettings
     problems = BOTH
 

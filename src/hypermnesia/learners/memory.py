@@ -48,6 +48,7 @@ class MemoryLearner(StandardNetworkLearner):
     """
 
     settings: MemorySettings
+    needs_one_shape = True
 
     def _make_parts(self) -> dict[str, Part]:
         parts = super()._make_parts()

@@ -55,6 +55,7 @@ class ReplayLearner(StandardNetworkLearner):
     """
 
     Settings = ReplayLearnerSettings
+    needs_one_shape = True
     settings: ReplayLearnerSettings
 
     def __init__(

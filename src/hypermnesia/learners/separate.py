@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from hypermnesia.learners.base import ContinualLearner
+from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import BOTH
+from hypermnesia.problems import BOTH, REGRESSION
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -54,8 +55,12 @@ class SeparateLearner(ContinualLearner):
         assert task is not None
         return self._given_task(self._networks.of_task(task).logits(inputs), task)
 
+    def _check_module(self, inputs: Tensor) -> None:
+        self._networks.find_head(inputs)
+
     def _count_outputs(self, task: Task, outputs: int) -> int:
-        return task.count_outputs()  # any number will do: the head grows
+        # Any number will do: the head grows.
+        return task.count_outputs() if task.problem is REGRESSION else count_new_classes(task, 0)
 
     def _objective(self) -> Objective:
         return StandardObjective(self._networks.current, self.training, self.problem)
@@ -73,6 +78,10 @@ class _SeparateNetworks(Part):
         # Number of the task that is being learned, None between tasks; and its network before, if it had one.
         self._current: int | None = None
         self._before: StandardNetwork | None = None
+
+    def find_head(self, inputs: Tensor) -> None:
+        """Let the heads be the layer that the module's outputs come from; before the first task."""
+        self._start.find_head(inputs)
 
     @property
     def num_weights(self) -> int:
@@ -114,6 +123,7 @@ class _SeparateNetworks(Part):
 
     def state(self) -> dict[str, Any]:
         return {
+            "head": self._start.network.head_name,
             "start": Given(self._start.network.state_dict()),
             "networks": [None if network is None else network.state() for network in self.networks],
             "current": self._current,
@@ -121,6 +131,7 @@ class _SeparateNetworks(Part):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
+        self._start.set_head(state.get("head"))
         take_given(self._start.network.state_dict(), state["start"])
         self.networks = tuple(self._of_state(number, saved) for number, saved in enumerate(state["networks"]))
         self._current = state["current"]
@@ -138,7 +149,8 @@ class _SeparateNetworks(Part):
 
     def _new(self, number: int) -> StandardNetwork:
         seeds = self._seeds.child("network", number)
-        return StandardNetwork(self._start.network.module, "task", self._training, seeds)
+        start = self._start.network
+        return StandardNetwork(start.module, "task", self._training, seeds, start.head_name)
 
 
 METHODS = (Method("separate", "separate networks", SeparateLearner, scenarios=("task",)),)

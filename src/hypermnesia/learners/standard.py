@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.learners.base import ContinualLearner
+from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.problems import REGRESSION
 from hypermnesia.settings import Settings
@@ -58,6 +59,9 @@ class StandardNetworkLearner(ContinualLearner):
         self._standard = StandardNetwork(self._module, self.scenario, self.training, self.seeds.child("classifier"))
         return {"network": self._standard}
 
+    def _check_module(self, inputs: Tensor) -> None:
+        self._standard.find_head(inputs)
+
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """The scenario it was made for."""
@@ -80,7 +84,10 @@ class StandardNetworkLearner(ContinualLearner):
             )
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
-        return task.count_outputs()  # any number will do: the head grows
+        # Any number will do: the head grows.
+        if task.problem is REGRESSION:
+            return task.count_outputs()
+        return count_new_classes(task, len(self._standard.outputs) if self.scenario == "domain" else 0)
 
     def _arguments(self) -> dict[str, Any]:
         return {**super()._arguments(), "scenario": self.scenario}

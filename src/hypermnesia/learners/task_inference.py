@@ -63,6 +63,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
     """
 
     Settings = TaskInferenceLearnerSettings
+    needs_one_shape = True
     settings: TaskInferenceLearnerSettings
 
     def __init__(
@@ -118,6 +119,10 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
     def _infer(self, inputs: Tensor) -> Prediction:
         certainty, tasks = self._classifier.standard.logits(inputs).softmax(1).max(1)
         return self._answer(inputs, tasks, certainty)
+
+    def _check_module(self, inputs: Tensor) -> None:
+        super()._check_module(inputs)
+        self._classifier.standard.find_head(inputs)
 
     def _check(self, task: Task) -> int:
         outputs = super()._check(task)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
+from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.errors import ConfigurationError
 
 
 class GrowingClassifier(nn.Module):
-    """Copy of a module whose last linear layer, the head, starts without outputs and gets more as classes arrive.
+    """Copy of a module whose head, a linear layer, starts without outputs and gets more as classes arrive.
 
-    The head is the last `nn.Linear` in the order of `module.named_modules()`. Its parameters are new ones whenever the
+    The head is one of the module's linear layers; :func:`head_of` finds it. Its parameters are new ones whenever the
     number of outputs changes: make optimizers after that, and load a state into a classifier that has grown as far.
 
     Args:
         module: Classifier that ends in an `nn.Linear`; it is copied, not changed.
+        head: Name of the linear layer that grows; None for the last one in the order of `module.named_modules()`.
 
     Raises:
-        ConfigurationError: There is no `nn.Linear`, or its width is not known yet.
+        ConfigurationError: There is no linear layer that can grow, or its width is not known yet.
 
     Example:
         >>> classifier = GrowingClassifier(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 10)))
@@ -34,22 +36,27 @@ class GrowingClassifier(nn.Module):
         torch.Size([5, 2])
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, head: str | None = None) -> None:
         super().__init__()
-        linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+        linear = _linear_layers(module)
         if not linear:
-            raise ConfigurationError(
-                f"{type(module).__name__} has no nn.Linear that could grow: put one behind it, as in"
-                " nn.Sequential(module, nn.Flatten(), nn.Linear(features, 1))"
-            )
+            raise ConfigurationError(_no_head(module))
+        if head is None:
+            head = next((name for name in reversed(linear) if _why_not(module, name) is None), linear[-1])
+        if (why_not := _why_not(module, head)) is not None:
+            raise ConfigurationError(why_not)
         self.module = copy.deepcopy(module)
-        self._head_name = linear[-1]
+        self._head_name = head
         if isinstance(self._head.weight, UninitializedParameter):
             raise ConfigurationError(
-                f"the last nn.Linear, '{self._head_name}', has no width yet: call the module once on an example input"
-                " first"
+                f"the head, '{self._head_name}', has no width yet: call the module once on an example input first"
             )
         self.shrink(self.num_outputs)
+
+    @property
+    def head_name(self) -> str:
+        """Name of the head in the module."""
+        return self._head_name
 
     @property
     def num_outputs(self) -> int:
@@ -133,3 +140,104 @@ class GrowingClassifier(nn.Module):
         head.weight = nn.Parameter(weight)
         if bias is not None:
             head.bias = nn.Parameter(bias)
+
+
+@torch.no_grad()
+def head_of(module: nn.Module, inputs: Tensor) -> str:
+    """Find the linear layer whose outputs are those of a module, wherever in the module it stands.
+
+    That is the layer whose result the module returns or, where something else comes after it such as a softmax, the
+    only one whose growth makes the module's outputs grow.
+
+    Args:
+        module: Module that gives `[n, outputs]`; it is not changed.
+        inputs: Inputs `[n, ...]` that it takes.
+
+    Raises:
+        ConfigurationError: There is no such layer, or more than one, or it cannot grow.
+
+    Example:
+        >>> head_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Softmax(1)), torch.ones(1, 2))
+        '2'
+    """
+    # As it is written: what is compiled calls no hooks.
+    with torch.compiler.set_stance("force_eager"):
+        outputs, results = _results_of_layers(copy.deepcopy(module).eval(), inputs)
+    wide_enough = [name for name, result in results.items() if result.shape[-1] == outputs.shape[1]]
+    returned = [name for name in wide_enough if _is_same(results[name], outputs)]
+    found = returned or [name for name in wide_enough if _grows(module, name, inputs, outputs.shape[1])]
+    if not found:
+        raise ConfigurationError(_no_head(module))
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"the outputs of {type(module).__name__} depend on several linear layers that could grow"
+            f" ({', '.join(found)}): let one alone give them, as in nn.Sequential(module, nn.Linear(features, 1))"
+        )
+    if (why_not := _why_not(module, found[0])) is not None:
+        raise ConfigurationError(why_not)
+    return found[0]
+
+
+def _results_of_layers(module: nn.Module, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Outputs of a module, and the results of those of its linear layers that are called once."""
+    calls: dict[str, list[Tensor]] = {}
+    for name in _linear_layers(module):
+        made = calls.setdefault(name, [])
+        module.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(result))
+    outputs = module(inputs)
+    return outputs, {name: made[0] for name, made in calls.items() if len(made) == 1}
+
+
+def _is_same(result: Tensor, outputs: Tensor) -> bool:
+    return result.shape == outputs.shape and result.data_ptr() == outputs.data_ptr()
+
+
+def _grows(module: nn.Module, name: str, inputs: Tensor, outputs: int) -> bool:
+    """Whether one output more of a layer is one more of the module."""
+    twin = copy.deepcopy(module).eval()
+    layer: Any = twin.get_submodule(name)
+    if _why_not(module, name) is not None:
+        return False
+    layer.weight = nn.Parameter(torch.cat([layer.weight, layer.weight[-1:]]))
+    if layer.bias is not None:
+        layer.bias = nn.Parameter(torch.cat([layer.bias, layer.bias[-1:]]))
+    layer.out_features += 1
+    try:
+        grown = twin(inputs)
+    except Exception:  # whatever is behind the layer raises
+        return False
+    return isinstance(grown, Tensor) and grown.shape == (len(inputs), outputs + 1)
+
+
+def _linear_layers(module: nn.Module) -> list[str]:
+    return [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+
+
+def _no_head(module: nn.Module) -> str:
+    return (
+        f"{type(module).__name__} has no nn.Linear that could grow, whose outputs are those of the module: put one"
+        " behind it, as in nn.Sequential(module, nn.Flatten(), nn.Linear(features, 1))"
+    )
+
+
+def _why_not(module: nn.Module, name: str) -> str | None:
+    """A sentence that says why a linear layer cannot get outputs; None where it can."""
+    layer = module.get_submodule(name)
+    if is_parametrized(layer) or not isinstance(layer._parameters.get("weight"), nn.Parameter):
+        kinds = ", ".join(type(each).__name__.lstrip("_") for each in layer.modules() if each is not layer)
+        return (
+            f"the head, '{name or type(layer).__name__}', cannot grow, because its weight is computed from others"
+            f"{kinds and f' ({kinds})'}: leave that out (torch.nn.utils.parametrize.remove_parametrizations), or put a"
+            " plain nn.Linear behind it"
+        )
+    shared = [
+        other
+        for other, part in module.named_modules(remove_duplicate=False)
+        if other != name and any(p is q for p in part._parameters.values() for q in layer.parameters())
+    ]
+    if shared:
+        return (
+            f"the head, '{name}', cannot grow, because it shares its weight with '{shared[0]}': put another nn.Linear"
+            " behind it"
+        )
+    return None

@@ -13,15 +13,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia import modules
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.protection.objective import AdaptationObjective, EmbeddingChoice, Loss, ProtectedObjective
+from hypermnesia.modules import Result, check_takes_weights, evaluation_mode
+from hypermnesia.protection.objective import (
+    AdaptationObjective,
+    EmbeddingChoice,
+    Loss,
+    ProtectedObjective,
+    TaskLoss,
+)
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
@@ -64,6 +72,7 @@ class ProtectedNetwork(Part):
     def __init__(
         self, module: nn.Module, settings: HypernetworkSettings, training: TrainingSettings, seeds: Seeds
     ) -> None:
+        check_takes_weights(module)
         self.module = module
         self.settings = settings
         self._seeds = seeds
@@ -77,6 +86,11 @@ class ProtectedNetwork(Part):
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
         self._use_given()
         # Learned in float32; the module may compute in another type, as pretrained ones often do.
+        # Embeddings whose norms are bounded shorten rows in place.
+        embeddings = [m for m in module.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+        bounded = [m.weight for m in embeddings if m.max_norm is not None]
+        self._changed = [n for n, p in module.named_parameters() if any(p is weight for weight in bounded)]
+        self._statistics = {name for name, _ in module.named_buffers()}
         self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
         # One dict a task: statistics that it has changed, and parameters of its own.
@@ -111,9 +125,38 @@ class ProtectedNetwork(Part):
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
-            typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
-            output: Tensor = functional_call(self.module, {**tensors, **typed}, (inputs,))
-        return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
+            typed = self._typed(tensors)
+            output: Tensor = functional_call(self.module, typed, (inputs,))
+            self._keep_assigned(tensors, typed)
+        return single_or_double(output)
+
+    def _typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors in the types that the module computes in, and in storage of their own where it changes them."""
+        typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
+        changed = {name: tensors[name].clone() for name in self._changed if name in tensors}
+        return {**tensors, **changed, **typed}
+
+    def holding(self, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
+        """Call a function while the module has these weights and statistics."""
+        if self.while_learning is not self:
+            return action()  # compiled as a whole, it takes no weights from the module in its backward pass
+        typed = self._typed(tensors)
+        result = modules.holding(self.module, typed, action)
+        self._keep_assigned(tensors, typed)
+        return result
+
+    def _keep_assigned(self, tensors: dict[str, Tensor], left: dict[str, Tensor]) -> None:
+        """Keep, in the same storage, statistics that the module has not changed but replaced by others."""
+        for name in self._statistics & tensors.keys():
+            old, new = tensors[name], left[name]
+            if new is old:
+                continue
+            if new.shape != old.shape:
+                raise DataError(
+                    f"the module changes the shape of its buffer '{name}' from {list(old.shape)} to {list(new.shape)}:"
+                    " a buffer must keep its shape, so that each task can have its own"
+                )
+            old.copy_(new.detach())
 
     def tensors(self, task: int, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """Weights and statistics of a task by name: what is generated for it and what it has of its own.
@@ -154,13 +197,8 @@ class ProtectedNetwork(Part):
     @contextlib.contextmanager
     def for_use(self) -> Iterator[None]:
         """The module in evaluation mode, without gradients."""
-        was_training = self.module.training
-        self.module.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.module.train(was_training)
+        with evaluation_mode(self.module), torch.no_grad():
+            yield
 
     def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for one more task: an embedding, what the task has of its own, a snapshot of Θ_h."""
@@ -216,16 +254,13 @@ class ProtectedNetwork(Part):
         # Nothing that is generated before anything was learned fits better than anything else.
         further = self.settings.embedding_candidates - 1 if is_new and task > 0 else 0
         choice = EmbeddingChoice(self.hypernetwork, further, seeds, statistics)
-        self.module.train()
 
-        def of_weights(weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return loss({**weights, **of_task}, inputs, labels)
-
+        task_loss = TaskLoss(loss, of_task, self.holding)
         if self.is_frozen:
-            return AdaptationObjective(self.hypernetwork, task, of_weights, choice, own)
+            return AdaptationObjective(self.hypernetwork, task, task_loss, choice, own)
         others = [*others, *own]
         return ProtectedObjective(
-            self.hypernetwork, task, of_weights, self._snapshot, self.settings, seeds, choice, others, penalty
+            self.hypernetwork, task, task_loss, self._snapshot, self.settings, seeds, choice, others, penalty
         )
 
     def end_task(self, task: Task | None = None) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.modules import Result
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
@@ -18,6 +19,63 @@ from hypermnesia.training.trainer import Objective
 
 Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 """Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
+
+
+Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
+"""Function that calls another while a module has these weights and statistics by name, and returns its result."""
+
+
+class TaskLoss:
+    """Loss of a task as a function of generated weights, which the module holds until its gradient is there.
+
+    Parts of a module that are computed again in the backward pass (`torch.utils.checkpoint`) take the weights that the
+    module has then: they must be the generated ones still.
+
+    Args:
+        loss: Function of all weights and statistics by name, inputs and labels.
+        of_task: Statistics of the task, and parameters of its own.
+        hold: Calls a function while the module has these weights and statistics.
+    """
+
+    def __init__(self, loss: Loss, of_task: dict[str, Tensor], hold: Hold) -> None:
+        self._loss = loss
+        self._of_task = of_task
+        self._hold = hold
+
+    def __call__(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of generated weights, and scalars to report."""
+        return self._loss({**weights, **self._of_task}, inputs, labels)
+
+    def holding(self, weights: dict[str, Tensor], action: Callable[[], Result]) -> Result:
+        """Call a function while the module holds generated weights."""
+        result: Result = self._hold({**weights, **self._of_task}, action)
+        return result
+
+    def accumulate_gradients(
+        self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Add the gradient of the loss to `.grad` of all that the weights were generated from.
+
+        Returns:
+            Loss, detached, and scalars to report.
+        """
+        # As leaves: some backward passes inside of the module end there, so that what is behind them is passed once.
+        leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
+
+        def to_the_leaves() -> tuple[Tensor, dict[str, Tensor]]:
+            loss, scalars = self(leaves, inputs, labels)
+            loss.backward()
+            return loss.detach(), scalars
+
+        loss, scalars = self.holding(leaves, to_the_leaves)
+        reached = [name for name, leaf in leaves.items() if leaf.grad is not None]
+        gradients = [_dense(leaves[name].grad) for name in reached]
+        torch.autograd.backward([weights[name] for name in reached], gradients)
+        return loss, scalars
+
+
+def _dense(gradient: Tensor | None) -> Tensor | None:
+    return gradient if gradient is None or gradient.layout is torch.strided else gradient.to_dense()
 
 
 class EmbeddingChoice:
@@ -68,7 +126,7 @@ class ProtectedObjective(Objective):
     Args:
         hypernetwork: Hypernetwork that generates the weights.
         task: Number of the task to learn; all others are past.
-        loss: Task loss L_task, a function of the generated weights.
+        loss: Task loss L_task.
         snapshot: Parameters Θ_h before the task was begun, by name.
         settings: Settings of β, of the lookahead and of the number of past tasks a step.
         seeds: Seeds of the choice of past tasks.
@@ -81,7 +139,7 @@ class ProtectedObjective(Objective):
         self,
         hypernetwork: Hypernetwork,
         task: int,
-        loss: Loss,
+        loss: TaskLoss,
         snapshot: dict[str, Tensor],
         settings: HypernetworkSettings,
         seeds: Seeds,
@@ -140,33 +198,50 @@ class ProtectedObjective(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add both gradients to `.grad`; return loss, task loss, regularizer and the scalars of the task loss."""
-        task_loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
-        beta = self._beta
+        weights = self._hypernetwork.generate(self._embedding, self._theta)
+        if self._regularizer is not None and self._settings.gradient_through_lookahead:
+            task_loss, penalty, scalars = self._through_lookahead(weights, inputs, labels, optimizer)
+            return self._report(task_loss, penalty, scalars)
+        task_loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)
         if self._regularizer is None:
-            task_loss.backward()
             penalty = torch.zeros_like(task_loss)
             if self._penalty is not None:
                 scalars["penalty"] = self._penalty.accumulate_gradients(self._theta)
-        elif self._settings.gradient_through_lookahead:
-            parameters = self.parameters()
+        else:
+            so_far = {name: parameter.grad for name, parameter in self._theta.items() if parameter.grad is not None}
+            candidate = self._candidate(optimizer)
+            penalty = self._regularizer.accumulate_gradients(candidate, so_far, self._beta, self._subset)
+        return self._report(task_loss, penalty, scalars)
+
+    def _through_lookahead(
+        self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor, optimizer: Optimizer
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Add both gradients to `.grad`, that of the regularizer by way of the step too."""
+        assert self._regularizer is not None
+        regularizer = self._regularizer
+        parameters = self.parameters()
+
+        def both() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+            task_loss, scalars = self._loss(weights, inputs, labels)
             gradients = torch.autograd.grad(task_loss, parameters, create_graph=True)
             candidate = self._candidate(optimizer, dict(zip(parameters, gradients, strict=True)))
-            penalty = self._regularizer(candidate, self._subset)
+            penalty = regularizer(candidate, self._subset)
             # By Θ_h alone: the candidate is a function of the other parameters too.
-            (beta * penalty).backward(inputs=list(self._theta.values()))
+            (self._beta * penalty).backward(inputs=list(self._theta.values()))
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient.detach() + (0 if parameter.grad is None else parameter.grad)
-        else:
-            task_loss.backward()
-            so_far = {name: parameter.grad for name, parameter in self._theta.items() if parameter.grad is not None}
-            penalty = self._regularizer.accumulate_gradients(self._candidate(optimizer), so_far, beta, self._subset)
-        with torch.no_grad():
-            return {
-                "loss": task_loss + beta * penalty + scalars.get("penalty", 0.0),
-                "task_loss": task_loss.detach(),
-                "regularizer": penalty.detach(),
-                **{name: scalar.detach() for name, scalar in scalars.items()},
-            }
+            return task_loss, penalty, scalars
+
+        return self._loss.holding(weights, both)
+
+    @torch.no_grad()
+    def _report(self, task_loss: Tensor, penalty: Tensor, scalars: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            "loss": task_loss + self._beta * penalty + scalars.get("penalty", 0.0),
+            "task_loss": task_loss.detach(),
+            "regularizer": penalty.detach(),
+            **{name: scalar.detach() for name, scalar in scalars.items()},
+        }
 
     def _candidate(self, optimizer: Optimizer, gradients: dict[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
         """The candidate Θ_h + ΔΘ_h, by name."""
@@ -191,7 +266,7 @@ class AdaptationObjective(Objective):
     Args:
         hypernetwork: Hypernetwork that generates the weights.
         task: Number of the task to learn.
-        loss: Task loss L_task, a function of the generated weights.
+        loss: Task loss L_task.
         choice: Choice of the embedding to begin with.
         own: Parameters of the loss that are the task's own.
     """
@@ -200,7 +275,7 @@ class AdaptationObjective(Objective):
         self,
         hypernetwork: Hypernetwork,
         task: int,
-        loss: Loss,
+        loss: TaskLoss,
         choice: EmbeddingChoice,
         own: Sequence[nn.Parameter] = (),
     ) -> None:
@@ -224,9 +299,9 @@ class AdaptationObjective(Objective):
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradient to `.grad` of its parameters; return the loss and the scalars of the task loss."""
-        loss, scalars = self._loss(self._hypernetwork.generate(self._embedding, self._theta), inputs, labels)
-        loss.backward()
-        return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}
+        weights = self._hypernetwork.generate(self._embedding, self._theta)
+        loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)
+        return {"loss": loss, **{name: scalar.detach() for name, scalar in scalars.items()}}
 
 
 def _group(optimizer: Optimizer, parameter: Tensor) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,7 +15,15 @@ from hypermnesia.regularizers import linear_layers
 
 FisherKind = Literal["sampled", "exact", "empirical"]
 
+GradientForm = Literal["linear layers", "vectorized", "one by one"]
+"""How gradients of single examples are computed. `linear layers`: squared and summed without being formed, where all
+parameters belong to such layers. `vectorized`: by `torch.func.vmap`. `one by one`: by backward passes, which every
+module has that can be trained."""
+
 Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
+
+Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
+"""Function that calls another while a network has these parameters by name, and returns its result."""
 
 
 @torch.no_grad()
@@ -28,12 +36,13 @@ def diagonal_fisher(
     *,
     generator: torch.Generator | None = None,
     chunk_size: int = 32,
+    hold: Hold = lambda parameters, action: action(),
 ) -> dict[str, Tensor]:
     """Compute the mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], for each parameter θ_i.
 
-    The gradients are those of single examples, not of a batch's mean; of linear layers they are squared and added up
-    without being formed. The distribution p is that of the problem: the softmax over classes, or a normal distribution
-    of variance one around the outputs. The expectation is over one of these y:
+    The gradients are those of single examples, not of a batch's mean, in the fastest form that is right for the
+    network: see :func:`gradient_form`. The distribution p is that of the problem: the softmax over classes, or a normal
+    distribution of variance one around the outputs. The expectation is over one of these y:
 
     - `sampled`: one for each example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher
       information; if the model is certain, nearly all samples contribute nothing, and the rare others everything.
@@ -53,12 +62,14 @@ def diagonal_fisher(
         problem: Problem that the outputs belong to.
         generator: CPU generator for `sampled`; None for torch's default one.
         chunk_size: Number of gradients, each as large as θ, that are held at once; at least those of one example.
+        hold: Calls a function while the network has other parameters, for those that are computed one by one; by
+            default `outputs` is all there is to the network.
 
     Returns:
         Diagonal of the Fisher information, a tensor for each parameter by name and of its shape.
 
     Raises:
-        ConfigurationError: There is no such kind.
+        ConfigurationError: There is no such kind, or the network has no gradients of single examples.
         DataError: There is no example.
 
     Example:
@@ -71,20 +82,144 @@ def diagonal_fisher(
     theta = {name: parameter.detach() for name, parameter in parameters.items()}
     sums = {name: torch.zeros_like(parameter) for name, parameter in theta.items()}
     count = 0
+    form: GradientForm | None = None
     for inputs, labels in batches:
         if len(inputs) == 0:
             continue
         count += len(inputs)
+        form = form or gradient_form(outputs, theta, inputs, kind, problem, hold=hold)
         targets = _targets(kind, problem, outputs(theta, inputs), labels, generator)
-        weighted_values = functools.partial(_weighted_values, problem, targets)
-        at_once = linear_layers.squared_gradients(outputs, theta, inputs, weighted_values)
-        one_by_one = _squared_gradients(outputs, theta, inputs, targets, problem, chunk_size)
-        for squares in one_by_one if at_once is None else [at_once]:
-            for name, square in squares.items():
-                sums[name] += square
+        squares = _in_form(form, outputs, theta, inputs, targets, problem, chunk_size, hold)
+        if squares is None:  # layers of other batches were used in another way
+            squares = _in_form("one by one", outputs, theta, inputs, targets, problem, chunk_size, hold)
+        for name, square in (squares or {}).items():
+            sums[name] += square
     if count == 0:
         raise DataError("there is no example to compute the Fisher information from: give at least one")
     return {name: total / count for name, total in sums.items()}
+
+
+@torch.no_grad()
+def gradient_form(
+    outputs: Outputs,
+    parameters: Mapping[str, Tensor],
+    inputs: Tensor,
+    kind: FisherKind,
+    problem: Problem = CLASSIFICATION,
+    *,
+    hold: Hold = lambda parameters, action: action(),
+) -> GradientForm:
+    """Find the fastest form of gradients of single examples that is right for a network, by trying it on two inputs.
+
+    Fast forms do not exist for every layer (recurrent ones, for instance), and may be those of another function where
+    a layer keeps something of its own; so they are compared with backward passes.
+
+    Args:
+        outputs: Function of parameters by name and n inputs that returns outputs [n, outputs].
+        parameters: Parameters θ by name; taken as constants.
+        inputs: Inputs `[n, ...]`, of which the first two are used.
+        kind: Kind of the expectation.
+        problem: Problem that the outputs belong to.
+        hold: Calls a function while the network has other parameters.
+
+    Raises:
+        ConfigurationError: The network has no gradients of single examples in any form.
+
+    Example:
+        >>> gradient_form(lambda p, x: x * p["w"], {"w": torch.zeros(2)}, torch.ones(2, 1), "exact")
+        'vectorized'
+    """
+    theta = {name: parameter.detach() for name, parameter in parameters.items()}
+    inputs = inputs[:2]
+    # Any target has a gradient to compare. That of the kind itself may have many, and need not exist in every form.
+    answers = outputs(theta, inputs)
+    some = torch.zeros_like(answers) if problem is REGRESSION else answers.new_zeros(len(inputs), dtype=torch.int64)
+    of_kind = None if kind == "exact" else some
+    try:
+        expected = _one_by_one(outputs, theta, inputs, some, problem, hold)
+    except Exception as error:  # whatever a layer raises
+        raise ConfigurationError(
+            "the Fisher information needs the gradient of each example by itself, which this network does not give"
+            f" ({error}): let it take one example, or choose a method that needs no such gradients, as"
+            " SILearner"
+        ) from error
+    forms: tuple[GradientForm, ...] = ("linear layers", "vectorized")
+    for form in forms:
+        try:
+            found = _in_form(form, outputs, theta, inputs, some, problem, 32, hold)
+            if found is not None and _agree(found, expected):
+                if of_kind is None:
+                    _in_form(form, outputs, theta, inputs, None, problem, 32, hold)
+                return form
+        except Exception:  # whatever a layer raises, there is a slower form
+            continue
+    return "one by one"
+
+
+def _agree(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    """Whether squares are the same but for rounding, in the type in which they are computed."""
+    for name, square in expected.items():
+        largest = torch.maximum(found[name].abs().max(), square.abs().max()) if square.numel() else square.sum()
+        tolerance = max(1e-3, 10 * torch.finfo(square.dtype).eps)
+        if not bool((found[name] - square).abs().le(tolerance * largest).all()):
+            return False
+    return True
+
+
+def _in_form(
+    form: GradientForm,
+    outputs: Outputs,
+    theta: dict[str, Tensor],
+    inputs: Tensor,
+    targets: Targets | None,
+    problem: Problem,
+    chunk_size: int,
+    hold: Hold,
+) -> dict[str, Tensor] | None:
+    """Sums of squared gradients by name: of the given targets, or expected over all; None where the form has none."""
+    match form:
+        case "linear layers":
+            values = functools.partial(_weighted_values, problem, targets)
+            return linear_layers.squared_gradients(outputs, theta, inputs, values)
+        case "vectorized":
+            chunks = list(_squared_gradients(outputs, theta, inputs, targets, problem, chunk_size))
+            return {name: torch.stack([chunk[name] for chunk in chunks]).sum(0) for name in theta}
+        case "one by one":
+            return _one_by_one(outputs, theta, inputs, targets, problem, hold)
+
+
+def _one_by_one(
+    outputs: Outputs,
+    theta: dict[str, Tensor],
+    inputs: Tensor,
+    targets: Targets | None,
+    problem: Problem,
+    hold: Hold,
+) -> dict[str, Tensor]:
+    """Sums of squared gradients by name, by a backward pass for each example and value."""
+    sums = {name: torch.zeros_like(parameter) for name, parameter in theta.items()}
+    for number in range(len(inputs)):
+        example = inputs[number : number + 1]
+        target = None if targets is None else targets[number : number + 1]
+        values, value = 1, 0
+        while value < values:
+            leaves = {name: parameter.clone().requires_grad_() for name, parameter in theta.items()}
+
+            def weight_of_value(
+                leaves: dict[str, Tensor] = leaves, value: int = value, example: Tensor = example, target: Any = target
+            ) -> tuple[int, Tensor]:
+                v, w = _weighted_values(problem, target, outputs(leaves, example))
+                v[0, value].backward()
+                return v.shape[1], w[0, value].detach()
+
+            # Recurrent layers of cuDNN have no backward pass in evaluation mode.
+            with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+                values, weight = hold(leaves, weight_of_value)
+            for name, leaf in leaves.items():
+                if leaf.grad is not None:
+                    sums[name] += weight * leaf.grad.to_dense().square()
+            value += 1
+    return sums
 
 
 def _targets(
@@ -126,11 +261,11 @@ def _squared_gradients(
         gradient_of = torch.func.vmap(torch.func.grad(log_likelihood), in_dims=(None, 0, 0))
         targets = targets.to(inputs.device)
         for chunk, of_chunk in zip(inputs.split(chunk_size), targets.split(chunk_size), strict=True):
-            yield {name: g.square_().sum(0) for name, g in gradient_of(theta, chunk, of_chunk).items()}
+            yield {name: g.square().sum(0) for name, g in gradient_of(theta, chunk, of_chunk).items()}
         return
 
     jacobian_of = torch.func.vmap(torch.func.jacrev(information, has_aux=True), in_dims=(None, 0))
     num_outputs = outputs(theta, inputs[:1]).shape[1]
     for chunk in inputs.split(max(1, chunk_size // num_outputs)):
         jacobians, weights = jacobian_of(theta, chunk)
-        yield {name: torch.tensordot(weights, j.square_(), dims=2) for name, j in jacobians.items()}
+        yield {name: torch.tensordot(weights, j.square(), dims=2) for name, j in jacobians.items()}

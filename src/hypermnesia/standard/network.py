@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hypermnesia.networks.growing import GrowingClassifier
+from hypermnesia.modules import evaluation_mode
+from hypermnesia.networks.growing import GrowingClassifier, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
@@ -30,6 +31,7 @@ class StandardNetwork(Part):
         scenario: Decides which outputs a task has.
         training: Precision of the forward pass.
         seeds: Where new outputs draw from.
+        head: Name of the linear layer that becomes the head; None for the last one.
 
     Attributes:
         network: As it is.
@@ -44,8 +46,16 @@ class StandardNetwork(Part):
         torch.Size([5, 3])
     """
 
-    def __init__(self, module: nn.Module, scenario: Scenario, training: TrainingSettings, seeds: Seeds) -> None:
-        self.network = GrowingClassifier(module)
+    def __init__(
+        self,
+        module: nn.Module,
+        scenario: Scenario,
+        training: TrainingSettings,
+        seeds: Seeds,
+        head: str | None = None,
+    ) -> None:
+        self._module = module
+        self.network = GrowingClassifier(module, head)
         self.before: GrowingClassifier | None = None
         self.outputs = Outputs(scenario)
         self.forgotten: frozenset[int] = frozenset()
@@ -83,6 +93,22 @@ class StandardNetwork(Part):
     def trained(self) -> dict[str, nn.Parameter]:
         """Its parameters by name, without those that are frozen."""
         return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+
+    def find_head(self, inputs: Tensor) -> None:
+        """Let the head be the layer that the module's outputs come from, wherever it is; before the first task.
+
+        Args:
+            inputs: Inputs `[inputs, ...]` that the module takes.
+
+        Raises:
+            ConfigurationError: There is no such layer, or it cannot grow.
+        """
+        self.set_head(head_of(self._module, inputs))
+
+    def set_head(self, name: str | None) -> None:
+        """Let the head be the layer of that name, before the first task; else it stays where it is."""
+        if name != self.network.head_name and name in dict(self._module.named_modules()):
+            self.network = GrowingClassifier(self._module, name)
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
@@ -133,6 +159,7 @@ class StandardNetwork(Part):
             "classes": list(self.outputs.classes),
             "forgotten": sorted(self.forgotten),
             "reopened": self._reopened,
+            "head": self.network.head_name,
             "module": Given(frozen),
             "network": network,
             "before": before,
@@ -144,6 +171,7 @@ class StandardNetwork(Part):
         Raises:
             CheckpointError: It comes from a module of another architecture.
         """
+        self.set_head(state.get("head"))
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
         self.forgotten, self._reopened = frozenset(state["forgotten"]), state["reopened"]
@@ -159,14 +187,9 @@ class StandardNetwork(Part):
         return {name: p for name, p in self.network.named_parameters() if not p.requires_grad}
 
     def _answer(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        was_training = network.training
-        network.eval()
-        try:
-            with forward_precision(self._training.precision, inputs.device):
-                logits: Tensor = network(inputs)
-        finally:
-            network.train(was_training)
-        logits = logits.float()
+        with evaluation_mode(network), forward_precision(self._training.precision, inputs.device):
+            logits: Tensor = network(inputs)
+        logits = single_or_double(logits)
         for task in self.forgotten:
             logits[:, self.outputs.of_task(task)] = IMPOSSIBLE
         return logits

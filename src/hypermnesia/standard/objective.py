@@ -16,7 +16,7 @@ from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
-from hypermnesia.training.device import forward_precision
+from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
@@ -76,7 +76,6 @@ class StandardObjective(Objective):
         penalty: Penalty | None = None,
     ) -> None:
         network, outputs = standard.network, standard.outputs
-        network.train()
         self._parameters = dict(network.named_parameters())
         self._network = torch.compile(network) if training.compile else network
         self._precision, self._smoothing = training.precision, training.label_smoothing
@@ -124,7 +123,7 @@ class StandardObjective(Objective):
         """Return the logits of all outputs for each batch of inputs; to the network they are one batch."""
         inputs = torch.cat(batches) if len(batches) > 1 else batches[0]
         with forward_precision(self._precision, inputs.device):
-            logits: Tensor = self._network(inputs).float()
+            logits = single_or_double(self._network(inputs))
         return torch.split(logits, [len(batch) for batch in batches])
 
     def task_loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -136,7 +135,7 @@ class StandardObjective(Objective):
     def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
         """Return T² · cross-entropy on inputs that stand for past tasks, given logits of all outputs."""
         answers = self._among_competing(logits, past.tasks) / self._temperature
-        return self._temperature**2 * functional.cross_entropy(answers, past.targets)
+        return self._temperature**2 * functional.cross_entropy(answers, past.targets.to(answers.dtype))
 
 
 class AmongCompeting:

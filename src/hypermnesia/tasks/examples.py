@@ -31,6 +31,10 @@ Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
 """Inputs and labels (classes or regression targets); uint8 inputs have become float32 in [0, 1]."""
 
 
+_LOOKED_AT = 4096
+"""Number of examples that are looked at together."""
+
+
 class Examples(abc.ABC):
     """One split (training, validation or test) of a task; `TensorExamples` where the data fits in memory.
 
@@ -80,6 +84,19 @@ class Examples(abc.ABC):
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """Return every example once, always in the same order; the last batch may be smaller."""
         return (self.take(indices) for indices in torch.arange(len(self), device=self._device).split(batch_size))
+
+    def first_not_finite(self) -> int | None:
+        """Return the number of the first example whose input is not finite numbers alone; None where all are."""
+        first = 0
+        for inputs, _ in self.in_order(_LOOKED_AT):
+            if not bool((fine := inputs.isfinite().flatten(1).all(1)).all()):
+                return first + int((~fine).nonzero()[0, 0])
+            first += len(inputs)
+        return None
+
+    def present_classes(self) -> list[int]:
+        """Return the classes that have an example, in their order; reads all labels."""
+        return sorted({label for _, labels in self.in_order(1000) for label in labels.tolist()})
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         """Put every element of inputs back where it is stored, so that people can read a permuted image.
@@ -188,6 +205,23 @@ class TensorExamples(Examples):
             if order is not None:
                 digest.add(order)
         return {**super().identity(), "type of inputs": str(self._inputs.dtype), "content": digest.text()}
+
+    def present_classes(self) -> list[int]:
+        labels = self._labels if self._rows is None else self._labels.index_select(0, self._rows)
+        labels = torch.unique(labels)
+        present: list[int] = sorted((labels if self._class_of is None else self._class_of[labels]).tolist())
+        return present
+
+    def are_targets_one_hot(self) -> bool:
+        """Return whether every regression target is a row of zeros with a single one."""
+        if self._labels.shape[1] < 2 or len(self) < 2:
+            return False
+        return bool(((self._labels == 0) | (self._labels == 1)).all()) and bool((self._labels.sum(1) == 1).all())
+
+    def first_not_finite(self) -> int | None:
+        # Pixels and tokens are always numbers.
+        real = self._inputs.is_floating_point() or self._inputs.is_complex()
+        return super().first_not_finite() if real else None
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         if self._permutation is None:
@@ -354,6 +388,14 @@ class LoaderExamples(DatasetExamples):
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         return map(_checked, self._loader)
 
+    @property
+    def size_of_last_batch(self) -> int | None:
+        """Number of examples in the last batch of an epoch; None where the loader's batches are made in its own way."""
+        size = self._loader.batch_size
+        if size is None:
+            return None
+        return size if self._loader.drop_last else (len(self) - 1) % size + 1
+
 
 def shuffled_batches(
     length: int, batch_size: int, seeds: Seeds, start: int = 0, device: torch.device | str = "cpu"
@@ -435,7 +477,13 @@ def _targets(labels: Tensor) -> tuple[Targets, Problem]:
             " and regression targets [n] or [n, targets]."
         )
     if problem is REGRESSION:
-        return labels if labels.ndim == 2 else labels[:, None], problem
+        labels = labels if labels.ndim == 2 else labels[:, None]
+        if bool((wrong := ~labels.isfinite().all(1)).any()):
+            raise DataError(
+                f"Labels must be finite numbers, but example {int(wrong.nonzero()[0, 0])}, counted from 0, has"
+                f" {labels[wrong][0].tolist()}: leave such examples out, or replace the numbers."
+            )
+        return labels, problem
     return labels.to(torch.int64), problem
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hypermnesia.data import ImageDataset, load
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.arguments import whole_number
+from hypermnesia.data import ImageDataset, as_images
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import TensorExamples
 from hypermnesia.tasks.fewer_examples import choose_few
@@ -57,11 +57,9 @@ def permuted(
         >>> [task.train.input_shape for task in tasks]
         [(1, 10, 10), (1, 10, 10), (1, 10, 10)]
     """
-    if num_tasks < 1:
-        raise ConfigurationError(f"num_tasks={num_tasks} is not possible: there must be at least 1.")
-    if padding < 0:
-        raise ConfigurationError(f"padding={padding} is not possible: give the number of pixels, 0 or more.")
-    images = load(dataset, directory) if isinstance(dataset, str) else dataset
+    num_tasks = whole_number(num_tasks, "num_tasks", least=1)
+    padding = whole_number(padding, "padding", least=0)
+    images = as_images(dataset, directory)
     train_images = functional.pad(images.train_images, [padding] * 4)
     test_images = functional.pad(images.test_images, [padding] * 4)
     seeds = Seeds(seed)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hypermnesia.arguments import whole_number
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import TensorExamples
@@ -99,8 +100,8 @@ def polynomials(
         >>> [task.name for task in polynomials()]
         ['x+3 on [−4, −2]', '2x²−1 on [−1, 1]', 'x³−9x²+27x−27 on [2, 4]']
     """
-    if examples < 1 or validation < 0:
-        raise ConfigurationError(f"there must be at least 1 example, not {examples}, and 0 or more for validation")
+    examples = whole_number(examples, "examples", least=1)
+    validation = whole_number(validation, "validation", least=0)
     if noise < 0:
         raise ConfigurationError(f"noise={noise} is not possible: it is a standard deviation, 0 or more")
     seeds = Seeds(seed)

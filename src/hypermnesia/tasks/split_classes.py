@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from hypermnesia.data import ImageDataset, load
+from hypermnesia.arguments import whole_number
+from hypermnesia.data import ImageDataset, as_images
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.examples import TensorExamples
@@ -54,7 +55,9 @@ def split(
         >>> [task.classes for task in split("digits", classes_per_task=4)]
         [('0', '1', '2', '3'), ('4', '5', '6', '7')]
     """
-    images = load(dataset, directory) if isinstance(dataset, str) else dataset
+    classes_per_task = whole_number(classes_per_task, "classes_per_task")
+    num_tasks = None if num_tasks is None else whole_number(num_tasks, "num_tasks")
+    images = as_images(dataset, directory)
     total = images.num_classes
     if not 1 <= classes_per_task <= total:
         raise ConfigurationError(

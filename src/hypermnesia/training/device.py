@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import torch
+from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
 
@@ -37,6 +41,31 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def made_on_the_cpu(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a function make tensors on the CPU where it names no device, whatever torch's default device is.
+
+    Random numbers are drawn on the CPU, so that they are the same for every device, and moved to where they are wanted.
+
+    Example:
+        >>> with torch.device("meta"):
+        ...     made_on_the_cpu(torch.zeros)(1).device
+        device(type='cpu')
+    """
+
+    @functools.wraps(function)
+    def on_the_cpu(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        # The context costs something with every call of torch.
+        default = torch.get_default_device()
+        with contextlib.nullcontext() if default.type == "cpu" else torch.device("cpu"):
+            return function(*args, **kwargs)
+
+    return on_the_cpu
+
+
 def forward_precision(precision: str, device: torch.device) -> torch.autocast:
     """Return the context manager of a forward pass in `float32` or `bfloat16`; weights stay float32 either way.
 
@@ -48,6 +77,16 @@ def forward_precision(precision: str, device: torch.device) -> torch.autocast:
     """
     # Without its cache, which would outlive the weights that a graph captures.
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+
+
+def single_or_double(outputs: Tensor) -> Tensor:
+    """Return outputs in a type precise enough for losses: half precision becomes float32, others stay as they are.
+
+    Example:
+        >>> [single_or_double(torch.zeros(1, dtype=kind)).dtype for kind in (torch.bfloat16, torch.float64)]
+        [torch.float32, torch.float64]
+    """
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # mallopt's option numbers in malloc.h of glibc

@@ -49,7 +49,9 @@ def make_optimizer(
     for group in groups if on_cuda else []:
         group["lr"] = torch.tensor(settings.learning_rate, device=device)
     options: dict[str, Any] = {"lr": settings.learning_rate}
-    fused = device.type in ("cpu", "cuda", "mps")
+    # Fused ones take real floating-point numbers only.
+    real = all(parameter.is_floating_point() for group in groups for parameter in group["params"])
+    fused = real and device.type in ("cpu", "cuda", "mps")
     match settings.optimizer:
         case "sgd":
             return SGD(groups, momentum=settings.momentum, fused=fused, **options)

@@ -20,10 +20,13 @@ class GraphedStep:
     the same tensors each time.
 
     The object does not hold the step, which would tie a trainer and all its tensors into a cycle of references.
+
+    Args:
+        device: Device of the step; streams and graphs are made on no other.
     """
 
-    def __init__(self) -> None:
-        self._stream = torch.cuda.Stream()
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)
         self._eager_steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
@@ -38,16 +41,17 @@ class GraphedStep:
         """
         if self._eager_steps < _WARM_UP:
             self._eager_steps += 1
-            self._stream.wait_stream(torch.cuda.current_stream())
+            current = torch.cuda.current_stream(self._stream.device)
+            self._stream.wait_stream(current)
             with torch.cuda.stream(self._stream):
                 scalars = step(inputs, labels)
-            torch.cuda.current_stream().wait_stream(self._stream)
+            current.wait_stream(self._stream)
             return scalars
         if self._graph is None:
             self._inputs, self._labels = inputs.clone(), labels.clone()
             self._graph = torch.cuda.CUDAGraph()
             # Capturing records the step without doing it; the replay below does.
-            with torch.cuda.graph(self._graph):
+            with torch.cuda.device(self._stream.device), torch.cuda.graph(self._graph):
                 self._scalars = step(self._inputs, self._labels)
         self._inputs.copy_(inputs)
         self._labels.copy_(labels)

@@ -97,7 +97,7 @@ class Trainer:
         self._plateau: PlateauFactor | None = None
         if settings.plateau is not None:
             self._plateau = PlateauFactor(settings.plateau, settings.learning_rate, metric.more_is_better)
-        self._graphed = GraphedStep() if device.type == "cuda" else None
+        self._graphed = GraphedStep(device) if device.type == "cuda" else None
 
     def run(self, monitor: Monitor | None = None) -> None:
         """Take the remaining steps.
@@ -129,7 +129,7 @@ class Trainer:
         scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
         self.iteration += 1
         if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
-            check_finite({"loss": scalars["loss"]}, self.iteration)
+            self._check_loss(scalars["loss"])
         self._measure_after_an_epoch()
         return scalars
 
@@ -160,6 +160,17 @@ class Trainer:
         now, before = (int(self._epochs_at(iteration)) for iteration in (self.iteration, self.iteration - 1))
         if self._plateau is not None and self._validate is not None and now > before:
             self._plateau.measured(self._validate())
+
+    def _check_loss(self, loss: Tensor) -> None:
+        try:
+            check_finite({"loss": loss}, self.iteration)
+        except DivergenceError as error:
+            if (number := self._examples.first_not_finite()) is None:
+                raise
+            raise DivergenceError(
+                f"the loss became {float(loss)}, because inputs are not all finite numbers (example {number}, counted"
+                " from 0, holds nan or infinity): leave such examples out, or replace the numbers"
+            ) from error
 
     def _step(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         self._optimizer.zero_grad()

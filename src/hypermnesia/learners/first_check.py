@@ -1,0 +1,233 @@
+"""What is asked of a module and of a task before anything is learned."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hypermnesia.errors import DataError, HypermnesiaError
+from hypermnesia.modules import evaluation_mode
+from hypermnesia.problems import REGRESSION
+from hypermnesia.settings import Settings
+from hypermnesia.tasks.examples import Batch, LoaderExamples, TensorExamples
+from hypermnesia.tasks.task import Task
+
+_FEW = 2
+
+
+def few_examples(task: Task) -> Batch:
+    """Return the first two training examples of a task, or the only one."""
+    inputs, labels = next(iter(task.train.in_order(_FEW)))
+    return inputs[:_FEW], labels[:_FEW]
+
+
+def few_of(task: Task, batch: Batch) -> Task:
+    """Return a task of the same name and classes with nothing but these examples."""
+    return Task(task.name, TensorExamples(*batch), classes=task.classes)
+
+
+def check_outputs(outputs: object, number: int, mode: str = "") -> Tensor:
+    """Refuse what a module gives for a batch where it is not a row of real numbers for each input.
+
+    Args:
+        outputs: What it gives.
+        number: Number of inputs.
+        mode: Mode in which it was asked, as half a sentence.
+
+    Raises:
+        DataError: It is something else; the text says what.
+    """
+    wanted = "the module must give one tensor of [n, outputs] numbers for n inputs"
+    if not isinstance(outputs, Tensor):
+        parts = f" of {', '.join(map(str, outputs))}" if isinstance(outputs, dict) else ""
+        raise DataError(
+            f"{wanted}, not a {type(outputs).__name__}{parts}{mode}: wrap it in a module whose forward returns the"
+            " tensor that the loss is to be computed from"
+        )
+    if outputs.ndim != 2 or len(outputs) != number:
+        raise DataError(f"{wanted}, not {list(outputs.shape)} for {number}{mode}")
+    if not outputs.is_floating_point():
+        raise DataError(f"{wanted}, real floating-point ones, not {outputs.dtype}{mode}")
+    return outputs
+
+
+def check_in_training(module: nn.Module, inputs: Tensor) -> None:
+    """Refuse a module that gives something else while it is trained, such as the output of an auxiliary head too.
+
+    Args:
+        module: Module in the modes in which it is trained; it is not changed.
+        inputs: Inputs `[n, ...]` that it takes.
+
+    Raises:
+        DataError: It gives something else than a row of numbers for each input.
+    """
+    twin = copy.deepcopy(module)
+    buffers = {name: buffer.shape for name, buffer in twin.named_buffers()}
+    with torch.no_grad():
+        check_outputs(twin(inputs), len(inputs), " in training mode")
+    for name, buffer in twin.named_buffers():
+        if name not in buffers:
+            raise DataError(
+                f"the module makes the buffer '{name}' when it is called for the first time: call it once on an example"
+                " input first"
+            )
+        if buffer.shape != buffers[name]:
+            raise DataError(
+                f"the module changes the shape of its buffer '{name}' from {list(buffers[name])} to"
+                f" {list(buffer.shape)}: a buffer must keep its shape, so that it can be kept in a file"
+            )
+
+
+def check_numbers(task: Task, module: nn.Module, device: torch.device) -> None:
+    """Refuse a task with inputs in memory that are not finite, unless the module gives finite outputs for them.
+
+    Args:
+        task: Its training inputs are looked at where they are in tensors.
+        module: Module that is to learn them.
+        device: Where it is.
+
+    Raises:
+        DataError: There is such an input; the text says which.
+    """
+    if not isinstance(task.train, TensorExamples) or (number := task.train.first_not_finite()) is None:
+        return
+    inputs, _ = task.train.take(torch.tensor([number]))
+    with evaluation_mode(module), torch.no_grad():
+        if bool(module(inputs.to(device)).isfinite().all()):
+            return
+    raise DataError(
+        f"inputs of task '{task.name}' are not all finite numbers (example {number}, counted from 0, holds nan or"
+        " infinity), and the module's outputs for them are none: leave these examples out, or replace the numbers"
+    )
+
+
+def check_one_shape(task: Task) -> None:
+    """Refuse a task whose inputs have different shapes in different batches; reads all that are not in memory.
+
+    Raises:
+        DataError: There is an input of another shape than the first one's.
+    """
+    if isinstance(task.train, TensorExamples):
+        return
+    for inputs, _ in task.train.in_order(256):
+        if tuple(inputs.shape[1:]) != tuple(task.train.input_shape):
+            raise DataError(
+                f"inputs of task '{task.name}' have different shapes ({list(task.train.input_shape)} and"
+                f" {list(inputs.shape[1:])}), but this learner puts inputs of several tasks into one batch: bring all"
+                " to one shape"
+            )
+
+
+def check_last_batch(task: Task, module: nn.Module, example: Tensor) -> None:
+    """Refuse a data loader whose last batch is a single example where the module cannot be trained with one.
+
+    Args:
+        task: Its training examples may come from a data loader, which makes its batches itself.
+        module: Module in the modes in which it is trained; it is not changed.
+        example: Inputs `[1, ...]` that it takes.
+
+    Raises:
+        DataError: The last batch would end training.
+    """
+    if not isinstance(task.train, LoaderExamples) or task.train.size_of_last_batch != 1:
+        return
+    try:
+        with torch.no_grad():
+            copy.deepcopy(module)(example)
+    except ValueError as error:
+        raise DataError(
+            f"the data loader of task '{task.name}' makes a last batch of a single example, with which the module"
+            f" cannot be trained ({str(error).rstrip('.')}): give it drop_last=True, or another batch_size"
+        ) from error
+
+
+def check_not_one_hot(task: Task) -> None:
+    """Refuse regression targets in memory that are classes, written as rows with a single one.
+
+    Raises:
+        DataError: All are.
+    """
+    if task.problem is REGRESSION and isinstance(task.train, TensorExamples) and task.train.are_targets_one_hot():
+        raise DataError(
+            f"labels of task '{task.name}' are rows of zeros with a single one, which are classes, but floating-point"
+            " labels are regression targets: give the numbers of the classes, as in labels.argmax(1)"
+        )
+
+
+def count_new_classes(task: Task, known: int) -> int:
+    """Count the classes of a task for which a head is to grow; refuses labels that leave outputs without examples.
+
+    Args:
+        task: Task of classes. Where they have names, all of them count.
+        known: Number of outputs that other tasks have filled already.
+
+    Raises:
+        DataError: The classes have no names, and there are labels below the largest that no example has.
+    """
+    if task.classes is not None:
+        return len(task.classes)
+    present = task.train.present_classes()
+    count = present[-1] + 1
+    missing = sorted(set(range(min(known, count), min(count, _SHOWN + known + len(present)))) - set(present))
+    if missing:
+        raise DataError(
+            f"task '{task.name}' has labels {_listed(present)} but no example of class {_listed(missing)}: labels count"
+            f" from 0 within a task, and a head would get {count} outputs for {len(present)} classes. Number them from"
+            " 0 without gaps, or give all their names, as in hm.Task.of((inputs, labels), classes=('cat', 'dog')), if"
+            " some have no examples here"
+        )
+    return count
+
+
+_SHOWN = 8
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")
+
+
+def brief(settings: Settings) -> Settings:
+    """Return the settings of a learner with which two tasks of few examples can be tried without much computing.
+
+    There are two choices of where a task begins at most, and room for two examples at least.
+    """
+    changed: dict[str, object] = {name: brief(section) for name, section in settings if isinstance(section, Settings)}
+    if getattr(settings, "embedding_candidates", 0) > 2:
+        changed["embedding_candidates"] = 2
+    if getattr(settings, "buffer_size", 2) < 2:
+        changed["buffer_size"] = 2
+    return settings.model_copy(update=changed)
+
+
+@contextlib.contextmanager
+def explained(task: Task) -> Iterator[None]:
+    """Say what failed where a task was tried on a few examples: whatever is raised inside becomes one sentence.
+
+    Raises:
+        DataError: Something failed.
+    """
+    try:
+        yield
+    except HypermnesiaError:
+        raise
+    except Exception as error:  # whatever a part of the module raises
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"task '{task.name}' cannot be learned with this module: tried on {min(_FEW, len(task.train))} of its"
+            f" examples, it ended with {type(error).__name__}: {text}{_advice(text)}"
+        ) from error
+
+
+def _advice(text: str) -> str:
+    if "more than 1 value per channel" in text:
+        return (
+            " (Batch normalization takes no batch of a single example: raise training.batch_size, or keep it in"
+            " evaluation mode.)"
+        )
+    if "sparse" in text.lower():
+        return " (Some gradients are sparse: leave sparse=True out.)"
+    return ""

@@ -1,0 +1,271 @@
+"""Modules as their makers have left them: copied or refused, and each part put back in its mode."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from hypermnesia.errors import ConfigurationError
+
+Result = TypeVar("Result")
+
+
+def copy_of(module: nn.Module, device: torch.device) -> nn.Module:
+    """Copy a module to a device, in the modes in which it is to be trained.
+
+    A part that its maker has put in evaluation mode, such as a frozen batch normalization, stays in it; but a module
+    that is in evaluation mode as a whole goes into training mode as a whole, since it was in use before. Embeddings
+    give dense gradients in the copy: those of generated weights are dense anyway, and so is what most optimizers take.
+
+    Args:
+        module: Any module; it is not changed.
+        device: Device of the copy.
+
+    Raises:
+        ConfigurationError: It is no module, or one that cannot be copied or moved; the text names the part and what to
+            do.
+
+    Example:
+        >>> module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval())
+        >>> [part.training for part in copy_of(module, torch.device("cpu"))]
+        [True, False]
+    """
+    _check(module)
+    try:
+        copied = copy.deepcopy(module)
+    except Exception as error:  # whatever a part's own copying raises
+        raise ConfigurationError(_why_no_copy(module, error)) from error
+    try:
+        copied.to(device)
+    except Exception as error:
+        raise ConfigurationError(
+            f"the module cannot be moved to {device} ({_first_line(error)}): give one whose parts can, with"
+            " parameters and buffers that are plain tensors"
+        ) from error
+    _put_in_training_mode(copied)
+    for part in copied.modules():
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+            part.sparse = False
+    return copied
+
+
+def check_takes_weights(module: nn.Module) -> None:
+    """Refuse a module that `torch.func.functional_call` cannot call with other weights than its own.
+
+    Raises:
+        ConfigurationError: The text names the part and what to do.
+
+    Example:
+        >>> check_takes_weights(nn.Linear(2, 2))
+    """
+    for name, part in module.named_modules():
+        where = f"its part '{name}'" if name else "it"
+        if isinstance(part, DataParallel | DistributedDataParallel):
+            raise ConfigurationError(
+                f"the module cannot be called with other weights than its own, because {where} is a"
+                f" {type(part).__name__}: give what is in it, its attribute 'module'"
+            )
+
+
+def check_uses_weights(module: nn.Module, inputs: Tensor) -> None:
+    """Refuse a module that computes with other weights than those that it is given.
+
+    A forward method that belongs to another object, for instance, or a part that keeps weights outside of its
+    parameters, takes no notice of `functional_call`. Moved weights must move the outputs, and get gradients, as they do
+    when they are the module's own.
+
+    Args:
+        module: Any module; it is not changed.
+        inputs: Inputs `[n, ...]` that it takes.
+
+    Raises:
+        ConfigurationError: The text names a parameter.
+
+    Example:
+        >>> check_uses_weights(nn.Linear(2, 3), torch.ones(1, 2))
+    """
+    own, other = copy.deepcopy(module).eval(), copy.deepcopy(module).eval()
+    generator = torch.Generator().manual_seed(0)
+    moved = {}
+    for name, parameter in own.named_parameters():
+        if parameter.requires_grad:
+            with torch.no_grad():
+                noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
+                parameter.add_((0.1 * noise).to(parameter))
+            moved[name] = parameter.detach().clone().requires_grad_()
+
+    def answer(module: nn.Module) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            outputs: Tensor = module(inputs)
+        outputs.float().sum().backward()
+        return outputs.detach()
+
+    with torch.enable_grad():
+        expected = answer(own)
+        found = holding(other, moved, lambda: answer(other))
+    gradients = {name: parameter.grad for name, parameter in own.named_parameters()}
+    # A copy that uses none of its own has kept a forward function of the original.
+    used = [name for name in moved if gradients[name] is not None] or list(moved)
+    ignored = [name for name in used if moved[name].grad is None]
+    if not ignored and torch.allclose(found, expected, rtol=1e-2, atol=1e-2, equal_nan=True):
+        return
+    raise ConfigurationError(
+        f"the module does not compute with the weights that it is given, such as '{(ignored or list(moved))[0]}': let"
+        " forward be a method of the class that uses the parameters of its own object, not a function or copies of"
+        " values that belong to another"
+    )
+
+
+def holding(module: nn.Module, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
+    """Call a function while a module has other parameters and buffers than its own.
+
+    `torch.func.functional_call` gives a module other weights for a forward pass. What computes again in the backward
+    pass (`torch.utils.checkpoint`) needs them until the gradient is there.
+
+    Args:
+        module: Any module; afterwards it is as before.
+        tensors: Parameters and buffers by name. Buffers that the module has replaced meanwhile replace them in here.
+        action: Function without arguments.
+
+    Returns:
+        What the function returns.
+
+    Example:
+        >>> module = nn.Linear(1, 1)
+        >>> holding(module, {"weight": torch.ones(1, 1), "bias": torch.zeros(1)}, lambda: module(torch.ones(1, 1)))
+        tensor([[1.]])
+    """
+    held = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    result: Result = functional_call(_Holder(module), held, (action,))
+    tensors.update({name: held[f"module.{name}"] for name in tensors})
+    return result
+
+
+class _Holder(nn.Module):
+    """A module around another, so that `functional_call` calls any function while the inner one has other weights."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, action: Callable[[], Result]) -> Result:
+        return action()
+
+
+@contextlib.contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode, and afterwards each of its parts back in the mode in which it was.
+
+    Example:
+        >>> module = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
+        >>> with evaluation_mode(module):
+        ...     [part.training for part in module]
+        [False, False]
+        >>> [part.training for part in module]
+        [True, False]
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def resting_parts(module: nn.Module) -> list[str]:
+    """Return the names of the parts that are in evaluation mode.
+
+    Example:
+        >>> resting_parts(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval()))
+        ['1']
+    """
+    return [name for name, part in module.named_modules() if not part.training]
+
+
+def put_to_rest(module: nn.Module, names: list[str]) -> None:
+    """Put a module in training mode but for the parts of these names, which it has."""
+    module.train()
+    for name in names:
+        module.get_submodule(name).training = False
+
+
+def _put_in_training_mode(module: nn.Module) -> None:
+    # A part's own `train` may keep it in evaluation mode; others are kept there by hand.
+    put_to_rest(module, resting_parts(module) if module.training else [])
+
+
+def _check(module: nn.Module) -> None:
+    if isinstance(module, type) and issubclass(module, nn.Module):
+        raise ConfigurationError(f"the module must be a network, not its class: give {module.__name__}(...)")
+    if not isinstance(module, nn.Module):
+        raise ConfigurationError(
+            f"the module must be a torch.nn.Module, not a {type(module).__name__}: give a network, or write a class"
+            " whose forward calls it"
+        )
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            where = f"its part '{name}'" if name else "it"
+            raise ConfigurationError(
+                f"the module cannot be copied with its gradients, because {where} is"
+                " compiled by torch.jit: give the module that it was made from (torch.compile may be used instead)"
+            )
+    for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
+        kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
+        if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
+            raise ConfigurationError(
+                f"{kind} '{name}' has no shape yet: call the module once on an example input first"
+            )
+        if tensor.is_meta:
+            raise ConfigurationError(
+                f"{kind} '{name}' has no values, because it is on the device 'meta': make the module on a real device,"
+                " or load its values first"
+            )
+
+
+def _why_no_copy(module: nn.Module, error: Exception) -> str:
+    """A sentence that names the innermost part which cannot be copied."""
+    where = ""
+    for name, part in sorted(module.named_modules(), key=lambda named: named[0].count(".") + bool(named[0])):
+        if name and not _can_be_copied(part):
+            where = name
+    made = next((n for n, t in vars(module.get_submodule(where)).items() if _is_made_of_others(t)), None)
+    what = f"its part '{where}'" if where else "it"
+    if made is not None:
+        return (
+            f"the module cannot be copied, because {what} holds the tensor '{made}', which is computed from others and"
+            " carries their gradient: compute it in forward, or delete it first (torch.nn.utils.weight_norm and"
+            " spectral_norm make such tensors; those of torch.nn.utils.parametrizations do not)"
+        )
+    return (
+        f"the module cannot be copied, because {what} cannot ({_first_line(error)}): let"
+        f" {type(module.get_submodule(where)).__name__} hold nothing that copy.deepcopy refuses, such as locks and"
+        " open files, or give it a method __deepcopy__"
+    )
+
+
+def _can_be_copied(part: nn.Module) -> bool:
+    try:
+        copy.deepcopy(part)
+    except Exception:
+        return False
+    return True
+
+
+def _is_made_of_others(value: object) -> bool:
+    return isinstance(value, Tensor) and not value.is_leaf
+
+
+def _first_line(error: Exception) -> str:
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= 200 else f"{text[:200]}…"
