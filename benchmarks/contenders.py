@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from benchmarks.timing import Steps, repeated
 from benchmarks.workload import ENDLESS, Workload
+from hypermnesia.errors import StopLearning
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.networks import ACTIVATIONS, MLPSettings
@@ -148,5 +149,5 @@ CONTENDERS: dict[str, Callable[[Workload, int], Steps]] = {
 """Contenders by name: functions of a workload and a number of past tasks that return the steps of the next task."""
 
 
-class _EnoughError(Exception):
+class _EnoughError(StopLearning):
     """Raised to leave a task for a while; learning it again goes on."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hypermnesia.experiments.settings import sources
+from hypermnesia.files import FORMAT
 from hypermnesia.learners import METHODS
 from tests.cli.conftest import signal_when_a_task_is_written_down
 from tests.runs import load
@@ -188,7 +189,8 @@ def test_a_run_of_another_format_is_neither_resumed_nor_read(call, tiny, tmp_pat
     assert call(*tiny)[0] == 0
     environments = json.loads((run / "environment.json").read_text())
     (run / "environment.json").write_text(json.dumps([{k: v for k, v in environments[0].items() if k != "format"}]))
-    told = f"Error: {run} was made by another version of hypermnesia (format 1, here 3): it can be neither resumed nor"
+    versions = f"(format 1, here {FORMAT})"
+    told = f"Error: {run} was made by another version of hypermnesia {versions}: it can be neither resumed nor"
     for arguments in (
         [*tiny, "--resume"],
         ["run", "--resume", "--out", run],

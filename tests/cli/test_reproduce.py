@@ -195,7 +195,7 @@ def test_ctrl_c_saves_the_runs_and_tabulates_what_is_finished(call, start, tmp_p
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["table-2"], "no table 'table-2'. Did you mean 'table-1'? Tables: table-1"),
+        (["table-2"], "no table 'table-2'. Did you mean 'table-1'? Tables: cifar, table-1"),
         (["missing.yaml"], "missing.yaml cannot be read"),
         (["tiny.yaml", "--only", "digits,clas"], "no benchmark or scenario 'clas'. Did you mean 'class'"),
         (["tiny.yaml", "--methods", "hnett"], "no method 'hnett'. Did you mean 'hnet'"),

@@ -235,6 +235,7 @@ HEADS = {
 }
 
 
+@pytest.mark.slow
 @growing
 @pytest.mark.parametrize("make", HEADS.values(), ids=HEADS)
 def test_the_head_may_stand_anywhere(case, make, tmp_path):

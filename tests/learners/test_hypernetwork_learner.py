@@ -72,6 +72,7 @@ def test_without_the_regularizer_old_tasks_are_forgotten():
     assert first_task_after_five(0.0) < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     [

@@ -76,6 +76,7 @@ def test_only_learned_tasks_are_replayed(kind, make, examples):
 GAN = {"kind": "gan", "latent_dim": 8, "hidden": (40,), "discriminator_hidden": (40,), "gradient_penalty": 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     [

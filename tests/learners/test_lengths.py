@@ -70,6 +70,7 @@ def steps(case: Case, source, **training) -> int:
     return len(counted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, 5, 6, 7, 13])
 def test_an_epoch_of_examples_is_once_through_them_however_few(case, number):
     """As many steps as a loader of the same batch size would make, but that a batch may reach into the next epoch."""
@@ -81,6 +82,7 @@ def test_an_epoch_of_examples_is_once_through_them_however_few(case, number):
     assert steps(case, pair, epochs=0.1, batch_size=100) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", loaders(11))
 def test_an_epoch_of_a_loader_is_once_through_its_batches(case, kind):
     loader = loaders(11)[kind]
@@ -90,10 +92,10 @@ def test_an_epoch_of_a_loader_is_once_through_its_batches(case, kind):
 
 
 def test_an_example_is_read_as_often_as_there_are_epochs():
-    """But for the first item and batch, by which it is seen whether the task can be learned."""
+    """But for the first item and batch, by which it is seen, in two checks, whether the task can be learned."""
     data = Counted(40)
     HNET.make(training={"epochs": 3}).learn(DataLoader(data, batch_size=20))
-    assert sum(data.read.values()) <= 3 * 40 + 20 + 1
+    assert sum(data.read.values()) <= 3 * 40 + 2 * 20 + 1
     assert min(data.read[index] for index in range(40)) == 3
 
 

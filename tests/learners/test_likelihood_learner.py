@@ -35,6 +35,7 @@ def test_the_task_is_the_likeliest_and_its_network_answers(module, examples):
     assert len(trained.predict(inputs[:0]).labels) == 0
 
 
+@pytest.mark.slow
 def test_without_the_regularizer_the_likelihood_of_old_tasks_is_forgotten(module, examples):
     """Measured by how much less likely the first task's inputs become under their own autoencoder."""
 

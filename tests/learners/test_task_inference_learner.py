@@ -27,6 +27,7 @@ def rights(learner: TaskInferenceLearner, examples) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 def test_task_and_class_are_found_and_without_replay_only_those_of_the_last_task(trained, make, examples):
     assert min(rights(trained, examples)) > 0.9
     *old, last = rights(learned(make, examples, replay={"weight": 1e-9}, training={"iterations": 40}), examples)

@@ -157,6 +157,7 @@ def check(case: Case, specimen: Specimen, path) -> None:
         assert torch.equal(loaded.predict(inputs, task).outputs, answer)
 
 
+@pytest.mark.slow
 @each_specimen
 @pytest.mark.parametrize("name", ["hnet", "ewc", "hnet-r"])
 def test_every_module_is_learned_or_refused(specimen, name, tmp_path):
