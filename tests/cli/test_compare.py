@@ -48,8 +48,9 @@ def test_methods_are_compared_and_a_failed_run_takes_no_other_along(call, tmp_pa
     first, last = found[0]["memory_bytes"]
     assert float(written["hnet"]["memory_bytes_per_further_task"]) == last - first == 4 * 24
     assert (written["hnet"]["seeds"], written["si"]["seeds"]) == ("2", "1")
-    pictures = [out_dir / f"comparison.{ending}" for ending in ("md", "csv", "png", "svg")]
-    assert {path for path in out_dir.iterdir() if path.is_file()} == set(pictures)
+    written = {f"{name}.{ending}" for name in ("comparison", "by-task") for ending in ("md", "csv", "png", "svg")}
+    assert {path.name for path in out_dir.iterdir() if path.is_file()} == written
+    assert [line["task"] for line in csv.DictReader((out_dir / "by-task.csv").open())] == ["1", "2", "1", "2"]
 
     before = {path: path.stat().st_mtime_ns for path in out_dir.glob("*-seed*/**/*")}
     arguments = [*arguments, "--seeds", 1]
@@ -64,6 +65,7 @@ def test_methods_are_compared_and_a_failed_run_takes_no_other_along(call, tmp_pa
     assert "2 of 2 runs failed" in err
     assert "cannot be resumed with other settings: training.iterations is 5, was 10" in err
     assert lines(out_dir / "comparison.csv")["hnet"]["accuracy_percent"] == ""
+    assert not list(out_dir.glob("by-task.*"))  # nothing is left that these runs have not found
 
 
 def test_finished_runs_are_compared_without_being_carried_out(call, tmp_path):

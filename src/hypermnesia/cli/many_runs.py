@@ -129,12 +129,14 @@ def compare(
 
 
 def show_by_task(console: Console, directory: Path, name: str, title: str, groups: Mapping[str, Group]) -> list[Path]:
-    """Print and write methods side by side on each task; where there is nothing to show, neither."""
+    """Print and write methods side by side on each task; where there is nothing to show, old files go."""
     from hypermnesia.analyses.sheet import print_sheet, write_sheet
     from hypermnesia.report.task_table import task_chart, task_sheet
 
     sheet = task_sheet(name, title, groups)
     if sheet is None:
+        for ending in ("md", "csv", "svg", "png"):
+            (directory / f"{name}.{ending}").unlink(missing_ok=True)
         return []
     print_sheet(console, sheet)
     return write_sheet(directory, sheet, task_chart(groups, title))
