@@ -49,7 +49,8 @@ class Workload:
         tasks = self.experiment.tasks
         match tasks.kind:
             case "parts":  # as of CIFAR-100, in tens
-                return split(_noise((3, 32, 32), 50_000, 100).to(self.device), 10)[1]
+                images = _noise((3, 32, 32), 50_000, 100).to(self.device)
+                return split(images, 10, validation=tasks.validation)[1]
             case "split":
                 return split(_noise((1, 28, 28), 60_000, 10).to(self.device), tasks.classes_per_task)[1]
             case _:
