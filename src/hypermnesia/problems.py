@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int64
@@ -64,6 +65,10 @@ class Problem(ABC):
 
     name: str
     metric: Metric
+
+    def __reduce__(self) -> tuple[Callable[[str], Problem], tuple[str]]:
+        """Copies, and what comes out of a pickle, are the problem itself: there is one of each."""
+        return _named, (self.name,)
 
     @abstractmethod
     def loss(
@@ -155,6 +160,12 @@ class Regression(Problem):
 CLASSIFICATION, REGRESSION = Classification(), Regression()
 PROBLEMS: dict[str, Problem] = {problem.name: problem for problem in (CLASSIFICATION, REGRESSION)}
 """Problems by name."""
+
+
+def _named(name: str) -> Problem:
+    return PROBLEMS[name]
+
+
 BOTH: tuple[Problem, ...] = (CLASSIFICATION, REGRESSION)
 
 

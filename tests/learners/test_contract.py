@@ -1,5 +1,8 @@
 """What every learner does, asked of each registered method in each scenario and problem that it answers in."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -391,3 +394,31 @@ def test_a_module_that_gives_no_row_of_outputs_for_each_input_is_refused(case):
     module = nn.Sequential(nn.Linear(8, 6), nn.Unflatten(1, (2, 3)))
     with pytest.raises((DataError, ConfigurationError), match=r"\[n, outputs\] numbers for n inputs|no nn\.Linear"):
         case.make(module=module).learn(examples(case.tasks[0]))
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda learner: pickle.loads(pickle.dumps(learner))], ids=["copy", "pickle"]
+)
+@one_each
+def test_a_copy_is_an_equal_learner_that_learns_on_by_itself(case, copied):
+    original = case.make()
+    for task in case.tasks[:2]:
+        original.learn(task)
+    before = snapshot(original.state_dict())
+    other = copied(original)
+    assert equal(other.state_dict(), before)
+    assert equal(answers(other, case.tasks[:2]), answers(original, case.tasks[:2]))
+    other.learn(case.tasks[2])
+    assert equal(original.state_dict(), before)
+    original.learn(case.tasks[2])
+    assert equal(other.state_dict(), original.state_dict())
+
+
+def test_tasks_and_predictions_survive_a_pickle():
+    case = ONE_EACH[0]
+    learner, task = case.make(), pickle.loads(pickle.dumps(case.tasks[0]))
+    learner.learn(task)
+    prediction = learner.predict(examples(task)[0], 0)
+    again = pickle.loads(pickle.dumps(prediction))
+    assert torch.equal(again.labels, prediction.labels)
+    assert again.names == prediction.names

@@ -623,6 +623,15 @@ class ContinualLearner(ABC):
             advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
             raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, and what comes out of a pickle, are made anew and take over the state: parts refer to each other."""
+        made_of = (type(self), self._module, self.settings, self._arguments(), str(self.device))
+        return _made_anew, (*made_of, self.state_dict(), self._tasks_at_hand())
+
+    def _tasks_at_hand(self) -> tuple[Task, ...]:
+        """Learned tasks whose data it holds, which no state does; what :meth:`recall` gives back."""
+        return ()
+
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
         """Read a learner that :meth:`save` wrote.
@@ -675,7 +684,8 @@ class ContinualLearner(ABC):
 
         What the method needs at the end of a task, or from the second task on, so fails before the first step.
         """
-        learner = copy.copy(self)
+        learner = object.__new__(type(self))  # with the same fields; the next lines replace those that learning changes
+        vars(learner).update(vars(self))
         # Frozen parameters stay where they are, and are there only once.
         frozen = {id(parameter): parameter for parameter in self._module.parameters() if not parameter.requires_grad}
         learner._module = copy.deepcopy(self._module, frozen)
@@ -787,6 +797,21 @@ class ContinualLearner(ABC):
                 " outputs: labels must be 0 … outputs-1"
             )
         return asked or outputs
+
+
+def _made_anew(
+    kind: type[Learner],
+    module: nn.Module,
+    settings: MethodSettings,
+    arguments: dict[str, Any],
+    device: str,
+    state: dict[str, Any],
+    tasks: tuple[Task, ...],
+) -> Learner:
+    learner = kind(module, settings, **arguments, device=device)
+    learner.load_state_dict(state)
+    learner.recall(tasks)
+    return learner
 
 
 def _kinds(cls: type[Learner], *, every: bool = False) -> dict[str, type[Learner]]:

@@ -52,6 +52,9 @@ class JointLearner(StandardNetworkLearner):
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
         self._data.tasks = tuple(tasks)
 
+    def _tasks_at_hand(self) -> tuple[Task, ...]:
+        return self._data.tasks
+
     @property
     def memory_bytes(self) -> int:
         """Bytes of weights, and of all examples as float32, a label being one number."""
