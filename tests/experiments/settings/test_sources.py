@@ -71,3 +71,28 @@ def test_an_unknown_source_has_its_message(source, message):
 def test_a_broken_override_has_its_message(assignment, message):
     with pytest.raises(ConfigurationError, match=message):
         sources.override({"seed": 0}, sources.assignments([assignment]))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "again"),
+    [
+        ("seed: 1\nname: a\nseed: 2\n", 1, 3),
+        ("training: {iterations: 1}\nseed: 3\ntraining: {batch_size: 2}\n", 1, 3),
+        ("training:\n  iterations: 1\n  iterations: 1\n", 2, 3),
+        ("methods:\n  hnet: {}\n  hnet: {}\n", 2, 3),
+        ("training: {iterations: 5, iterations: 500}\n", 1, 1),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path, text, line, again):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(
+        ConfigurationError, match=rf"stands twice in one section, first on line {line};.*\(line {again},"
+    ):
+        sources.read_settings(str(tmp_path / "mine.yaml"))
+    with pytest.raises(ConfigurationError, match="stands twice"):
+        sources.assignments(["training={iterations: 5, iterations: 500}"])
+
+
+def test_what_is_merged_may_be_overridden(tmp_path):
+    (tmp_path / "mine.yaml").write_text("a: &a {x: 1, y: 2}\nb: &b {<<: *a, y: 3}\nc: {<<: *b, x: 4}\n")
+    assert sources.read_settings(str(tmp_path / "mine.yaml"))["c"] == {"x": 4, "y": 3}

@@ -20,7 +20,20 @@ DEFAULT_PRESET = "split-digits"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose numbers are those of YAML 1.2: `1e-3` is a number, not a string."""
+    """YAML whose numbers are those of YAML 1.2: `1e-3` is a number, not a string; and in which a key stands once."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """The section that comes next, as it is written: what `<<` merges into it comes later."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if first := lines.get(key.value):
+                problem = f"'{key.value}' stands twice in one section, first on line {first}; keep one of them"
+                raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
+            lines[key.value] = key.start_mark.line + 1
+        return node
 
 
 # PyYAML keeps its resolvers in a table that subclasses share, so this one gets a copy before it adds its own.
