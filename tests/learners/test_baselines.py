@@ -101,6 +101,7 @@ def answers(learner: ContinualLearner, tasks: list[Task]) -> list[torch.Tensor]:
     return parts
 
 
+@pytest.mark.slow
 def test_the_number_of_classes_may_differ_and_the_head_grows(baseline, tasks, module):
     trained = baseline(module(outputs=7), iterations=60, learning_rate=0.02)
     bodies = 28 * 16 + 16

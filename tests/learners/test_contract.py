@@ -150,6 +150,7 @@ def test_a_task_that_diverges_is_undone(case):
     assert is_as(learner, case, 2)
 
 
+@pytest.mark.slow
 def test_a_first_task_that_diverges_leaves_nothing(case):
     """Not even the shape of its inputs."""
     learner = case.make()

@@ -181,6 +181,7 @@ def test_parts_that_break_as_a_task_begins_leave_the_learner_as_it_was(case):
     check_as_before(learner, case, case.learned.states[1])
 
 
+@pytest.mark.slow
 def test_parts_that_break_as_a_task_ends_leave_the_learner_as_it_was(case):
     learner = learned(case)
     number = sum(1 for _ in parts(learner))
@@ -196,6 +197,7 @@ def test_parts_that_break_as_a_task_ends_leave_the_learner_as_it_was(case):
     check_as_before(learner, case, case.learned.states[1])
 
 
+@pytest.mark.slow
 def test_parts_that_break_in_the_first_task_leave_nothing(case):
     for name in ("begin_task", "end_task"):
         learner = case.make()

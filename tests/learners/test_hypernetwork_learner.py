@@ -110,6 +110,7 @@ def test_the_two_forms_of_the_regularizer_train_alike():
     torch.testing.assert_close(first_weights("gram"), first_weights("direct"), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_compiled_is_the_same():
     standard, compiled = learner(training={"iterations": 10}), learner(training={"iterations": 10, "compile": True})
     for each in (standard, compiled):

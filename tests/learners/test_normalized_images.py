@@ -81,6 +81,7 @@ def test_no_method_is_left_out(channels):
     assert having == set(SETTINGS)
 
 
+@pytest.mark.slow
 @each_method
 def test_the_class_among_all_is_known(method, channels):
     learner = learned(method, channels)

@@ -53,6 +53,7 @@ def errors(learner: learners.ContinualLearner) -> list[float]:
     return [score(learner, task.test, number, (scenario,)).value[scenario] for number, task in enumerate(tasks())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "settings"), REMEMBER.values(), ids=REMEMBER)
 def test_functions_are_learned_and_remembered(kind, settings):
     assert max(errors(trained(kind, settings))) < 0.02  # their variance is 0.085
@@ -65,6 +66,7 @@ def test_without_anything_to_keep_it_the_first_function_is_forgotten():
     assert held < first / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "settings"), OTHERS.values(), ids=OTHERS)
 def test_the_newest_function_is_learned_by_every_method(kind, settings):
     assert errors(trained(kind, settings))[1] < 0.02

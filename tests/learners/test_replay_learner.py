@@ -33,6 +33,7 @@ def trained(request, make, examples) -> ReplayLearner:
     return learned(make, examples, scenario=request.param)
 
 
+@pytest.mark.slow
 def test_tasks_are_learned_and_remembered_in_every_scenario(trained, examples):
     assert trained.scenarios == (trained.scenario,)
     assert min(right(trained, examples, task) for task in range(3)) > 0.9
