@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from contextlib import AbstractContextManager
 from typing import ClassVar
 
 import torch
@@ -28,6 +27,7 @@ from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
+from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Parts
 from hypermnesia.training.trainer import Monitor
@@ -54,13 +54,9 @@ class Admission(Answering):
             return self._rehearsed
         outputs = self._check(task)
         if self.num_tasks == 0:
-            with self._random_state_kept(), explained(task):
+            with default_generators_kept(self.device), explained(task):
                 self._rehearse(few_of(task, few_examples(task)), outputs)
         return outputs
-
-    def _random_state_kept(self) -> AbstractContextManager[None]:
-        """Context after which torch's generators are as before: of the CPU and of the learner's device."""
-        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
     def _rehearse(self, task: Task, outputs: int) -> None:
         """Let a learner that has learned nothing do all that this one will, as often as twice, with few examples.
@@ -113,7 +109,7 @@ class Admission(Answering):
         if self.needs_one_shape:
             check_one_shape(task)
         if self.num_tasks == 0:
-            with self._random_state_kept(), explained(task):
+            with default_generators_kept(self.device), explained(task):
                 check_in_training(self._module, inputs[: self.training.batch_size])
                 self._check_batches(task, inputs[:1])
                 self._check_module(inputs)

@@ -20,6 +20,7 @@ from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
+from hypermnesia.training.turn import in_turn
 
 
 class Answering(LearnerState):
@@ -38,6 +39,7 @@ class Answering(LearnerState):
         return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
 
     @made_on_the_cpu
+    @in_turn
     def predict(self, inputs: Any, task: TaskChoice = None) -> Prediction:
         """Answer for inputs.
 

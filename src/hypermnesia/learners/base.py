@@ -21,6 +21,7 @@ from hypermnesia.tasks.identity import differences
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
 from hypermnesia.training.trainer import Monitor, Objective, Trainer
+from hypermnesia.training.turn import in_turn
 
 
 class ContinualLearner(Admission):
@@ -125,6 +126,7 @@ class ContinualLearner(Admission):
         number = number_of(given.name if task is None else task, self._learned)
         self._learn(given, monitor, "relearn", number)
 
+    @in_turn
     def forget(self, task: int | str) -> None:
         """Forget a task: what belongs to it alone goes, as its embedding, its own parameters and its statistics.
 
@@ -159,6 +161,7 @@ class ContinualLearner(Admission):
             gone = dataclasses.replace(self._learned[number], forgotten=True)
             self._learned = [*self._learned[:number], gone, *self._learned[number + 1 :]]
 
+    @in_turn
     def abandon(self) -> None:
         """Undo the task in progress: the learner is then exactly as it was before it. Without one, nothing happens."""
         self._check_idle()
@@ -175,13 +178,15 @@ class ContinualLearner(Admission):
     @made_on_the_cpu
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
-        self._check_idle()
-        self._task = task
+        with self._turn:
+            self._check_idle()
+            self._task = task
         try:
-            if self._current is None:
-                self._begin(task, way, number)
-            else:
-                self._check_same(task, way, number)
+            with self._turn:
+                if self._current is None:
+                    self._begin(task, way, number)
+                else:
+                    self._check_same(task, way, number)
             self._finish(task, monitor)
         finally:
             self._task = self._trainer = None
@@ -207,26 +212,29 @@ class ContinualLearner(Admission):
         """Take the remaining steps and keep what was learned; undo the task if anything fails."""
         assert self._current is not None
         try:
-            self._trainer = self._make_trainer(task)
-            self._trainer_state = None  # it has copies
+            with self._turn:
+                self._trainer = self._make_trainer(task)
+                self._trainer_state = None  # it has copies
             self._trainer.run(monitor)
-            with self._whole_or_not_at_all():
+            with self._turn, self._whole_or_not_at_all():
                 self._parts.end_task(task)
                 number = self._current.number
                 self._learned = [*self._learned[:number], self._current.task, *self._learned[number + 1 :]]
                 self._current = None
         except BaseException as error:
-            if isinstance(error, Exception) and not isinstance(error, StopLearning):
-                self._undo()
-            else:
-                self._stop()
+            with self._turn:
+                if isinstance(error, Exception) and not isinstance(error, StopLearning):
+                    self._undo()
+                else:
+                    self._stop()
             raise
 
     def _make_trainer(self, task: Task) -> Trainer:
         assert self._current is not None
         examples, validate = self._examples(task), functools.partial(self._validate, task)
         seeds = self.seeds.child(*self._current.place)
-        trainer = Trainer(self._objective(), examples, self.training, seeds, self.device, validate, self.problem.metric)
+        metric, turn = self.problem.metric, self._turn
+        trainer = Trainer(self._objective(), examples, self.training, seeds, self.device, validate, metric, turn)
         if self._trainer_state is not None:
             trainer.load_state_dict(self._trainer_state)
         return trainer

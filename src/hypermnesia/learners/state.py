@@ -31,6 +31,7 @@ from hypermnesia.training.given import Given, without_given
 from hypermnesia.training.part import Part, Parts
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Trainer
+from hypermnesia.training.turn import Turn, in_turn
 
 Learner = TypeVar("Learner", bound="LearnerState")
 
@@ -66,6 +67,7 @@ class LearnerState(ABC):
         self._current: InProgress | None = None
         self._task: Task | None = None  # only while it is learned from
         self._trainer: Trainer | None = None
+        self._turn = Turn()
         self._trainer_state: dict[str, Any] | None = None
         self._parts = Parts(**self._make_parts())
 
@@ -115,6 +117,7 @@ class LearnerState(ABC):
             return self._trainer.iteration
         return 0 if self._trainer_state is None else int(self._trainer_state["iteration"])
 
+    @in_turn
     def state_dict(self) -> dict[str, Any]:
         """State of the learner, also in the middle of a task: nested dicts and lists of tensors and JSON values."""
         return {
@@ -127,6 +130,7 @@ class LearnerState(ABC):
         }
 
     @made_on_the_cpu
+    @in_turn
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state_dict` of a learner with the same settings returned.
 
@@ -143,6 +147,7 @@ class LearnerState(ABC):
         # Copied: the learner it comes from may go on.
         self._trainer, self._trainer_state = None, copy.deepcopy(state["trainer"])
 
+    @in_turn
     def save(self, path: str | Path, *, module: bool = True) -> None:
         """Write the learner, settings included, to one safetensors file; nothing in it is ever unpickled.
 
@@ -198,8 +203,11 @@ class LearnerState(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, and what comes out of a pickle, are made anew and take over the state: parts refer to each other."""
-        made_of = (type(self), self._module, self.settings, self._arguments(), str(self.device))
-        return _made_anew, (*made_of, self.state_dict(), self._tasks_at_hand())
+        with self._turn:
+            made_of = (type(self), self._module, self.settings, self._arguments(), str(self.device))
+            content = (*made_of, self.state_dict(), self._tasks_at_hand())
+            # Another thread may learn on while this is copied or pickled.
+            return _made_anew, content if self._task is None else copy.deepcopy(content)
 
     def _tasks_at_hand(self) -> tuple[Task, ...]:
         """Learned tasks whose data it holds, which no state does; what :meth:`recall` gives back."""
