@@ -198,5 +198,6 @@ FASHION_MNIST = IdxDataset(
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     ),
 )
-"""Articles of clothing: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747. Every file, local or downloaded, is checked by
-the MD5 of its content, by which several projects know it; downloads also by the SHA-256 of the gzipped file."""
+"""Articles of clothing: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747. Every file, local or downloaded, is
+checked by the MD5 of its content, by which several projects know it, and downloads by the SHA-256 of the gzipped file,
+too."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.settings import Settings
+from hypermnesia.settings import OnlyWith, Settings
 
 Criterion = Literal["entropy", "max-probability", "energy", "agreement"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -30,9 +30,9 @@ class InferenceSettings(Settings):
     answers that change when noise is added to the task embedding."""
     temperature: Positive = 1.0
     """Temperature of the softmax and of the energy: the logits are divided by it."""
-    noise: Positive = 0.1
+    noise: Annotated[Positive, OnlyWith("criterion", ("agreement",))] = 0.1
     """Standard deviation of the noise added to a task embedding; for `agreement`."""
-    samples: Annotated[int, Field(ge=1)] = 4
+    samples: Annotated[int, Field(ge=1), OnlyWith("criterion", ("agreement",))] = 4
     """Noisy copies of a task embedding; for `agreement`."""
 
     @property

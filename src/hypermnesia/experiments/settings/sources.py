@@ -183,6 +183,23 @@ def override(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return result
 
 
+def without(values: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
+    """The settings without some of them.
+
+    Example:
+        >>> without({"learner": {"beta": 0.0, "max_tasks": 3}}, ["learner.max_tasks"])
+        {'learner': {'beta': 0.0}}
+    """
+    result = dict(values)
+    for place in places:
+        first, _, rest = place.partition(".")
+        if rest:
+            result[first] = without(result[first], [rest])
+        else:
+            del result[first]
+    return result
+
+
 def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) -> dict[str, Any]:
     first, *rest = keys
     if not rest:
