@@ -15,6 +15,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.seeds import Seeds
 
 Result = TypeVar("Result")
 
@@ -104,8 +105,7 @@ def check_uses_weights(module: nn.Module, inputs: Tensor) -> None:
             moved[name] = parameter.detach().clone().requires_grad_()
 
     def answer(module: nn.Module) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)
+        with Seeds(0).default_generator():
             outputs: Tensor = module(inputs)
         outputs.float().sum().backward()
         return outputs.detach()

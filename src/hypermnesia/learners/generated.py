@@ -17,6 +17,7 @@ from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.training.part import Part
 from hypermnesia.training.trainer import Objective
+from hypermnesia.training.turn import in_turn
 
 INPUTS_AT_A_TIME = 2000
 """Inputs in one forward pass of a prediction; a matter of memory and caches only."""
@@ -49,6 +50,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         """Hypernetwork that generates the target network's weights."""
         return self._network.hypernetwork
 
+    @in_turn
     def answers(
         self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
     ) -> Int64[Tensor, "points inputs"]:
