@@ -14,7 +14,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
@@ -136,6 +136,10 @@ class FromScratchLearner(ContinualLearner):
     def _check_module(self, inputs: Tensor) -> None:
         check_uses_weights(self._module, inputs)
 
+    def _check_training(self, task: Task) -> None:
+        super()._check_training(task)
+        check_is_asked(self.settings.inference, task)
+
     def _objective(self) -> Objective:
         return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
 
@@ -143,6 +147,7 @@ class FromScratchLearner(ContinualLearner):
         networks = self._networks.there
         with next(iter(networks.values())).for_use():  # all have the same module
             if task is None:
+                check_tells_apart(self._known())
                 of_tasks = {number: (network, 0) for number, network in networks.items()}
                 return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
             network = networks[task]
