@@ -121,13 +121,13 @@ class OnlyWith:
         other_than: Values that this must not have.
 
     Example:
-        >>> class Training(Settings):
-        ...     optimizer: Literal["adam", "sgd"] = "adam"
-        ...     momentum: Annotated[float, OnlyWith("optimizer", ("sgd",))] = 0.0
-        >>> Training(momentum=0.9)
+        >>> from typing import Annotated
+        >>> Momentum = Annotated[float, OnlyWith("optimizer", ("sgd", "rmsprop"))]
+        >>> from hypermnesia.training import TrainingSettings
+        >>> TrainingSettings(momentum=0.9)
         Traceback (most recent call last):
-        hypermnesia.errors.ConfigurationError: momentum: has an effect only where optimizer is sgd, and it is adam. \
-Leave momentum out, or set it to 0.0.
+        hypermnesia.errors.ConfigurationError: momentum: has an effect only where optimizer is sgd or rmsprop, and it \
+is adam. Leave momentum out, or set it to 0.0.
     """
 
     settings: str | tuple[str, ...]
@@ -168,10 +168,8 @@ def without_effect(kind: type[BaseModel], values: Mapping[str, Any]) -> dict[str
         values: Nested settings, valid or not.
 
     Example:
-        >>> class Training(Settings):
-        ...     optimizer: Literal["adam", "sgd"] = "adam"
-        ...     momentum: Annotated[float, OnlyWith("optimizer", ("sgd",))] = 0.0
-        >>> without_effect(Training, {"momentum": 0.9})
+        >>> from hypermnesia.training import TrainingSettings
+        >>> without_effect(TrainingSettings, {"momentum": 0.9})
         {'momentum': {'optimizer'}}
     """
     found = {}
