@@ -53,7 +53,10 @@ class Benchmark:
         changes = dict(changes or {})
         section = changes.get("learner")
         in_section = section.get("method") if isinstance(section, Mapping) else None
-        method = str(changes.pop("learner.method", None) or in_section or method or self.default)
+        named = {str(name) for name in (changes.pop("learner.method", None), in_section, method) if name}
+        if len(named) > 1:
+            raise ConfigurationError(f"method: {' and '.join(sorted(named))} are named; name one of them.")
+        method = next(iter(named), self.default)
         if method not in METHODS:
             raise ConfigurationError(
                 f"There is no method '{method}'.{did_you_mean(method, METHODS)} Methods: {', '.join(METHODS)}."

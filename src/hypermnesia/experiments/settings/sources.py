@@ -219,7 +219,7 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
         texts: Texts like `learner.beta=0.01`; what follows `=` is YAML.
 
     Raises:
-        ConfigurationError: A text without `=`, or with broken YAML.
+        ConfigurationError: A text without `=`, with broken YAML, or one that replaces an earlier one.
 
     Example:
         >>> assignments(["learner.beta=1e-2", "network.hidden=[8]"])
@@ -232,6 +232,8 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"'{text}' is not understood; a setting is changed by section.key=value, as in training.iterations=500."
             )
+        if again := next((each for each in changes if f"{each}.".startswith(f"{place}.")), None):
+            raise ConfigurationError(f"'{text}' replaces '{again}', given before it: give one of them.")
         try:
             changes[place] = parse(value)
         except yaml.YAMLError as error:
