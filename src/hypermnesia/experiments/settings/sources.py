@@ -225,7 +225,7 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
         >>> assignments(["learner.beta=1e-2", "network.hidden=[8]"])
         {'learner.beta': 0.01, 'network.hidden': [8]}
     """
-    changes = {}
+    changes: dict[str, Any] = {}
     for text in texts:
         place, equals, value = text.partition("=")
         if not equals or not all(place.split(".")):
