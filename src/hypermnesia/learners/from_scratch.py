@@ -143,15 +143,13 @@ class FromScratchLearner(ContinualLearner):
     def _objective(self) -> Objective:
         return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        networks = self._networks.there
-        with next(iter(networks.values())).for_use():  # all have the same module
-            if task is None:
-                check_tells_apart(self._known())
-                of_tasks = {number: (network, 0) for number, network in networks.items()}
-                return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
-            network = networks[task]
-            return self._given_task(network(network.tensors(0), inputs), task)
+    def _networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
+        return self._networks.there[task], 0
+
+    def _infer(self, inputs: Tensor) -> Prediction:
+        check_tells_apart(self._known())
+        of_tasks = {number: (network, 0) for number, network in self._networks.there.items()}
+        return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
 
 
 class _NetworkOfEachTask(Part):

@@ -86,15 +86,19 @@ def check_is_asked(settings: InferenceSettings, task: Task) -> None:
         )
 
 
+@torch.no_grad()
 def _logits_of_copies(
     network: ProtectedNetwork, task: int, inputs: Tensor, settings: InferenceSettings, seeds: Seeds
 ) -> Float[Tensor, "copies inputs outputs"]:
     """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
-    embedding = network.hypernetwork.task_embeddings[task]
-    generator = seeds.generator()
-    logits = []
-    for copy in range(settings.copies):
-        noise = torch.randn(embedding.shape, generator=generator).to(embedding) if copy else 0.0
-        tensors = network.tensors(task, embedding + settings.noise * noise)
-        logits.append(torch.cat([network(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]))
+    parts = inputs.split(INPUTS_AT_A_TIME)
+    logits = [torch.cat([network.answer(task, part, one_of_all=True) for part in parts])]
+    if settings.copies > 1:
+        embedding = network.hypernetwork.task_embeddings[task]
+        generator = seeds.generator()
+        with network.for_use():
+            for _ in range(settings.copies - 1):
+                noise = torch.randn(embedding.shape, generator=generator).to(embedding)
+                tensors = network.tensors(task, embedding + settings.noise * noise)
+                logits.append(torch.cat([network(tensors, part) for part in parts]))
     return torch.stack(logits)

@@ -278,7 +278,7 @@ class LearnerState(ABC):
     @contextlib.contextmanager
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
-        parts = _same_tensors(self._parts.state())
+        parts = same_tensors(self._parts.state())
         fields = self.problem, self._input_shape, self._learned, self._current
         try:
             yield
@@ -321,13 +321,13 @@ def _made_anew(
     return learner
 
 
-def _same_tensors(state: Any) -> Any:
+def same_tensors(state: Any) -> Any:
     """A state whose dicts and lists are copies, and whose tensors are the same."""
     if isinstance(state, Given):
         return state
     if isinstance(state, dict):
-        return {key: _same_tensors(value) for key, value in state.items()}
-    return [_same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
+        return {key: same_tensors(value) for key, value in state.items()}
+    return [same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
 
 
 def _bytes(node: Any) -> int:
