@@ -50,6 +50,11 @@ class Answering(LearnerState):
         """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
         return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
 
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of one input of the first task; None before it."""
+        return self._input_shape
+
     @made_on_the_cpu
     @in_turn
     def predict(self, inputs: Any, task: TaskChoice = None) -> Prediction:
@@ -140,7 +145,7 @@ class Answering(LearnerState):
             >>> torch.equal(learner.network(0)(torch.eye(2)), learner.predict(torch.eye(2), task=0).outputs)
             True
         """
-        networks, number = self._networks_with(number_of(task, self._known()))
+        networks, number = self.networks_with(number_of(task, self._known()))
         return copy.deepcopy(networks.network_of(number))
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
@@ -186,14 +191,14 @@ class Answering(LearnerState):
         """Answer for inputs that fit, on the learner's device."""
         if task is None:
             return self._infer(inputs)
-        networks, number = self._networks_with(task)
+        networks, number = self.networks_with(task)
         outputs = networks.answer(number, inputs)
         tasks = torch.full((len(outputs),), task, device=outputs.device)
         return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device))
 
     @abstractmethod
-    def _networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:
-        """Part that has the network of a task, and the number of the task there."""
+    def networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:
+        """Return the part that has the network of a task, and the number of the task there."""
 
     @abstractmethod
     def _infer(self, inputs: Tensor) -> Prediction:
