@@ -239,3 +239,10 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 def test_a_place_that_cannot_be_looked_at_is_told(name: str) -> None:
     with pytest.raises(DataError, match=rf"{name}: .*cannot be read \(File name too long\)"):
         data.load(name, "x" * 5000)
+
+
+def test_a_directory_from_which_nothing_is_read_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="digits are part of the installation, read from no directory"):
+        data.load("digits", "somewhere")
+    with pytest.raises(ConfigurationError, match="directory is where a dataset given by its name is read from"):
+        data.as_images(data.load("digits"), "somewhere")
