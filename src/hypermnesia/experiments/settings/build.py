@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from hypermnesia.data import ImageDataset, load
+from hypermnesia.data import INSTALLED, ImageDataset, load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
 from hypermnesia.learners import METHODS, ContinualLearner
@@ -38,7 +38,7 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
 
     @functools.cache
     def images(name: str) -> ImageDataset:
-        return load(name, directory).to(device)
+        return load(name, None if name in INSTALLED else directory).to(device)
 
     tasks, seed = experiment.tasks, experiment.seed
     arguments = tasks.model_dump(exclude={"kind", "parts", "shuffle_tasks"})
