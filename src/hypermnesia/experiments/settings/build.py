@@ -71,9 +71,20 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
     """
     outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
+    return network_for(experiment, tuple(tasks[0].train.input_shape), outputs)
+
+
+def network_for(experiment: Experiment, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """The network of an experiment, with its first weights.
+
+    Args:
+        experiment: Its network and seed are used.
+        input_shape: Shape of one input.
+        outputs: Number of outputs.
+    """
     # What is not generated starts from the module's own initial values.
     with Seeds(experiment.seed).child("network").default_generator():
-        return experiment.network.build(tuple(tasks[0].train.input_shape), outputs)
+        return experiment.network.build(input_shape, outputs)
 
 
 def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:
