@@ -32,16 +32,19 @@ class HypernetworkSettings(Settings):
     chunk_size: Size | Literal["full"] | None = None
     """Number of target weights in a chunk; `full` for all at once. Exclusive with `compression`."""
     compression: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Ratio of hypernetwork weights to target weights, from which the chunk size follows; null for 1 where no chunk
-    size is given either. Exclusive with `chunk_size`."""
+    """Ratio of hypernetwork weights to target weights, from which the chunk size follows. Exclusive with `chunk_size`.
+    Where neither is given, chunks are so large that a first task is learned as by the target itself: the last layer of
+    the hypernetwork then has four weights for each target weight, and more for few of them."""
     start: Literal["module", "zero"] = "module"
     """What generated weights are a difference from: `module` for the values that the module came with, so that it
     starts as it is; `zero` as published, where the module's values do not matter."""
     embedding_candidates: Size = 64
     """Number of embeddings drawn for a task after the first. It begins with the one whose network fits its first batch
     best; 1 as published."""
-    initialization: Initialization = "xavier"
-    """Initialization of the hypernetwork's weights."""
+    initialization: Initialization | None = None
+    """Initialization of the hypernetwork's weights: `xavier` as published, also `hyperfan-in` and `hyperfan-out` with
+    `start: zero`, and `decorrelated` with `start: module`; null for `xavier` with the former, `decorrelated` with the
+    latter."""
     rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = "features"
     """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
     of its features' steps, in a direction that all chunks share: `features` is √chunks / Σ|Φ|, with which a first task
@@ -77,9 +80,13 @@ class HypernetworkSettings(Settings):
             raise ValueError("lookahead_rate belongs to lookahead: sgd")
         if self.gradient_through_lookahead and self.lookahead == "none":
             raise ValueError("gradient_through_lookahead needs a lookahead: optimizer or sgd")
-        if self.start == "module" and self.initialization != "xavier":
+        if self.start == "module" and self.initialization in ("hyperfan-in", "hyperfan-out"):
             raise ValueError(
                 f"initialization: {self.initialization} has no effect where the readout starts at zero, as it"
                 " does with start: module; leave it out, or set start to zero"
+            )
+        if self.start == "zero" and self.initialization == "decorrelated":
+            raise ValueError(
+                "initialization: decorrelated belongs to start: module; leave it out, or set start to module"
             )
         return self
