@@ -8,6 +8,7 @@ error over seeds. Training stops long before all have learned everything, so tha
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import warnings
 from collections.abc import Callable
@@ -21,7 +22,7 @@ import hypermnesia as hm
 def perceptron(*widths: int) -> nn.Module:
     """A perceptron that takes images."""
     layers: list[nn.Module] = [nn.Flatten()]
-    for width, further in zip(widths, widths[1:], strict=False):
+    for width, further in itertools.pairwise(widths):
         layers += [nn.Linear(width, further), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -49,7 +50,11 @@ class Recurrent(nn.Module):
 
 
 SMALL: dict[str, tuple[Callable[[], nn.Module], int, float]] = {
-    "perceptron 9-4-2 (of pooled digits 0 and 1)": (lambda: nn.Sequential(nn.AvgPool2d(3, 2), perceptron(9, 4, 2)), 150, 1e-2),
+    "perceptron 9-4-2 (of pooled digits 0 and 1)": (
+        lambda: nn.Sequential(nn.AvgPool2d(3, 2), perceptron(9, 4, 2)),
+        150,
+        1e-2,
+    ),
     "linear 64-10": (lambda: perceptron(64, 10), 150, 1e-2),
     "perceptron 64-6-10": (lambda: perceptron(64, 6, 10), 200, 1e-2),
     "GRU of 16": (lambda: Recurrent(16), 200, 1e-2),
@@ -81,7 +86,9 @@ def main() -> None:
             torch.manual_seed(seed)
             module = make()
             training = {"iterations": iterations, "learning_rate": rate, "batch_size": 64}
-            learners = [kind(module, training=training, seed=seed) for kind in (hm.SeparateLearner, hm.HypernetworkLearner)]
+            learners = [
+                kind(module, training=training, seed=seed) for kind in (hm.SeparateLearner, hm.HypernetworkLearner)
+            ]
             for learner in learners:
                 learner.learn(task)
             found.append([100 * learner.score(task) for learner in learners])

@@ -143,7 +143,11 @@ class Hypernetwork(nn.Module):
             raise ConfigurationError(f"compression must be above 0, not {compression}")
         # With a target of two weights these widths show which weights do not depend on the chunk size.
         two = {"two": torch.zeros(2)} if settings.get("base") is not None else None
-        small = cls(ParameterLayout(("two",), ((2,),)), chunk_size=1, **{**settings, "base": two, "generator": torch.Generator()})
+        small = cls(
+            ParameterLayout(("two",), ((2,),)),
+            chunk_size=1,
+            **{**settings, "base": two, "generator": torch.Generator()},
+        )
         varying = small.chunk_embeddings.numel() + small.readout.numel()
         fixed = sum(p.numel() for p in small.parameters()) - varying + small.embedding_dim
         features, chunk_embedding_dim = small.readout.shape[0], small.chunk_embeddings.shape[1]
@@ -208,7 +212,7 @@ class Hypernetwork(nn.Module):
             self.readout[:-1] = xavier_uniform(features, self.chunk_size, generator)
         if self.initialization == "decorrelated":
             self.mixing.copy_(torch.eye(features + 1))
-            enough = max(64, math.ceil(8 * (features + 1) / self.num_chunks))  # to see all directions of the features
+            enough = max(128, math.ceil(8 * (features + 1) / self.num_chunks))  # to see all directions of the features
             anywhere = torch.randn(enough, self.embedding_dim, generator=generator).to(self.readout)
             self.mixing.copy_(decorrelating(self.features(anywhere)))
         elif self.initialization != "xavier":

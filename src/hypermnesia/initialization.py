@@ -1,4 +1,4 @@
-"""Initializations of a hypernetwork's weights: Xavier, as published, hyperfan-in and -out, and decorrelated features."""
+"""Initializations of a hypernetwork's weights: Xavier, as published, hyperfan-in and -out, decorrelated features."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def notes_of(learn):
         (hm.HypernetworkLearner, {}),
         (hm.FromScratchLearner, {}),
         (hm.ConsolidatedHypernetworkLearner, {"ewc": {"strength": 1.0}}),
-        (hm.TaskInferenceLearner, {"replay": {"model": {"hidden": (4,), "encoder_hidden": (4,)}}}),
+        (hm.TaskInferenceLearner, {"replay": {"model": {"kind": "vae", "hidden": (4,), "encoder_hidden": (4,)}}}),
         (hm.LikelihoodLearner, {"likelihood": {"decoder_hidden": (4,), "encoder_hidden": (4,)}}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",

@@ -389,8 +389,8 @@ class ProtectedNetwork(Part):
         hypernetwork = Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
         if hypernetwork.compression > 1:
             note(
-                f"The hypernetwork has {hypernetwork.compression:.3g} times as many weights as the {layout.size:,} that it"
-                " generates, so that they are learned as if they were the module's own. Where that is too many, choose"
+                f"The hypernetwork has {hypernetwork.compression:.3g} times as many weights as the {layout.size:,} that"
+                " it generates, so that they are learned as if they were the module's own. Where that is too many, choose"
                 " a smaller compression, chunk_size or hidden."
             )
         return hypernetwork

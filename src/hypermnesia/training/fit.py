@@ -28,8 +28,8 @@ class Fit:
         >>> for step in range(100):
         ...     fit.count(torch.tensor(0.7), torch.tensor([0, 1]))
         >>> fit.finding()
-        'The task was hardly learned: in the second half of its steps the training loss was 0.7 on average, and that of \
-an answer that does not look at the input is 0.693.'
+        'The task was hardly learned: in the second half of its steps the training loss was 0.7 on average, and that \
+of an answer that does not look at the input is 0.693.'
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
