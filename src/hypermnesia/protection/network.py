@@ -390,8 +390,8 @@ class ProtectedNetwork(Part):
         if hypernetwork.compression > 1:
             note(
                 f"The hypernetwork has {hypernetwork.compression:.3g} times as many weights as the {layout.size:,} that"
-                " it generates, so that they are learned as if they were the module's own. Where that is too many, choose"
-                " a smaller compression, chunk_size or hidden."
+                " it generates, so that they are learned as fast as the module's own. Where that is too many,"
+                " choose a smaller compression, chunk_size or hidden."
             )
         return hypernetwork
 
