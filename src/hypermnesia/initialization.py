@@ -88,4 +88,5 @@ def decorrelating(features: Float[Tensor, "tasks chunks features"]) -> Float[Ten
     flat = features.detach().double().cpu().flatten(0, 1)
     variances, directions = torch.linalg.eigh(flat.T @ flat / len(flat))
     variances = variances.clamp_min(1e-4 * variances.max())
-    return (directions * variances.rsqrt() @ directions.T).to(features)
+    symmetric: Tensor = directions * variances.rsqrt() @ directions.T
+    return symmetric.to(features)
