@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -53,13 +54,33 @@ class Seeds:
 
     @contextlib.contextmanager
     def default_generator(self) -> Iterator[None]:
-        """Let torch's default generator, from which modules draw their initial weights, start at this node's seed.
+        """Let torch's default generator, from which modules draw, start at this node's seed, and put it back.
+
+        There is one for all threads: others that ask for it wait.
 
         Example:
             >>> with Seeds(0).default_generator():
             ...     module = torch.nn.Linear(2, 2)
         """
-        with torch.random.fork_rng(devices=[]):
+        with default_generators_kept():
             # Not torch.manual_seed, which would seed other devices too; they are not put back.
             torch.default_generator.manual_seed(self.integer())
             yield
+
+
+_IN_USE = threading.RLock()
+
+
+@contextlib.contextmanager
+def default_generators_kept(device: torch.device | None = None) -> Iterator[None]:
+    """Let torch's default generators be used by one thread at a time, and afterwards go on as if they had not been.
+
+    Args:
+        device: Device whose generator is used beside the CPU's; None for none.
+
+    Example:
+        >>> with default_generators_kept():
+        ...     number = torch.rand(1)
+    """
+    with _IN_USE, torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+        yield

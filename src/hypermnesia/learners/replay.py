@@ -17,6 +17,7 @@ from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import CombinedObjective, Objective
+from hypermnesia.training.turn import in_turn
 
 
 class ReplayLearnerSettings(Settings):
@@ -78,6 +79,7 @@ class ReplayLearner(StandardNetworkLearner):
         self._classifier = ReplayClassifier(self._standard, self.settings.replay, self.training, seeds)
         return {"classifier": self._classifier}
 
+    @in_turn
     def replay(self, task: int, number: int) -> Tensor | None:
         """Inputs of a task as it is remembered, made from the same noise each time, `[number, ...]`.
 

@@ -15,7 +15,7 @@ from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
 
 if TYPE_CHECKING:
-    from hypermnesia.learners.base import ContinualLearner
+    from hypermnesia.learners.answering import Answering
 
 # Inputs asked at a time: so many that the networks of all tasks are generated once for a test set of usual size.
 _MOST_INPUTS, _MOST_NUMBERS = 10_000, 2**25
@@ -34,7 +34,7 @@ class Score:
     inferred: list[int] | None
 
 
-def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: Sequence[Scenario] = ("task",)) -> Score:
+def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence[Scenario] = ("task",)) -> Score:
     """Score a learner on all examples of a task.
 
     In the task-incremental scenario it is told the task. In the others it is not: then its label counts in the
@@ -79,6 +79,6 @@ def score(learner: ContinualLearner, examples: Examples, task: int, scenarios: S
     return Score(value, None if counts is None else counts.tolist())
 
 
-def _merit(learner: ContinualLearner, outputs: Tensor, targets: Tensor) -> float:
+def _merit(learner: Answering, outputs: Tensor, targets: Tensor) -> float:
     """Summed over inputs, in double precision: an exact count where it counts."""
     return float(learner.problem.merit(outputs, targets).double().sum())

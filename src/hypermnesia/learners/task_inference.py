@@ -22,6 +22,7 @@ from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import CombinedObjective, Objective
+from hypermnesia.training.turn import in_turn
 
 
 class TaskInferenceLearnerSettings(HypernetworkSettings):
@@ -107,6 +108,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         self.relearns = self.forgets = not isinstance(self.settings.replay.model, SelfReplayingVAESettings)
         return {**super()._make_parts(), "task_classifier": self._classifier}
 
+    @in_turn
     def replay(self, task: int, number: int) -> Tensor | None:
         """Inputs of a task as it is remembered, made from the same noise each time, `[number, ...]`.
 
@@ -117,8 +119,9 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         return self._classifier.replay(task, number)
 
     def _infer(self, inputs: Tensor) -> Prediction:
-        certainty, tasks = self._classifier.standard.logits(inputs).softmax(1).max(1)
-        return self._answer(inputs, tasks, certainty)
+        logits = self._classifier.standard.logits(inputs)
+        # By logits: probabilities of several may round to 1.
+        return self._answer(inputs, logits.argmax(1), logits.softmax(1).amax(1))
 
     def _check_module(self, inputs: Tensor) -> None:
         super()._check_module(inputs)

@@ -287,8 +287,8 @@ class DatasetExamples(Examples):
 class LoaderExamples(DatasetExamples):
     """Examples from a `torch.utils.data.DataLoader`, in the order and batches that it makes.
 
-    The loader decides how to shuffle, so the seeds and batch sizes asked for have no effect, and continuing at a later
-    batch means going through the earlier ones. For runs that can be repeated give it a seeded `generator`.
+    The loader decides how to shuffle and how large batches are, and continuing at a later one means going through the
+    earlier ones. Where it has no `generator` of its own, it draws from the seeds that are asked for.
 
     Args:
         loader: Data loader of a map-style dataset of (input, label) pairs; labels are class numbers from 0 or
@@ -382,8 +382,20 @@ class LoaderExamples(DatasetExamples):
         return drawn[0], drawn[1]
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        epochs = itertools.chain.from_iterable(itertools.repeat(self._loader))
-        return map(_checked, itertools.islice(epochs, start, None))
+        return map(_checked, itertools.islice(self._drawn(seeds), start, None))
+
+    def _drawn(self, seeds: Seeds) -> Iterator[Any]:
+        """Batches of epoch after epoch. What loader and dataset draw from torch's default generator is seeded."""
+        for epoch in itertools.count():
+            of_epoch = seeds.child("epoch", epoch)
+            with of_epoch.default_generator():
+                batches = iter(self._loader)
+            for number in itertools.count():
+                with of_epoch.child(number).default_generator():
+                    batch = next(batches, None)
+                if batch is None:
+                    break
+                yield batch
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         return map(_checked, self._loader)

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
+from hypermnesia.seeds import default_generators_kept
+
 Identity = dict[str, Any]
 """Properties of examples by name, as JSON values: two tasks that differ in one are not the same."""
 
@@ -181,7 +183,7 @@ def _chance_left_alone() -> Iterator[None]:
     """Put global random states back, which augmented examples draw from."""
     of_python, of_numpy = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with default_generators_kept():
             yield
     finally:
         random.setstate(of_python)

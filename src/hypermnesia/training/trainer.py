@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from hypermnesia.errors import DivergenceError, note
 from hypermnesia.problems import ACCURACY, Metric
-from hypermnesia.seeds import Seeds
+from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
 from hypermnesia.training.device import keep_freed_memory
@@ -75,6 +75,7 @@ class Trainer:
         validate: Function that measures the metric on validation examples; called after every epoch where the settings
             ask for it (`plateau`).
         metric: Metric that it measures.
+        turn: Context of each step, in which nothing else happens to the objective's parameters and modules.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Trainer:
         device: torch.device,
         validate: Callable[[], float] | None = None,
         metric: Metric = ACCURACY,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
         keep_freed_memory(device)
         self.iteration = 0
@@ -100,6 +102,7 @@ class Trainer:
         self._optimizer = make_optimizer(objective.parameters(), settings, objective.rate_factors(), self._used_rows)
         self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         self._validate = validate
+        self._turn = turn or contextlib.nullcontext()
         self._plateau: PlateauFactor | None = None
         if settings.plateau is not None:
             self._plateau = PlateauFactor(settings.plateau, settings.learning_rate, metric.more_is_better)
@@ -113,11 +116,12 @@ class Trainer:
             DivergenceError: The loss is not finite; checked every 50 steps and after the last.
         """
         batches = self._examples.batches(self._settings.batch_size, self._seeds.child("batches"), self.iteration)
-        cuda = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda), _denormals_as_zero(), Interrupts() as interrupts:
-            # Not one batch more is asked for than is learned from.
-            for inputs, labels in itertools.islice(batches, max(0, self.iterations - self.iteration)):
-                with interrupts.held():
+        with _denormals_as_zero(), Interrupts() as interrupts:
+            while self.iteration < self.iterations:
+                # Datasets draw too, where they change their examples at random.
+                with self._seeds.child("examples", self.iteration).default_generator():
+                    inputs, labels = next(batches)
+                with interrupts.held(), self._turn, default_generators_kept(self._device):
                     scalars = self._learn_from(inputs.to(self._device), labels.to(self._device))
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))

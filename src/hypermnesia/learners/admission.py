@@ -1,0 +1,185 @@
+"""What is asked of a task before it is learned, so that what cannot go well fails before anything has changed."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
+from hypermnesia.learners.answering import Answering, sizes
+from hypermnesia.learners.first_check import (
+    brief,
+    check_in_training,
+    check_last_batch,
+    check_not_one_hot,
+    check_numbers,
+    check_one_shape,
+    check_outputs,
+    explained,
+    few_examples,
+    few_of,
+)
+from hypermnesia.learners.in_progress import Way
+from hypermnesia.learners.prediction import LearnedTask
+from hypermnesia.modules import evaluation_mode
+from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
+from hypermnesia.seeds import default_generators_kept
+from hypermnesia.tasks.task import Task
+from hypermnesia.training.part import Parts
+from hypermnesia.training.trainer import Monitor
+
+
+class Admission(Answering):
+    """Base class of learners: which tasks they admit.
+
+    Attributes:
+        problems: Problems that it can learn, classification or regression.
+    """
+
+    problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
+    # Of a learner that is a rehearsal of another: the number of outputs of its tasks.
+    _rehearsed: int | None = None
+
+    @abstractmethod
+    def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
+        """Learn a task, or go on with it where it is in progress."""
+
+    def _checked(self, task: Task) -> int:
+        """Number of outputs of a task that can be learned; others are refused, before anything has changed."""
+        if self._rehearsed is not None:
+            return self._rehearsed
+        outputs = self._check(task)
+        if self.num_tasks == 0:
+            with default_generators_kept(self.device), explained(task):
+                self._rehearse(few_of(task, few_examples(task)), outputs)
+        return outputs
+
+    def _rehearse(self, task: Task, outputs: int) -> None:
+        """Let a learner that has learned nothing do all that this one will, as often as twice, with few examples.
+
+        What the method needs at the end of a task, or from the second task on, so fails before the first step.
+        """
+        learner = object.__new__(type(self))  # with the same fields; the next lines replace those that learning changes
+        vars(learner).update(vars(self))
+        # Frozen parameters stay where they are, and are there only once.
+        frozen = {id(parameter): parameter for parameter in self._module.parameters() if not parameter.requires_grad}
+        learner._module = copy.deepcopy(self._module, frozen)
+        learner._learned = []
+        learner._task = learner._current = learner._trainer_state = None
+        learner._rehearsed = outputs
+        size = min(len(task.train), self.training.batch_size)
+        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
+        vars(learner).update(training=self.training.model_copy(update=changed), settings=brief(self.settings))
+        learner._parts = Parts(**learner._make_parts())
+        inputs, _ = few_examples(task)
+        learner._check_module(inputs.to(self.device))
+        try:
+            for number in range(2):
+                learner._learn(task, None, "learn", number)
+                learner.predict(inputs, number)
+        except DivergenceError:
+            return  # two examples say little about that
+
+    def _check(self, task: Task) -> int:
+        """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
+        self._check_problem(task)
+        self._check_training(task)
+        shape = tuple(task.train.input_shape)
+        if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
+            raise self._other_shape(task)
+        batch = few_examples(task)
+        inputs = batch[0].to(self.device)
+        try:
+            with torch.no_grad(), evaluation_mode(self._module):
+                answer = self._module(inputs)
+        except Exception as error:  # whatever the module raises
+            if self._input_shape not in (None, shape):
+                raise self._other_shape(task) from error
+            raise DataError(
+                f"the module does not take inputs of shape [n, {sizes(shape)}], as in task '{task.name}': {error}"
+            ) from error
+        outputs = check_outputs(answer, len(inputs))
+        check_numbers(task, self._module, self.device)
+        check_not_one_hot(task)
+        if self.needs_one_shape:
+            check_one_shape(task)
+        if self.num_tasks == 0:
+            with default_generators_kept(self.device), explained(task):
+                check_in_training(self._module, inputs[: self.training.batch_size])
+                self._check_batches(task, inputs[:1])
+                self._check_module(inputs)
+        return self._count_outputs(task, outputs.shape[1])
+
+    def _other_shape(self, task: Task) -> DataError:
+        return DataError(
+            f"inputs of task '{task.name}' have shape [{sizes(tuple(task.train.input_shape))}], but those of the first"
+            f" task had [{sizes(self._input_shape)}]: bring all tasks to one shape"
+        )
+
+    def _check_batches(self, task: Task, example: Tensor) -> None:
+        """Refuse batches with which the module cannot be trained."""
+        check_last_batch(task, self._module, example)
+
+    def _check_module(self, inputs: Tensor) -> None:
+        """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
+
+    def _check_problem(self, task: Task) -> None:
+        if task.problem not in self.problems:
+            raise DataError(
+                f"task '{task.name}' is one of {task.problem.name}, but a {type(self).__name__} learns"
+                f" {' and '.join(problem.name for problem in self.problems)} only: integer labels are classes,"
+                " floating-point labels are regression targets"
+            )
+        if self._input_shape is not None and task.problem is not self.problem:
+            raise DataError(
+                f"task '{task.name}' is one of {task.problem.name}, but those before were of {self.problem.name}: one"
+                " learner learns one of them"
+            )
+
+    def _check_training(self, task: Task) -> None:
+        """Refuse a task for which some settings of training have no meaning."""
+        if self.training.plateau is not None and task.validation is None:
+            raise ConfigurationError(
+                f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
+                " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
+            )
+        if self.training.label_smoothing and task.problem is REGRESSION:
+            raise ConfigurationError(
+                f"training.label_smoothing is for classes, but task '{task.name}' is a regression: leave it out"
+            )
+        if self.training.augmentation is not None and len(task.train.input_shape) != 3:
+            raise ConfigurationError(
+                "training.augmentation is for images, inputs of shape [channels, height, width]; those of task"
+                f" '{task.name}' have [{sizes(tuple(task.train.input_shape))}]: leave it out"
+            )
+
+    def _count_outputs(self, task: Task, outputs: int) -> int:
+        """Number of the task's classes or regression targets; refuses a task with more than the module's outputs."""
+        asked = task.num_outputs
+        if task.problem is REGRESSION and asked != outputs:
+            raise DataError(
+                f"task '{task.name}' has {asked} regression targets for each input, but the module gives {outputs}:"
+                " they must be equal (if the labels are classes, make them integers)"
+            )
+        if asked is not None and asked > outputs:
+            raise DataError(
+                f"task '{task.name}' has labels up to {asked - 1}, but the module has {outputs}"
+                " outputs: labels must be 0 … outputs-1"
+            )
+        return asked or outputs
+
+    def _check_more_of(self, learned: LearnedTask, task: Task) -> None:
+        """Refuse examples that cannot be more of a learned task."""
+        outputs = task.count_outputs()
+        wrong = outputs != learned.outputs if task.problem is REGRESSION else outputs > learned.outputs
+        if wrong or task.classes not in (None, learned.classes):
+            what = "regression targets" if task.problem is REGRESSION else "classes"
+            names = "" if learned.classes is None else f" ({', '.join(learned.classes)})"
+            raise DataError(
+                f"these are no examples of task '{learned.name}', which has {learned.outputs} {what}{names}: they have"
+                f" {outputs}, or others; more classes make a new task"
+            )
