@@ -80,11 +80,11 @@ class HypernetworkSettings(Settings):
             raise ValueError("give either chunk_size or compression, not both; set the other to null")
         if self.start == "module" and self.initialization in ("hyperfan-in", "hyperfan-out"):
             raise ValueError(
-                f"initialization: {self.initialization} has no effect where the readout starts at zero, as it"
-                " does with start: module; leave it out, or set start to zero"
+                f"initialization: has an effect only where start is zero, if it is {self.initialization}: otherwise the"
+                " readout starts at zero; leave it out, or set start to zero"
             )
         if self.start == "zero" and self.initialization == "decorrelated":
             raise ValueError(
-                "initialization: decorrelated belongs to start: module; leave it out, or set start to module"
+                "initialization: decorrelated is possible only where start is module; leave it out, or set start to module"
             )
         return self
