@@ -85,6 +85,6 @@ class HypernetworkSettings(Settings):
             )
         if self.start == "zero" and self.initialization == "decorrelated":
             raise ValueError(
-                "initialization: decorrelated is possible only where start is module; leave it out, or set start to module"
+                "initialization: decorrelated is possible only where start is module; leave it out, or set start to it"
             )
         return self
