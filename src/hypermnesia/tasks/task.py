@@ -11,8 +11,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.problems import REGRESSION, Problem
 from hypermnesia.tasks.arrays import ArrayLike
-from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
+from hypermnesia.tasks.dataset_examples import DatasetExamples
+from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import Identity
+from hypermnesia.tasks.loader_examples import LoaderExamples
+from hypermnesia.tasks.tensor_examples import TensorExamples
 
 Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
 """Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset

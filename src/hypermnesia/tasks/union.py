@@ -26,7 +26,7 @@ class UnionExamples(Examples):
         num_outputs: Number of outputs of the network.
 
     Example:
-        >>> from hypermnesia.tasks.examples import TensorExamples
+        >>> from hypermnesia.tasks.tensor_examples import TensorExamples
         >>> first = TensorExamples(torch.zeros(1, 2), torch.tensor([0]))
         >>> UnionExamples([first, first], [slice(0, 5), slice(5, 7)], 7).take(torch.tensor([0, 1]))[1]
         tensor([0, 5])
