@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.utils.data import Dataset, default_collate
 
 from hypermnesia.errors import DataError
 from hypermnesia.problems import REGRESSION, problem_of
-from hypermnesia.tasks.arrays import scaled
+from hypermnesia.tasks.arrays import ONE_INPUT, usual_type
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Identity, content_of_dataset
 from hypermnesia.tasks.labels import check_from_zero, targets_of
@@ -44,10 +45,10 @@ class DatasetExamples(Examples):
         self._dataset, self._collate = dataset, collate
         check_any(self)
         # The first item tells the problem, but of classes not how many there are.
-        inputs, labels = self._batch([0])
+        inputs, labels = self._collated([0])
         self.input_shape = tuple(inputs.shape[1:])
         self.problem = problem_of(labels)
-        self._type = inputs.dtype
+        self.input_type = inputs.dtype
         self.num_outputs = labels.shape[1] if self.problem is REGRESSION else None
 
     def __len__(self) -> int:
@@ -59,26 +60,43 @@ class DatasetExamples(Examples):
     def identity(self) -> Identity:
         """Return what tells these examples from others; of what is not in memory, some examples are read."""
         content = content_of_dataset(self._dataset)
-        return {**super().identity(), "type of inputs": str(self._type), "content": content}
+        return {**super().identity(), "type of inputs": str(self.input_type), "content": content}
 
     def _batch(self, indices: list[int]) -> Batch:
+        inputs, labels = self._collated(indices)
+        return self._prepare(inputs), labels
+
+    def _collated(self, indices: list[int]) -> Batch:
+        """Inputs as they are stored, and labels."""
         items = [self._dataset[index] for index in indices]
         try:
             batch = self._collate(items)
         except (TypeError, RuntimeError) as error:
             raise DataError(
-                f"Examples cannot be put together into a batch: {error} Inputs must be tensors of one shape, "
-                "labels integers or floating-point numbers."
+                f"Examples cannot be put together into a batch: {error} Inputs must be tensors of one shape, or "
+                "NumPy arrays (images too, as by numpy.asarray), labels integers or floating-point numbers."
             ) from error
-        return checked_batch(batch)
+        return self._checked(batch)
+
+    def _checked(self, batch: Any) -> Batch:
+        """Inputs and labels of a batch, if it is these. Arrays get the type that they have outside of datasets too."""
+        inputs, labels = checked_batch(batch)
+        return usual_type(inputs) if self._holds_arrays else inputs, labels
+
+    @functools.cached_property
+    def _holds_arrays(self) -> bool:
+        item = self._dataset[0]
+        return self._collate is default_collate and isinstance(item, (tuple, list)) and not torch.is_tensor(item[0])
 
 
 def checked_batch(batch: Any) -> Batch:
     """Return a batch that a dataset or loader made, if it is inputs and labels."""
     if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(torch.is_tensor(part) for part in batch)):
+        several = isinstance(batch, (tuple, list)) and len(batch) == 2 and isinstance(batch[0], (Mapping, tuple, list))
         raise DataError(
             "Examples must be pairs of an input tensor and an integer or floating-point label; collated into a batch "
             f"these are {_describe(batch)}. Wrap the dataset so that its items are such pairs."
+            f"{f' {ONE_INPUT}' if several else ''}"
         )
     inputs, labels = batch
     labels, problem = targets_of(labels)
@@ -89,7 +107,7 @@ def checked_batch(batch: Any) -> Batch:
         )
     if problem is not REGRESSION:
         check_from_zero(int(labels.min()))
-    return scaled(inputs), labels
+    return inputs.detach(), labels
 
 
 def _describe(batch: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Int64, Shaped
@@ -12,7 +13,9 @@ from torch import Tensor
 from hypermnesia.errors import DataError
 from hypermnesia.problems import Problem, Targets
 from hypermnesia.seeds import Seeds
+from hypermnesia.tasks.arrays import scaled
 from hypermnesia.tasks.identity import Identity
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.shuffled_batches import shuffled_batches
 
 Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
@@ -27,16 +30,42 @@ class Examples(abc.ABC):
 
     Attributes:
         input_shape: Shape of one input, such as `(1, 28, 28)`.
+        input_type: Type in which inputs are stored; those of uint8 are gray levels.
         problem: Classification, where labels are integers, or regression, where they are floating-point numbers.
         num_outputs: Number of classes (labels are 0 to this minus 1) or of regression targets an input; None where
             only reading all labels would tell.
     """
 
     input_shape: tuple[int, ...]
+    input_type: torch.dtype
     problem: Problem
     num_outputs: int | None
     _device = torch.device("cpu")
     """Device on which indices of examples are wanted."""
+
+    _prepare: Callable[[Tensor], Tensor] = staticmethod(scaled)
+    """Function that makes of stored inputs those that go into a network."""
+
+    def prepared(self, kind: InputKind, what: str = "inputs") -> Examples:
+        """Return the same examples, whose inputs go into a network as those that were learned first.
+
+        Args:
+            kind: Kind of what was learned first.
+            what: What these inputs are called in errors.
+
+        Raises:
+            DataError: They are of a type that cannot mean the same.
+
+        Example:
+            >>> from hypermnesia.tasks import TensorExamples
+            >>> images = TensorExamples([[0, 255]], [0]).prepared(InputKind(torch.uint8))
+            >>> next(images.in_order(1))[0]
+            tensor([[0., 1.]])
+        """
+        kind.check(self.input_type, what)
+        same = copy.copy(self)
+        same._prepare = kind
+        return same
 
     @abc.abstractmethod
     def __len__(self) -> int:

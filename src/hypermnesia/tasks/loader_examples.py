@@ -14,7 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSa
 
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.dataset_examples import DatasetExamples, checked_batch
+from hypermnesia.tasks.dataset_examples import DatasetExamples
 from hypermnesia.tasks.examples import Batch
 from hypermnesia.tasks.identity import Identity, content_of_loader
 
@@ -117,7 +117,7 @@ class LoaderExamples(DatasetExamples):
         return drawn[0], drawn[1]
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return map(checked_batch, itertools.islice(self._drawn(seeds), start, None))
+        return map(self._ready, itertools.islice(self._drawn(seeds), start, None))
 
     def _drawn(self, seeds: Seeds) -> Iterator[Any]:
         """Batches of epoch after epoch. What loader and dataset draw from torch's default generator is seeded."""
@@ -133,7 +133,11 @@ class LoaderExamples(DatasetExamples):
                 yield batch
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return map(checked_batch, self._loader)
+        return map(self._ready, self._loader)
+
+    def _ready(self, batch: Any) -> Batch:
+        inputs, labels = self._checked(batch)
+        return self._prepare(inputs), labels
 
     @property
     def size_of_last_batch(self) -> int | None:

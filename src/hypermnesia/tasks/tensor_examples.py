@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hypermnesia.errors import DataError
 from hypermnesia.problems import REGRESSION
-from hypermnesia.tasks.arrays import ArrayLike, as_tensor, scaled
+from hypermnesia.tasks.arrays import ArrayLike, as_tensor
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Digest, Identity
 from hypermnesia.tasks.labels import check_from_zero, targets_of
@@ -62,7 +62,7 @@ class TensorExamples(Examples):
             raise DataError(f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other.")
         self._inputs, self._device, self._rows, self._permutation = inputs, inputs.device, rows, permutation
         check_any(self)
-        self.input_shape = tuple(inputs.shape[1:])
+        self.input_shape, self.input_type = tuple(inputs.shape[1:]), inputs.dtype
         self._labels, self.problem = targets_of(labels)
         self._class_of: Tensor | None = None
         if self.problem is REGRESSION:
@@ -96,7 +96,7 @@ class TensorExamples(Examples):
             columns = self._permutation.expand(len(rows), -1)
             inputs = inputs.flatten(1).gather(1, columns).view(inputs.shape)
         labels = self._labels.index_select(0, rows)
-        return scaled(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
+        return self._prepare(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
 
     def identity(self) -> Identity:
         """Return what tells these examples from others: their properties, and a digest of all of them."""
@@ -106,7 +106,7 @@ class TensorExamples(Examples):
         for order in (self._permutation, self._class_of):
             if order is not None:
                 digest.add(order)
-        return {**super().identity(), "type of inputs": str(self._inputs.dtype), "content": digest.text()}
+        return {**super().identity(), "type of inputs": str(self.input_type), "content": digest.text()}
 
     def present_classes(self) -> list[int]:
         labels = self._labels if self._rows is None else self._labels.index_select(0, self._rows)

@@ -36,7 +36,8 @@ class UnionExamples(Examples):
 
     def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
         self._parts = list(zip(parts, places, strict=True))
-        self.input_shape, self.problem, self.num_outputs = parts[0].input_shape, parts[0].problem, num_outputs
+        self.input_shape, self.input_type = parts[0].input_shape, parts[0].input_type
+        self.problem, self.num_outputs = parts[0].problem, num_outputs
         self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:
