@@ -50,6 +50,11 @@ class Answering(LearnerState):
         """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
         return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
 
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of one input of the first task; None before it."""
+        return self._input_shape
+
     @made_on_the_cpu
     @in_turn
     def predict(self, inputs: Any, task: TaskChoice = None) -> Prediction:
@@ -128,7 +133,8 @@ class Answering(LearnerState):
         """Make a network that answers as :meth:`predict` does for one task, and needs the learner no longer.
 
         It is of the module's own class, with the task's weights and statistics, in evaluation mode; so its `state_dict`
-        fits every module of the same architecture. Networks of learners whose head grows have the task's outputs.
+        fits every module of the same architecture. Networks of learners whose head grows have the task's outputs. Inputs
+        go in as they are: where gray levels (uint8) were learned, give them divided by 255.
 
         Args:
             task: Number of the task, in the order of learning, from 0; or its name.
@@ -143,7 +149,7 @@ class Answering(LearnerState):
             >>> torch.equal(learner.network(0)(torch.eye(2)), learner.predict(torch.eye(2), task=0).outputs)
             True
         """
-        networks, number = self._networks_with(number_of(task, self._known()))
+        networks, number = self.networks_with(number_of(task, self._known()))
         return copy.deepcopy(networks.network_of(number))
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
@@ -195,14 +201,14 @@ class Answering(LearnerState):
         """Answer for inputs that fit, on the learner's device."""
         if task is None:
             return self._infer(inputs)
-        networks, number = self._networks_with(task)
+        networks, number = self.networks_with(task)
         outputs = networks.answer(number, inputs)
         tasks = torch.full((len(outputs),), task, device=outputs.device)
         return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device))
 
     @abstractmethod
-    def _networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:
-        """Part that has the network of a task, and the number of the task there."""
+    def networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:
+        """Return the part that has the network of a task, and the number of the task there."""
 
     @abstractmethod
     def _infer(self, inputs: Tensor) -> Prediction:

@@ -135,7 +135,7 @@ class FromScratchLearner(ContinualLearner):
     def _objective(self) -> Objective:
         return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
 
-    def _networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
+    def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0
 
     def _infer(self, inputs: Tensor) -> Prediction:

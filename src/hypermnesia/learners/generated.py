@@ -65,7 +65,7 @@ class GeneratedNetworkLearner(ContinualLearner):
             parts = [self._network.outputs(embeddings, part, task).argmax(2) for part in inputs.split(INPUTS_AT_A_TIME)]
         return torch.cat(parts, 1)
 
-    def _networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
+    def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._network, task
 
     def _answer(

@@ -50,7 +50,7 @@ class SeparateLearner(ContinualLearner):
         self._networks = _SeparateNetworks(self._module, self.training, self.seeds)
         return {"networks": self._networks}
 
-    def _networks_with(self, task: int) -> tuple[StandardNetwork, int]:
+    def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
         return self._networks.of_task(task), 0
 
     def _infer(self, inputs: Tensor) -> Prediction:

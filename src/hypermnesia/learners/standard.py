@@ -67,7 +67,7 @@ class StandardNetworkLearner(ContinualLearner):
         """The scenario it was made for."""
         return (self.scenario,)
 
-    def _networks_with(self, task: int) -> tuple[StandardNetwork, int]:
+    def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
         return self._standard, task
 
     def _infer(self, inputs: Tensor) -> Prediction:

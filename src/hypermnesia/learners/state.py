@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.errors import CheckpointError, ConfigurationError
-from hypermnesia.files import FORMAT
+from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
@@ -170,12 +170,8 @@ class LearnerState(ABC):
         state = self.state_dict() if module else without_given(self.state_dict())
         content = {"settings": settings, "arguments": self._arguments(), "state": state}
         content["resting"] = resting_parts(self._module)
-        try:
+        with say_what_cannot_be_written(path):
             write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
-        except OSError as error:
-            folder = Path(path).absolute().parent
-            advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
-            raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:

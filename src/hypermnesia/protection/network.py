@@ -128,12 +128,12 @@ class ProtectedNetwork(Part):
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
-            typed = self._typed(tensors)
+            typed = self.typed(tensors)
             output: Tensor = functional_call(self.module, typed, (inputs,))
             self._keep_assigned(tensors, typed)
         return single_or_double(output)
 
-    def _typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors in the types that the module computes in, and in storage of their own where it changes them."""
         typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
         changed = {name: tensors[name].clone() for name in self._changed if name in tensors}
@@ -143,7 +143,7 @@ class ProtectedNetwork(Part):
         """Call a function while the module has these weights and statistics."""
         if self.while_learning is not self:
             return action()  # compiled as a whole, it takes no weights from the module in its backward pass
-        typed = self._typed(tensors)
+        typed = self.typed(tensors)
         result = modules.holding(self.module, typed, action)
         self._keep_assigned(tensors, typed)
         return result
@@ -192,7 +192,7 @@ class ProtectedNetwork(Part):
     @torch.no_grad()
     def _made(self, task: int) -> tuple[nn.Module, int]:
         # In memory of their own: where a tensor lies decides about the last digits of sums.
-        tensors = {name: tensor.clone() for name, tensor in self._typed(self.tensors(task)).items()}
+        tensors = {name: tensor.clone() for name, tensor in self.typed(self.tensors(task)).items()}
         own = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
         return with_tensors(self.module, tensors).eval(), own
 
