@@ -133,8 +133,8 @@ class Answering(LearnerState):
         """Make a network that answers as :meth:`predict` does for one task, and needs the learner no longer.
 
         It is of the module's own class, with the task's weights and statistics, in evaluation mode; so its `state_dict`
-        fits every module of the same architecture. Networks of learners whose head grows have the task's outputs. Inputs
-        go in as they are: where gray levels (uint8) were learned, give them divided by 255.
+        fits every module of the same architecture. Networks of learners whose head grows have the task's outputs.
+        Inputs go in as they are: where gray levels (uint8) were learned, give them divided by 255.
 
         Args:
             task: Number of the task, in the order of learning, from 0; or its name.

@@ -37,6 +37,9 @@ def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) ->
         (torch.float32, torch.int64)
     """
     if isinstance(value, Tensor):
+        if value.is_meta or value.layout != torch.strided:
+            kind = "without values (on meta)" if value.is_meta else "that is sparse (as to_dense() makes dense)"
+            raise DataError(f"{what} must be a dense tensor of numbers, not one {kind}.")
         return value.detach() if value.requires_grad else value
     if not (isinstance(value, (list, tuple)) or hasattr(value, "__array__")):
         advice = f" {ONE_INPUT}" if isinstance(value, Mapping) else ""

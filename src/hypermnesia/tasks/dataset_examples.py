@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,7 +44,13 @@ class DatasetExamples(Examples):
         self._dataset, self._collate = dataset, collate
         check_any(self)
         # The first item tells the problem, but of classes not how many there are.
-        inputs, labels = self._collated([0])
+        first = dataset[0]
+        self._holds_arrays = (
+            collate is default_collate
+            and isinstance(first, (tuple, list))
+            and not torch.is_tensor(next(iter(first), None))
+        )
+        inputs, labels = self._collated([first])
         self.input_shape = tuple(inputs.shape[1:])
         self.problem = problem_of(labels)
         self.input_type = inputs.dtype
@@ -63,12 +68,11 @@ class DatasetExamples(Examples):
         return {**super().identity(), "type of inputs": str(self.input_type), "content": content}
 
     def _batch(self, indices: list[int]) -> Batch:
-        inputs, labels = self._collated(indices)
+        inputs, labels = self._collated([self._dataset[index] for index in indices])
         return self._prepare(inputs), labels
 
-    def _collated(self, indices: list[int]) -> Batch:
+    def _collated(self, items: list[Any]) -> Batch:
         """Inputs as they are stored, and labels."""
-        items = [self._dataset[index] for index in indices]
         try:
             batch = self._collate(items)
         except (TypeError, RuntimeError) as error:
@@ -82,11 +86,6 @@ class DatasetExamples(Examples):
         """Inputs and labels of a batch, if it is these. Arrays get the type that they have outside of datasets too."""
         inputs, labels = checked_batch(batch)
         return usual_type(inputs) if self._holds_arrays else inputs, labels
-
-    @functools.cached_property
-    def _holds_arrays(self) -> bool:
-        item = self._dataset[0]
-        return self._collate is default_collate and isinstance(item, (tuple, list)) and not torch.is_tensor(item[0])
 
 
 def checked_batch(batch: Any) -> Batch:

@@ -53,12 +53,14 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
         return f"{_group(self.type)} ({self.name})"
 
     def of(self, value: ArrayLike) -> Tensor:
-        """Prepare a tensor, an array or nested lists of inputs, `[inputs, ...]`.
+        """Prepare a tensor, an array or nested lists of inputs, `[inputs, ...]`, bit for bit as a task's examples are.
 
         Raises:
             DataError: They cannot mean what was learned, or are no numbers.
         """
-        return self(as_tensor(value, "Inputs", self.type if self.type.is_floating_point else None))
+        floats = self.type if self.type.is_floating_point else None
+        # Taken from a task they are contiguous; sums of products depend on that in their last bits.
+        return self(as_tensor(value, "Inputs", floats)).contiguous()
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return inputs as they go into a network.

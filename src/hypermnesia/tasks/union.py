@@ -54,7 +54,7 @@ class UnionExamples(Examples):
                 batches.append((inputs, self._placed(labels, place)))
         order = torch.cat(positions).argsort()
         inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
-        return inputs[order.to(inputs.device)], labels[order.to(labels.device)]
+        return self._prepare(inputs[order.to(inputs.device)]), labels[order.to(labels.device)]
 
     def _placed(self, labels: Tensor, place: slice) -> Tensor:
         if problem_of(labels) is REGRESSION:
