@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -86,7 +85,7 @@ class Answering(LearnerState):
             answer = self._answer_for(inputs.to(self.device), chosen)
         else:
             answer = self._predict_other(inputs, chosen)
-        return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+        return Prediction(answer.outputs, answer.task, answer.certainty, self.problem, tuple(known))
 
     def _answer_for(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
         return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)

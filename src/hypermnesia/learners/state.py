@@ -41,6 +41,8 @@ class LearnerState(ABC):
     """Base class of learners: what one consists of, which is complete at every boundary of a step.
 
     Attributes:
+        training: Settings of training. Others take effect from the next task on; what refers to the learner's inside,
+            as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
         problem: Problem of its tasks; all must agree. Classification before the first one.
         input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
@@ -73,6 +75,47 @@ class LearnerState(ABC):
         self._turn = Turn()
         self._trainer_state: dict[str, Any] | None = None
         self._parts = Parts(**self._make_parts())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. Of what a learner was made with, `training` alone can be replaced, between tasks."""
+        if "_parts" not in vars(self):  # it is being made
+            super().__setattr__(name, value)
+        elif name == "training":
+            self._train_by(value)
+        elif name in TrainingSettings.model_fields.keys() - type(self).Settings.model_fields.keys():
+            raise ConfigurationError(
+                f"{name} is a setting of training: set it by"
+                f" learner.training = learner.training.model_copy(update={{{name!r}: {value!r}}})"
+            )
+        elif name in type(self).Settings.model_fields or name in ("settings", "scenario", "seeds", "seed", "device"):
+            raise ConfigurationError(
+                f"{name} is what this learner and its networks were made with, and cannot be changed: make another"
+                " learner; learner.training may be replaced"
+            )
+        else:
+            super().__setattr__(name, value)
+
+    @made_on_the_cpu
+    @in_turn
+    def _train_by(self, training: TrainingSettings | Mapping[str, Any]) -> None:
+        """Take other settings of training from the next task on; parts, which are made with them, are made anew."""
+        self._check_idle()
+        if self._current is not None:
+            raise ConfigurationError(
+                f"task '{self._current.task.name}' is in progress, begun with other settings of training: finish it, or"
+                " abandon() it, before they are replaced"
+            )
+        before = dict(vars(self))
+        parts, tasks = self._parts.state(), self._tasks_at_hand()
+        try:
+            super().__setattr__("training", checked(TrainingSettings, training))
+            self._parts = Parts(**self._make_parts())
+            self._parts.load_state(parts)
+            self.recall(tasks)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     @property
     def tasks(self) -> tuple[LearnedTask, ...]:
@@ -227,7 +270,7 @@ class LearnerState(ABC):
 
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
-        """Parts of the learner by name, without any task; called once, when it is made."""
+        """Parts of the learner by name, without any task; called when it is made, and when `training` is replaced."""
 
     def _identity(self) -> Identity:
         """What tells the task in progress from others; its data are read once for it, the first time it is stopped."""

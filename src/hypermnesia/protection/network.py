@@ -83,6 +83,16 @@ class ProtectedNetwork(Part):
         _check_patterns("shared", settings.shared, [name for name, _ in module.named_parameters()])
         _check_patterns("own", settings.own, trainable)
         self._own = [name for name in trainable if _matches(name, settings.own)]
+        if both := [name for name in self._own if _matches(name, settings.shared)]:
+            raise ConfigurationError(
+                f"shared and own: '{both[0]}' matches patterns of both, but all tasks share a parameter or each has its"
+                " own; make the patterns narrower"
+            )
+        if all(_matches(name, (*settings.shared, *settings.own)) for name in trainable):
+            raise ConfigurationError(
+                "nothing is left for the hypernetwork to generate: every parameter is frozen or matches shared or own;"
+                " leave some out"
+            )
         self._check_own_start()
         layout = ParameterLayout.of(module, lambda name, _: not _matches(name, (*settings.shared, *settings.own)))
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)

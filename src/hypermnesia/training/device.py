@@ -60,8 +60,9 @@ def made_on_the_cpu(function: Callable[Arguments, Result]) -> Callable[Arguments
     @functools.wraps(function)
     def on_the_cpu(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         # The context costs something with every call of torch.
-        default = torch.get_default_device()
-        with contextlib.nullcontext() if default.type == "cpu" else torch.device("cpu"):
+        if torch.get_default_device().type == "cpu":
+            return function(*args, **kwargs)
+        with torch.device("cpu"):
             return function(*args, **kwargs)
 
     return on_the_cpu
@@ -89,6 +90,8 @@ def single_or_double(outputs: Tensor) -> Tensor:
         >>> [single_or_double(torch.zeros(1, dtype=kind)).dtype for kind in (torch.bfloat16, torch.float64)]
         [torch.float32, torch.float64]
     """
+    if outputs.dtype is torch.float32:
+        return outputs
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
