@@ -60,16 +60,16 @@ class Answering(LearnerState):
         """Answer for inputs.
 
         Args:
-            inputs: Tensor, NumPy array or nested list, `[inputs, ...]`, of the kind that was learned: gray levels (uint8)
-                are scaled as they were, floating-point numbers and integers get the type that they had.
+            inputs: Tensor, NumPy array or nested list, `[inputs, ...]`, of the kind that was learned: gray levels
+                (uint8) are scaled as they were, floating-point numbers and integers get the type that they had.
             task: Number of the task that they belong to, in the order of learning, from 0; or its name. Or one for each
                 input: a tensor, an array or a list of numbers or names. The task being learned counts too. None where
                 nobody knows: it is inferred, for each input by itself.
 
         Raises:
             ConfigurationError: There is no such task, or the learner cannot do without it.
-            DataError: The inputs have another shape than those learned from, are of a kind that cannot mean the same, or
-                are more or fewer than the tasks.
+            DataError: The inputs have another shape than those learned from, are of a kind that cannot mean the same,
+                or are more or fewer than the tasks.
         """
         known = self._known()
         if all(each.forgotten for each in known):
