@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from hypermnesia.errors import DataError
+from hypermnesia.errors import CheckpointError, DataError
 from hypermnesia.tasks.arrays import ArrayLike, as_tensor, scaled
 
 _GRAY, _FLOATS, _INTEGERS = "gray levels", "floating-point numbers", "integers"
@@ -41,8 +41,15 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
 
     @classmethod
     def named(cls, name: str) -> InputKind:
-        """Return the kind whose type has such a name, as in files."""
-        return cls(getattr(torch, name))
+        """Return the kind whose type has such a name, as in files.
+
+        Raises:
+            CheckpointError: There is no such type.
+        """
+        found = getattr(torch, name, None)
+        if not isinstance(found, torch.dtype):
+            raise CheckpointError(f"'{name}' is no type of inputs that this version knows")
+        return cls(found)
 
     @property
     def name(self) -> str:
