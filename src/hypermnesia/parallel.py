@@ -67,7 +67,12 @@ def joined() -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     with _told():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        store, number, ranks = next(iter(dist.rendezvous("env://")))
+        if os.environ["GROUP_WORLD_SIZE"] == "1":
+            # torchrun keeps one store: the address of a rank that is gone must not be taken for that of a new one.
+            store = dist.PrefixStore(f"restart {_restarts()}", store)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=number, world_size=ranks)
     try:
         yield
     finally:
@@ -76,7 +81,11 @@ def joined() -> Iterator[None]:
 
 def was_restarted() -> bool:
     """Return whether torchrun has started this process again, because a rank had ended."""
-    return dist.is_torchelastic_launched() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return dist.is_torchelastic_launched() and _restarts() > 0
+
+
+def _restarts() -> int:
+    return int(os.environ["TORCHELASTIC_RESTART_COUNT"])
 
 
 def share(batch: Tensor) -> Tensor:
