@@ -118,7 +118,9 @@ def learn_and_evaluate(
                 for name, examples in splits.items()
                 if examples is not None
             }
-        found = {number: score for scores_of_rank in parallel.gathered(scores) for number, score in scores_of_rank.items()}
+        found = {
+            number: score for scores_of_rank in parallel.gathered(scores) for number, score in scores_of_rank.items()
+        }
         observer.evaluated(after, {number: found[number] for number in asked})
 
 

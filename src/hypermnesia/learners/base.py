@@ -199,7 +199,10 @@ class ContinualLearner(Admission):
         if parallel.size() == 1:
             return
         settings = {**self.settings.model_dump(mode="json"), **self._arguments()}
-        learner = {"learner": (type(self).__name__, settings), "number of the task, or the way to learn it,": (number, way)}
+        learner = {
+            "learner": (type(self).__name__, settings),
+            "number of the task, or the way to learn it,": (number, way),
+        }
         parallel.check_same({**learner, **{f"{name} of the task": value for name, value in task.identity().items()}})
         state = state_of_first(self.state_dict())
         if parallel.rank() > 0:

@@ -154,9 +154,7 @@ class _UnionObjective(Objective):
             merit = loss = error.square().sum() / (~labels.isnan()).sum()
         else:
             outputs = torch.where(self._competing[own], outputs, IMPOSSIBLE)
-            loss = part_of_mean(
-                functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels)
-            )
+            loss = part_of_mean(functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels))
             merit = part_of_mean(self._problem.merit(outputs, own).mean(), len(labels))
         loss.backward()
         return sum_gradients(self._parameters, {"loss": loss, self._problem.metric.name: merit})
