@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 
@@ -92,7 +93,7 @@ def _exchange(gradient: torch.Tensor, steps: int) -> float:
 
 
 def _median(moments: list[float]) -> float:
-    return Sample(tuple(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))).median
+    return Sample(tuple(later - earlier for earlier, later in itertools.pairwise(moments))).median
 
 
 def main() -> None:

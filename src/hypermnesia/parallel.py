@@ -1,9 +1,9 @@
 """Data parallelism: several processes learn one learner together, each with its share of every batch.
 
-They are the ranks of `torch.distributed`. All draw the same batches from the same seeds, and compute what their share adds
-to the loss over the whole batch; what they add to its gradient is summed. So all take the same step, and whatever follows
-from that gradient (lookahead, regularizer, penalties) every rank computes by itself. Where `torch.distributed` is not
-initialized there is one rank, and nothing here does anything.
+They are the ranks of `torch.distributed`. All draw the same batches from the same seeds, and each computes what its share
+adds to the loss over the whole batch; what it adds to the gradient is summed over ranks. So all take the same step, and
+what follows from that gradient (lookahead, regularizer, penalties) every rank computes by itself. Where
+`torch.distributed` is not initialized there is one rank, and nothing here does anything.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from hypermnesia.errors import ConfigurationError, RanksError
 
@@ -67,10 +69,10 @@ def joined() -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     with _told():
-        store, number, ranks = next(iter(dist.rendezvous("env://")))
+        store, number, ranks = next(iter(rendezvous("env://")))
         if os.environ["GROUP_WORLD_SIZE"] == "1":
             # torchrun keeps one store: the address of a rank that is gone must not be taken for that of a new one.
-            store = dist.PrefixStore(f"restart {_restarts()}", store)
+            store = PrefixStore(f"restart {_restarts()}", store)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=number, world_size=ranks)
     try:
@@ -112,8 +114,8 @@ def check_divisible(rows: int) -> None:
     """
     if rows < size():
         raise ConfigurationError(
-            f"a batch of {rows} cannot be divided among {size()} processes, each of which needs an example: start fewer,"
-            " raise training.batch_size, or let a data loader leave a small last batch out (drop_last=True)"
+            f"a batch of {rows} cannot be divided among {size()} processes, each of which needs an example: start"
+            " fewer, raise training.batch_size, or let a data loader leave a small last batch out (drop_last=True)"
         )
 
 

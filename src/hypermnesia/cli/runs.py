@@ -30,8 +30,9 @@ def run(
 ) -> None:
     """Learn a sequence of tasks and measure what is remembered.
 
-    Continue an interrupted run with --resume; with --out DIR alone it takes the settings from there. On several devices:
-    torchrun --standalone --max-restarts 3 --nproc-per-node N -m hypermnesia run …
+    Continue an interrupted run with --resume; with --out DIR alone it takes the settings from there.
+
+    On several devices: torchrun --standalone --max-restarts 3 --nproc-per-node N -m hypermnesia run …
     """
     if resume and overwrite:
         raise ConfigurationError("--resume and --overwrite exclude each other: continue the run, or replace it.")

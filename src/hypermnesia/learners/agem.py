@@ -109,8 +109,8 @@ class _ProjectedObjective(Objective):
         past = self._stored.batch(inputs)
         (logits,) = self._current.logits(past.inputs)
         past_loss = self._current.past_loss(logits, past)
-        found = torch.autograd.grad(past_loss, self._trained, allow_unused=True)
-        found, of_past = sum_of_ranks(self._trained, found, {"replay_loss": past_loss})
+        own = torch.autograd.grad(past_loss, self._trained, allow_unused=True)
+        found, of_past = sum_of_ranks(self._trained, own, {"replay_loss": past_loss})
         # A parameter that the network does not use has neither gradient.
         pairs = [(p.grad, r) for p, r in zip(self._trained, found, strict=True) if p.grad is not None and r is not None]
         gradient, reference = zip(*pairs, strict=True)

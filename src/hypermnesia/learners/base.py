@@ -198,18 +198,15 @@ class ContinualLearner(Admission):
         """Let all ranks that learn together begin as the first one, and refuse what would not be learning together."""
         if parallel.size() == 1:
             return
-        settings = {**self.settings.model_dump(mode="json"), **self._arguments()}
-        learner = {
-            "learner": (type(self).__name__, settings),
-            "number of the task, or the way to learn it,": (number, way),
-        }
-        parallel.check_same({**learner, **{f"{name} of the task": value for name, value in task.identity().items()}})
+        of_task = {f"{name} of the task": value for name, value in task.identity().items()}
+        kind = (type(self).__name__, self.settings.model_dump(mode="json"), self._arguments())
+        parallel.check_same({"learner": kind, "number of learned tasks": number, "way to learn": way, **of_task})
         state = state_of_first(self.state_dict())
         if parallel.rank() > 0:
             self.load_state_dict(state)
 
     def _take_over_first(self) -> None:
-        """Take over what the first rank has learned: statistics that a module keeps by itself are of its share alone."""
+        """Take over what the first rank has learned: some statistics that modules keep are of a rank's share alone."""
         if parallel.size() > 1:
             state = state_of_first(self._parts.state())
             if parallel.rank() > 0:

@@ -157,8 +157,8 @@ class ProtectedObjective(Objective):
         assert penalty is None or settings.beta == 0
         if settings.gradient_through_lookahead and parallel.size() > 1:
             raise ConfigurationError(
-                "gradient_through_lookahead asks for derivatives of gradients, which are not summed over processes: leave"
-                " it out, or learn with one process"
+                "gradient_through_lookahead asks for derivatives of gradients, which are not summed over processes:"
+                " leave it out, or learn with one process"
             )
         self._penalty = penalty
         self._hypernetwork = hypernetwork

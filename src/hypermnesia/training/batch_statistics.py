@@ -69,7 +69,7 @@ def _batch_norm(
 def _statistics(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and biased variance of each channel over all ranks, and how many numbers they are of; differentiable.
 
-    Of the statistics of each rank, as Chan, Golub and LeVeque (1979) put them together: a sum of squares would lose digits.
+    Those of each rank are put together as by Chan, Golub and LeVeque (1979): sums of squares would lose digits.
     """
     variance, mean = torch.var_mean(values, [0, *range(2, values.ndim)], correction=0)
     count = mean.new_full((1,), values.numel() / values.shape[1])
