@@ -1,8 +1,8 @@
 """Data parallelism: several processes learn one learner together, each with its share of every batch.
 
-They are the ranks of `torch.distributed`. All draw the same batches from the same seeds, and each computes what its share
-adds to the loss over the whole batch; what it adds to the gradient is summed over ranks. So all take the same step, and
-what follows from that gradient (lookahead, regularizer, penalties) every rank computes by itself. Where
+They are the ranks of `torch.distributed`. All draw the same batches from the same seeds, and each computes what its
+share adds to the loss over the whole batch; what it adds to the gradient is summed over ranks. So all take the same
+step, and what follows from that gradient (lookahead, regularizer, penalties) every rank computes by itself. Where
 `torch.distributed` is not initialized there is one rank, and nothing here does anything.
 """
 
