@@ -30,6 +30,10 @@ class DivergenceError(HypermnesiaError, ArithmeticError):
     """The loss is no longer a finite number."""
 
 
+class RanksError(HypermnesiaError, RuntimeError):
+    """Processes that learn together have lost each other, or were given different things."""
+
+
 class Note(UserWarning):
     """Something a person should know that stops nothing; the command line prints it as one line, on stderr."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     try:
         with notes_as_lines():
+            _check_torchrun(sys.argv[1:] if arguments is None else arguments)
             app(args=arguments, prog_name="hypermnesia")
     except (ConfigurationError, DataError) as error:
         exit_with(WRONG_INPUT, str(error))
@@ -45,6 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Interrupted.")
     sys.exit()
+
+
+def _check_torchrun(arguments: Sequence[str]) -> None:
+    """Refuse what makes no sense in several processes at once; looked at without torch, which takes long to import."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and "run" not in arguments[:1]:
+        raise ConfigurationError(
+            "torchrun is for one run on several devices, `hypermnesia run`: start the other commands without it"
+        )
 
 
 @app.callback(invoke_without_command=True)

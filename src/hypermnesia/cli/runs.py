@@ -31,12 +31,15 @@ def run(
     """Learn a sequence of tasks and measure what is remembered.
 
     Continue an interrupted run with --resume; with --out DIR alone it takes the settings from there.
+
+    On several devices: torchrun --standalone --max-restarts 3 --nproc-per-node N -m hypermnesia run …
     """
     if resume and overwrite:
         raise ConfigurationError("--resume and --overwrite exclude each other: continue the run, or replace it.")
 
     from rich.console import Console
 
+    from hypermnesia import parallel
     from hypermnesia.evaluation.progress import ProgressDisplay
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.build import build_tasks
@@ -53,26 +56,32 @@ def run(
         experiment = RunDirectory(out).read_experiment()
     else:
         experiment = load_experiment(source or DEFAULT_PRESET, changes, method)
+    if parallel.was_restarted():
+        resume, overwrite = True, False
 
     check_used([experiment], data)
     directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
-    directory.check(experiment, resume=resume, overwrite=overwrite)
-    tasks = build_tasks(experiment, data)
-    console = Console(stderr=as_json)
-    names, metric = [task.name for task in tasks], experiment.problem.metric
-    display = ProgressDisplay(console, names, metric, quiet=quiet)
     again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
     again += f" --data {shlex.quote(str(data))}" if data else ""
-    try:
-        with StopSignals() as stop, display:
-            summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=resume)
-        draw_pictures(directory, summary)
-    except RunStopped:
-        exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
-    except DivergenceError as error:
-        exit_with(FAILED, f"{error}. What was measured before is in {directory.path}.")
-    except OSError as error:
-        exit_with(FAILED, f"{describe(error)}. What was saved before is intact; go on with: {again}")
+    with parallel.joined():
+        if parallel.rank() == 0:
+            directory.check(experiment, resume=resume, overwrite=overwrite)
+        tasks = build_tasks(experiment, data)
+        console = Console(stderr=as_json, quiet=parallel.rank() > 0)
+        names, metric = [task.name for task in tasks], experiment.problem.metric
+        display = ProgressDisplay(console, names, metric, quiet=quiet)
+        try:
+            with StopSignals() as stop, display:
+                summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=resume)
+            if summary is None:
+                return
+            draw_pictures(directory, summary)
+        except RunStopped:
+            exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
+        except DivergenceError as error:
+            exit_with(FAILED, f"{error}. What was measured before is in {directory.path}.")
+        except OSError as error:
+            exit_with(FAILED, f"{describe(error)}. What was saved before is intact; go on with: {again}")
     if as_json:
         print(json.dumps(summary.as_dict(), allow_nan=False))
     else:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners.answering import Answering, sizes
 from hypermnesia.learners.first_check import (
@@ -19,6 +20,7 @@ from hypermnesia.learners.first_check import (
     check_numbers,
     check_one_shape,
     check_outputs,
+    check_shares,
     explained,
     few_examples,
     few_of,
@@ -54,7 +56,7 @@ class Admission(Answering):
             return self._rehearsed
         outputs = self._check(task)
         if self.num_tasks == 0:
-            with default_generators_kept(self.device), explained(task):
+            with default_generators_kept(self.device), explained(task), parallel.alone():
                 self._rehearse(few_of(task, few_examples(task)), outputs)
         return outputs
 
@@ -88,6 +90,7 @@ class Admission(Answering):
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
         self._check_problem(task)
         self._check_training(task)
+        check_shares(task, self.training.batch_size)
         shape = tuple(task.train.input_shape)
         if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
             raise self._other_shape(task)

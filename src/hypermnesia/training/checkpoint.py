@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError
 from hypermnesia.files import write_atomically
 
@@ -56,6 +57,21 @@ def read_state(path: Path | str) -> Any:
         raise CheckpointError(f"there is no file {path}") from None
     except (safetensors.SafetensorError, KeyError, ValueError, OSError, OverflowError) as error:
         raise CheckpointError(f"{path} is damaged or not one of this package's files ({error})") from error
+
+
+def state_of_first(state: Any) -> Any:
+    """Return the nested state that the first of several ranks gives, with its tensors on the CPU.
+
+    Args:
+        state: State as for :func:`write_state`; what other ranks give does not matter.
+    """
+    data = None
+    if parallel.rank() == 0:
+        tensors: dict[str, Tensor] = {}
+        tree = json.dumps(_take_tensors(state, tensors)).encode()
+        data = safetensors.torch.save({**tensors, "tree": torch.frombuffer(bytearray(tree), dtype=torch.uint8)})
+    tensors = safetensors.torch.load(parallel.from_first(data))
+    return _put_tensors(json.loads(tensors.pop("tree").numpy().tobytes()), tensors)
 
 
 class Checkpoints:

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError
 
 
@@ -30,7 +31,9 @@ def resolve_device(name: str) -> torch.device:
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, there in present.items() if there))
+        name = next(kind for kind, there in present.items() if there)
+    if name == "cuda" and present["cuda"] and parallel.size() > 1:
+        return torch.device("cuda", torch.cuda.current_device())  # of each rank another
     try:
         device = torch.device(name)
     except RuntimeError:
