@@ -2,13 +2,17 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import one_hot
 
+import hypermnesia as hm
 import hypermnesia.learners.scoring
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ContinualLearner, Prediction, Score, score
+from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import SCENARIOS, TensorExamples
+from hypermnesia.tasks.input_kind import InputKind
 
 TASK = 1
 # Label when told the task, label and task when not told, and the right label.
@@ -27,7 +31,7 @@ class Oracle(ContinualLearner):
 
     device = torch.device("cpu")
     in_progress = None
-    problem = CLASSIFICATION
+    problem, input_kind = CLASSIFICATION, InputKind(torch.float32)
 
     def __init__(self, scenarios=SCENARIOS, infers: bool = True, num_tasks: int = 3):
         self._scenarios, self._infers, self._known = scenarios, infers, num_tasks
@@ -44,11 +48,12 @@ class Oracle(ContinualLearner):
     def predict(self, inputs, task=None):
         self.asked.append((len(inputs), task))
         told, untold, inferred = inputs.long().unbind(1)
+        tasks = (LearnedTask("any", 3),) * self._known
         if task is not None:
-            return Prediction(one_hot(told, 3).float(), None, None)
-        return Prediction(one_hot(untold, 3).float(), inferred if self._infers else None, None)
+            return Prediction(one_hot(told, 3).float(), None, None, tasks=tasks)
+        return Prediction(one_hot(untold, 3).float(), inferred if self._infers else None, None, tasks=tasks)
 
-    _make_parts = _objective = _predict = None
+    _make_parts = _objective = _predict = networks_with = _infer = None
 
 
 def examples() -> TensorExamples:
@@ -111,3 +116,19 @@ def test_a_scenario_in_which_the_learner_does_not_answer_is_refused():
     with pytest.raises(ConfigurationError, match="not answer in the class-incremental scenario, only in: task, domain"):
         score(learner, examples(), TASK, ("task", "class"))
     assert learner.asked == []
+
+
+@pytest.mark.parametrize("kind", [hm.HypernetworkLearner, hm.FineTuningLearner])
+def test_gray_levels_go_in_alike_when_they_are_learned_scored_and_predicted(kind):
+    levels = torch.arange(32, dtype=torch.uint8).reshape(8, 4) * 8
+    seen = []
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    module[0].register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0].dtype, float(inputs[0].amax()))))
+    arguments = {"chunk_size": 20} if kind is hm.HypernetworkLearner else {}
+    learner = kind(module, **arguments, training={"iterations": 2})
+    task = hm.Task.of((levels, torch.arange(8) % 2), test=(levels, torch.arange(8) % 2))
+    learner.learn(task)
+    correct = learner.predict(levels, 0).labels == torch.arange(8) % 2
+    assert learner.score(task) == pytest.approx(correct.float().mean().item())
+    assert torch.equal(learner.predict(levels / 255, 0).outputs, learner.predict(levels, 0).outputs)
+    assert seen and all(dtype == torch.float32 and largest <= 1 for dtype, largest in seen)

@@ -166,7 +166,9 @@ def test_equal_weight_is_that_of_each_task_and_the_first_task_has_all():
         standard = network("class", (2,) * number)
         targets = torch.full((NUMBER, 2 * number), 1 / (2 * number))
         past = Given(targets)
-        past.batch = lambda current, targets=targets: PastBatch(PAST_INPUTS, targets, torch.zeros_like(PAST_TASKS), len(PAST_TASKS))
+        past.batch = lambda current, targets=targets: PastBatch(
+            PAST_INPUTS, targets, torch.zeros_like(PAST_TASKS), len(PAST_TASKS)
+        )
         objective = StandardObjective(standard, TrainingSettings(), past=past)
         labels = LABELS % 2
         scalars = objective.accumulate_gradients(INPUTS, labels, torch.optim.SGD(objective.parameters()))

@@ -75,8 +75,7 @@ class Admission(Answering):
         learner._rehearsed = outputs
         size = min(len(task.train), self.training.batch_size)
         changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
-        learner.training = self.training.model_copy(update=changed)
-        learner.settings = brief(self.settings)
+        vars(learner).update(training=self.training.model_copy(update=changed), settings=brief(self.settings))
         learner._parts = Parts(**learner._make_parts())
         inputs, _ = few_examples(task)
         learner._check_module(inputs.to(self.device))
@@ -103,8 +102,10 @@ class Admission(Answering):
         except Exception as error:  # whatever the module raises
             if self._input_shape not in (None, shape):
                 raise self._other_shape(task) from error
+            weights = ", ".join(sorted({str(p.dtype) for p in self._module.parameters()}))
             raise DataError(
-                f"the module does not take inputs of shape [n, {sizes(shape)}], as in task '{task.name}': {error}"
+                f"the module does not take inputs of shape [n, {sizes(shape)}] and type {inputs.dtype}, as in task"
+                f" '{task.name}' (its weights are {weights}): {error}"
             ) from error
         outputs = check_outputs(answer, len(inputs))
         check_numbers(task, self._module, self.device)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
+import math
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
@@ -16,11 +17,21 @@ from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import LearnerState
 from hypermnesia.problems import CLASSIFICATION
-from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
 from hypermnesia.training.turn import in_turn
+
+
+@runtime_checkable
+class NetworksOfTasks(Protocol):
+    """A part of a learner that has a network for each task."""
+
+    def network_of(self, task: int) -> nn.Module:
+        """Return the network of a task in evaluation mode; nobody may change it."""
+
+    def answer(self, task: int, inputs: Tensor) -> Tensor:
+        """Return what the network of a task puts out in use."""
 
 
 class Answering(LearnerState):
@@ -38,20 +49,27 @@ class Answering(LearnerState):
         """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
         return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
 
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of one input of the first task; None before it."""
+        return self._input_shape
+
     @made_on_the_cpu
     @in_turn
     def predict(self, inputs: Any, task: TaskChoice = None) -> Prediction:
         """Answer for inputs.
 
         Args:
-            inputs: Tensor, NumPy array or nested list as in training batches, `[inputs, ...]`.
+            inputs: Tensor, NumPy array or nested list, `[inputs, ...]`, of the kind that was learned: gray levels
+                (uint8) are scaled as they were, floating-point numbers and integers get the type that they had.
             task: Number of the task that they belong to, in the order of learning, from 0; or its name. Or one for each
                 input: a tensor, an array or a list of numbers or names. The task being learned counts too. None where
                 nobody knows: it is inferred, for each input by itself.
 
         Raises:
             ConfigurationError: There is no such task, or the learner cannot do without it.
-            DataError: The inputs have another shape than those learned from, or are more or fewer than the tasks.
+            DataError: The inputs have another shape than those learned from, are of a kind that cannot mean the same,
+                or are more or fewer than the tasks.
         """
         known = self._known()
         if all(each.forgotten for each in known):
@@ -61,14 +79,15 @@ class Answering(LearnerState):
                 "this learner answers only where the task is known (the task-incremental scenario): say which task the"
                 " inputs belong to, as in predict(inputs, task=0)"
             )
-        inputs = as_inputs(inputs)
+        assert self.input_kind is not None
+        inputs = self.input_kind.of(inputs)
         chosen = chosen_tasks(task, known, len(inputs) if inputs.ndim else 0)
         shape = tuple(inputs.shape[1:])
         if shape == self._input_shape:
             answer = self._answer_for(inputs.to(self.device), chosen)
         else:
             answer = self._predict_other(inputs, chosen)
-        return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+        return Prediction(answer.outputs, answer.task, answer.certainty, self.problem, tuple(known))
 
     def _answer_for(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
         return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)
@@ -77,6 +96,8 @@ class Answering(LearnerState):
         """Answer for inputs of another shape than those learned from, such as longer sequences."""
         shape = tuple(inputs.shape[1:])
         wrong = f"inputs must have shape [n, {sizes(self._input_shape)}] as in learning, not [n, {sizes(shape)}]"
+        if inputs.shape == self._input_shape:
+            raise DataError(f"{wrong}: give a single input as a batch of one, inputs[None]")
         if not self._may_have(shape):
             raise DataError(wrong)
         try:
@@ -108,6 +129,30 @@ class Answering(LearnerState):
         new = self._current is not None and self._current.number == len(self._learned)
         return [*self._learned, *([self._current.task] if self._current is not None and new else [])]
 
+    @in_turn
+    def network(self, task: int | str) -> nn.Module:
+        """Make a network that answers as :meth:`predict` does for one task, and needs the learner no longer.
+
+        It is of the module's own class, with the task's weights and statistics, in evaluation mode; so its `state_dict`
+        fits every module of the same architecture. Networks of learners whose head grows have the task's outputs.
+        Inputs go in as they are: where gray levels (uint8) were learned, give them divided by 255.
+
+        Args:
+            task: Number of the task, in the order of learning, from 0; or its name.
+
+        Raises:
+            ConfigurationError: There is no such task, or no network that has its outputs alone.
+
+        Example:
+            >>> import hypermnesia as hm
+            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+            >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+            >>> torch.equal(learner.network(0)(torch.eye(2)), learner.predict(torch.eye(2), task=0).outputs)
+            True
+        """
+        networks, number = self.networks_with(number_of(task, self._known()))
+        return copy.deepcopy(networks.network_of(number))
+
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
         """Average metric on a learned task: the fraction answered correctly, from 0 to 1, or the mean squared error.
 
@@ -135,6 +180,12 @@ class Answering(LearnerState):
                 f"task '{given.name}' has no test examples: give some, as in score((inputs, labels), task=0)"
             )
         number = number_of(given.name if task is None else task, self._learned)
+        learned = self._learned[number]
+        if given.classes not in (None, learned.classes):
+            raise DataError(
+                f"these are no examples of task '{learned.name}', whose classes are {', '.join(learned.classes or ())}"
+                f" (those of the examples: {', '.join(given.classes or ())})"
+            )
         scenario = scenario or self.scenarios[0]
         return score(self, examples, number, (scenario,)).value[scenario]
 
@@ -147,18 +198,30 @@ class Answering(LearnerState):
         """
         return None
 
-    @abstractmethod
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
         """Answer for inputs that fit, on the learner's device."""
-
-    def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
-        """Answer where the task is known."""
+        if task is None:
+            return self._infer(inputs)
+        networks, number = self.networks_with(task)
+        outputs = networks.answer(number, inputs)
         tasks = torch.full((len(outputs),), task, device=outputs.device)
         return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device))
 
+    @abstractmethod
+    def networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:
+        """Return the part that has the network of a task, and the number of the task there."""
+
+    @abstractmethod
+    def _infer(self, inputs: Tensor) -> Prediction:
+        """Answer for inputs whose task nobody says."""
+
     def _may_have(self, shape: tuple[int, ...]) -> bool:
         """Whether inputs may have another shape than the first ones, if the module takes them."""
-        return not self.needs_one_shape and self._input_shape is not None and len(shape) == len(self._input_shape)
+        learned = self._input_shape
+        if self.needs_one_shape or learned is None or len(shape) != len(learned):
+            return False
+        # As many numbers but other channels: other axes. A module that flattens its inputs would not notice.
+        return math.prod(shape) != math.prod(learned) or shape[0] == learned[0]
 
 
 def sizes(shape: tuple[int, ...] | None) -> str:

@@ -8,6 +8,8 @@ from abc import abstractmethod
 from inspect import isabstract
 from typing import ClassVar, Literal
 
+import torch
+
 from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning
 from hypermnesia.learners.admission import Admission
@@ -19,6 +21,7 @@ from hypermnesia.learners.state import kinds_of
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import state_of_first
 from hypermnesia.training.device import made_on_the_cpu
@@ -116,7 +119,7 @@ class ContinualLearner(Admission):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
+            >>> learner = hm.HypernetworkLearner(torch.nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
             >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.relearn((torch.eye(2), torch.tensor([0, 1])), task=0)
             >>> learner.num_tasks
@@ -143,7 +146,7 @@ class ContinualLearner(Admission):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+            >>> learner = hm.HypernetworkLearner(torch.nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
             >>> for _ in range(2):
             ...     learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.forget(0)
@@ -175,9 +178,10 @@ class ContinualLearner(Admission):
         self._trainer = self._trainer_state = self._current = None
         self._parts.abandon_task()
         if not self._learned:
-            self._input_shape, self.problem = None, CLASSIFICATION
+            self._input_shape, self.input_kind, self.problem = None, None, CLASSIFICATION
 
     @made_on_the_cpu
+    @torch.enable_grad()
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
         with self._turn:
@@ -186,10 +190,11 @@ class ContinualLearner(Admission):
             self._task = task
         try:
             with self._turn:
+                if self._current is not None:
+                    self._check_same(task, way, number)
+                self._task = task = self._prepared(task)
                 if self._current is None:
                     self._begin(task, way, number)
-                else:
-                    self._check_same(task, way, number)
             self._finish(task, monitor)
         finally:
             self._task = self._trainer = None
@@ -227,6 +232,7 @@ class ContinualLearner(Admission):
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
             self.problem, self._input_shape = task.problem, shape
+            self.input_kind = self.input_kind or InputKind(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
     def _finish(self, task: Task, monitor: Monitor | None) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.errors import CheckpointError, ConfigurationError
-from hypermnesia.files import FORMAT
+from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
@@ -24,6 +24,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.identity import Identity
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import made_on_the_cpu, resolve_device
@@ -40,8 +41,11 @@ class LearnerState(ABC):
     """Base class of learners: what one consists of, which is complete at every boundary of a step.
 
     Attributes:
+        training: Settings of training. Others take effect from the next task on; what refers to the learner's inside,
+            as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
         problem: Problem of its tasks; all must agree. Classification before the first one.
+        input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
     """
 
     Settings: ClassVar[type[MethodSettings]] = NoSettings
@@ -62,6 +66,7 @@ class LearnerState(ABC):
         self.device = resolve_device(str(device))
         self._module = copy_of(module, self.device)
         self._input_shape: tuple[int, ...] | None = None
+        self.input_kind: InputKind | None = None
         self.problem: Problem = CLASSIFICATION
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
@@ -70,6 +75,47 @@ class LearnerState(ABC):
         self._turn = Turn()
         self._trainer_state: dict[str, Any] | None = None
         self._parts = Parts(**self._make_parts())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. Of what a learner was made with, `training` alone can be replaced, between tasks."""
+        if "_parts" not in vars(self):  # it is being made
+            super().__setattr__(name, value)
+        elif name == "training":
+            self._train_by(value)
+        elif name in TrainingSettings.model_fields.keys() - type(self).Settings.model_fields.keys():
+            raise ConfigurationError(
+                f"{name} is a setting of training: set it by"
+                f" learner.training = learner.training.model_copy(update={{{name!r}: {value!r}}})"
+            )
+        elif name in type(self).Settings.model_fields or name in ("settings", "scenario", "seeds", "seed", "device"):
+            raise ConfigurationError(
+                f"{name} is what this learner and its networks were made with, and cannot be changed: make another"
+                " learner; learner.training may be replaced"
+            )
+        else:
+            super().__setattr__(name, value)
+
+    @made_on_the_cpu
+    @in_turn
+    def _train_by(self, training: TrainingSettings | Mapping[str, Any]) -> None:
+        """Take other settings of training from the next task on; parts, which are made with them, are made anew."""
+        self._check_idle()
+        if self._current is not None:
+            raise ConfigurationError(
+                f"task '{self._current.task.name}' is in progress, begun with other settings of training: finish it, or"
+                " abandon() it, before they are replaced"
+            )
+        before = dict(vars(self))
+        parts, tasks = self._parts.state(), self._tasks_at_hand()
+        try:
+            super().__setattr__("training", checked(TrainingSettings, training))
+            self._parts = Parts(**self._make_parts())
+            self._parts.load_state(parts)
+            self.recall(tasks)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     @property
     def tasks(self) -> tuple[LearnedTask, ...]:
@@ -124,6 +170,7 @@ class LearnerState(ABC):
             "parts": self._parts.state(),
             "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
             "input_shape": self._input_shape,
+            "input_type": None if self.input_kind is None else self.input_kind.name,
             "problem": self.problem.name,
             "learned": [dataclasses.asdict(task) for task in self._learned],
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
@@ -140,6 +187,7 @@ class LearnerState(ABC):
         self._check_idle()
         shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else tuple(shape)
+        self.input_kind = None if state["input_type"] is None else InputKind.named(state["input_type"])
         self.problem = PROBLEMS[state["problem"]]
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
@@ -165,12 +213,8 @@ class LearnerState(ABC):
         state = self.state_dict() if module else without_given(self.state_dict())
         content = {"settings": settings, "arguments": self._arguments(), "state": state}
         content["resting"] = resting_parts(self._module)
-        try:
+        with say_what_cannot_be_written(path):
             write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
-        except OSError as error:
-            folder = Path(path).absolute().parent
-            advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
-            raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
@@ -220,9 +264,13 @@ class LearnerState(ABC):
     def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
+    def _prepared(self, task: Task) -> Task:
+        """A task whose inputs go in as those of the first one."""
+        return task.prepared(self.input_kind or InputKind(task.train.input_type))
+
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
-        """Parts of the learner by name, without any task; called once, when it is made."""
+        """Parts of the learner by name, without any task; called when it is made, and when `training` is replaced."""
 
     def _identity(self) -> Identity:
         """What tells the task in progress from others; its data are read once for it, the first time it is stopped."""
@@ -235,13 +283,13 @@ class LearnerState(ABC):
     @contextlib.contextmanager
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
-        parts = _same_tensors(self._parts.state())
-        fields = self.problem, self._input_shape, self._learned, self._current
+        parts = same_tensors(self._parts.state())
+        fields = self.problem, self._input_shape, self.input_kind, self._learned, self._current
         try:
             yield
         except BaseException:
             self._parts.load_state(parts)
-            self.problem, self._input_shape, self._learned, self._current = fields
+            self.problem, self._input_shape, self.input_kind, self._learned, self._current = fields
             raise
 
     def _check_idle(self) -> None:
@@ -278,13 +326,13 @@ def _made_anew(
     return learner
 
 
-def _same_tensors(state: Any) -> Any:
+def same_tensors(state: Any) -> Any:
     """A state whose dicts and lists are copies, and whose tensors are the same."""
     if isinstance(state, Given):
         return state
     if isinstance(state, dict):
-        return {key: _same_tensors(value) for key, value in state.items()}
-    return [_same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
+        return {key: same_tensors(value) for key, value in state.items()}
+    return [same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
 
 
 def _bytes(node: Any) -> int:
