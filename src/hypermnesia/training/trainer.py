@@ -135,7 +135,7 @@ class Trainer:
                     scalars = self._learn_from(inputs.to(self._device), labels.to(self._device))
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
-        if self._fit is not None and (finding := self._fit.finding()):
+        if parallel.rank() == 0 and self._fit is not None and (finding := self._fit.finding()):
             note(f"{finding} {self._objective.remedy}")
 
     def _learn_from(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
