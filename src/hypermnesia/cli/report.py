@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hypermnesia.cli.common import made
+from hypermnesia.cli.common import made, reachable
+from hypermnesia.cli.output import told as bounded
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ def report(
         list[Path],
         typer.Argument(metavar="RUNS...", help="Run directories, or directories that hold some.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="The page.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", callback=reachable, help="The page.")] = Path(
+        "report.html"
+    ),
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write every figure there as SVG and PDF, too.")
+        Path | None,
+        typer.Option(metavar="DIR", callback=reachable, help="Write every figure there as SVG and PDF, too."),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Make the page again whenever a run writes something, until Ctrl-C.")
@@ -79,7 +83,7 @@ def _build(runs: list[Path], told: set[str]) -> Report:
     built = Report.of(groups, problems)
     for problem in built.problems:
         if problem not in told:
-            print(problem, file=sys.stderr)
+            print(bounded(problem), file=sys.stderr)
     told.update(built.problems)
     return built
 

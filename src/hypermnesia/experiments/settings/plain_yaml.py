@@ -90,7 +90,7 @@ class _Reading:
         if getattr(event, "tag", None) not in (None, "!"):
             _refuse(event, f"{shown(event.tag)} is a tag; only plain texts, numbers, lists and sections are read")
         if isinstance(event, yaml.AliasEvent):
-            if (known := self._anchors.get(event.anchor)) is None:
+            if (known := self._anchors.get(event.anchor or "")) is None:
                 _refuse(event, f"*{event.anchor} stands for nothing that ends before it")
             self._count(event, known.size, depth + known.height - 1)
             return known
@@ -128,7 +128,8 @@ class _Reading:
                 _refuse(event, "a key must be a text")
             if first := lines.get(event.value):
                 _refuse(event, f"{shown(event.value)} stands twice in one section, first on line {first}; keep one")
-            lines[event.value] = event.start_mark.line + 1
+            mark: Any = event.start_mark
+            lines[event.value] = mark.line + 1
             node = self._node(following := next(self._events), depth + 1)
             inner.append(node)
             if event.value == "<<" and event.implicit[0]:
