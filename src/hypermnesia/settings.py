@@ -18,6 +18,8 @@ from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 SettingsKind = TypeVar("SettingsKind", bound=BaseModel)
 
 _LARGEST = 2**63 - 1
+_ENTRIES = 1000
+"""Most entries of a list of settings that does not say otherwise."""
 _SENTENCES = 8
 
 
@@ -33,7 +35,8 @@ def _unconverted(schema: Any) -> Any:
             strict.setdefault("le", _LARGEST)
         numeric = schema["type"] in ("int", "float")
         return no_info_before_validator_function(_own_number, strict) if numeric else strict
-    return {key: _unconverted(value) for key, value in schema.items()}
+    bound = {"max_length": _ENTRIES} if "variadic_item_index" in schema else {}
+    return bound | {key: _unconverted(value) for key, value in schema.items()}
 
 
 def _own_number(value: Any) -> Any:
@@ -199,6 +202,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
             return f"{where}{details['ctx']['error']}."
         case "too_short":
             return f"{where}must have at least {details['ctx']['min_length']} entry, not {shown(given)}."
+        case "too_long":
+            return f"{where}must have at most {details['ctx']['max_length']} entries, not {shown(given)}."
         case "model_type" | "model_attributes_type":
             return f"{where}must be a section with keys and values, not {shown(given)}."
         case _:

@@ -184,10 +184,10 @@ def tune(
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.many_runs import print_trials, trial_line
 
-    experiment = load_experiment(preset, assignments(settings or []), method)
+    experiment, places = load_experiment(preset, assignments(settings or []), method), words(only, "--only")
     directory = made(out or Path("runs") / f"tune-{experiment.name}")
     metric = experiment.problem.metric
-    search = Search(experiment, directory, trials, data, tuple(words(only, "--only")))
+    search = Search(experiment, directory, trials, data, tuple(places))
     console = Console()
     try:
         found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, metric)))

@@ -10,7 +10,7 @@ import numpy as np
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
-from hypermnesia.experiments.settings.build import build_learner
+from hypermnesia.experiments.settings.build import build_learner, fitting
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Records, TensorBoard
@@ -59,6 +59,9 @@ def run(
     """
     with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
+        if not directory.is_run():
+            with fitting(experiment):  # what cannot be learned leaves no directory behind
+                learner.check(tasks[0])
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
         with directory.claimed():
             return _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
