@@ -14,12 +14,19 @@ FORMAT = 4
 """Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
 
 
-def open_regular(path: Path) -> io.BufferedReader:
+def open_regular(path: Path, *, within: Path | None = None) -> io.BufferedReader:
     """Open a regular file for reading. Anything else is refused: a pipe may never begin, and a device never end.
+
+    Args:
+        path: The file.
+        within: Directory above it, from which no link may lead away; None where links are followed.
 
     Raises:
         OSError: It is missing, unreadable, or no regular file; says which.
     """
+    inside = [place for place in (path, *path.parents) if within in place.parents] if within is not None else []
+    if any(place.is_symlink() for place in inside):
+        raise OSError(errno.EINVAL, "it is a link, which may lead anywhere", str(path))
     # Without blocking, so that a pipe to which nobody writes is opened, too, and then refused.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     mode = os.fstat(file).st_mode
@@ -30,25 +37,27 @@ def open_regular(path: Path) -> io.BufferedReader:
     return os.fdopen(file, "rb")
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path, limit: int, *, within: Path | None = None) -> bytes:
     """Read a regular file of bounded size.
 
     Args:
         path: The file.
         limit: Most bytes that it may have.
+        within: As for :func:`open_regular`.
 
     Raises:
         OSError: It is missing, unreadable, no regular file, or larger; says which.
     """
-    with open_regular(path) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
+    with open_regular(path, within=within) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    if max(size, len(content)) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes, the most there may be", str(path))
     return content
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it holds, at any moment, either what it held before or all of `data`.
+def write_atomically(path: Path, *data: bytes | memoryview) -> None:
+    """Write a file so that it holds, at any moment, either what it held before or all of `data`, one after another.
 
     Raises:
         OSError: It could not be written; names the file. What was there before remains.
@@ -56,7 +65,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

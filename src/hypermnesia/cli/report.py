@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,8 @@ def _follow(runs: list[Path], out: Path, built: Report) -> None:
         while not stop():
             _write(out, built, watched=True)
             before = wait_for_change(runs, before, stop)
-            built = _build(runs, told)
+            with contextlib.suppress(ConfigurationError):  # there is nothing at this moment: a run may be replaced
+                built = _build(runs, told)
     _write(out, built, watched=False)
     print(f"\nNo longer watching; {out} shows the runs as they are now.")
 

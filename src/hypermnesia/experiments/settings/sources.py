@@ -98,14 +98,18 @@ def read_settings(source: str) -> dict[str, Any]:
     )
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path, *, within: Path | None = None) -> dict[str, Any]:
     """The settings in a YAML file, called after it unless they have a name of their own.
+
+    Args:
+        path: The file.
+        within: Directory above it, from which no link may lead away; None where links are followed.
 
     Raises:
         ConfigurationError: It is no readable YAML file with a mapping in it.
     """
     try:
-        values = parse(read_regular(path, _LARGEST_FILE).decode())
+        values = parse(read_regular(path, _LARGEST_FILE, within=within).decode())
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not a text file in UTF-8.") from error
     except OSError as error:
