@@ -1,4 +1,4 @@
-"""A run directory is input from elsewhere: whatever is in one, the page shows the others, and says what was left out."""
+"""A run directory is input from elsewhere: the page shows the others, and names what it leaves out."""
 
 import resource
 import time
@@ -46,7 +46,7 @@ def test_whatever_is_damaged_the_page_shows_the_other_run_and_names_what_it_leav
 WRONG = {
     "a text where a number belongs": ("summary.json", '{"memory_bytes": "123"}'),
     "a large integer": ("summary.json", '{"num_weights": ' + "9" * 5000 + "}"),
-    "a lone surrogate": ("environment.json", '[{"format": 4, "command": "\\udcff"}]'),
+    "a lone surrogate": ("environment.json", '[{"format": 5, "command": "\\udcff"}]'),
     "negative iterations": ("timing.csv", "task,iterations,learning_seconds,evaluation_seconds\na,-3,1,1\n"),
     "a count of 30 digits": ("task_inference.csv", "task,a\na," + "9" * 30 + "\n"),
     "another number of tasks": ("accuracy.csv", "after,a,b\na,0.5,\nb,0.5,0.5\n"),

@@ -17,6 +17,7 @@ from hypermnesia.cli.common import (
     NumSeeds,
     Preset,
     carry_out,
+    check_used,
     exit_with,
     made,
     reachable,
@@ -185,6 +186,7 @@ def tune(
     from hypermnesia.report.many_runs import print_trials, trial_line
 
     experiment, places = load_experiment(preset, assignments(settings or []), method), words(only, "--only")
+    check_used([experiment], data, jobs, trials)
     directory = made(out or Path("runs") / f"tune-{experiment.name}")
     metric = experiment.problem.metric
     search = Search(experiment, directory, trials, data, tuple(places))
