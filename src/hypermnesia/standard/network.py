@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds

@@ -70,8 +70,8 @@ def check_shapes(own: Mapping[str, Sequence[int]], saved: Mapping[str, Sequence[
         here, there = (shown(list(shapes[name])) if name in shapes else "missing" for shapes in (own, saved))
         if here != there:
             raise CheckpointError(
-                f"the module does not fit the saved learner: {shown(name)} is {here} here and {there} there; give a module"
-                " of the same architecture"
+                f"the module does not fit the saved learner: {shown(name)} is {here} here and {there} there; give a"
+                " module of the same architecture"
             )
 
 
