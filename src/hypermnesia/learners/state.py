@@ -245,9 +245,10 @@ class LearnerState(ABC):
                 f"{path} was written by another version of hypermnesia, in a format that this one does not read: load"
                 " it with that version, or learn anew"
             )
-        found: type[Learner] | None = kinds_of(cls).get(str(saved["kind"]))
+        kind = saved["kind"] if isinstance(saved["kind"], str) and len(saved["kind"]) < 60 else shown(saved["kind"])
+        found: type[Learner] | None = kinds_of(cls).get(kind)
         if found is None:
-            raise CheckpointError(f"{path} holds {saved['kind']}, not a {cls.__name__}")
+            raise CheckpointError(f"{path} holds {kind}, not a {cls.__name__}")
         module = copy_of(module, resolve_device(str(device)))
         try:
             put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
@@ -258,8 +259,9 @@ class LearnerState(ABC):
             raise CheckpointError(f"{path}: {error}") from error
         except HypermnesiaError as error:
             raise CheckpointError(f"{path} was changed: {error}") from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise CheckpointError(f"{path} was changed: it does not describe a {found.__name__} ({error})") from error
+        except Exception as error:  # whatever may stand in a file that somebody has changed
+            text = shown(str(error), 200)
+            raise CheckpointError(f"{path} was changed: it does not describe a {found.__name__} ({text})") from error
         return learner
 
     def __reduce__(self) -> tuple[Any, ...]:
