@@ -30,6 +30,7 @@ class Option:
         default: Value as it is typed. An empty text passes None: the analysis chooses.
         metavar: Sign for the value in the command's help.
         help: Description in the command's help.
+        most: Largest value; what is more takes more time or memory than anybody has.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Option:
     default: int | str
     metavar: str
     help: str
+    most: float = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)

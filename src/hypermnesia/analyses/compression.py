@@ -292,6 +292,7 @@ STUDY = Study(
         Option(
             *("ratios", "positive numbers", "0.02,0.05,0.1,0.25,0.5,1,2", "N,N"),
             "Hypernetwork weights, embeddings included, per target weight.",
+            most=100,
         ),
     ),
 )

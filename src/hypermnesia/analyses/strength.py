@@ -257,11 +257,14 @@ STUDY = Study(
     directory="strength",
     options=(
         Option(
-            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"), "Strengths of the output regularizer."
+            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"),
+            "Strengths of the output regularizer.",
+            most=1e12,
         ),
         Option(
             *("lambdas", "positive numbers", "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10", "N,N"),
             "Strengths of online EWC.",
+            most=1e15,
         ),
     ),
 )

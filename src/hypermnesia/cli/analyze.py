@@ -22,10 +22,11 @@ from hypermnesia.cli.common import (
     exit_with,
     made,
     positive_numbers,
+    reachable,
     tell,
     words,
 )
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +74,9 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
     """The command of an analysis of one run."""
     finished, any_run = "Directory of a finished run of a hypernetwork.", "A run directory; the run may still go on."
     what = finished if analysis.of_finished else any_run
-    run = Annotated[Path, typer.Argument(metavar="RUN", help=what, show_default=not analysis.of_finished)]
+    run = Annotated[
+        Path, typer.Argument(metavar="RUN", callback=reachable, help=what, show_default=not analysis.of_finished)
+    ]
     parameters: dict[str, tuple[Any, Any]] = {"run": (run, ...), **_options(analysis.options)}
     if analysis.of_finished:
         parameters["data"] = (Data, None)
@@ -88,10 +91,10 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
             result = _compute(analysis, run, data, _values(analysis.options, options))
         else:
             result = analysis.compute(RunDirectory(run), **_values(analysis.options, options))
+        paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
         console = Console()
         for line in analysis.lines(result):
             tell(console, line)
-        paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
         tell(console, f"written to {', '.join(map(str, paths))}")
 
     return _with(command, parameters)
@@ -109,7 +112,7 @@ def _of_study(study: Study) -> Callable[..., None]:
         "seeds": (NumSeeds, 1),
         "jobs": (Jobs, 1),
         "data": (Data, None),
-        "out": (Annotated[Path | None, typer.Option(metavar="DIR", help=place)], None),
+        "out": (Annotated[Path | None, typer.Option(metavar="DIR", callback=reachable, help=place)], None),
     }
 
     def command(
@@ -136,8 +139,9 @@ def _of_study(study: Study) -> Callable[..., None]:
         def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
             result = planned.collect(outcomes, directory)
             sheet = study.sheet(result)
+            written = write_sheet(directory, sheet, study.chart(result))
             print_sheet(console, sheet)
-            return write_sheet(directory, sheet, study.chart(result))
+            return written
 
         carry_out(planned.runs, directory, jobs, data, show)
 
@@ -158,8 +162,13 @@ def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]
 
 def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:
     """Parameters of a command, one for each option: its type and its default."""
-    declared = [(each, typer.Option(metavar=each.metavar, help=each.help)) for each in options]
+    declared = [(each, _option(each)) for each in options]
     return {each.name: (Annotated[type(each.default), option], each.default) for each, option in declared}
+
+
+def _option(option: Option) -> Any:
+    least, most = (1, int(option.most)) if option.kind == "integer" else (None, None)
+    return typer.Option(metavar=option.metavar, help=option.help, min=least, max=most)
 
 
 def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,19 +177,21 @@ def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, 
     for option in options:
         typed, name = given[option.name], f"--{option.name}"
         if option.kind == "positive numbers":
-            values[option.name] = positive_numbers(name, typed)
+            values[option.name] = positive_numbers(name, typed, option.most)
         elif option.kind == "integers":
-            values[option.name] = _integers(name, typed) if typed else None
+            values[option.name] = _integers(name, typed, option.most) if typed else None
         else:
             values[option.name] = typed
     return values
 
 
-def _integers(option: str, text: str) -> list[int]:
-    numbers = words(text)
-    if not numbers or not all(number.isdecimal() for number in numbers):
-        raise ConfigurationError(f"{option}: '{text}' must be whole numbers with commas between, as 1,2.")
-    return [int(number) for number in numbers]
+def _integers(option: str, text: str, most: float) -> list[int]:
+    numbers = words(text, option)
+    if not all(number.isascii() and number.isdecimal() and len(number) < 10 for number in numbers):
+        raise ConfigurationError(f"{option}: {shown(text)} must be whole numbers with commas between, as 1,2.")
+    if max(found := [int(number) for number in numbers]) > most:
+        raise ConfigurationError(f"{option}: {max(found)} is more than {most:,.0f}, the largest allowed.")
+    return found
 
 
 def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.cli.output import told
+from hypermnesia.errors import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
     from hypermnesia.experiments.settings.config import Experiment
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def reachable(path: Path | None) -> Path | None:
+    """The path of an option, unless no file can be there: its name is too long, or links go round in a circle.
+
+    Raises:
+        ConfigurationError: It is such a path.
+    """
+    try:
+        if path is not None:
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # what that means is for the command to say
+    except OSError as error:
+        raise ConfigurationError(f"{shown(str(path))}: {error.strerror}; choose another path.") from error
+    return path
+
 
 Settings = Annotated[
     list[str] | None,
@@ -43,12 +61,13 @@ Data = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
+        callback=reachable,
         help="Where the files of MNIST or CIFAR are. [default: $HYPERMNESIA_DATA; otherwise downloaded]",
         show_default=False,
     ),
 ]
-NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
-Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")]
+NumSeeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
+Jobs = Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="Runs at a time.")]
 
 
 def made(directory: Path) -> Path:
@@ -63,6 +82,18 @@ def tell(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def words(text: str | None, option: str = "") -> list[str]:
+    """The words of a text like `hnet,ewc`; none where the option was not given.
+
+    Raises:
+        ConfigurationError: The option was given, without a word.
+    """
+    found = [word.strip() for word in (text or "").split(",") if word.strip()]
+    if option and text is not None and not found:
+        raise ConfigurationError(f"{option}: there is no name in '{text}'; give some with commas between.")
+    return found
+
+
 def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs: int = 1, runs: int = 2) -> None:
     """Refuse options that have no effect.
 
@@ -75,19 +106,27 @@ def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs
         raise ConfigurationError(f"--jobs {jobs}: there is one to make, which is not divided; leave it out.")
 
 
-def words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse arguments that are no text.
+
+    Raises:
+        ConfigurationError: One holds bytes that are no UTF-8, which no file of a run could name.
+    """
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= each <= "\udfff" for each in argument):
+            raise ConfigurationError(f"{shown(argument)} is no text in UTF-8; give it another name.")
 
 
-def positive_numbers(option: str, text: str) -> list[float]:
+def positive_numbers(option: str, text: str, most: float = math.inf) -> list[float]:
     """The numbers in a text like `0.1,1`, from the smallest and each once.
 
     Args:
         option: Whose text it is, for errors.
         text: As it was typed.
+        most: Largest number allowed.
 
     Raises:
-        ConfigurationError: One of them is no number, or not above 0; or there is none.
+        ConfigurationError: One of them is no number, not above 0, or too large; or there is none.
     """
     numbers = set()
     for word in words(text):
@@ -96,7 +135,9 @@ def positive_numbers(option: str, text: str) -> list[float]:
         except ValueError:
             number = math.nan
         if not 0 < number < math.inf:
-            raise ConfigurationError(f"{option}: '{word}' is no number above 0; give some, as {option} 0.1,1,10.")
+            raise ConfigurationError(f"{option}: {shown(word)} is no number above 0; give some, as {option} 0.1,1,10.")
+        if number > most:
+            raise ConfigurationError(f"{option}: {number:g} is more than {most:g}, the largest allowed.")
         numbers.add(number)
     if not numbers:
         raise ConfigurationError(f"{option}: there is no number; give some, as {option} 0.1,1,10.")
@@ -107,10 +148,19 @@ def divide(settings: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
     """The preset or file, if one is named, and the settings that differ from it, by place."""
     from hypermnesia.experiments.settings.sources import assignments
 
-    first = settings[0] if settings else "="
-    if "=" in first and not Path(first).is_file():
+    if not settings:
+        return None, {}
+    first = settings[0]
+    if "=" in first and not _is_file(first):
         return None, assignments(settings)
     return first, assignments(settings[1:])
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # no file can have this name
+        return False
 
 
 def with_options(changes: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,5 +237,5 @@ def describe(error: OSError) -> str:
 
 
 def exit_with(code: int, message: str) -> NoReturn:
-    print(f"Error: {message}" if code in (WRONG_INPUT, FAILED) else message, file=sys.stderr)
+    print(told(f"Error: {message}" if code in (WRONG_INPUT, FAILED) else message), file=sys.stderr)
     sys.exit(code)

@@ -11,7 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from hypermnesia.cli import analyze, many_runs, report, runs, use
-from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, describe, exit_with
+from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, check_arguments, describe, exit_with
+from hypermnesia.cli.output import steady_output
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, notes_as_lines
 
 app = typer.Typer(
@@ -34,7 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: Without the program's name; None takes those of the process.
     """
+    with steady_output() as lost:
+        try:
+            _call(sys.argv[1:] if arguments is None else arguments)
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        if lost and not code:
+            exit_with(FAILED, f"Standard output cannot be written: {lost[0]}. All else is done.")
+    sys.exit(code)
+
+
+def _call(arguments: Sequence[str]) -> NoReturn:
     try:
+        check_arguments(arguments)
         with notes_as_lines():
             _check_torchrun(sys.argv[1:] if arguments is None else arguments)
             app(args=arguments, prog_name="hypermnesia")
@@ -46,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         exit_with(FAILED, describe(error))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Interrupted.")
+    except (MemoryError, RuntimeError) as error:
+        if "memory" not in str(error) and not isinstance(error, MemoryError):
+            raise
+        exit_with(FAILED, f"There is not enough memory: {str(error).partition(chr(10))[0] or 'none is left'}.")
     sys.exit()
 
 

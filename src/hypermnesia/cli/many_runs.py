@@ -20,6 +20,7 @@ from hypermnesia.cli.common import (
     check_used,
     exit_with,
     made,
+    reachable,
     tell,
     words,
 )
@@ -35,19 +36,24 @@ def reproduce(
     table: Annotated[str, typer.Argument(metavar="TABLE | FILE.yaml", help="Which published table, as table-1.")],
     settings: Changes = None,
     only: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]"),
+    ] = None,
     methods: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,hnet-r. [default: all]")
-    ] = "",
+        str | None, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,hnet-r. [default: all]")
+    ] = None,
     variants: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]"),
+    ] = None,
     seeds: NumSeeds = 1,
     jobs: Jobs = 1,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
+        Path | None,
+        typer.Option(
+            metavar="DIR", callback=reachable, help="Of the tables and the run directories. [default: runs/TABLE]"
+        ),
     ] = None,
 ) -> None:
     """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
@@ -65,7 +71,7 @@ def reproduce(
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.published_table import print_comparison, write_comparison
 
-    part = select(load_table(table), words(only), words(methods), words(variants))
+    part = select(load_table(table), words(only, "--only"), words(methods, "--methods"), words(variants, "--variants"))
     changes = assignments(settings or [])
     runs, changed = plan_table(part, seeds, changes), influential(changes)
     directory = made(out or Path("runs") / part.name)
@@ -74,8 +80,8 @@ def reproduce(
 
     def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
         comparison = compare_with_published(part, outcomes, changed)
-        print_comparison(console, comparison)
         written = write_comparison(directory, comparison)
+        print_comparison(console, comparison)
         for benchmark in part.by_task:
             title = f"{benchmark}, task by task"
             written += show_by_task(console, directory, benchmark, title, comparison.side_by_side(benchmark))
@@ -88,15 +94,19 @@ def compare(
     preset: Preset,
     settings: Changes = None,
     methods: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+    ] = None,
     seeds: NumSeeds = 1,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=1_000, metavar="N", help="Runs at a time; several disturb the times.")
+    ] = 1,
     data: Data = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
+            callback=reachable,
             help="Of the table and the run directories. [default: runs/compare-PRESET, -SCENARIO if another]",
         ),
     ] = None,
@@ -113,16 +123,16 @@ def compare(
     from hypermnesia.report.method_table import method_curves_chart, method_sheet
 
     base = base_of(preset, assignments(settings or []))
-    chosen = choose(words(methods), base.scenario)
-    without = [] if words(methods) else left_out(base.scenario)
+    chosen = choose(words(methods, "--methods"), base.scenario)
+    without = [] if methods else left_out(base.scenario)
     runs = plan_comparison(base, chosen, seeds)
     directory = made(out or Path("runs") / f"compare-{base.name}")
 
     def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
         comparison = compare(base, chosen, outcomes, seeds, without)
         sheet = method_sheet(comparison)
-        print_sheet(console, sheet)
         written = write_sheet(directory, sheet, method_curves_chart(comparison))
+        print_sheet(console, sheet)
         by_label = {method.label: group for method, group in comparison.found.items()}
         return written + show_by_task(console, directory, "by-task", f"{sheet.title}, task by task", by_label)
 
@@ -139,8 +149,9 @@ def show_by_task(console: Console, directory: Path, name: str, title: str, group
         for ending in ("md", "csv", "svg", "png"):
             (directory / f"{name}.{ending}").unlink(missing_ok=True)
         return []
+    written = write_sheet(directory, sheet, task_chart(groups, title))
     print_sheet(console, sheet)
-    return write_sheet(directory, sheet, task_chart(groups, title))
+    return written
 
 
 def tune(
@@ -148,13 +159,17 @@ def tune(
     settings: Changes = None,
     method: Method = None,
     only: Annotated[
-        str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
-    ] = "",
-    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
+        str | None,
+        typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]"),
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(min=1, max=100_000, metavar="N", help="Trials to make, earlier ones included.")
+    ] = 30,
+    jobs: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="Trials at a time.")] = 1,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
+        Path | None,
+        typer.Option(metavar="DIR", callback=reachable, help="Of the study and the result. [default: runs/tune-NAME]"),
     ] = None,
 ) -> None:
     """Look for the best settings of an experiment on validation data; the test data play no part.
@@ -170,11 +185,11 @@ def tune(
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.many_runs import print_trials, trial_line
 
-    experiment = load_experiment(preset, assignments(settings or []), method)
+    experiment, places = load_experiment(preset, assignments(settings or []), method), words(only, "--only")
     check_used([experiment], data, jobs, trials)
     directory = made(out or Path("runs") / f"tune-{experiment.name}")
     metric = experiment.problem.metric
-    search = Search(experiment, directory, trials, data, tuple(words(only)))
+    search = Search(experiment, directory, trials, data, tuple(places))
     console = Console()
     try:
         found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, metric)))

@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import FAILED, Data, Method, Settings, check_used, describe, divide, exit_with, with_options
+from hypermnesia.cli.common import (
+    FAILED,
+    Data,
+    Method,
+    Settings,
+    check_used,
+    describe,
+    divide,
+    exit_with,
+    reachable,
+    with_options,
+)
 from hypermnesia.errors import ConfigurationError, DivergenceError
 
 
@@ -21,7 +32,8 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run directory. [default: runs/NAME-seedSEED]")
+        Path | None,
+        typer.Option(metavar="DIR", callback=reachable, help="Run directory. [default: runs/NAME-seedSEED]"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run directory, if any.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the run directory.")] = False,
@@ -52,10 +64,10 @@ def run(
 
     source, changes = divide(settings or [])
     changes = with_options(changes, {"seed": seed, "device": device})
-    if resume and out and not source and not changes and not method:
+    if resume and out and source is None and not changes and not method:
         experiment = RunDirectory(out).read_experiment()
     else:
-        experiment = load_experiment(source or DEFAULT_PRESET, changes, method)
+        experiment = load_experiment(DEFAULT_PRESET if source is None else source, changes, method)
     if parallel.was_restarted():
         resume, overwrite = True, False
 
@@ -111,4 +123,4 @@ def show(settings: Settings = None, method: Method = None) -> None:
     from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
 
     source, changes = divide(settings or [])
-    print(load_experiment(source or DEFAULT_PRESET, changes, method).to_yaml(), end="")
+    print(load_experiment(DEFAULT_PRESET if source is None else source, changes, method).to_yaml(), end="")

@@ -45,15 +45,28 @@ class Admission(Answering):
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     # Of a learner that is a rehearsal of another: the number of outputs of its tasks.
     _rehearsed: int | None = None
+    _admitted: tuple[Task, int, int] | None = None  # task, number and outputs
 
     @abstractmethod
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
 
+    def check(self, task: Task) -> None:
+        """Refuse a task that cannot be learned next, as :meth:`learn` would; nothing changes.
+
+        Raises:
+            ConfigurationError: Settings do not fit the task.
+            DataError: The task does not fit the module, or the earlier tasks.
+        """
+        self._admitted = (task, self.num_tasks, self._checked(task))
+
     def _checked(self, task: Task) -> int:
         """Number of outputs of a task that can be learned; others are refused, before anything has changed."""
         if self._rehearsed is not None:
             return self._rehearsed
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None and admitted[0] is task and admitted[1] == self.num_tasks:
+            return admitted[2]
         outputs = self._check(task)
         if self.num_tasks == 0:
             with default_generators_kept(self.device), explained(task), parallel.alone():

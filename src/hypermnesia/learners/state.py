@@ -14,10 +14,12 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hypermnesia.errors import CheckpointError, ConfigurationError
+from hypermnesia.arguments import whole_number
+from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
+from hypermnesia.memory import checked_allocations
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, Problem
 from hypermnesia.seeds import Seeds
@@ -26,7 +28,7 @@ from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.identity import Identity
 from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.checkpoint import read_state, write_state
+from hypermnesia.training.checkpoint import check_alike, read_state, write_state
 from hypermnesia.training.device import made_on_the_cpu, resolve_device
 from hypermnesia.training.given import Given, without_given
 from hypermnesia.training.part import Part, Parts
@@ -182,11 +184,23 @@ class LearnerState(ABC):
         """Take over a state that :meth:`state_dict` of a learner with the same settings returned.
 
         Raises:
-            CheckpointError: The state belongs to a module of another architecture.
+            CheckpointError: The state belongs to a module of another architecture, or is none.
         """
         self._check_idle()
+        try:
+            self._take_over(state)
+            check_alike(self.state_dict(), state)
+        except HypermnesiaError:
+            raise
+        except Exception as error:  # whatever may stand in a state that somebody has changed
+            raise CheckpointError(
+                f"this is no state of a {type(self).__name__} of this version ({type(error).__name__}:"
+                f" {shown(str(error))})"
+            ) from error
+
+    def _take_over(self, state: dict[str, Any]) -> None:
         shape, current = state["input_shape"], state["current"]
-        self._input_shape = None if shape is None else tuple(shape)
+        self._input_shape = None if shape is None else tuple(whole_number(size, "input_shape", 0) for size in shape)
         self.input_kind = None if state["input_type"] is None else InputKind.named(state["input_type"])
         self.problem = PROBLEMS[state["problem"]]
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
@@ -236,13 +250,23 @@ class LearnerState(ABC):
                 f"{path} was written by another version of hypermnesia, in a format that this one does not read: load"
                 " it with that version, or learn anew"
             )
-        found: type[Learner] | None = kinds_of(cls).get(saved["kind"])
+        kind = saved["kind"] if isinstance(saved["kind"], str) and len(saved["kind"]) < 60 else shown(saved["kind"])
+        found: type[Learner] | None = kinds_of(cls).get(kind)
         if found is None:
-            raise CheckpointError(f"{path} holds {saved['kind']}, not a {cls.__name__}")
+            raise CheckpointError(f"{path} holds {kind}, not a {cls.__name__}")
         module = copy_of(module, resolve_device(str(device)))
-        put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
-        learner = found(module, saved["settings"], **saved["arguments"], device=device)
-        learner.load_state_dict(saved["state"])
+        try:
+            put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
+            with checked_allocations(lambda: "These are not sizes that a learner was saved with."):
+                learner = found(module, saved["settings"], **saved["arguments"], device=device)
+            learner.load_state_dict(saved["state"])
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        except HypermnesiaError as error:
+            raise CheckpointError(f"{path} was changed: {error}") from error
+        except Exception as error:  # whatever may stand in a file that somebody has changed
+            text = shown(str(error), 200)
+            raise CheckpointError(f"{path} was changed: it does not describe a {found.__name__} ({text})") from error
         return learner
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,10 +12,10 @@ from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
-from hypermnesia.experiments.settings.build import build_learner
+from hypermnesia.experiments.settings.build import build_learner, fitting
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
-from hypermnesia.experiments.single_run.records import Records, TensorBoard
+from hypermnesia.experiments.single_run.records import Position, Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
@@ -64,6 +65,9 @@ def run(
     """
     with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
+        if not directory.is_run():
+            with fitting(experiment):  # what cannot be learned leaves no directory behind
+                learner.check(tasks[0])
         if parallel.rank() > 0:
             saved = state_of_first(None)
             learner.load_state_dict(saved["learner"])
@@ -129,31 +133,32 @@ class _Run(Observer):
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned
         self.saved = self.clock = time.perf_counter()
-        position = self._restore() if resumed else 0
+        position = self._restore() if resumed else Position()
         self.records = Records(directory.metrics, position)
         self.tensorboard = TensorBoard(directory.tensorboard, self.step)
 
-    def _restore(self) -> int:
+    def _restore(self) -> Position:
         """Go back to the newest checkpoint; returns where metrics.jsonl ended then."""
         saved, messages = self.checkpoints.latest()
         for message in messages:
             self.display.note(message)
         if saved is None:
             self.display.note("No checkpoint was written before the run ended; starting from the beginning.")
-            return 0
+            return Position()
         try:
             self.learner.load_state_dict(saved["learner"])
-            self.state = RunState(**saved["run"])
-        except (KeyError, TypeError) as error:
+            self.state = RunState.of_dict(saved["run"], [task.name for task in self.tasks])
+            position = Position(saved["position"]["length"], saved["position"]["sha256"])
+        except (KeyError, TypeError, CheckpointError) as error:
             raise CheckpointError(
-                f"{self.directory.checkpoint} was written by another version of hypermnesia, from which this one cannot"
-                " go on: finish the run with that version, or start again (overwrite)."
+                f"{self.directory.checkpoint} cannot be continued: it was written by another version of hypermnesia, or"
+                f" changed ({error}). Finish the run with that version, or start again (overwrite)."
             ) from error
         self.learner.recall(self.tasks[: self.learner.num_tasks])
         self.iteration = self.learner.in_progress or 0
         self._write_tables()
         self.display.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")
-        return int(saved["position"])
+        return position
 
     @property
     def step(self) -> int:
@@ -254,10 +259,9 @@ class _Run(Observer):
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
         self.tensorboard.flush()
-        position = self.records.sync()
-        self.checkpoints.save(
-            self.step, {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
-        )
+        position = dataclasses.asdict(self.records.sync())
+        state = {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
+        self.checkpoints.save(self.step, state)
         self.saved = time.perf_counter()
 
     def _tick(self) -> None:
