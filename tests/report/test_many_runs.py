@@ -1,6 +1,6 @@
 import numpy as np
 
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 from hypermnesia.report.many_runs import ended, failures, started
 from tests.runs import load, recorded
 

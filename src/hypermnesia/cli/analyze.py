@@ -17,7 +17,7 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
-    carry_out,
+    carry_out_and_show,
     exit_with,
     made,
     positive_numbers,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hypermnesia.analyses.analysis import Analysis, Option, Study
-    from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.many_runs.plan import Outcome
 
 
 class _Analyses(TyperGroup):
@@ -138,7 +138,7 @@ def _of_study(study: Study) -> Callable[..., None]:
             print_sheet(console, sheet)
             return write_sheet(directory, sheet, study.chart(result))
 
-        carry_out(planned.runs, directory, jobs, data, show)
+        carry_out_and_show(planned.runs, directory, jobs, data, show)
 
     return _with(command, parameters)
 

@@ -16,7 +16,7 @@ from hypermnesia.errors import ConfigurationError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+    from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -111,7 +111,7 @@ class ListsMethods(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-def carry_out(
+def carry_out_and_show(
     runs: Sequence[PlannedRun],
     directory: Path,
     jobs: int,
@@ -129,18 +129,19 @@ def carry_out(
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs import processes
+    from hypermnesia.experiments.many_runs.carry_out import carry_out
+    from hypermnesia.experiments.many_runs.processes import Processes
     from hypermnesia.experiments.single_run.stopping import StopSignals
     from hypermnesia.report.many_runs import ended, failures, started
 
     console = Console()
     with StopSignals() as stop:
-        outcomes = processes.carry_out(
+        outcomes = carry_out(
             runs,
             directory,
-            jobs=jobs,
+            executor=Processes(jobs),
             data=data,
-            started=lambda run: tell(console, started(run)),
+            started=lambda run, where: tell(console, started(run)),
             ended=lambda outcome: tell(console, ended(outcome)),
             stop=stop,
         )

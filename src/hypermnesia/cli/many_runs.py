@@ -16,7 +16,7 @@ from hypermnesia.cli.common import (
     Method,
     NumSeeds,
     Preset,
-    carry_out,
+    carry_out_and_show,
     exit_with,
     made,
     tell,
@@ -26,7 +26,7 @@ from hypermnesia.cli.common import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.many_runs.plan import Outcome
     from hypermnesia.experiments.recorded_runs.groups import Group
 
 
@@ -80,7 +80,7 @@ def reproduce(
             written += show_by_task(console, directory, benchmark, title, comparison.side_by_side(benchmark))
         return written
 
-    carry_out(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, data, show)
 
 
 def compare(
@@ -125,7 +125,7 @@ def compare(
         by_label = {method.label: group for method, group in comparison.found.items()}
         return written + show_by_task(console, directory, "by-task", f"{sheet.title}, task by task", by_label)
 
-    carry_out(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, data, show)
 
 
 def show_by_task(console: Console, directory: Path, name: str, title: str, groups: Mapping[str, Group]) -> list[Path]:

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.tune import Trial
 from hypermnesia.problems import Metric
 
