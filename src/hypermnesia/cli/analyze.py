@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
+    Cluster,
     Data,
     Jobs,
     NumSeeds,
@@ -106,7 +107,8 @@ def _of_study(study: Study) -> Callable[..., None]:
         "settings": (Changes, None),
         **_options(study.options),
         "seeds": (NumSeeds, 1),
-        "jobs": (Jobs, 1),
+        "jobs": (Jobs, None),
+        "cluster": (Cluster, None),
         "data": (Data, None),
         "out": (Annotated[Path | None, typer.Option(metavar="DIR", help=place)], None),
     }
@@ -115,7 +117,8 @@ def _of_study(study: Study) -> Callable[..., None]:
         preset: str,
         settings: list[str] | None,
         seeds: int,
-        jobs: int,
+        jobs: int | None,
+        cluster: str | None,
         data: Path | None,
         out: Path | None,
         **options: Any,
@@ -138,7 +141,7 @@ def _of_study(study: Study) -> Callable[..., None]:
             print_sheet(console, sheet)
             return write_sheet(directory, sheet, study.chart(result))
 
-        carry_out_and_show(planned.runs, directory, jobs, data, show)
+        carry_out_and_show(planned.runs, directory, jobs, cluster, data, show)
 
     return _with(command, parameters)
 

@@ -11,6 +11,7 @@ import typer
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
+    Cluster,
     Data,
     Jobs,
     Method,
@@ -43,7 +44,8 @@ def reproduce(
         str, typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]")
     ] = "",
     seeds: NumSeeds = 1,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
@@ -80,7 +82,7 @@ def reproduce(
             written += show_by_task(console, directory, benchmark, title, comparison.side_by_side(benchmark))
         return written
 
-    carry_out_and_show(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, cluster, data, show)
 
 
 def compare(
@@ -90,7 +92,8 @@ def compare(
         str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]")
     ] = "",
     seeds: NumSeeds = 1,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -103,7 +106,7 @@ def compare(
     """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
 
     Writes Markdown, CSV and a picture, of averages and task by task. Finished runs are reused and interrupted ones
-    continued, so give the same command again after Ctrl-C.
+    continued, so give the same command again after Ctrl-C. Several at a time on one machine disturb the times.
     """
     from hypermnesia.analyses.sheet import print_sheet, write_sheet
     from hypermnesia.experiments.many_runs.base import base_of, choose, left_out
@@ -125,7 +128,7 @@ def compare(
         by_label = {method.label: group for method, group in comparison.found.items()}
         return written + show_by_task(console, directory, "by-task", f"{sheet.title}, task by task", by_label)
 
-    carry_out_and_show(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, cluster, data, show)
 
 
 def show_by_task(console: Console, directory: Path, name: str, title: str, groups: Mapping[str, Group]) -> list[Path]:
