@@ -18,11 +18,13 @@ from hypermnesia.cli.common import (
     NumSeeds,
     Preset,
     carry_out_and_show,
+    executor_of,
     exit_with,
     made,
     tell,
     words,
 )
+from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -153,7 +155,18 @@ def tune(
         str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
     ] = "",
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL | FILE",
+            help="What several machines keep one search in: postgresql://USER@HOST/NAME, or a journal file that all "
+            "reach. [default: a file in --out]",
+            show_default=False,
+        ),
+    ] = None,
+    join: Annotated[int | None, typer.Option(hidden=True)] = None,
     data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
@@ -162,23 +175,34 @@ def tune(
     """Look for the best settings of an experiment on validation data; the test data play no part.
 
     Writes tuned.yaml, ready for `hypermnesia run`. Ended trials are kept, so give the same command again after Ctrl-C,
-    or a larger --trials for more.
+    or a larger --trials for more. With --storage, the same command on other machines takes part in the search.
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.tune import TUNED, Search
+    from hypermnesia.experiments.many_runs.search import Search
+    from hypermnesia.experiments.many_runs.tune import TUNED, take_part
     from hypermnesia.experiments.many_runs.tune import tune as search_for
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.many_runs import print_trials, trial_line
 
     experiment = load_experiment(preset, assignments(settings or []), method)
-    directory = made(out or Path("runs") / f"tune-{experiment.name}")
+    directory = out or Path("runs") / f"tune-{experiment.name}"
     metric = experiment.problem.metric
-    search = Search(experiment, directory, trials, data, tuple(words(only)))
+    search = Search(experiment, directory, trials, data, tuple(words(only)), storage)
+    if join is not None:  # one of the processes of the search
+        take_part(search, join)
+        return
+    if cluster and not cluster.startswith("local:") and not storage:
+        raise ConfigurationError(
+            "--cluster: its workers must reach the trials; give a --storage, as postgresql://USER@HOST/NAME, or a"
+            " journal file on a file system that they share."
+        )
+    made(directory)
+    executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)
     console = Console()
     try:
-        found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, metric)))
+        found = search_for(search, executor=executor, told=lambda trial: tell(console, trial_line(trial, metric)))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
     print_trials(console, found, metric)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hypermnesia.evaluation.progress import share_done
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
-from hypermnesia.experiments.many_runs.tune import Trial
+from hypermnesia.experiments.many_runs.search import Trial
 from hypermnesia.problems import Metric
 
 _SHOWN = 10

@@ -72,6 +72,11 @@ class Cluster(Executor):
         future.add_done_callback(lambda future: self._happened.put(job.name))
 
     @property
+    def room(self) -> int:
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    @property
     def busy(self) -> bool:
         return bool(self._futures)
 
@@ -196,7 +201,8 @@ def _connect(address: str) -> tuple[Client, LocalCluster | None]:
         raise ConfigurationError(
             "cluster: this needs dask.distributed, which is not installed: pip install 'hypermnesia[cluster]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said here
     if local := re.fullmatch(r"local:([1-9]\d*)", address):
         settings = {"scheduler.allowed-failures": _ALLOWED_FAILURES, "scheduler.worker-saturation": 1.0}
         with dask.config.set({f"distributed.{place}": value for place, value in settings.items()}):

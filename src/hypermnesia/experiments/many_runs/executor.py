@@ -74,6 +74,11 @@ class Executor(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def room(self) -> int:
+        """How many jobs go on at the same time, as far as is known now."""
+
+    @property
+    @abc.abstractmethod
     def busy(self) -> bool:
         """Whether there are jobs whose end has not been told."""
 

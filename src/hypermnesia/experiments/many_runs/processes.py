@@ -28,6 +28,10 @@ class Processes(Executor):
         self._waiting.append(job)
 
     @property
+    def room(self) -> int:
+        return self._jobs
+
+    @property
     def busy(self) -> bool:
         return bool(self._waiting or self._children)
 
