@@ -28,8 +28,8 @@ def search(directory: Path, storage: str, trials: int = 3, *settings: str) -> Se
 
 def programs() -> Path | None:
     """Where PostgreSQL's programs are; Debian puts them beside the path."""
-    found = shutil.which("initdb")
-    return Path(found).parent if found else max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    found = shutil.which("postgres")
+    return Path(found).resolve().parent if found else max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 
 @pytest.fixture(scope="module")

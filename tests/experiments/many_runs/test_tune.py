@@ -107,6 +107,7 @@ def test_it_is_told_when_a_trial_starts_and_how_it_ends(tmp_path):
         assert [each for each in told if each.number == trial.number] == [running, trial]
 
 
+@pytest.mark.slow
 def test_two_jobs_share_one_study(tmp_path):
     told = []
     trials = tune(search(tmp_path, 2), executor=Processes(2), told=told.append)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from hypermnesia.errors import ConfigurationError
@@ -80,6 +81,7 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
     """
     import sqlalchemy
     from optuna import storages
+    from optuna.exceptions import ExperimentalWarning
     from optuna.storages import journal
 
     if storage.startswith("postgresql://"):
@@ -90,13 +92,14 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
                 "storage: PostgreSQL needs psycopg, which is not installed: pip install 'hypermnesia[cluster]'"
             ) from error
         try:
-            return storages.RDBStorage(
-                storage.replace("postgresql://", "postgresql+psycopg://", 1),
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                heartbeat_stale_trial_callback=storages.RetryHeartbeatStaleTrialCallback(),
-            )
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                return storages.RDBStorage(
+                    storage.replace("postgresql://", "postgresql+psycopg://", 1),
+                    heartbeat_interval=HEARTBEAT_SECONDS,
+                    heartbeat_stale_trial_callback=storages.RetryHeartbeatStaleTrialCallback(),
+                )
         except sqlalchemy.exc.OperationalError as error:
-            reason = str(error.orig).strip().splitlines()[-1]
+            reason = str(error.orig).strip().splitlines()[0]
             raise ConfigurationError(f"storage: the database cannot be opened: {reason}") from error
     if re.match(r"\w+(\+\w+)?://", storage):
         raise ConfigurationError(
