@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,7 @@ def database():
     while subprocess.run([place / "pg_isready", "-h", folder], **run).returncode:
         assert server.poll() is None
     yield f"postgresql://me@/postgres?host={folder}"
-    server.terminate()
+    server.send_signal(signal.SIGINT)  # does not wait for connections that are still open
     server.wait()
     shutil.rmtree(folder)
 

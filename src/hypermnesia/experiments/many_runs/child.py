@@ -20,8 +20,8 @@ _READ = 1 << 16
 class Child:
     """Process of a job.
 
-    Its standard input is a pipe from this process, and `--with-parent` has it end when that is closed: which the system
-    does whatever this process dies of.
+    Its standard input is a pipe from this process, and it ends when that is closed: which the system does whatever this
+    process dies of.
     """
 
     def __init__(self, job: Job) -> None:

@@ -18,7 +18,7 @@ class Job:
         settings: Experiment as YAML, which the process is given as a file.
         threads: CPU threads.
         arguments: What comes after that file.
-        directory: What the process writes to and goes on from (`--out`); None: nothing.
+        directory: What the process writes to and goes on from (`out`); None: nothing.
         data: Where the data lie; None looks at the usual places.
         gpu: Whether it needs a GPU.
     """
