@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import queue
@@ -51,6 +52,7 @@ class Cluster(Executor):
         self._client, self._local = _connect(address)
         self._address = address
         self._plan = _mark(directory / remote.MARK)
+        self._submitted: list[Job] = []
         self._jobs: dict[str, Job] = {}
         self._futures: dict[str, Future[Any]] = {}
         self._begun: dict[str, str] = {}
@@ -64,12 +66,25 @@ class Cluster(Executor):
         self._client.subscribe_topic(remote.TOPIC, lambda event: self._happened.put(event[1]))
 
     def submit(self, job: Job) -> None:
-        key = f"{job.name}-{hashlib.sha256(repr((self._plan, job)).encode()).hexdigest()[:16]}"
-        resources = {"GPU": 1} if job.gpu else None
-        future = self._client.submit(remote.work, job, self._plan, remote.software(), key=key, resources=resources)
-        self._jobs[job.name], self._futures[job.name] = job, future
-        self._keep("client-desires-keys", key)
-        future.add_done_callback(lambda future: self._happened.put(job.name))
+        self._submitted.append(job)  # handed over all at once: that costs the scheduler a tenth
+
+    def _hand_over(self) -> None:
+        for gpu in (False, True):
+            jobs = [job for job in self._submitted if job.gpu == gpu]
+            # Tuples: so all are of one kind for the scheduler, which keeps figures of every kind.
+            keys: Any = [
+                (remote.TOPIC, job.name, hashlib.sha256(repr((self._plan, job)).encode()).hexdigest()) for job in jobs
+            ]
+            where = {"key": keys, "resources": {"GPU": 1} if gpu else None}
+            futures = self._client.map(remote.work, jobs, plan=self._plan, wanted=remote.software(), **where)
+            self._keep("client-desires-keys", *keys)
+            for job, future in zip(jobs, futures, strict=True):
+                self._jobs[job.name], self._futures[job.name] = job, future
+                future.add_done_callback(functools.partial(self._done, job.name))
+        self._submitted.clear()
+
+    def _done(self, name: str, future: Future[Any]) -> None:
+        self._happened.put(name)
 
     @property
     def room(self) -> int:
@@ -78,10 +93,12 @@ class Cluster(Executor):
 
     @property
     def busy(self) -> bool:
-        return bool(self._futures)
+        return bool(self._futures or self._submitted)
 
     def news(self) -> list[News]:
         found = []
+        if self._submitted:
+            self._hand_over()
         if not self._greeted:  # what goes on since before this process was started has told so to another
             self._greeted = True
             self._client.run(remote.tell_again, self._plan, on_error="ignore")
@@ -95,6 +112,7 @@ class Cluster(Executor):
 
     def stop(self) -> None:
         self._stopping = True
+        self._submitted.clear()
         waiting = [name for name, future in self._futures.items() if name not in self._begun and not future.done()]
         futures = [self._futures.pop(name) for name in waiting]
         self._keep("client-releases-keys", *(future.key for future in futures))
@@ -150,7 +168,7 @@ class Cluster(Executor):
             note(_other(where, software))
             self._client.retire_workers([where])
             future.retry()
-            future.add_done_callback(lambda future: self._happened.put(name))
+            future.add_done_callback(functools.partial(self._done, name))
             return None
         except KilledWorker as error:
             ended, parcel = Exit(1, 0.0, (_killed(error),)), None
@@ -161,7 +179,7 @@ class Cluster(Executor):
         if parcel and (directory := self._jobs[name].directory):
             unpack(parcel, directory)
         self._keep("client-releases-keys", future.key)
-        del self._futures[name]
+        del self._futures[name], self._jobs[name]
         return News(name, self._begun.get(name, ""), exit=ended)
 
     def _refuse_other_software(self) -> None:
