@@ -18,6 +18,7 @@ from hypermnesia.cli.common import (
     NumSeeds,
     Preset,
     carry_out_and_show,
+    check_used,
     executor_of,
     exit_with,
     made,
@@ -188,6 +189,8 @@ def tune(
 
     experiment = load_experiment(preset, assignments(settings or []), method)
     directory = out or Path("runs") / f"tune-{experiment.name}"
+    if join is None:
+        check_used([experiment], data, jobs or 1, trials)
     metric = experiment.problem.metric
     search = Search(experiment, directory, trials, data, tuple(words(only)), storage)
     if join is not None:  # one of the processes of the search

@@ -87,7 +87,7 @@ def _job(run: PlannedRun, path: Path, data: Path | None) -> Job:
         threads=threads(run.experiment),
         arguments=("--resume",),
         directory=path,
-        data=data,
+        data=data if run.experiment.reads_files else None,
         gpu=run.experiment.device.startswith("cuda"),
     )
 

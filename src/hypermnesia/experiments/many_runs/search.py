@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import METHODS
-from hypermnesia.settings import SearchRange
+from hypermnesia.settings import SearchRange, has_effect
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,5 +91,5 @@ def _searched(section: BaseModel, place: str) -> Iterator[tuple[str, SearchRange
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from _searched(value, f"{place}.{name}")
-        elif isinstance(value, float | int):
+        elif isinstance(value, float | int) and has_effect(section, name):
             yield from ((f"{place}.{name}", found) for found in field.metadata if isinstance(found, SearchRange))

@@ -142,7 +142,7 @@ def _job(search: Search, number: int) -> Job:
         threads=threads(search.experiment),
         arguments=("--join", str(number), "--trials", str(search.trials), *storage, *only),
         directory=None if search.storage else search.directory.absolute(),
-        data=search.data,
+        data=search.data if search.experiment.reads_files else None,
         gpu=search.experiment.device.startswith("cuda"),
     )
 

@@ -110,8 +110,9 @@ class _Work:
         self._starting = threading.Lock()  # a child starts, or is not started any more
         self._travels = job.directory is not None and not _stands_in(job.directory.parent / MARK, plan)
         self.directory = local / TOPIC / plan / job.name if self._travels else job.directory
-        data = os.environ.get("HYPERMNESIA_DATA")
-        self._job = dataclasses.replace(job, directory=self.directory, data=Path(data) if data else job.data)
+        # Where the data lie on this machine is what it says itself.
+        data = None if "HYPERMNESIA_DATA" in os.environ else job.data
+        self._job = dataclasses.replace(job, directory=self.directory, data=data)
 
     def stop(self) -> None:
         """Ask it to save and stop."""
