@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hypermnesia.errors import ConfigurationError, Note
@@ -132,6 +133,15 @@ def test_a_run_whose_workers_all_die_is_given_up_with_a_sentence(machines, tmp_p
     assert outcome.state == "failed"
     assert "1 workers died while they carried it out" in outcome.message
     assert "newest checkpoint" in outcome.message
+
+
+def test_a_cluster_of_this_machine_is_reached_from_this_machine_only(tmp_path):
+    with Cluster("local:1", tmp_path):
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        opened = [
+            each.laddr.ip for process in processes for each in process.net_connections() if each.status == "LISTEN"
+        ]
+        assert len(opened) > 2 and set(opened) == {"127.0.0.1"}
 
 
 OTHER = (

@@ -39,6 +39,6 @@ def test_what_is_written_last_is_what_refers_to_the_rest(there, tmp_path, monkey
 def test_a_damaged_file_is_refused_and_nothing_written(there, tmp_path):
     parcel = pack(there)
     damaged = dataclasses.replace(parcel, contents={**parcel.contents, "learners/a": b"x"})
-    with pytest.raises(CheckpointError, match="learners/a of .* was damaged on its way"):
+    with pytest.raises(CheckpointError, match=r"learners/a of .* was damaged on its way"):
         unpack(damaged, tmp_path / "here")
     assert not (tmp_path / "here").exists()

@@ -225,7 +225,7 @@ def _connect(address: str) -> tuple[Client, LocalCluster | None]:
         settings = {"scheduler.allowed-failures": _ALLOWED_FAILURES, "scheduler.worker-saturation": 1.0}
         with dask.config.set({f"distributed.{place}": value for place, value in settings.items()}):
             cluster = LocalCluster(
-                n_workers=int(local[1]), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+                n_workers=int(local[1]), threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
             )
         return Client(cluster), cluster
     if not (is_file := Path(address).is_file()) and not re.fullmatch(r"(tcp|tls)://.+:\d+", address):

@@ -85,7 +85,8 @@ def tell_again(plan: str) -> None:
 
 def deliver(plan: str, job: str, parcel: Parcel) -> None:
     """Give a job that waits for it the directory that it goes on from."""
-    if here := _under_way.get((plan, job)):
+    here = _under_way.get((plan, job))
+    if here and here.parcel is None:
         here.parcel = parcel
 
 
@@ -136,6 +137,7 @@ class _Work:
             self._wait(lambda: self.parcel is not None, "waits for its files")
             if self.parcel:
                 unpack(self.parcel, self.directory)
+                self.parcel = Parcel({}, {})  # it has come, and need not stay in memory
             return self._run(), pack(self.directory)
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
