@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.1
 _ALLOWED_FAILURES = 10
 """Deaths of workers that a job survives, where the scheduler is ours."""
+_BATCH = 1000
+"""Jobs that are sent to the scheduler in one message."""
 
 
 class ClusterError(HypermnesiaError):
@@ -76,7 +78,9 @@ class Cluster(Executor):
                 (remote.TOPIC, job.name, hashlib.sha256(repr((self._plan, job)).encode()).hexdigest()) for job in jobs
             ]
             where = {"key": keys, "resources": {"GPU": 1} if gpu else None}
-            futures = self._client.map(remote.work, jobs, plan=self._plan, wanted=remote.software(), **where)
+            futures = self._client.map(
+                remote.work, jobs, plan=self._plan, wanted=remote.software(), batch_size=_BATCH, **where
+            )
             self._keep("client-desires-keys", *keys)
             for job, future in zip(jobs, futures, strict=True):
                 self._jobs[job.name], self._futures[job.name] = job, future
