@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypermnesia.errors import CheckpointError
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
 
 

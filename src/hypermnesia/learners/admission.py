@@ -99,8 +99,10 @@ class Admission(Answering):
         except Exception as error:  # whatever the module raises
             if self._input_shape not in (None, shape):
                 raise self._other_shape(task) from error
+            weights = ", ".join(sorted({str(p.dtype) for p in self._module.parameters()}))
             raise DataError(
-                f"the module does not take inputs of shape [n, {sizes(shape)}], as in task '{task.name}': {error}"
+                f"the module does not take inputs of shape [n, {sizes(shape)}] and type {inputs.dtype}, as in task"
+                f" '{task.name}' (its weights are {weights}): {error}"
             ) from error
         outputs = check_outputs(answer, len(inputs))
         check_numbers(task, self._module, self.device)

@@ -20,6 +20,7 @@ from hypermnesia.learners.state import kinds_of
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
 from hypermnesia.training.trainer import Monitor, Objective, Trainer
@@ -116,7 +117,7 @@ class ContinualLearner(Admission):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
+            >>> learner = hm.HypernetworkLearner(torch.nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
             >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.relearn((torch.eye(2), torch.tensor([0, 1])), task=0)
             >>> learner.num_tasks
@@ -143,7 +144,7 @@ class ContinualLearner(Admission):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+            >>> learner = hm.HypernetworkLearner(torch.nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
             >>> for _ in range(2):
             ...     learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.forget(0)
@@ -175,7 +176,7 @@ class ContinualLearner(Admission):
         self._trainer = self._trainer_state = self._current = None
         self._parts.abandon_task()
         if not self._learned:
-            self._input_shape, self.problem = None, CLASSIFICATION
+            self._input_shape, self.input_kind, self.problem = None, None, CLASSIFICATION
 
     @made_on_the_cpu
     @torch.enable_grad()
@@ -186,10 +187,11 @@ class ContinualLearner(Admission):
             self._task = task
         try:
             with self._turn:
+                if self._current is not None:
+                    self._check_same(task, way, number)
+                self._task = task = self._prepared(task)
                 if self._current is None:
                     self._begin(task, way, number)
-                else:
-                    self._check_same(task, way, number)
             self._finish(task, monitor)
         finally:
             self._task = self._trainer = None
@@ -209,6 +211,7 @@ class ContinualLearner(Admission):
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
             self.problem, self._input_shape = task.problem, shape
+            self.input_kind = self.input_kind or InputKind(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
     def _finish(self, task: Task, monitor: Monitor | None) -> None:

@@ -13,8 +13,10 @@ from hypermnesia.errors import DataError, HypermnesiaError
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.problems import REGRESSION
 from hypermnesia.settings import Settings, has_effect
-from hypermnesia.tasks.examples import Batch, LoaderExamples, TensorExamples
+from hypermnesia.tasks.examples import Batch
+from hypermnesia.tasks.loader_examples import LoaderExamples
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.tensor_examples import TensorExamples
 
 _FEW = 2
 

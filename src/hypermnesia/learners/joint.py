@@ -50,7 +50,7 @@ class JointLearner(StandardNetworkLearner):
 
     def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
-        self._data.tasks = tuple(tasks)
+        self._data.tasks = tuple(map(self._prepared, tasks))
 
     def _tasks_at_hand(self) -> tuple[Task, ...]:
         return self._data.tasks

@@ -24,6 +24,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.identity import Identity
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.checkpoint import read_state, write_state
 from hypermnesia.training.device import made_on_the_cpu, resolve_device
@@ -44,6 +45,7 @@ class LearnerState(ABC):
             as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
         problem: Problem of its tasks; all must agree. Classification before the first one.
+        input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
     """
 
     Settings: ClassVar[type[MethodSettings]] = NoSettings
@@ -64,6 +66,7 @@ class LearnerState(ABC):
         self.device = resolve_device(str(device))
         self._module = copy_of(module, self.device)
         self._input_shape: tuple[int, ...] | None = None
+        self.input_kind: InputKind | None = None
         self.problem: Problem = CLASSIFICATION
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
@@ -167,6 +170,7 @@ class LearnerState(ABC):
             "parts": self._parts.state(),
             "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
             "input_shape": self._input_shape,
+            "input_type": None if self.input_kind is None else self.input_kind.name,
             "problem": self.problem.name,
             "learned": [dataclasses.asdict(task) for task in self._learned],
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
@@ -183,6 +187,7 @@ class LearnerState(ABC):
         self._check_idle()
         shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else tuple(shape)
+        self.input_kind = None if state["input_type"] is None else InputKind.named(state["input_type"])
         self.problem = PROBLEMS[state["problem"]]
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
@@ -259,6 +264,10 @@ class LearnerState(ABC):
     def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
+    def _prepared(self, task: Task) -> Task:
+        """A task whose inputs go in as those of the first one."""
+        return task.prepared(self.input_kind or InputKind(task.train.input_type))
+
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
         """Parts of the learner by name, without any task; called when it is made, and when `training` is replaced."""
@@ -275,12 +284,12 @@ class LearnerState(ABC):
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
         parts = same_tensors(self._parts.state())
-        fields = self.problem, self._input_shape, self._learned, self._current
+        fields = self.problem, self._input_shape, self.input_kind, self._learned, self._current
         try:
             yield
         except BaseException:
             self._parts.load_state(parts)
-            self.problem, self._input_shape, self._learned, self._current = fields
+            self.problem, self._input_shape, self.input_kind, self._learned, self._current = fields
             raise
 
     def _check_idle(self) -> None:

@@ -11,9 +11,9 @@ from torch.nn import functional
 from hypermnesia.arguments import whole_number
 from hypermnesia.data import ImageDataset, as_images
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.examples import TensorExamples
 from hypermnesia.tasks.fewer_examples import choose_few
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.tensor_examples import TensorExamples
 from hypermnesia.tasks.validation_split import set_aside
 
 
