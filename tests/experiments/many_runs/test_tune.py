@@ -9,6 +9,7 @@ import pytest
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.many_runs import search as declared
 from hypermnesia.experiments.many_runs import tune as module
+from hypermnesia.experiments.many_runs.cluster import Cluster
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.many_runs.search import Search, search_space
 from hypermnesia.experiments.many_runs.study import STUDY
@@ -110,9 +111,11 @@ def test_it_is_told_when_a_trial_starts_and_how_it_ends(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_jobs_share_one_study(tmp_path):
+@pytest.mark.parametrize("engine", ["processes", "cluster"])
+def test_two_jobs_share_one_study(tmp_path, engine):
     told = []
-    trials = tune(search(tmp_path, 2), executor=Processes(2), told=told.append)
+    executor = Processes(2) if engine == "processes" else Cluster("local:2", tmp_path)
+    trials = tune(search(tmp_path, 2), executor=executor, told=told.append)
     # One may start and end between two looks.
     ended = sorted((trial for trial in told if trial.state != "running"), key=lambda trial: trial.number)
     assert ended == sorted(trials, key=lambda trial: trial.number)

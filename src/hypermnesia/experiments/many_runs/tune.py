@@ -134,14 +134,14 @@ def _watch(search: Search, study: optuna.Study, executor: Executor, told: Callab
 
 def _job(search: Search, number: int) -> Job:
     only = ("--only", ",".join(search.only)) if search.only else ()
-    storage = ("--storage", search.storage) if search.storage else ()
+    # Not the job's own directory, which would travel: all of them write to the same study.
+    where = ("--storage", search.storage) if search.storage else ("--out", str(search.directory.absolute()))
     return Job(
         name=f"searcher-{number}",
         command="tune",
         settings=search.experiment.to_yaml(),
         threads=threads(search.experiment),
-        arguments=("--join", str(number), "--trials", str(search.trials), *storage, *only),
-        directory=None if search.storage else search.directory.absolute(),
+        arguments=("--join", str(number), "--trials", str(search.trials), *where, *only),
         data=search.data if search.experiment.reads_files else None,
         gpu=search.experiment.device.startswith("cuda"),
     )
