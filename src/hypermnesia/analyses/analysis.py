@@ -10,7 +10,7 @@ from typing import Any, Literal
 import altair
 
 from hypermnesia.analyses.sheet import Sheet
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 
 Advanced = Callable[[int, int], None]
 """Is told how many steps of an analysis are done, of how many."""

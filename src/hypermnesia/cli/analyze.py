@@ -14,10 +14,11 @@ from typer.core import TyperGroup
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
+    Cluster,
     Data,
     Jobs,
     NumSeeds,
-    carry_out,
+    carry_out_and_show,
     check_used,
     exit_with,
     made,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hypermnesia.analyses.analysis import Analysis, Option, Study
-    from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.many_runs.plan import Outcome
 
 
 class _Analyses(TyperGroup):
@@ -110,7 +111,8 @@ def _of_study(study: Study) -> Callable[..., None]:
         "settings": (Changes, None),
         **_options(study.options),
         "seeds": (NumSeeds, 1),
-        "jobs": (Jobs, 1),
+        "jobs": (Jobs, None),
+        "cluster": (Cluster, None),
         "data": (Data, None),
         "out": (Annotated[Path | None, typer.Option(metavar="DIR", callback=reachable, help=place)], None),
     }
@@ -119,7 +121,8 @@ def _of_study(study: Study) -> Callable[..., None]:
         preset: str,
         settings: list[str] | None,
         seeds: int,
-        jobs: int,
+        jobs: int | None,
+        cluster: str | None,
         data: Path | None,
         out: Path | None,
         **options: Any,
@@ -143,7 +146,7 @@ def _of_study(study: Study) -> Callable[..., None]:
             print_sheet(console, sheet)
             return written
 
-        carry_out(planned.runs, directory, jobs, data, show)
+        carry_out_and_show(planned.runs, directory, jobs, cluster, data, show)
 
     return _with(command, parameters)
 

@@ -17,7 +17,8 @@ from hypermnesia.errors import ConfigurationError, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+    from hypermnesia.experiments.many_runs.executor import Executor
+    from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
     from hypermnesia.experiments.settings.config import Experiment
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -67,7 +68,20 @@ Data = Annotated[
     ),
 ]
 NumSeeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
-Jobs = Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="Runs at a time.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=1_000, metavar="N", help="Runs at a time, on this machine. [default: 1]", show_default=False
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Carry them out on a Dask cluster: tcp://HOST:8786, a scheduler file, or local:4 for workers on this "
+        "machine (needs the extra `cluster`).",
+    ),
+]
 
 
 def made(directory: Path) -> Path:
@@ -189,10 +203,11 @@ class ListsMethods(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-def carry_out(
+def carry_out_and_show(
     runs: Sequence[PlannedRun],
     directory: Path,
-    jobs: int,
+    jobs: int | None,
+    cluster: str | None,
     data: Path | None,
     show: Callable[[Console, Sequence[Outcome]], Sequence[Path]],
 ) -> None:
@@ -201,26 +216,29 @@ def carry_out(
     Args:
         runs: Runs to carry out, each a process of its own.
         directory: Directory of their directories.
-        jobs: Number of runs at a time.
+        jobs: Number of runs at a time on this machine; None: one, or as many as the cluster has room for.
+        cluster: Address of a cluster; None: this machine.
         data: Directory of the data; None looks at the usual places.
         show: Prints what the runs found, writes it down and returns the paths of the files.
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs import processes
+    from hypermnesia.experiments.many_runs.carry_out import carry_out
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.many_runs import ended, failures, started
+    from hypermnesia.report.many_runs import RunsDisplay, failures
 
-    check_used([run.experiment for run in runs], data, jobs, len(runs))
+    check_used([run.experiment for run in runs], data, jobs or 1, len(runs))
+    executor = executor_of(jobs, cluster, directory)
     console = Console()
-    with StopSignals() as stop:
-        outcomes = processes.carry_out(
+    with StopSignals() as stop, RunsDisplay(console, len(runs)) as display:
+        outcomes = carry_out(
             runs,
             directory,
-            jobs=jobs,
+            executor=executor,
             data=data,
-            started=lambda run: tell(console, started(run)),
-            ended=lambda outcome: tell(console, ended(outcome)),
+            started=display.started,
+            advanced=display.advanced,
+            ended=display.ended,
             stop=stop,
         )
     tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
@@ -229,6 +247,31 @@ def carry_out(
         exit_with(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")
     if failed:
         exit_with(FAILED, failed.rstrip())
+
+
+def executor_of(jobs: int | None, cluster: str | None, directory: Path) -> Executor:
+    """What carries processes out.
+
+    Args:
+        jobs: Number of processes at a time on this machine; None: one.
+        cluster: Address of a cluster; None: this machine.
+        directory: Directory of what they write.
+
+    Raises:
+        ConfigurationError: Both are given, or there is no such cluster.
+    """
+    if cluster is None:
+        from hypermnesia.experiments.many_runs.processes import Processes
+
+        return Processes(jobs or 1)
+    if jobs is not None:
+        raise ConfigurationError(
+            "--jobs and --cluster exclude each other: a cluster has as many at a time as its workers have threads."
+            " Leave out one of them, or give --cluster local:N."
+        )
+    from hypermnesia.experiments.many_runs.cluster import Cluster
+
+    return Cluster(cluster, directory)
 
 
 def describe(error: OSError) -> str:

@@ -78,7 +78,17 @@ def _check_torchrun(arguments: Sequence[str]) -> None:
 @app.callback(invoke_without_command=True)
 def _program(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    with_parent: Annotated[
+        bool,
+        typer.Option(
+            "--with-parent", help="End at once when stdin does, as when the program at its other end is killed."
+        ),
+    ] = False,
 ) -> None:
+    if with_parent:
+        from hypermnesia.experiments.many_runs.child import end_with_parent
+
+        end_with_parent()
     if version:
         print(metadata.version("hypermnesia"))
         raise typer.Exit

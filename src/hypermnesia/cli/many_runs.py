@@ -11,24 +11,27 @@ import typer
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
+    Cluster,
     Data,
     Jobs,
     Method,
     NumSeeds,
     Preset,
-    carry_out,
+    carry_out_and_show,
     check_used,
+    executor_of,
     exit_with,
     made,
     reachable,
     tell,
     words,
 )
+from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.many_runs.plan import Outcome
     from hypermnesia.experiments.recorded_runs.groups import Group
 
 
@@ -47,7 +50,8 @@ def reproduce(
         typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]"),
     ] = None,
     seeds: NumSeeds = 1,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -87,7 +91,7 @@ def reproduce(
             written += show_by_task(console, directory, benchmark, title, comparison.side_by_side(benchmark))
         return written
 
-    carry_out(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, cluster, data, show)
 
 
 def compare(
@@ -98,9 +102,8 @@ def compare(
         typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
     ] = None,
     seeds: NumSeeds = 1,
-    jobs: Annotated[
-        int, typer.Option(min=1, max=1_000, metavar="N", help="Runs at a time; several disturb the times.")
-    ] = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -114,7 +117,7 @@ def compare(
     """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
 
     Writes Markdown, CSV and a picture, of averages and task by task. Finished runs are reused and interrupted ones
-    continued, so give the same command again after Ctrl-C.
+    continued, so give the same command again after Ctrl-C. Several at a time on one machine disturb the times.
     """
     from hypermnesia.analyses.sheet import print_sheet, write_sheet
     from hypermnesia.experiments.many_runs.base import base_of, choose, left_out
@@ -136,7 +139,7 @@ def compare(
         by_label = {method.label: group for method, group in comparison.found.items()}
         return written + show_by_task(console, directory, "by-task", f"{sheet.title}, task by task", by_label)
 
-    carry_out(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, cluster, data, show)
 
 
 def show_by_task(console: Console, directory: Path, name: str, title: str, groups: Mapping[str, Group]) -> list[Path]:
@@ -165,7 +168,18 @@ def tune(
     trials: Annotated[
         int, typer.Option(min=1, max=100_000, metavar="N", help="Trials to make, earlier ones included.")
     ] = 30,
-    jobs: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="Trials at a time.")] = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL | FILE",
+            help="What several machines keep one search in: postgresql://USER@HOST/NAME, or a journal file that all "
+            "reach. [default: a file in --out]",
+            show_default=False,
+        ),
+    ] = None,
+    join: Annotated[int | None, typer.Option(hidden=True)] = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -175,24 +189,36 @@ def tune(
     """Look for the best settings of an experiment on validation data; the test data play no part.
 
     Writes tuned.yaml, ready for `hypermnesia run`. Ended trials are kept, so give the same command again after Ctrl-C,
-    or a larger --trials for more.
+    or a larger --trials for more. With --storage, the same command on other machines takes part in the search.
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.tune import TUNED, Search
+    from hypermnesia.experiments.many_runs.search import Search
+    from hypermnesia.experiments.many_runs.tune import TUNED, take_part
     from hypermnesia.experiments.many_runs.tune import tune as search_for
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.many_runs import print_trials, trial_line
 
     experiment, places = load_experiment(preset, assignments(settings or []), method), words(only, "--only")
-    check_used([experiment], data, jobs, trials)
-    directory = made(out or Path("runs") / f"tune-{experiment.name}")
+    directory = out or Path("runs") / f"tune-{experiment.name}"
+    if join is None:
+        check_used([experiment], data, jobs or 1, trials)
     metric = experiment.problem.metric
-    search = Search(experiment, directory, trials, data, tuple(places))
+    search = Search(experiment, directory, trials, data, tuple(places), storage)
+    if join is not None:  # one of the processes of the search
+        take_part(search, join)
+        return
+    if cluster and not cluster.startswith("local:") and not storage:
+        raise ConfigurationError(
+            "--cluster: its workers must reach the trials; give a --storage, as postgresql://USER@HOST/NAME, or a"
+            " journal file on a file system that they share."
+        )
+    made(directory)
+    executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)
     console = Console()
     try:
-        found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, metric)))
+        found = search_for(search, executor=executor, told=lambda trial: tell(console, trial_line(trial, metric)))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
     print_trials(console, found, metric)
