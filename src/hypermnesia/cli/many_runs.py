@@ -205,6 +205,8 @@ def tune(
     if join is None:
         check_used([experiment], data, jobs or 1, trials)
     metric = experiment.problem.metric
+    if storage and "://" not in storage:  # processes of the search may be at work in other directories
+        storage = str(Path(storage).absolute())
     search = Search(experiment, directory, trials, data, tuple(places), storage)
     if join is not None:  # one of the processes of the search
         take_part(search, join)
