@@ -15,6 +15,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.answers import PRESETS as ANSWERED
+from benchmarks.answers import answer_times
 from benchmarks.contenders import CONTENDERS, hypnettorch_has, hypnettorch_memory
 from benchmarks.inference import inference_times
 from benchmarks.memory import peak
@@ -25,6 +27,7 @@ from benchmarks.report import (
     REMEMBERED,
     Results,
     aims_table,
+    answers_table,
     inference_table,
     memory_table,
     planning_table,
@@ -124,6 +127,12 @@ def _inference(options: argparse.Namespace, results: Results) -> Iterator[Table]
     yield inference_table(results.inference)
 
 
+def _answers(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    for preset in ANSWERED:
+        results.answers[preset] = answer_times(preset, options.device, options.rounds, options.seconds)
+    yield answers_table(results.answers)
+
+
 def _once(
     kind: str, measure: Callable[[argparse.Namespace], dict[str, Sample]], table: Callable[[dict[str, Sample]], Table]
 ) -> Callable[[argparse.Namespace, Results], Iterator[Table]]:
@@ -140,6 +149,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Results], Iterator[Table]]
     "steps": _steps,
     "replay": _once("replay", lambda o: replay_step_times(o.device, o.rounds, o.seconds), replay_table),
     "inference": _inference,
+    "answers": _answers,
     "memory": _memory,
     "startup": _once("startup", lambda o: startup(o.rounds), startup_table),
     "planning": _once("planning", lambda o: planning_times(o.rounds, o.seconds), planning_table),

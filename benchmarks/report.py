@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 
 from rich.table import Table
 
+from benchmarks.answers import TASKS as ANSWERED_TASKS
 from benchmarks.inference import PRESET as INFERENCE_PRESET
 from benchmarks.planning import PRESET as PLANNED_PRESET
 from benchmarks.planning import RUNS as PLANNED_RUNS
@@ -39,6 +40,7 @@ class Results:
         step_times: Seconds per step by preset, then by contender: `standard`, `batches`, or `hypermnesia 99`.
         replay: Seconds per step of the learner with replay: `whole`, and each of its parts.
         inference: Seconds by what is inferred, as in `10 tasks, 2,000 images`, then by contender.
+        answers: Seconds for a single input by preset, then by what is asked.
         peak_memory: Bytes by preset, then by contender and past tasks, as in `hypermnesia 100`.
         startup: Seconds by process.
         planning: Seconds for a plan of many runs, and for reading its file.
@@ -48,6 +50,7 @@ class Results:
     step_times: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
     replay: dict[str, Sample] = dataclasses.field(default_factory=dict)
     inference: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
+    answers: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
     peak_memory: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
     startup: dict[str, Sample] = dataclasses.field(default_factory=dict)
     planning: dict[str, Sample] = dataclasses.field(default_factory=dict)
@@ -99,6 +102,23 @@ def inference_table(inference: Mapping[str, Mapping[str, Sample]]) -> Table:
     for asked, samples in inference.items():
         limit, ours, theirs = (samples[name] for name in ("forward passes", "hypermnesia", "hypnettorch"))
         table.add_row(asked, *_cells((limit, ours, theirs, ours.per(limit), theirs.per(ours)), digits=2))
+    return table
+
+
+def answers_table(answers: Mapping[str, Mapping[str, Sample]]) -> Table:
+    """Times of an answer for one input, a row for each preset."""
+    tasks = f"{ANSWERED_TASKS} networks"
+    columns = ("network", "task known", "known : network", tasks, "task inferred", f"inferred : {tasks}")
+    table = _table("One input, ms", ("preset", *columns), left=("preset",))
+    for preset, samples in answers.items():
+        network, known, networks, inferred = (samples[name] for name in ("network", "known", "networks", "inferred"))
+        table.add_row(
+            preset,
+            *_cells((network, known), MS, 2),
+            known.per(network).show(digits=2),
+            *_cells((networks, inferred), MS, 2),
+            inferred.per(networks).show(digits=2),
+        )
     return table
 
 
@@ -166,6 +186,10 @@ def _aims(results: Results) -> Iterator[_Aim]:
     for asked, samples in results.inference.items():
         ours = samples["hypermnesia"].per(samples["forward passes"])
         yield _at_most(f"task inference, {asked} : bare forward passes", 1.3, ours)
+    for preset, samples in results.answers.items():
+        yield _at_most(f"one input of {preset}, task known : network", 1.5, samples["known"].per(samples["network"]))
+        ours = samples["inferred"].per(samples["networks"])
+        yield _at_most(f"one input of {preset}, task inferred : {ANSWERED_TASKS} networks", 3, ours)
     if memory := results.peak_memory.get("permuted-mnist-10"):
         grown = memory["hypermnesia 100"].per(memory["hypermnesia 2"])
         yield _at_most("peak memory after 100 tasks : after 2", 1.05, grown)

@@ -18,6 +18,7 @@ from benchmarks.report import (
     PRESETS,
     Results,
     aims_table,
+    answers_table,
     inference_table,
     memory_table,
     planning_table,
@@ -155,13 +156,22 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
         }
         for asked, ours in {"10 tasks, 9 images": 1.25, "100 tasks, 9 images": 1.5}.items()
     }
+    answers = {
+        "split-mnist": {
+            name: Sample((seconds,))
+            for name, seconds in {"network": 1.0, "known": 1.25, "networks": 12.0, "inferred": 48.0}.items()
+        }
+    }
     memory = {"standard 0": Sample((1e8,)), "hypermnesia 2": Sample((2e8,)), "hypermnesia 100": Sample((2e8,))}
     startup = {name: Sample((0.1,)) for name in ("python", "help", "torch", "run")}
     planning = {"plan": Sample((0.1,)), "read": Sample((0.05,))}
-    results = Results({}, {"permuted-mnist-10": times}, {}, inference, {"permuted-mnist-10": memory}, startup, planning)
+    results = Results(
+        {}, {"permuted-mnist-10": times}, {}, inference, answers, {"permuted-mnist-10": memory}, startup, planning
+    )
     lines = shown(
         step_time_table("permuted-mnist-10", times),
         inference_table(inference),
+        answers_table(answers),
         memory_table("permuted-mnist-10", memory),
         startup_table(startup),
         planning_table(planning),
@@ -172,6 +182,8 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
     assert any("100 tasks, 9 images : bare" in line and "missed" in line for line in lines)
     assert any("10 tasks, 9 images : bare" in line and "holds" in line and "1.25" in line for line in lines)
     assert any("100 tasks, 9 images" in line and line.count("2.00 (2.00–2.00)") == 1 for line in lines)
+    assert any("one input of split-mnist, task known : network" in line and "holds" in line for line in lines)
+    assert any("task inferred : 12 networks" in line and "4.00" in line and "missed" in line for line in lines)
     assert any("not measured" in line for line in lines)  # hypnettorch
     assert any("peak memory after 100 tasks : after 2" in line and "holds" in line for line in lines)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hypermnesia import data, errors, evaluation, learners, networks, regularizers, tasks, training
     from hypermnesia.evaluation.sequence import learn_sequence
+    from hypermnesia.exporting import export
     from hypermnesia.hypernetwork import Hypernetwork
     from hypermnesia.layout import ParameterLayout
     from hypermnesia.learners import *
@@ -44,6 +45,7 @@ __all__ = [
     "data",
     "errors",
     "evaluation",
+    "export",
     "learn_sequence",
     "learners",
     "load",
@@ -60,6 +62,7 @@ _HOMES = {
     "ParameterLayout": "layout",
     "Task": "tasks",
     "TrainingSettings": "training",
+    "export": "exporting",
     "learn_sequence": "evaluation.sequence",
 }
 

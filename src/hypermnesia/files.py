@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-FORMAT = 4
+from hypermnesia.errors import CheckpointError
+
+FORMAT = 5
 """Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
 
 
@@ -31,6 +33,21 @@ def write_atomically(path: Path, data: bytes) -> None:
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
+
+
+@contextlib.contextmanager
+def say_what_cannot_be_written(path: str | Path) -> Iterator[None]:
+    """Turn an error of the system into a sentence that names the file.
+
+    Raises:
+        CheckpointError: The file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = Path(path).absolute().parent
+        advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
 
 def write_formats(directory: Path, name: str, contents: Mapping[str, bytes]) -> list[Path]:

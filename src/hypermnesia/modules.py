@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,28 @@ def holding(module: nn.Module, tensors: dict[str, Tensor], action: Callable[[], 
     result: Result = functional_call(_Holder(module), held, (action,))
     tensors.update({name: held[f"module.{name}"] for name in tensors})
     return result
+
+
+def with_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Make a copy of a module that has these parameters and buffers, and shares all others with it; none is copied.
+
+    Args:
+        module: Any module; it is not changed.
+        tensors: Parameters and buffers by name, in the types that the module computes in.
+
+    Example:
+        >>> module = nn.Linear(1, 2)
+        >>> other = with_tensors(module, {"weight": torch.ones(2, 1)})
+        >>> other.weight.sum().item(), other.bias is module.bias
+        (2.0, True)
+    """
+    taken: dict[int, Any] = {}  # what `copy.deepcopy` takes for copied already, whichever parts refer to it
+    for name, parameter in module.named_parameters():
+        given = tensors.get(name)
+        taken[id(parameter)] = parameter if given is None else nn.Parameter(given, parameter.requires_grad)
+    for name, buffer in module.named_buffers():
+        taken[id(buffer)] = tensors.get(name, buffer)
+    return copy.deepcopy(module, taken)
 
 
 class _Holder(nn.Module):

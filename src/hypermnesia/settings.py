@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from hypermnesia.errors import ConfigurationError, did_you_mean
 
@@ -17,10 +18,11 @@ SettingsKind = TypeVar("SettingsKind", bound=BaseModel)
 
 
 class Settings(BaseModel):
-    """Base class of all settings: immutable, and without room for unknown fields.
+    """Base class of all settings: immutable, and without room for unknown fields or for such as have no effect.
 
     Raises:
-        ConfigurationError: A field is unknown, of the wrong type or out of range; one sentence for each.
+        ConfigurationError: A field is unknown, of the wrong type, out of range, or without effect beside the others
+            (:class:`OnlyWith`); one sentence for each.
 
     Example:
         >>> class Training(Settings):
@@ -41,8 +43,39 @@ iterations.
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise ConfigurationError(
-            f"{name}: settings are not changed but made anew, as in {type(self).__name__}({name}={value!r})"
+            f"{name}: settings are not changed but made anew, as in {type(self).__name__}({name}={value!r}) or"
+            f" settings.model_copy(update={{{name!r}: {value!r}}}); a learner may be given other ones for training"
+            " (learner.training = …), and others only when it is made"
         )
+
+    def model_copy(self: SettingsKind, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> SettingsKind:
+        """Return a copy in which some fields are replaced; they are checked like all others.
+
+        Args:
+            update: New values by name.
+            deep: Whether to copy what is in the fields, too.
+
+        Raises:
+            ConfigurationError: A field is unknown, of the wrong type, out of range or without effect.
+
+        Example:
+            >>> class Training(Settings):
+            ...     iterations: int = 100
+            >>> Training().model_copy(update={"iterations": 3})
+            Training(iterations=3)
+        """
+        same = BaseModel.model_copy(self, deep=deep)
+        return checked(type(self), {**dict(same), **update}) if update else same
+
+    @model_validator(mode="after")
+    def _have_an_effect(self) -> Settings:
+        if idle := [name for name in type(self).model_fields if not has_effect(self, name) and self._is_given(name)]:
+            raise PydanticCustomError("without_effect", "without effect", {"of": self, "names": idle})
+        return self
+
+    def _is_given(self, name: str) -> bool:
+        # Told by its value, not by whether somebody wrote it down: what is saved has all fields, and reads back alike.
+        return bool(getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True))
 
     # So that pydantic validates sections by itself: the outermost settings then say where in them a mistake is.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -74,6 +107,98 @@ class SearchRange:
     low: float
     high: float
     log: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class OnlyWith:
+    """Condition under which a setting has an effect, declared in its annotation. Where it fails, giving it is refused.
+
+    Only another value than the default is refused: the default happens anyway.
+
+    Args:
+        settings: Other setting beside it, or several of which one suffices.
+        values: Values that this must have; none for any but zero, false, null and empty.
+        other_than: Values that this must not have.
+
+    Example:
+        >>> from typing import Annotated
+        >>> Momentum = Annotated[float, OnlyWith("optimizer", ("sgd", "rmsprop"))]
+        >>> from hypermnesia.training import TrainingSettings
+        >>> TrainingSettings(momentum=0.9)
+        Traceback (most recent call last):
+        hypermnesia.errors.ConfigurationError: momentum: has an effect only where optimizer is sgd or rmsprop, and it \
+is adam. Leave momentum out, or set it to 0.0.
+    """
+
+    settings: str | tuple[str, ...]
+    values: tuple[Any, ...] = ()
+    other_than: tuple[Any, ...] = ()
+
+    def names(self, section: BaseModel) -> list[str]:
+        """Those of the other settings that a section has."""
+        names = (self.settings,) if isinstance(self.settings, str) else self.settings
+        return [name for name in names if name in type(section).model_fields]
+
+    def holds(self, section: BaseModel) -> bool:
+        """Whether a section fulfills it."""
+        values = [getattr(section, name) for name in self.names(section)]
+        if self.values or self.other_than:
+            return any((not self.values or v in self.values) and v not in self.other_than for v in values)
+        return any(values)
+
+    def sentence(self, section: BaseModel) -> str:
+        """What it asks for, and what is there instead."""
+        names = self.names(section)
+        found = _written(getattr(section, names[0]))
+        wanted = " or ".join(map(_written, self.values)) or f"not {found}"
+        instead = f", and it is {found}" if self.values else ""
+        return f"has an effect only where {' or '.join(names)} is {wanted}{instead}"
+
+
+def has_effect(section: BaseModel, name: str) -> bool:
+    """Whether a setting has an effect beside the others of its section, by what its annotation declares."""
+    return all(condition.holds(section) for condition in _conditions(section, name))
+
+
+def without_effect(kind: type[BaseModel], values: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The given settings that have no effect beside others, by place, with the places of those others.
+
+    Args:
+        kind: The class of settings that values are for.
+        values: Nested settings, valid or not.
+
+    Example:
+        >>> from hypermnesia.training import TrainingSettings
+        >>> without_effect(TrainingSettings, {"momentum": 0.9})
+        {'momentum': {'optimizer'}}
+    """
+    found = {}
+    try:
+        kind.model_validate(values)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            if details["type"] != "without_effect":
+                continue
+            place, section = _place(details["loc"], kind)[0], details["ctx"]["of"]
+            for name in details["ctx"]["names"]:
+                others = {other for each in _conditions(section, name) for other in each.names(section)}
+                found[".".join([*place, name])] = {".".join([*place, other]) for other in others}
+    return found
+
+
+def _conditions(section: BaseModel, name: str) -> list[OnlyWith]:
+    return [each for each in type(section).model_fields[name].metadata if isinstance(each, OnlyWith)]
+
+
+def _idle(section: BaseModel, name: str) -> str:
+    condition = next(each for each in _conditions(section, name) if not each.holds(section))
+    default = type(section).model_fields[name].get_default(call_default_factory=True)
+    return f"{name}: {condition.sentence(section)}. Leave {name} out, or set it to {_written(default)}."
+
+
+def _written(value: Any) -> str:
+    """A value as it is written in a configuration file."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def checked(
@@ -145,6 +270,9 @@ def _without_consequences(errors: list[ErrorDetails]) -> list[ErrorDetails]:
 
 def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
     place, section = _place(details["loc"], model)
+    if details["type"] == "without_effect":
+        of, names = details["ctx"]["of"], details["ctx"]["names"]
+        return "\n".join(".".join([*place, _idle(of, name)]) for name in names)
     where = f"{'.'.join(place)}: " if place else ""
     given = details["input"]
     match details["type"]:

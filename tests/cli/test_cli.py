@@ -264,3 +264,23 @@ def test_without_tensorboard_everything_else_works(call, tiny, tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert call(*tiny)[0] == 0
     assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--data", "."], "--data: nothing is read from files here"),
+        (["run", "toy-regression", "--data", "."], "--data: nothing is read from files here"),
+        (["compare", "split-digits", "--methods", "ewc", "--jobs", 2], "--jobs 2: there is one to make"),
+        (["tune", "split-digits", "--trials", 1, "--jobs", 2], "--jobs 2: there is one to make"),
+        (["run", "seed=3", "--seed", 4], "--seed 4 and seed=3: give one of them"),
+        (["run", "learner.method=ewc", "--method", "si"], "ewc and si are named"),
+        (["run", "seed=3", "seed=4"], "'seed=4' replaces 'seed'"),
+        (["run", "training.momentum=0.9"], "training.momentum: has an effect only where optimizer is sgd or rmsprop"),
+    ],
+)
+def test_what_has_no_effect_is_refused(call, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(*arguments)
+    assert code == 2
+    assert sentence in err

@@ -141,7 +141,10 @@ def test_a_long_sequence_is_analyzed_where_the_run_is(call, tmp_path):
         (["start", "split-digits", "learner.start=zero"], "learner.start: the start differs from run to run; leave it"),
         (["start", "split-digits", "tasks.num_tasks=2"], "tasks.num_tasks: only the first task is learned; leave it"),
         (["start", "split-digits", "recording.log_every=5"], "recording.log_every: every iteration is recorded"),
-        (["start", "split-digits", "learner.initialization=hyperfan-in"], "has no effect where the readout starts at"),
+        (
+            ["start", "split-digits", "learner.initialization=hyperfan-in"],
+            "initialization: has an effect only where start is zero",
+        ),
         (["start", "split-digits", "--losses", "0"], "--losses: '0' is no number above 0"),
         (["long-sequence", "nowhere"], "nowhere holds no run"),
         (["compresion", "split-digits"], "No such command"),

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 import hypermnesia as hm
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.learners import ContinualLearner
+from hypermnesia.learners.state import same_tensors
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training.part import Part
 from tests.methods import COUNT, FEATURES, ONE_EACH, Case, answers, network
@@ -109,7 +110,7 @@ def after(method: Callable[..., Any], error: type[BaseException] = BrokenError) 
 def test_a_module_that_breaks_leaves_the_learner_as_it_was(case, calls):
     Fragile.calls_left = 10**9
     learner = learned(case, module=Fragile())
-    state = hm.learners.base._same_tensors(learner.state_dict())
+    state = same_tensors(learner.state_dict())
     before = [tensor.clone() for tensor in tensors(state)]
     Fragile.calls_left = calls
     with pytest.raises(Exception):  # noqa: B017 - some learners say that it is the module's

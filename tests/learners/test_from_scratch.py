@@ -13,7 +13,7 @@ TRAINING = {"iterations": 8, "learning_rate": 0.01, "batch_size": 16}
 VARIANTS = {
     "from the module": {},
     "from zero": {"start": "zero"},
-    "as published": {"start": "zero", "rate_factor": 1.0, "embedding_candidates": 1},
+    "as published": {"start": "zero", "rate_factor": 1.0},
     "heads of its own": {"own": ("3.*",), "own_start": "drawn"},
     "a shared layer": {"shared": ("0.*",)},
 }

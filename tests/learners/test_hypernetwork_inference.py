@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners import HypernetworkLearner
+from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.learners import FromScratchLearner, HypernetworkLearner
 from hypermnesia.learners.inference_criteria import Criterion, uncertainty
 
 TASKS = 3
@@ -69,9 +69,8 @@ def by_definition(learner: HypernetworkLearner, inputs: torch.Tensor):
 @pytest.mark.parametrize("norm", [False, True], ids=["", "statistics of each task"])
 @pytest.mark.parametrize("criterion", get_args(Criterion))
 def test_task_and_answer_are_those_of_the_definition(criterion, norm, examples, inputs):
-    learner = learned(
-        examples, inference={"criterion": criterion, "temperature": 1.5, "samples": 2, "noise": 0.5}, norm=norm
-    )
+    of_agreement = {"samples": 2, "noise": 0.5} if criterion == "agreement" else {}
+    learner = learned(examples, inference={"criterion": criterion, "temperature": 1.5, **of_agreement}, norm=norm)
     tasks, certainties, probabilities = by_definition(learner, inputs)
     prediction = learner.predict(inputs)
     assert torch.equal(prediction.task, tasks)
@@ -93,6 +92,7 @@ def test_the_task_whose_network_is_sure_is_inferred(criterion, examples, inputs,
             return {name: factor * weight for name, weight in generate(embedding, *arguments).items()}
 
         monkeypatch.setattr(learner.hypernetwork, "generate", changed)
+        learner._network.kept.clear()
         assert (learner.predict(inputs).task == sure).float().mean() > 0.9
 
 
@@ -175,3 +175,48 @@ def test_the_task_that_is_being_learned_counts_too(examples, inputs):
 def test_wrong_settings_are_explained(inference, message):
     with pytest.raises(ConfigurationError, match=message):
         HypernetworkLearner(network(), inference=inference)
+
+
+@pytest.mark.parametrize("criterion", ["entropy", "max-probability"])
+def test_of_networks_that_are_all_as_sure_as_numbers_can_say_the_surest_answers(
+    criterion, examples, inputs, monkeypatch
+):
+    """Not the one whose task was learned first."""
+    learner = learned(examples, inference={"criterion": criterion, "temperature": 1e-3})
+    factors, outputs = [1.0, 3.0, 2.0], torch.tensor([[500.0, 0.0, 0.0]]).expand(len(inputs), 3)
+    answered = iter(factors)
+    monkeypatch.setattr(type(learner._network), "answer", lambda *_, **__: next(answered) * outputs)
+    assert learner.predict(inputs).task.unique().tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", [HypernetworkLearner, FromScratchLearner])
+def test_a_network_that_is_sure_of_anything_infers_no_task(kind, examples):
+    learner = kind(network(), chunk_size=100, training={"iterations": 2})
+    for _ in range(2):
+        learner.learn(examples(0, 1), if_known="new")
+        if learner.num_tasks == 1:
+            assert learner.predict(examples(0, 1)[0]).task.unique().tolist() == [0]
+    with pytest.raises(ConfigurationError, match=r"single class.*predict\(inputs, task=0\).*LikelihoodLearner"):
+        learner.predict(examples(0, 1)[0])
+    assert learner.predict(examples(0, 1)[0], task=1).task.unique().tolist() == [1]
+    if learner.forgets:
+        learner.forget(0)
+        assert learner.predict(examples(0, 1)[0]).task.unique().tolist() == [1]
+
+
+def test_a_network_that_answers_no_numbers_is_not_sure(examples, inputs):
+    learner = learned(examples, tasks=2)
+    before = learner.predict(inputs, 0).labels
+    learner.hypernetwork.task_embeddings[1].data.fill_(torch.nan)
+    learner._network.kept.clear()
+    answer = learner.predict(inputs)
+    assert answer.task.unique().tolist() == [0] and torch.equal(answer.labels, before)
+    with pytest.raises(DataError, match=r"no task's network answers numbers to input 2 .*leave such inputs out"):
+        learner.predict(torch.where(torch.arange(len(inputs))[:, None] < 2, inputs, torch.nan))
+
+
+@pytest.mark.parametrize("kind", [HypernetworkLearner, FromScratchLearner])
+def test_a_criterion_for_a_regression_is_refused_before_it_is_learned(kind):
+    learner = kind(nn.Linear(3, 1), chunk_size=4, inference={"criterion": "energy"}, training={"iterations": 2})
+    with pytest.raises(ConfigurationError, match=r"^inference has no effect on task 'task': of a regression"):
+        learner.learn((torch.rand(4, 3), torch.rand(4)))

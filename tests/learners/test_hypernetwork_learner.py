@@ -202,7 +202,7 @@ def test_a_module_that_does_not_take_the_inputs_is_explained():
     [
         ({"beta": -1.0}, "beta: "),
         ({"compression": 0.5, "chunk_size": 3}, "either chunk_size or compression"),
-        ({"lookahead_rate": 0.1}, "lookahead: sgd"),
+        ({"lookahead_rate": 0.1}, "only where lookahead is sgd, and it is optimizer"),
         ({"training": {"iterations": -1}}, "iterations: "),
     ],
 )

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.learners.inference_criteria import Criterion, InferenceSettings, infer, uncertainty
+from hypermnesia.learners.inference_criteria import (
+    Criterion,
+    InferenceSettings,
+    certainty,
+    is_surer,
+    margin,
+    uncertainty,
+)
 
 CRITERIA = get_args(Criterion)
 
@@ -52,7 +59,8 @@ def by_definition(logits: torch.Tensor, settings: InferenceSettings) -> list[flo
     seed=st.integers(0, 100),
 )
 def test_a_criterion_equals_its_definition(criterion, temperature, samples, inputs, classes, seed):
-    settings = InferenceSettings(criterion=criterion, temperature=temperature, samples=samples)
+    of_agreement = {"samples": samples} if criterion == "agreement" else {}
+    settings = InferenceSettings(criterion=criterion, temperature=temperature, **of_agreement)
     logits = answers(settings, inputs, classes, seed)
     expected = torch.tensor(by_definition(logits, settings), dtype=torch.float64)
     assert_close(uncertainty(logits, settings), expected, rtol=1e-9, atol=1e-12)
@@ -123,7 +131,8 @@ def test_a_higher_temperature_makes_every_answer_less_sure(criterion):
 @pytest.mark.parametrize("temperature", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_huge_logits_give_finite_values(criterion, temperature, dtype):
-    settings = InferenceSettings(criterion=criterion, temperature=temperature, samples=1)
+    of_agreement = {"samples": 1} if criterion == "agreement" else {}
+    settings = InferenceSettings(criterion=criterion, temperature=temperature, **of_agreement)
     values = torch.tensor([-1e4, 0.0, 1e4], dtype=dtype)
     logits = torch.cartesian_prod(values, values, values)
     copies = torch.stack([logits, logits.flip(0)][: settings.copies])
@@ -141,25 +150,27 @@ def test_a_wrong_number_of_copies_is_refused(criterion, copies):
 
 
 @given(tasks=st.integers(1, 6), inputs=st.integers(0, 5), seed=st.integers(0, 100), scale=st.sampled_from([1, 1e4]))
-def test_the_least_unsure_task_is_inferred_with_its_part_of_the_softmax(tasks, inputs, seed, scale):
+def test_certainty_is_the_winners_part_of_the_softmax(tasks, inputs, seed, scale):
     uncertainties = scale * torch.randn(tasks, inputs, generator=torch.Generator().manual_seed(seed))
-    inferred, score = infer(uncertainties)
-    assert inferred.dtype == torch.int64
-    assert_close(uncertainties.gather(0, inferred[None])[0], uncertainties.amin(0))
+    score = certainty(uncertainties)
     # 1 / Σ exp(smallest − other): the same softmax, written for the winner alone
     assert_close(score, 1 / (uncertainties.amin(0) - uncertainties).exp().sum(0))
     assert ((1 / tasks - 1e-6 <= score) & (score <= 1)).all()
 
 
-def test_of_equals_the_task_learned_first_is_inferred():
-    task, score = infer(torch.tensor([[2.0], [1.0], [1.0]]))
-    assert task.tolist() == [1]
-    assert score.item() < 0.5
-
-
-def test_a_batch_of_one_task_is_one_input():
-    inferred, _ = infer(torch.tensor([[0.0, 0.9, 0.9], [0.5, 0.5, 0.5]]).mean(1, keepdim=True))
-    assert inferred.tolist() == [1]
+@pytest.mark.parametrize(("criterion", "saturated"), [("entropy", 120.0), ("max-probability", 20.0)])
+def test_margins_tell_apart_what_is_equally_sure_in_float32(criterion, saturated):
+    settings = InferenceSettings(criterion=criterion)
+    sure, surer = (torch.tensor([[[m, 0.0, -1.0]]]) for m in (saturated, saturated + 1))
+    (one, other), margins = [uncertainty(x, settings) for x in (sure, surer)], [margin(x) for x in (sure, surer)]
+    assert torch.equal(one, other)
+    assert is_surer(other, margins[1], (one, margins[0])).all()
+    assert not is_surer(one, margins[0], (other, margins[1])).any()
+    # They only decide between equals, and agree with the criterion where it decides.
+    assert not is_surer(one + 1, margins[1], (other, margins[0])).any()
+    logits = answers(InferenceSettings(), inputs=200, classes=2)
+    by_criterion, by_margin = uncertainty(logits, settings).argsort(), margin(logits).argsort(descending=True)
+    assert torch.equal(by_criterion, by_margin)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import one_hot
 
+import hypermnesia as hm
 import hypermnesia.learners.scoring
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ContinualLearner, Prediction, Score, score
@@ -111,3 +113,19 @@ def test_a_scenario_in_which_the_learner_does_not_answer_is_refused():
     with pytest.raises(ConfigurationError, match="not answer in the class-incremental scenario, only in: task, domain"):
         score(learner, examples(), TASK, ("task", "class"))
     assert learner.asked == []
+
+
+@pytest.mark.parametrize("kind", [hm.HypernetworkLearner, hm.FineTuningLearner])
+def test_gray_levels_go_in_alike_when_they_are_learned_scored_and_predicted(kind):
+    levels = torch.arange(32, dtype=torch.uint8).reshape(8, 4) * 8
+    seen = []
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    module[0].register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0].dtype, float(inputs[0].amax()))))
+    arguments = {"chunk_size": 20} if kind is hm.HypernetworkLearner else {}
+    learner = kind(module, **arguments, training={"iterations": 2})
+    task = hm.Task.of((levels, torch.arange(8) % 2), test=(levels, torch.arange(8) % 2))
+    learner.learn(task)
+    correct = learner.predict(levels, 0).labels == torch.arange(8) % 2
+    assert learner.score(task) == pytest.approx(correct.float().mean().item())
+    assert torch.equal(learner.predict(levels / 255, 0).outputs, learner.predict(levels, 0).outputs)
+    assert seen and all(dtype == torch.float32 and largest <= 1 for dtype, largest in seen)

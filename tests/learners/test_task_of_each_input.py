@@ -6,7 +6,7 @@ import torch
 
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.problems import REGRESSION
-from tests.methods import CASES, FEATURES, Case
+from tests.methods import CASES, FEATURES, ONE_EACH, Case
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -73,7 +73,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_choices_that_make_no_sense_are_refused(case, kind):
+def test_choices_that_make_no_sense_are_refused(kind):
     task, error, message = WRONG[kind]
-    with pytest.raises(error, match=message):
-        case.learned.learner.predict(INPUTS, task=task)
+    for learner in (ONE_EACH[0].learned.learner, ONE_EACH[-1].learned.learner):
+        with pytest.raises(error, match=message):
+            learner.predict(INPUTS, task=task)

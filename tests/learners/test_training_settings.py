@@ -136,12 +136,13 @@ def test_a_regression_has_no_labels_to_smooth():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"milestones": [[1, 0.1]]}, "belong together"),
+        ({"milestones": [[1, 0.1]]}, "milestones: has an effect only where schedule is milestones, and it is constant"),
         ({"schedule": "milestones"}, "belong together"),
         ({"schedule": "milestones", "milestones": [[2, 0.1], [1, 0.2]]}, "in the order of their epochs"),
         ({"schedule": "milestones", "milestones": [[2, 0.1], [2, 0.2]]}, "each once"),
         ({"schedule": "milestones", "milestones": [[2, -1]]}, "milestones"),
         ({"schedule": "milestones", "milestones": [[float("nan"), 1]]}, "milestones"),
+        ({"plateau": {"least_rate": 1e-3}}, "least_rate: the learning rate begins at 0.001 and could never fall"),
         ({"plateau": {"factor": 1}}, "plateau.factor"),
         ({"plateau": {"patience": -1}}, "plateau.patience"),
         ({"label_smoothing": 1}, "label_smoothing"),

@@ -18,6 +18,7 @@ from hypermnesia.cli.common import (
     Jobs,
     NumSeeds,
     carry_out,
+    check_used,
     exit_with,
     made,
     positive_numbers,
@@ -188,6 +189,7 @@ def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[
     from hypermnesia.experiments.single_run.environment import threads
 
     finished = open_run(run, data)
+    check_used([finished.experiment], data)
     try:
         with threads(finished.experiment.threads), _progress(analysis.steps) as advanced:
             return analysis.compute(finished, **options, advanced=advanced)

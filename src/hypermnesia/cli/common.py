@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+    from hypermnesia.experiments.settings.config import Experiment
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -41,7 +42,9 @@ Changes = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", envvar="HYPERMNESIA_DATA", help="Where the files of MNIST or CIFAR are; otherwise downloaded."
+        metavar="DIR",
+        help="Where the files of MNIST or CIFAR are. [default: $HYPERMNESIA_DATA; otherwise downloaded]",
+        show_default=False,
     ),
 ]
 NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
@@ -58,6 +61,18 @@ def made(directory: Path) -> Path:
 
 def tell(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs: int = 1, runs: int = 2) -> None:
+    """Refuse options that have no effect.
+
+    Raises:
+        ConfigurationError: No experiment reads data from files, or what is made at a time is one.
+    """
+    if data is not None and not any(experiment.reads_files for experiment in experiments):
+        raise ConfigurationError("--data: nothing is read from files here; leave it out.")
+    if jobs > 1 and runs == 1:
+        raise ConfigurationError(f"--jobs {jobs}: there is one to make, which is not divided; leave it out.")
 
 
 def words(text: str) -> list[str]:
@@ -98,6 +113,19 @@ def divide(settings: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
     return first, assignments(settings[1:])
 
 
+def with_options(changes: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by place with those that options give; None is none.
+
+    Raises:
+        ConfigurationError: An option and a setting say different things.
+    """
+    given = {place: value for place, value in options.items() if value is not None}
+    for place, value in given.items():
+        if changes.get(place, value) != value:
+            raise ConfigurationError(f"--{place} {value} and {place}={changes[place]}: give one of them.")
+    return {**changes, **given}
+
+
 class ListsMethods(TyperCommand):
     """Command whose help ends with the methods there are. Only asked for help it imports them, and torch with them."""
 
@@ -133,6 +161,7 @@ def carry_out(
     from hypermnesia.experiments.single_run.stopping import StopSignals
     from hypermnesia.report.many_runs import ended, failures, started
 
+    check_used([run.experiment for run in runs], data, jobs, len(runs))
     console = Console()
     with StopSignals() as stop:
         outcomes = processes.carry_out(

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import analyze, many_runs, report, runs
+from hypermnesia.cli import analyze, many_runs, report, runs, use
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, describe, exit_with
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, notes_as_lines
 
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 for _command in (runs.run, runs.show, many_runs.compare, many_runs.tune):
     app.command(cls=ListsMethods)(_command)
-for _other in (runs.presets, many_runs.reproduce, report.report):
+for _other in (runs.presets, many_runs.reproduce, report.report, use.predict, use.export):
     app.command()(_other)
 app.add_typer(analyze.app, name="analyze")
 

@@ -17,6 +17,7 @@ from hypermnesia.cli.common import (
     NumSeeds,
     Preset,
     carry_out,
+    check_used,
     exit_with,
     made,
     tell,
@@ -170,6 +171,7 @@ def tune(
     from hypermnesia.report.many_runs import print_trials, trial_line
 
     experiment = load_experiment(preset, assignments(settings or []), method)
+    check_used([experiment], data, jobs, trials)
     directory = made(out or Path("runs") / f"tune-{experiment.name}")
     metric = experiment.problem.metric
     search = Search(experiment, directory, trials, data, tuple(words(only)))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import FAILED, Data, Method, Settings, describe, divide, exit_with
+from hypermnesia.cli.common import FAILED, Data, Method, Settings, check_used, describe, divide, exit_with, with_options
 from hypermnesia.errors import ConfigurationError, DivergenceError
 
 
@@ -48,12 +48,13 @@ def run(
     from hypermnesia.report.summary import draw_pictures, print_summary
 
     source, changes = divide(settings or [])
-    changes |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    changes = with_options(changes, {"seed": seed, "device": device})
     if resume and out and not source and not changes and not method:
         experiment = RunDirectory(out).read_experiment()
     else:
         experiment = load_experiment(source or DEFAULT_PRESET, changes, method)
 
+    check_used([experiment], data)
     directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
     directory.check(experiment, resume=resume, overwrite=overwrite)
     tasks = build_tasks(experiment, data)

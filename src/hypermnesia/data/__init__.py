@@ -10,7 +10,7 @@ from hypermnesia.data.digits import load_digits
 from hypermnesia.data.images import ImageDataset
 from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 
-__all__ = ["DATASETS", "ImageDataset", "as_images", "load"]
+__all__ = ["DATASETS", "INSTALLED", "ImageDataset", "as_images", "load"]
 
 
 def _in_files(module: str, name: str) -> Callable[[Path | str | None], ImageDataset]:
@@ -32,6 +32,9 @@ DATASETS: dict[str, Callable[[Path | str | None], ImageDataset]] = {
 }
 """The registry of datasets: functions that load them, from a directory or from where they are otherwise, by name."""
 
+INSTALLED = {"digits"}
+"""Datasets that are part of the installation; all others are read from files."""
+
 
 def load(name: str, directory: Path | str | None = None) -> ImageDataset:
     """Load a dataset by its name, one of `DATASETS`.
@@ -44,7 +47,7 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
             is not set either, the files are downloaded once into the user's cache.
 
     Raises:
-        ConfigurationError: There is no dataset of this name.
+        ConfigurationError: There is no dataset of this name, or a directory is given for one that is installed.
         DataError: Its files are missing, unreachable, damaged, or not what was published.
 
     Example:
@@ -56,6 +59,8 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
             f"There is no dataset called {name!r}; there are {', '.join(DATASETS)}."
             f"{did_you_mean(name.lower(), DATASETS)}"
         )
+    if name in INSTALLED and directory is not None:
+        raise ConfigurationError(f"{name} are part of the installation, read from no directory: leave it out.")
     try:
         return DATASETS[name](directory)
     except OSError as error:  # where files are looked for, or kept
@@ -67,13 +72,15 @@ def as_images(dataset: ImageDataset | str, directory: Path | str | None = None) 
 
     Args:
         dataset: Images, or their name for :func:`load`.
-        directory: As for :func:`load`.
+        directory: As for :func:`load`; None for images.
 
     Raises:
-        ConfigurationError: It is neither, or there is no dataset of this name.
+        ConfigurationError: It is neither, there is no dataset of this name, or a directory is given to no use.
         DataError: The files of a dataset given by name are missing or damaged.
     """
     if isinstance(dataset, ImageDataset):
+        if directory is not None:
+            raise ConfigurationError("directory is where a dataset given by its name is read from: leave it out.")
         return dataset
     if not isinstance(dataset, str):
         raise ConfigurationError(

@@ -73,8 +73,7 @@ class Admission(Answering):
         learner._rehearsed = outputs
         size = min(len(task.train), self.training.batch_size)
         changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
-        learner.training = self.training.model_copy(update=changed)
-        learner.settings = brief(self.settings)
+        vars(learner).update(training=self.training.model_copy(update=changed), settings=brief(self.settings))
         learner._parts = Parts(**learner._make_parts())
         inputs, _ = few_examples(task)
         learner._check_module(inputs.to(self.device))

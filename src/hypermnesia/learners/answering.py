@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
@@ -21,6 +21,17 @@ from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
 from hypermnesia.training.turn import in_turn
+
+
+@runtime_checkable
+class NetworksOfTasks(Protocol):
+    """A part of a learner that has a network for each task."""
+
+    def network_of(self, task: int) -> nn.Module:
+        """Return the network of a task in evaluation mode; nobody may change it."""
+
+    def answer(self, task: int, inputs: Tensor) -> Tensor:
+        """Return what the network of a task puts out in use."""
 
 
 class Answering(LearnerState):
@@ -37,6 +48,11 @@ class Answering(LearnerState):
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
         return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of one input of the first task; None before it."""
+        return self._input_shape
 
     @made_on_the_cpu
     @in_turn
@@ -68,7 +84,7 @@ class Answering(LearnerState):
             answer = self._answer_for(inputs.to(self.device), chosen)
         else:
             answer = self._predict_other(inputs, chosen)
-        return dataclasses.replace(answer, problem=self.problem, tasks=tuple(known))
+        return Prediction(answer.outputs, answer.task, answer.certainty, self.problem, tuple(known))
 
     def _answer_for(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
         return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)
@@ -107,6 +123,29 @@ class Answering(LearnerState):
         """Tasks that can be asked for, the one being learned included; the place of each is its number."""
         new = self._current is not None and self._current.number == len(self._learned)
         return [*self._learned, *([self._current.task] if self._current is not None and new else [])]
+
+    @in_turn
+    def network(self, task: int | str) -> nn.Module:
+        """Make a network that answers as :meth:`predict` does for one task, and needs the learner no longer.
+
+        It is of the module's own class, with the task's weights and statistics, in evaluation mode; so its `state_dict`
+        fits every module of the same architecture. Networks of learners whose head grows have the task's outputs.
+
+        Args:
+            task: Number of the task, in the order of learning, from 0; or its name.
+
+        Raises:
+            ConfigurationError: There is no such task, or no network that has its outputs alone.
+
+        Example:
+            >>> import hypermnesia as hm
+            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+            >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
+            >>> torch.equal(learner.network(0)(torch.eye(2)), learner.predict(torch.eye(2), task=0).outputs)
+            True
+        """
+        networks, number = self.networks_with(number_of(task, self._known()))
+        return copy.deepcopy(networks.network_of(number))
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
         """Average metric on a learned task: the fraction answered correctly, from 0 to 1, or the mean squared error.
@@ -147,14 +186,22 @@ class Answering(LearnerState):
         """
         return None
 
-    @abstractmethod
     def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
         """Answer for inputs that fit, on the learner's device."""
-
-    def _given_task(self, outputs: Float[Tensor, "inputs outputs"], task: int) -> Prediction:
-        """Answer where the task is known."""
+        if task is None:
+            return self._infer(inputs)
+        networks, number = self.networks_with(task)
+        outputs = networks.answer(number, inputs)
         tasks = torch.full((len(outputs),), task, device=outputs.device)
         return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device))
+
+    @abstractmethod
+    def networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:
+        """Return the part that has the network of a task, and the number of the task there."""
+
+    @abstractmethod
+    def _infer(self, inputs: Tensor) -> Prediction:
+        """Answer for inputs whose task nobody says."""
 
     def _may_have(self, shape: tuple[int, ...]) -> bool:
         """Whether inputs may have another shape than the first ones, if the module takes them."""

@@ -8,6 +8,8 @@ from abc import abstractmethod
 from inspect import isabstract
 from typing import ClassVar, Literal
 
+import torch
+
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
@@ -176,6 +178,7 @@ class ContinualLearner(Admission):
             self._input_shape, self.problem = None, CLASSIFICATION
 
     @made_on_the_cpu
+    @torch.enable_grad()
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
         with self._turn:

@@ -15,7 +15,7 @@ from hypermnesia.regularizers import Penalty, ewc
 from hypermnesia.regularizers.fisher import FisherKind, diagonal_fisher
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import SearchRange, Settings, chosen
+from hypermnesia.settings import OnlyWith, SearchRange, Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings
@@ -36,11 +36,11 @@ class EWCSettings(Settings):
     decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """γ of online EWC: one penalty, around the weights after the newest task, in which older tasks fade by this factor.
     Null for a penalty for each task."""
-    fisher: FisherKind = "exact"
+    fisher: Annotated[FisherKind, OnlyWith("strength")] = "exact"
     """Kind of Fisher information: `exact` takes the expectation over all classes; `sampled` a class drawn from the
     network's answer to each example, which is faster where layers are not linear, but nearly always nothing where the
     network is sure of its answers; `empirical` the label."""
-    fisher_examples: Annotated[int, Field(ge=1)] | None = None
+    fisher_examples: Annotated[Annotated[int, Field(ge=1)] | None, OnlyWith("strength")] = None
     """Number of training examples it is estimated from, drawn at random; null for all."""
 
 
@@ -137,7 +137,7 @@ class EWCLearner(ConsolidatedLearner):
         *,
         strength: float = 1e3,
         decay: float | None = None,
-        fisher: FisherKind = "exact",
+        fisher: Annotated[FisherKind, OnlyWith("strength")] = "exact",
         fisher_examples: int | None = None,
         scenario: Scenario = "class",
         training: TrainingSettings | Mapping[str, Any] | None = None,

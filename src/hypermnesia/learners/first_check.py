@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hypermnesia.errors import DataError, HypermnesiaError
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.problems import REGRESSION
-from hypermnesia.settings import Settings
+from hypermnesia.settings import Settings, has_effect
 from hypermnesia.tasks.examples import Batch, LoaderExamples, TensorExamples
 from hypermnesia.tasks.task import Task
 
@@ -196,7 +196,7 @@ def brief(settings: Settings) -> Settings:
     There are two choices of where a task begins at most, and room for two examples at least.
     """
     changed: dict[str, object] = {name: brief(section) for name, section in settings if isinstance(section, Settings)}
-    if getattr(settings, "embedding_candidates", 0) > 2:
+    if getattr(settings, "embedding_candidates", 0) > 2 and has_effect(settings, "embedding_candidates"):
         changed["embedding_candidates"] = 2
     if getattr(settings, "buffer_size", 2) < 2:
         changed["buffer_size"] = 2

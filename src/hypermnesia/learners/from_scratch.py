@@ -14,7 +14,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
@@ -22,7 +22,7 @@ from hypermnesia.networks import ActivationName
 from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import chosen
+from hypermnesia.settings import OnlyWith, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Part
@@ -40,6 +40,9 @@ class FromScratchSettings(HypernetworkLearnerSettings):
 
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Always 0: a hypernetwork of a single task has no other task to keep."""
+    embedding_candidates: Annotated[int, Field(ge=1), OnlyWith("beta")] = 64
+    """Without effect, as all that belongs to keeping other tasks: nothing is there yet that one embedding fits better
+    than another."""
 
     @model_validator(mode="after")
     def _nothing_to_keep(self) -> FromScratchSettings:
@@ -65,7 +68,8 @@ class FromScratchLearner(ContinualLearner):
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
             embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
             gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of each hypernetwork,
-            as :class:`HypernetworkSettings` explains them. `beta` is 0, so those of the regularizer do nothing.
+            as :class:`HypernetworkSettings` explains them. `beta` is 0: those of the regularizer, and
+            `embedding_candidates`, have no effect and are refused.
         inference: Criterion by which the task is inferred where it is not given.
         training, seed, device: As for :class:`ContinualLearner`.
 
@@ -132,17 +136,20 @@ class FromScratchLearner(ContinualLearner):
     def _check_module(self, inputs: Tensor) -> None:
         check_uses_weights(self._module, inputs)
 
+    def _check_training(self, task: Task) -> None:
+        super()._check_training(task)
+        check_is_asked(self.settings.inference, task)
+
     def _objective(self) -> Objective:
         return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        networks = self._networks.there
-        with next(iter(networks.values())).for_use():  # all have the same module
-            if task is None:
-                of_tasks = {number: (network, 0) for number, network in networks.items()}
-                return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
-            network = networks[task]
-            return self._given_task(network(network.tensors(0), inputs), task)
+    def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
+        return self._networks.there[task], 0
+
+    def _infer(self, inputs: Tensor) -> Prediction:
+        check_tells_apart(self._known())
+        of_tasks = {number: (network, 0) for number, network in self._networks.there.items()}
+        return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
 
 
 class _NetworkOfEachTask(Part):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -66,22 +64,15 @@ class GeneratedNetworkLearner(ContinualLearner):
             parts = [self._network.outputs(embeddings, part, task).argmax(2) for part in inputs.split(INPUTS_AT_A_TIME)]
         return torch.cat(parts, 1)
 
-    @abstractmethod
-    def _infer(self, inputs: Tensor) -> Prediction:
-        """Answer for inputs whose task nobody says; the module is in evaluation mode, without gradients."""
-
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        with self._network.for_use():
-            if task is None:
-                return self._infer(inputs)
-            return self._given_task(self._network(self._network.tensors(task), inputs), task)
+    def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
+        return self._network, task
 
     def _answer(
         self, inputs: Tensor, tasks: Int64[Tensor, " inputs"], certainty: Float[Tensor, " inputs"]
     ) -> Prediction:
         """Let each input be answered by the network of its task."""
         answers = [
-            (chosen, self._network(self._network.tensors(task), inputs[chosen]))
+            (chosen, self._network.answer(task, inputs[chosen]))
             for task in self.hypernetwork.tasks
             if len(chosen := (tasks == task).nonzero()[:, 0]) or not len(inputs)
         ]

@@ -13,7 +13,7 @@ from hypermnesia.initialization import Initialization
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
@@ -146,7 +146,12 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         if way == "adapt":
             self._network.freeze()
 
+    def _check_training(self, task: Task) -> None:
+        super()._check_training(task)
+        check_is_asked(self.settings.inference, task)
+
     def _infer(self, inputs: Tensor) -> Prediction:
+        check_tells_apart(self._known())
         networks = {task: (self._network, task) for task in self.hypernetwork.tasks}
         return least_unsure(networks, inputs, self.settings.inference, self.seeds.child("inference"))
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.settings import Settings
+from hypermnesia.settings import OnlyWith, Settings
 
 Criterion = Literal["entropy", "max-probability", "energy", "agreement"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -30,9 +30,9 @@ class InferenceSettings(Settings):
     answers that change when noise is added to the task embedding."""
     temperature: Positive = 1.0
     """Temperature of the softmax and of the energy: the logits are divided by it."""
-    noise: Positive = 0.1
+    noise: Annotated[Positive, OnlyWith("criterion", ("agreement",))] = 0.1
     """Standard deviation of the noise added to a task embedding; for `agreement`."""
-    samples: Annotated[int, Field(ge=1)] = 4
+    samples: Annotated[int, Field(ge=1), OnlyWith("criterion", ("agreement",))] = 4
     """Noisy copies of a task embedding; for `agreement`."""
 
     @property
@@ -67,25 +67,59 @@ def uncertainty(
     return _CRITERIA[settings.criterion](logits, settings.temperature)
 
 
-def infer(uncertainties: Float[Tensor, "tasks inputs"]) -> tuple[Int64[Tensor, " inputs"], Float[Tensor, " inputs"]]:
-    """The task of each input: the one whose network is least unsure, of equals the one learned first.
+def margin(logits: Float[Tensor, "copies inputs classes"]) -> Float[Tensor, " inputs"]:
+    """How far the largest logit of a task's network stands out from the second, for each input.
 
-    Where a whole batch is known to belong to one task, its mean is one input:
-    `infer(uncertainties.mean(1, keepdim=True))`.
+    Where networks are so sure that their uncertainties round to the same number (a largest probability of 1 - 1e-9 is 1
+    in float32), this still tells which is surer: the uncertainty falls with it.
+
+    Args:
+        logits: Answers of a task's network, as for :func:`uncertainty`.
+
+    Example:
+        >>> margin(torch.tensor([[[40.0, 0.0, 1.0], [2.0, 2.0, 0.0]]]))
+        tensor([39.,  0.])
+    """
+    if logits.shape[-1] < 2:
+        return torch.zeros_like(logits[0, :, 0])
+    first, second = logits[0].topk(2, dim=-1).values.unbind(-1)
+    return first - second
+
+
+def is_surer(
+    uncertainties: Float[Tensor, "*inputs"],
+    margins: Float[Tensor, "*inputs"],
+    than: tuple[Float[Tensor, "*inputs"], Float[Tensor, "*inputs"]],
+) -> Bool[Tensor, "*inputs"]:
+    """Whether one network is less unsure than another or, where both are equally so, has the larger margin.
+
+    Args:
+        uncertainties: What :func:`uncertainty` says of the one.
+        margins: What :func:`margin` says of it.
+        than: Both of the other.
+
+    Example:
+        >>> than = torch.tensor([0.1, 0.1]), torch.tensor([4.0, 4.0])
+        >>> is_surer(torch.tensor([0.1, 0.2]), torch.tensor([5.0, 9.0]), than)
+        tensor([ True, False])
+    """
+    return (uncertainties < than[0]) | ((uncertainties == than[0]) & (margins > than[1]))
+
+
+def certainty(uncertainties: Float[Tensor, "tasks inputs"]) -> Float[Tensor, " inputs"]:
+    """Score of how clearly the least unsure network won: its part of a softmax over tasks of minus the uncertainty.
+
+    It ranks inputs, from one over the number of tasks (all alike) up to 1. It is no calibrated probability that the
+    task is right: its range depends on the criterion and on the number of tasks.
 
     Args:
         uncertainties: What :func:`uncertainty` says for each task, at least one.
 
-    Returns:
-        The tasks, and a score of how clearly each won: its part of a softmax over tasks of minus the uncertainty. It
-        ranks inputs, from one over the number of tasks (all alike) up to 1. It is no calibrated probability that the
-        task is right: its range depends on the criterion and on the number of tasks.
-
     Example:
-        >>> infer(torch.tensor([[0.1, 0.7], [0.6, 0.0]]))
-        (tensor([0, 1]), tensor([0.6225, 0.6682]))
+        >>> certainty(torch.tensor([[0.1, 0.7], [0.6, 0.0]]))
+        tensor([0.6225, 0.6682])
     """
-    return uncertainties.argmin(0), torch.softmax(-uncertainties, dim=0).amax(0)
+    return torch.softmax(-uncertainties, dim=0).amax(0)
 
 
 def _entropy(logits: Tensor, temperature: float) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from torch import Tensor, nn
@@ -51,9 +50,11 @@ class SeparateLearner(ContinualLearner):
         self._networks = _SeparateNetworks(self._module, self.training, self.seeds)
         return {"networks": self._networks}
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
-        assert task is not None
-        return self._given_task(self._networks.of_task(task).logits(inputs), task)
+    def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
+        return self._networks.of_task(task), 0
+
+    def _infer(self, inputs: Tensor) -> Prediction:
+        raise NotImplementedError  # the scenarios above say so first
 
     def _check_module(self, inputs: Tensor) -> None:
         self._networks.find_head(inputs)
@@ -75,9 +76,9 @@ class _SeparateNetworks(Part):
         self._start = StandardNetwork(module, "task", training, seeds)
         # None in the place of a forgotten one.
         self.networks: tuple[StandardNetwork | None, ...] = ()
-        # Number of the task that is being learned, None between tasks; and its network before, if it had one.
+        # Number of the task that is being learned, None between tasks; and whether it is a new one.
         self._current: int | None = None
-        self._before: StandardNetwork | None = None
+        self._is_new = True
 
     def find_head(self, inputs: Tensor) -> None:
         """Let the heads be the layer that the module's outputs come from; before the first task."""
@@ -102,24 +103,25 @@ class _SeparateNetworks(Part):
     def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
         network = self._new(len(self.networks))
         network.begin_task(outputs)
-        self._current, self.networks = len(self.networks), (*self.networks, network)
+        self._current, self._is_new, self.networks = len(self.networks), True, (*self.networks, network)
 
     def reopen_task(self, task: int) -> None:
-        self._current, self._before = task, self.of_task(task)
-        self._replace(task, copy.deepcopy(self._before))
+        self._current, self._is_new = task, False
+        self.current.reopen_task(0)
 
     def forget_task(self, task: int) -> None:
-        self._replace(task, None)
+        self.networks = (*self.networks[:task], None, *self.networks[task + 1 :])
 
     def end_task(self, task: Task) -> None:
         self.current.end_task()
-        self._current = self._before = None
+        self._current, self._is_new = None, True
 
     def abandon_task(self) -> None:
-        assert self._current is not None
-        before = [] if self._before is None else [self._before]
-        self.networks = (*self.networks[: self._current], *before, *self.networks[self._current + 1 :])
-        self._current = self._before = None
+        if self._is_new:
+            self.networks = self.networks[:-1]
+        else:
+            self.current.abandon_task()
+        self._current, self._is_new = None, True
 
     def state(self) -> dict[str, Any]:
         return {
@@ -127,18 +129,14 @@ class _SeparateNetworks(Part):
             "start": Given(self._start.network.state_dict()),
             "networks": [None if network is None else network.state() for network in self.networks],
             "current": self._current,
-            "before": None if self._before is None else self._before.state(),
+            "is_new": self._is_new,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._start.set_head(state.get("head"))
         take_given(self._start.network.state_dict(), state["start"])
         self.networks = tuple(self._of_state(number, saved) for number, saved in enumerate(state["networks"]))
-        self._current = state["current"]
-        self._before = self._of_state(self._current or 0, state["before"])
-
-    def _replace(self, task: int, network: StandardNetwork | None) -> None:
-        self.networks = (*self.networks[:task], network, *self.networks[task + 1 :])
+        self._current, self._is_new = state["current"], state["is_new"]
 
     def _of_state(self, number: int, saved: dict[str, Any] | None) -> StandardNetwork | None:
         if saved is None:

@@ -13,7 +13,7 @@ from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidatio
 from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, si
 from hypermnesia.regularizers.quadratic import QuadraticPenalty
-from hypermnesia.settings import SearchRange, Settings, chosen
+from hypermnesia.settings import OnlyWith, SearchRange, Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.settings import TrainingSettings
@@ -29,7 +29,9 @@ class SISettings(Settings):
 
     strength: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-2, 1e6, log=True)] = 1.0
     """c, strength of the penalty in the loss."""
-    damping: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-3, 1.0, log=True)] = 0.1
+    damping: Annotated[
+        float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-3, 1.0, log=True), OnlyWith("strength")
+    ] = 0.1
     """ξ, which bounds the importance of weights that hardly moved."""
 
 

@@ -67,10 +67,11 @@ class StandardNetworkLearner(ContinualLearner):
         """The scenario it was made for."""
         return (self.scenario,)
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+    def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
+        return self._standard, task
+
+    def _infer(self, inputs: Tensor) -> Prediction:
         logits, outputs = self._standard.logits(inputs), self._standard.outputs
-        if task is not None:
-            return self._given_task(logits[:, outputs.of_task(task)], task)
         if self.scenario == "domain":
             return Prediction(logits, None, None)
         return _likeliest_class(logits, outputs)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.errors import CheckpointError, ConfigurationError
-from hypermnesia.files import FORMAT
+from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
@@ -40,6 +40,8 @@ class LearnerState(ABC):
     """Base class of learners: what one consists of, which is complete at every boundary of a step.
 
     Attributes:
+        training: Settings of training. Others take effect from the next task on; what refers to the learner's inside,
+            as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
         problem: Problem of its tasks; all must agree. Classification before the first one.
     """
@@ -70,6 +72,47 @@ class LearnerState(ABC):
         self._turn = Turn()
         self._trainer_state: dict[str, Any] | None = None
         self._parts = Parts(**self._make_parts())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. Of what a learner was made with, `training` alone can be replaced, between tasks."""
+        if "_parts" not in vars(self):  # it is being made
+            super().__setattr__(name, value)
+        elif name == "training":
+            self._train_by(value)
+        elif name in TrainingSettings.model_fields.keys() - type(self).Settings.model_fields.keys():
+            raise ConfigurationError(
+                f"{name} is a setting of training: set it by"
+                f" learner.training = learner.training.model_copy(update={{{name!r}: {value!r}}})"
+            )
+        elif name in type(self).Settings.model_fields or name in ("settings", "scenario", "seeds", "seed", "device"):
+            raise ConfigurationError(
+                f"{name} is what this learner and its networks were made with, and cannot be changed: make another"
+                " learner; learner.training may be replaced"
+            )
+        else:
+            super().__setattr__(name, value)
+
+    @made_on_the_cpu
+    @in_turn
+    def _train_by(self, training: TrainingSettings | Mapping[str, Any]) -> None:
+        """Take other settings of training from the next task on; parts, which are made with them, are made anew."""
+        self._check_idle()
+        if self._current is not None:
+            raise ConfigurationError(
+                f"task '{self._current.task.name}' is in progress, begun with other settings of training: finish it, or"
+                " abandon() it, before they are replaced"
+            )
+        before = dict(vars(self))
+        parts, tasks = self._parts.state(), self._tasks_at_hand()
+        try:
+            super().__setattr__("training", checked(TrainingSettings, training))
+            self._parts = Parts(**self._make_parts())
+            self._parts.load_state(parts)
+            self.recall(tasks)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     @property
     def tasks(self) -> tuple[LearnedTask, ...]:
@@ -165,12 +208,8 @@ class LearnerState(ABC):
         state = self.state_dict() if module else without_given(self.state_dict())
         content = {"settings": settings, "arguments": self._arguments(), "state": state}
         content["resting"] = resting_parts(self._module)
-        try:
+        with say_what_cannot_be_written(path):
             write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
-        except OSError as error:
-            folder = Path(path).absolute().parent
-            advice = "" if folder.is_dir() else f"; there is no folder {folder}: make it first"
-            raise CheckpointError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
     @classmethod
     def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
@@ -222,7 +261,7 @@ class LearnerState(ABC):
 
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
-        """Parts of the learner by name, without any task; called once, when it is made."""
+        """Parts of the learner by name, without any task; called when it is made, and when `training` is replaced."""
 
     def _identity(self) -> Identity:
         """What tells the task in progress from others; its data are read once for it, the first time it is stopped."""
@@ -235,7 +274,7 @@ class LearnerState(ABC):
     @contextlib.contextmanager
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
-        parts = _same_tensors(self._parts.state())
+        parts = same_tensors(self._parts.state())
         fields = self.problem, self._input_shape, self._learned, self._current
         try:
             yield
@@ -278,13 +317,13 @@ def _made_anew(
     return learner
 
 
-def _same_tensors(state: Any) -> Any:
+def same_tensors(state: Any) -> Any:
     """A state whose dicts and lists are copies, and whose tensors are the same."""
     if isinstance(state, Given):
         return state
     if isinstance(state, dict):
-        return {key: _same_tensors(value) for key, value in state.items()}
-    return [_same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
+        return {key: same_tensors(value) for key, value in state.items()}
+    return [same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
 
 
 def _bytes(node: Any) -> int:

@@ -119,8 +119,9 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         return self._classifier.replay(task, number)
 
     def _infer(self, inputs: Tensor) -> Prediction:
-        certainty, tasks = self._classifier.standard.logits(inputs).softmax(1).max(1)
-        return self._answer(inputs, tasks, certainty)
+        logits = self._classifier.standard.logits(inputs)
+        # By logits: probabilities of several may round to 1.
+        return self._answer(inputs, logits.argmax(1), logits.softmax(1).amax(1))
 
     def _check_module(self, inputs: Tensor) -> None:
         super()._check_module(inputs)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hypermnesia.networks.coding import decoder, encoder
 from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, Distribution, bounded, fitted_log_scale, surprise
 from hypermnesia.networks.perceptron import ActivationName
-from hypermnesia.settings import Settings
+from hypermnesia.settings import OnlyWith, Settings
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -30,7 +30,7 @@ class AutoencoderSettings(Settings):
     channels: tuple[Size, ...] = ()
     """Number of channels of each convolution between an image and the encoder's hidden layers, and back behind the
     decoder's; each halves height and width. Empty for none."""
-    activation: ActivationName = "relu"
+    activation: Annotated[ActivationName, OnlyWith(("encoder_hidden", "decoder_hidden", "channels"))] = "relu"
     """Activation function of encoder and decoder."""
     distribution: Distribution = "bernoulli"
     """Distribution of inputs given their reconstruction: `bernoulli` for inputs in [0, 1]; `normal` for any, such as

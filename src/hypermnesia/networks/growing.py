@@ -14,6 +14,7 @@ from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.modules import with_tensors
 
 
 class GrowingClassifier(nn.Module):
@@ -129,6 +130,26 @@ class GrowingClassifier(nn.Module):
         assert weight is not None
         self._set_head(weight, bias)
 
+    def with_outputs(self, outputs: slice) -> nn.Module:
+        """Make a copy of the module that shares all other tensors with it, and whose head has some of the outputs.
+
+        Args:
+            outputs: Outputs of the head that the copy has.
+
+        Example:
+            >>> classifier = GrowingClassifier(nn.Linear(4, 2))
+            >>> classifier.grow(5)
+            >>> classifier.with_outputs(slice(1, 4))(torch.rand(2, 4)).shape
+            torch.Size([2, 3])
+        """
+        copied = with_tensors(self.module, {})
+        head = cast(nn.Linear, copied.get_submodule(self._head_name))
+        weight, bias = self._head.weight, self._head.bias
+        head.weight = nn.Parameter(weight.detach()[outputs].clone(), weight.requires_grad)
+        head.bias = None if bias is None else nn.Parameter(bias.detach()[outputs].clone(), bias.requires_grad)
+        head.out_features = len(head.weight)
+        return copied
+
     @property
     def _head(self) -> nn.Linear:
         # By its name: as an attribute it would be in the state twice.
@@ -160,9 +181,7 @@ def head_of(module: nn.Module, inputs: Tensor) -> str:
         >>> head_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Softmax(1)), torch.ones(1, 2))
         '2'
     """
-    # As it is written: what is compiled calls no hooks.
-    with torch.compiler.set_stance("force_eager"):
-        outputs, results = _results_of_layers(copy.deepcopy(module).eval(), inputs)
+    outputs, results = _results_of_layers(module, inputs)
     wide_enough = [name for name, result in results.items() if result.shape[-1] == outputs.shape[1]]
     returned = [name for name in wide_enough if _is_same(results[name], outputs)]
     found = returned or [name for name in wide_enough if _grows(module, name, inputs, outputs.shape[1])]
@@ -178,13 +197,33 @@ def head_of(module: nn.Module, inputs: Tensor) -> str:
     return found[0]
 
 
+@torch.no_grad()
+def ends_in(module: nn.Module, head: str, inputs: Tensor) -> bool:
+    """Tell whether a module returns what its head gives; otherwise something comes after it, such as a softmax.
+
+    Args:
+        module: Module that gives `[n, outputs]`; it is not changed.
+        head: Name of its head.
+        inputs: Inputs `[n, ...]` that it takes.
+
+    Example:
+        >>> ends_in(nn.Sequential(nn.Linear(2, 3), nn.Softmax(1)), "0", torch.ones(1, 2))
+        False
+    """
+    outputs, results = _results_of_layers(module, inputs)
+    return head in results and _is_same(results[head], outputs)
+
+
 def _results_of_layers(module: nn.Module, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Outputs of a module, and the results of those of its linear layers that are called once."""
+    twin = copy.deepcopy(module).eval()
     calls: dict[str, list[Tensor]] = {}
-    for name in _linear_layers(module):
+    for name in _linear_layers(twin):
         made = calls.setdefault(name, [])
-        module.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(result))
-    outputs = module(inputs)
+        twin.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(result))
+    # As it is written: what is compiled calls no hooks.
+    with torch.compiler.set_stance("force_eager"):
+        outputs = twin(inputs)
     return outputs, {name: made[0] for name, made in calls.items() if len(made) == 1}
 
 

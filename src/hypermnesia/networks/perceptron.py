@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from hypermnesia.networks.target import NetworkSettings
+from hypermnesia.settings import OnlyWith
 
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 
@@ -68,7 +69,7 @@ class MLPSettings(NetworkSettings):
     kind: Literal["mlp"]
     hidden: tuple[Annotated[int, Field(ge=1)], ...]
     """Width of each hidden layer."""
-    activation: ActivationName = "relu"
+    activation: Annotated[ActivationName, OnlyWith("hidden")] = "relu"
     """Activation function between all layers."""
 
     def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:

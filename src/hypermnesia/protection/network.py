@@ -17,7 +17,7 @@ from hypermnesia import modules
 from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
-from hypermnesia.modules import Result, check_takes_weights, evaluation_mode
+from hypermnesia.modules import Result, check_takes_weights, evaluation_mode, with_tensors
 from hypermnesia.protection.objective import (
     AdaptationObjective,
     EmbeddingChoice,
@@ -31,6 +31,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
+from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
@@ -60,6 +61,7 @@ class ProtectedNetwork(Part):
 
     Attributes:
         while_learning: The same as calling the object, compiled where the settings ask for it.
+        kept: Networks of tasks that were asked for since something was learned.
 
     Example:
         >>> settings = HypernetworkSettings(chunk_size=4)
@@ -81,6 +83,16 @@ class ProtectedNetwork(Part):
         _check_patterns("shared", settings.shared, [name for name, _ in module.named_parameters()])
         _check_patterns("own", settings.own, trainable)
         self._own = [name for name in trainable if _matches(name, settings.own)]
+        if both := [name for name in self._own if _matches(name, settings.shared)]:
+            raise ConfigurationError(
+                f"shared and own: '{both[0]}' matches patterns of both, but all tasks share a parameter or each has its"
+                " own; make the patterns narrower"
+            )
+        if all(_matches(name, (*settings.shared, *settings.own)) for name in trainable):
+            raise ConfigurationError(
+                "nothing is left for the hypernetwork to generate: every parameter is frozen or matches shared or own;"
+                " leave some out"
+            )
         self._check_own_start()
         layout = ParameterLayout.of(module, lambda name, _: not _matches(name, (*settings.shared, *settings.own)))
         self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
@@ -93,6 +105,7 @@ class ProtectedNetwork(Part):
         self._statistics = {name for name, _ in module.named_buffers()}
         self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
+        self.kept = KeptNetworks(self._made)
         # One dict a task: statistics that it has changed, and parameters of its own.
         self._of_task: list[dict[str, Tensor]] = []
         # Θ_h before the task that is being learned; empty where it stays as it is, None between tasks.
@@ -125,12 +138,12 @@ class ProtectedNetwork(Part):
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
-            typed = self._typed(tensors)
+            typed = self.typed(tensors)
             output: Tensor = functional_call(self.module, typed, (inputs,))
             self._keep_assigned(tensors, typed)
         return single_or_double(output)
 
-    def _typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors in the types that the module computes in, and in storage of their own where it changes them."""
         typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
         changed = {name: tensors[name].clone() for name in self._changed if name in tensors}
@@ -140,7 +153,7 @@ class ProtectedNetwork(Part):
         """Call a function while the module has these weights and statistics."""
         if self.while_learning is not self:
             return action()  # compiled as a whole, it takes no weights from the module in its backward pass
-        typed = self._typed(tensors)
+        typed = self.typed(tensors)
         result = modules.holding(self.module, typed, action)
         self._keep_assigned(tensors, typed)
         return result
@@ -167,6 +180,31 @@ class ProtectedNetwork(Part):
         """
         weights = self.hypernetwork(task) if embedding is None else self.hypernetwork.generate(embedding)
         return {**weights, **self._of_task[task]}
+
+    def network_of(self, task: int, *, one_of_all: bool = False) -> nn.Module:
+        """Return the network of a task: a copy of the module with its weights and statistics, in evaluation mode.
+
+        Between tasks it is kept; nobody may change it.
+
+        Args:
+            task: Its number; the task being learned counts too.
+            one_of_all: Whether all tasks are asked one after another.
+        """
+        return self._made(task)[0] if self._snapshot is not None else self.kept.of(task, one_of_all=one_of_all)
+
+    @torch.no_grad()
+    def answer(self, task: int, inputs: Tensor, *, one_of_all: bool = False) -> Tensor:
+        """Return what the network of a task puts out in use."""
+        network = self.network_of(task, one_of_all=one_of_all)
+        with forward_precision(self._precision, inputs.device):
+            return single_or_double(network(inputs))
+
+    @torch.no_grad()
+    def _made(self, task: int) -> tuple[nn.Module, int]:
+        # In memory of their own: where a tensor lies decides about the last digits of sums.
+        tensors = {name: tensor.clone() for name, tensor in self.typed(self.tensors(task)).items()}
+        own = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        return with_tensors(self.module, tensors).eval(), own
 
     def outputs(
         self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
@@ -202,6 +240,7 @@ class ProtectedNetwork(Part):
 
     def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for one more task: an embedding, what the task has of its own, a snapshot of Θ_h."""
+        self.kept.clear()
         self._take_snapshot()
         number = self._current = self.hypernetwork.num_tasks
         self.hypernetwork.add_task(self._seeds.child("task", number, "embedding").generator())
@@ -210,6 +249,7 @@ class ProtectedNetwork(Part):
 
     def reopen_task(self, task: int) -> None:
         """Go back to a task that was learned: to its embedding, its statistics and the parameters of its own."""
+        self.kept.clear()
         self._take_snapshot()
         self._current = task
         embedding, of_task = self.hypernetwork.task_embeddings[task], self._of_task[task]
@@ -221,6 +261,7 @@ class ProtectedNetwork(Part):
 
     def forget_task(self, task: int) -> None:
         """Drop a task's embedding, its statistics and the parameters of its own; Θ_h stays as it is."""
+        self.kept.clear()
         self.hypernetwork.remove_task(task)
         self._of_task[task] = {}
 
@@ -310,6 +351,7 @@ class ProtectedNetwork(Part):
         Raises:
             CheckpointError: It comes from a module of another architecture.
         """
+        self.kept.clear()
         layout = self.hypernetwork.layout
         check_shapes(dict(zip(layout.names, layout.shapes, strict=True)), state["layout"])
         self.take_given(state["module"])

@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from hypermnesia.initialization import Initialization
 from hypermnesia.networks.perceptron import ActivationName
-from hypermnesia.settings import SearchRange, Settings
+from hypermnesia.settings import OnlyWith, SearchRange, Settings
 
 Size = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+OfRegularizer = OnlyWith("beta")
 
 
 class HypernetworkSettings(Settings):
@@ -23,11 +25,11 @@ class HypernetworkSettings(Settings):
 
     embedding_dim: Size = 24
     """Dimension of a task embedding: the number of weights stored for each task."""
-    chunk_embedding_dim: Size = 16
+    chunk_embedding_dim: Annotated[Size, OnlyWith("chunk_size", other_than=("full",))] = 16
     """Dimension of a chunk embedding."""
     hidden: tuple[Size, ...] = (20, 20)
     """Widths of the hypernetwork's hidden layers."""
-    activation: ActivationName = "relu"
+    activation: Annotated[ActivationName, OnlyWith("hidden")] = "relu"
     """Activation function of the hypernetwork's hidden layers."""
     chunk_size: Size | Literal["full"] | None = None
     """Number of target weights in a chunk; `full` for all at once. Exclusive with `compression`."""
@@ -40,46 +42,37 @@ class HypernetworkSettings(Settings):
     embedding_candidates: Size = 64
     """Number of embeddings drawn for a task after the first. It begins with the one whose network fits its first batch
     best; 1 as published."""
-    initialization: Initialization = "xavier"
-    """Initialization of the hypernetwork's weights."""
+    initialization: Annotated[Initialization, OnlyWith("start", ("zero",))] = "xavier"
+    """Initialization of the hypernetwork's weights, for `start: zero`: otherwise the readout starts at zero."""
     rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = "features"
     """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
     of its features' steps, in a direction that all chunks share: `features` is √chunks / Σ|Φ|, with which a first task
     is learned about as fast as by the network itself."""
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False), SearchRange(1e-3, 1e3, log=True)] = 30.0
     """Strength of the output regularizer; 0 turns it off."""
-    beta_relative: bool = True
+    beta_relative: Annotated[bool, OfRegularizer] = True
     """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks, so that a
     strength means the same for all networks; false as published."""
-    lookahead: Literal["optimizer", "sgd", "none"] = "optimizer"
+    lookahead: Annotated[Literal["optimizer", "sgd", "none"], OfRegularizer] = "optimizer"
     """Point at which the regularizer is evaluated: `optimizer` or `sgd` for the weights after the optimizer's step, or
     a gradient step, on the task loss alone; `none` for the weights as they are."""
-    lookahead_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    lookahead_rate: Annotated[Rate | None, OfRegularizer, OnlyWith("lookahead", ("sgd",))] = None
     """Step size of `lookahead: sgd`; null for the learning rate."""
-    gradient_through_lookahead: bool = False
+    gradient_through_lookahead: Annotated[bool, OfRegularizer, OnlyWith("lookahead", ("optimizer", "sgd"))] = False
     """Whether the regularizer's gradient flows through the lookahead step too, which is slower."""
-    max_tasks: Size | None = None
+    max_tasks: Annotated[Size | None, OfRegularizer] = None
     """Number of past tasks that the regularizer covers in a step, drawn at random; null for all."""
-    regularizer: Literal["gram", "direct"] = "gram"
+    regularizer: Annotated[Literal["gram", "direct"], OfRegularizer] = "gram"
     """Algorithm of the output regularizer: `gram` and `direct` give the same value, `gram` is fast."""
     shared: tuple[str, ...] = ()
     """Patterns (such as `encoder.*`) of parameters that are not generated but stay as they are, shared by all tasks."""
     own: tuple[str, ...] = ()
     """Patterns (such as `head.*`) of parameters of which each task has its own, learned directly."""
-    own_start: Literal["module", "drawn"] = "module"
+    own_start: Annotated[Literal["module", "drawn"], OnlyWith("own")] = "module"
     """Where each task's own parameters start: at the module's values, or drawn anew as their layers draw them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> HypernetworkSettings:
         if self.chunk_size is not None and self.compression is not None:
             raise ValueError("give either chunk_size or compression, not both; set the other to null")
-        if self.lookahead_rate is not None and self.lookahead != "sgd":
-            raise ValueError("lookahead_rate belongs to lookahead: sgd")
-        if self.gradient_through_lookahead and self.lookahead == "none":
-            raise ValueError("gradient_through_lookahead needs a lookahead: optimizer or sgd")
-        if self.start == "module" and self.initialization != "xavier":
-            raise ValueError(
-                f"initialization: {self.initialization} has no effect where the readout starts at zero, as it"
-                " does with start: module; leave it out, or set start to zero"
-            )
         return self

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hypermnesia.networks import ActivationName, AutoencoderSettings, Distribution
 from hypermnesia.protection.settings import HypernetworkSettings, Size
-from hypermnesia.settings import Settings
+from hypermnesia.settings import OnlyWith, Settings
 
 
 class GeneratorSettings(Settings):
@@ -24,7 +24,9 @@ class GeneratorSettings(Settings):
     channels: tuple[Size, ...] = ()
     """Number of channels of each convolution between an image and the hidden layers of the encoder or discriminator,
     and back behind the generator's; each halves height and width. Empty for none."""
-    activation: ActivationName = "relu"
+    activation: Annotated[
+        ActivationName, OnlyWith(("hidden", "encoder_hidden", "discriminator_hidden", "channels"))
+    ] = "relu"
     """Activation function of the generator and of the encoder or discriminator."""
     hypernetwork: HypernetworkSettings = HypernetworkSettings()
     """Settings of the hypernetwork that generates the generator's weights."""

@@ -9,13 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.modules import evaluation_mode
-from hypermnesia.networks.growing import GrowingClassifier, head_of
+from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
+from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
@@ -38,6 +40,7 @@ class StandardNetwork(Part):
         before: As it was before the task that is being learned; None between tasks.
         outputs: Layout of the outputs: which of them stand for which classes.
         forgotten: Numbers of forgotten tasks, whose outputs are impossible in use.
+        kept: Networks of tasks that were asked for since something was learned.
 
     Example:
         >>> standard = StandardNetwork(nn.Linear(4, 2), "class", TrainingSettings(), Seeds(0))
@@ -59,6 +62,9 @@ class StandardNetwork(Part):
         self.before: GrowingClassifier | None = None
         self.outputs = Outputs(scenario)
         self.forgotten: frozenset[int] = frozenset()
+        self.kept = KeptNetworks(self._made)
+        # Whether nothing comes after the head: then its outputs are those of the module.
+        self._ends_in_head = True
         # Number of the task that was reopened; None while a new one is learned.
         self._reopened: int | None = None
         self._training = training
@@ -104,6 +110,7 @@ class StandardNetwork(Part):
             ConfigurationError: There is no such layer, or it cannot grow.
         """
         self.set_head(head_of(self._module, inputs))
+        self._ends_in_head = ends_in(self._module, self.network.head_name, inputs)
 
     def set_head(self, name: str | None) -> None:
         """Let the head be the layer of that name, before the first task; else it stays where it is."""
@@ -115,6 +122,38 @@ class StandardNetwork(Part):
         """Logits of all outputs, for use."""
         return self._answer(self.network, inputs)
 
+    def network_of(self, task: int) -> nn.Module:
+        """Return the network of a task, in evaluation mode: a copy of the module whose head has the task's outputs.
+
+        Between tasks it is kept; nobody may change it.
+
+        Args:
+            task: Its number; the task being learned counts too.
+
+        Raises:
+            ConfigurationError: There is no such network, because what comes after the head needs all outputs.
+        """
+        if not self._ends_in_head and self.outputs.of_task(task) != slice(0, len(self.outputs)):
+            raise ConfigurationError(
+                f"there is no network with the outputs of one task alone, because something comes after the head"
+                f" '{self.network.head_name}': ask predict, or let the module end in its head"
+            )
+        return self.kept.of(task) if self.before is None else self._made(task)[0]
+
+    @torch.no_grad()
+    def answer(self, task: int, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+        """Return the logits of a task's outputs, for use."""
+        if not self._ends_in_head:
+            return self.logits(inputs)[:, self.outputs.of_task(task)]
+        network = self.network_of(task)
+        with forward_precision(self._training.precision, inputs.device):
+            return single_or_double(network(inputs))
+
+    def _made(self, task: int) -> tuple[nn.Module, int]:
+        network = self.network.with_outputs(self.outputs.of_task(task)).eval()
+        head: Any = network.get_submodule(self.network.head_name)
+        return network, sum(p.numel() * p.element_size() for p in head.parameters())
+
     @torch.no_grad()
     def logits_before(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
         """Logits of the outputs there were before the task that is being learned."""
@@ -123,6 +162,7 @@ class StandardNetwork(Part):
 
     def begin_task(self, outputs: int, input_shape: tuple[int, ...] = ()) -> None:
         """Make room for a task with that number of classes, or of regression targets."""
+        self.kept.clear()
         self.before = copy.deepcopy(self.network)
         self.outputs = self.outputs.and_task(outputs)
         generator = self._seeds.child("head", self.num_tasks).generator()
@@ -130,10 +170,12 @@ class StandardNetwork(Part):
 
     def reopen_task(self, task: int) -> None:
         """Go back to a task that was learned, to learn more of it with the outputs that it has."""
+        self.kept.clear()
         self.before, self._reopened = copy.deepcopy(self.network), task
 
     def forget_task(self, task: int) -> None:
         """Drop what the outputs of a task have learned; their places stay."""
+        self.kept.clear()
         self.network = copy.deepcopy(self.network)
         self.network.clear(self.outputs.of_task(task))
         self.forgotten |= {task}
@@ -160,6 +202,7 @@ class StandardNetwork(Part):
             "forgotten": sorted(self.forgotten),
             "reopened": self._reopened,
             "head": self.network.head_name,
+            "ends_in_head": self._ends_in_head,
             "module": Given(frozen),
             "network": network,
             "before": before,
@@ -171,7 +214,9 @@ class StandardNetwork(Part):
         Raises:
             CheckpointError: It comes from a module of another architecture.
         """
+        self.kept.clear()
         self.set_head(state.get("head"))
+        self._ends_in_head = state["ends_in_head"]
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
         self.forgotten, self._reopened = frozenset(state["forgotten"]), state["reopened"]

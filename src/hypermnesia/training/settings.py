@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hypermnesia.settings import SearchRange, Settings
+from hypermnesia.settings import OnlyWith, SearchRange, Settings
 from hypermnesia.training.augmentation import Augmentation
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -48,20 +48,20 @@ class TrainingSettings(Settings):
     """Optimizer, which starts anew for every task."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-5, 1e-1, log=True)] = 1e-3
     """Learning rate of the optimizer at the beginning of a task."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1), OnlyWith("optimizer", ("sgd", "rmsprop"))] = 0.0
     """Momentum of SGD and RMSprop."""
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    betas: Annotated[tuple[Decay, Decay], OnlyWith("optimizer", ("adam", "adamw"))] = (0.9, 0.999)
     """Decay rates of Adam's and AdamW's averages of the gradient and of its square."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Weight decay of the optimizer; decoupled from the gradient in AdamW."""
     schedule: Literal["constant", "cosine", "step", "milestones"] = "constant"
     """Schedule of the learning rate over one task: `cosine` falls to 0, `step` multiplies it by `step_factor` every
     `step_size` iterations, `milestones` gives it a factor from certain epochs on."""
-    step_size: Annotated[int, Field(ge=1)] = 1000
+    step_size: Annotated[int, Field(ge=1), OnlyWith("schedule", ("step",))] = 1000
     """Number of iterations between two falls of the step schedule."""
-    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    step_factor: Annotated[float, Field(gt=0, lt=1), OnlyWith("schedule", ("step",))] = 0.1
     """Factor of each fall of the step schedule."""
-    milestones: tuple[tuple[Epoch, Factor], ...] = ()
+    milestones: Annotated[tuple[tuple[Epoch, Factor], ...], OnlyWith("schedule", ("milestones",))] = ()
     """Pairs of an epoch and the factor that the learning rate has after it, as `[[80, 0.1], [120, 0.01]]`; all factors
     are to `learning_rate`. Epochs may be fractions, and grow."""
     plateau: Plateau | None = None
@@ -95,11 +95,20 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _milestones_in_order(self) -> TrainingSettings:
-        if bool(self.milestones) != (self.schedule == "milestones"):
+        if self.schedule == "milestones" and not self.milestones:
             raise ValueError("schedule: milestones and a list of milestones belong together; give both or neither")
         epochs = [epoch for epoch, _ in self.milestones]
         if epochs != sorted(set(epochs)):
             raise ValueError(f"milestones must be in the order of their epochs, each once, not at {epochs}")
+        return self
+
+    @model_validator(mode="after")
+    def _plateau_may_fall(self) -> TrainingSettings:
+        if self.plateau is not None and self.plateau.least_rate >= self.learning_rate:
+            raise ValueError(
+                f"plateau.least_rate: the learning rate begins at {self.learning_rate} and could never fall; give a"
+                " smaller least_rate"
+            )
         return self
 
     def total_iterations(self, epoch: float) -> int:

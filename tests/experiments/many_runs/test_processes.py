@@ -69,8 +69,9 @@ def program(tmp_path, monkeypatch):
 def test_what_is_run_is_the_command_line(program, tmp_path):
     program("(out / 'words').write_text(json.dumps(words)); end({'task': 1, 'class': 0.5})")
     lines = []
-    (outcome,) = carry_out([NEW], tmp_path, data=Path("d"), started=lines.append, ended=lines.append)
-    assert lines == [NEW, outcome]
+    files = dataclasses.replace(NEW, experiment=load_experiment("split-mnist", {"learner.beta": 1}))
+    (outcome,) = carry_out([files], tmp_path, data=Path("d"), started=lines.append, ended=lines.append)
+    assert lines == [files, outcome]
     assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5})
     path = tmp_path / NEW.name
     file, *words = json.loads((path / "words").read_text())

@@ -16,7 +16,9 @@ SHORT = ["training.iterations=6", "tasks.num_tasks=2", "threads=1", "device=cpu"
 
 
 def search(directory, trials=3, *overrides, **options) -> Search:
-    return Search(load("split-digits", [*SHORT, *overrides]), directory, trials, **options)
+    replaced = {override.partition("=")[0] for override in overrides}
+    own = [each for each in SHORT if each.partition("=")[0] not in replaced]
+    return Search(load("split-digits", [*own, *overrides]), directory, trials, **options)
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,9 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path, text, line
 def test_what_is_merged_may_be_overridden(tmp_path):
     (tmp_path / "mine.yaml").write_text("a: &a {x: 1, y: 2}\nb: &b {<<: *a, y: 3}\nc: {<<: *b, x: 4}\n")
     assert sources.read_settings(str(tmp_path / "mine.yaml"))["c"] == {"x": 4, "y": 3}
+
+
+@pytest.mark.parametrize("texts", [["seed=1", "seed=2"], ["training.iterations=5", "training={batch_size: 3}"]])
+def test_a_setting_that_replaces_an_earlier_one_is_refused(texts):
+    with pytest.raises(ConfigurationError, match=rf"'{texts[1]}' replaces '{texts[0].partition('=')[0]}'"):
+        sources.assignments(texts)

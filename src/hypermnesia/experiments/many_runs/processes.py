@@ -163,7 +163,8 @@ class _Process:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process; a pipe could fill up
         file = settings / f"{run.name}.yaml"
         file.write_text(run.experiment.to_yaml(), "utf-8")
-        arguments = [str(file), "--out", str(path), "--resume", "--quiet", *(["--data", str(data)] if data else [])]
+        of_data = ["--data", str(data)] if data and run.experiment.reads_files else []
+        arguments = [str(file), "--out", str(path), "--resume", "--quiet", *of_data]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hypermnesia", "run", *arguments],
             stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
 from hypermnesia.learners import METHODS
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import SearchRange, checked
+from hypermnesia.settings import SearchRange, checked, has_effect
 from hypermnesia.tasks import Scenario, Task
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _searched(section: BaseModel, place: str) -> Iterator[tuple[str, SearchRange
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from _searched(value, f"{place}.{name}")
-        elif isinstance(value, float | int):
+        elif isinstance(value, float | int) and has_effect(section, name):
             yield from ((f"{place}.{name}", found) for found in field.metadata if isinstance(found, SearchRange))
 
 

@@ -10,7 +10,7 @@ from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import METHODS
-from hypermnesia.settings import checked
+from hypermnesia.settings import checked, without_effect
 from hypermnesia.tasks.scenario import SCENARIOS
 
 
@@ -53,7 +53,10 @@ class Benchmark:
         changes = dict(changes or {})
         section = changes.get("learner")
         in_section = section.get("method") if isinstance(section, Mapping) else None
-        method = str(changes.pop("learner.method", None) or in_section or method or self.default)
+        named = {str(name) for name in (changes.pop("learner.method", None), in_section, method) if name}
+        if len(named) > 1:
+            raise ConfigurationError(f"method: {' and '.join(sorted(named))} are named; name one of them.")
+        method = next(iter(named), self.default)
         if method not in METHODS:
             raise ConfigurationError(
                 f"There is no method '{method}'.{did_you_mean(method, METHODS)} Methods: {', '.join(METHODS)}."
@@ -64,9 +67,11 @@ class Benchmark:
         if method != self.default:
             values["name"] = f"{values['name']}-{method}"
         scenario = changes.get("scenario", values.get("scenario", "task"))
-        values = sources.override(values, {**by_scenario.get(str(scenario), {}), **changes})
+        changes = {**by_scenario.get(str(scenario), {}), **changes}
+        values = sources.override(values, changes)
         if isinstance(learner := values["learner"], Mapping):
             values["learner"] = {"method": method, **learner}
+        values = sources.without(values, _left_behind(values, changes))
         return checked(Experiment, values, f"{self.source} cannot be run.")
 
     def tunes(self, method: str) -> bool:
@@ -85,7 +90,8 @@ class Benchmark:
             return {"learner": dict(method.settings)}
         known = method.learner.Settings.model_fields
         shared = {key: value for key, value in base.get("learner", {}).items() if key in known}
-        return {**base, "learner": sources.merged(shared, method.settings)}
+        values = sources.merged(shared, method.settings)
+        return {**base, "learner": sources.without(values, without_effect(method.learner.Settings, values))}
 
 
 def load_benchmark(source: str) -> Benchmark:
@@ -137,6 +143,13 @@ def load_experiment(source: str, changes: Mapping[str, Any] | None = None, metho
         500
     """
     return load_benchmark(source).experiment(method, changes)
+
+
+def _left_behind(values: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+    """Places of settings that were for what a change has replaced: with `training.optimizer`, its `training.betas`."""
+    changed = sources.flatten(changes)
+    idle = without_effect(Experiment, values)
+    return [place for place, others in idle.items() if place not in changed and others & changed.keys()]
 
 
 def _check(source: str, method: Any, own: Any) -> None:

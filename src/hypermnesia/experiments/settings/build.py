@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from hypermnesia.data import ImageDataset, load
+from hypermnesia.data import INSTALLED, ImageDataset, load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
 from hypermnesia.learners import METHODS, ContinualLearner
@@ -38,7 +38,7 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
 
     @functools.cache
     def images(name: str) -> ImageDataset:
-        return load(name, directory).to(device)
+        return load(name, None if name in INSTALLED else directory).to(device)
 
     tasks, seed = experiment.tasks, experiment.seed
     arguments = tasks.model_dump(exclude={"kind", "parts", "shuffle_tasks"})
@@ -71,9 +71,20 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
     """
     outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
+    return network_for(experiment, tuple(tasks[0].train.input_shape), outputs)
+
+
+def network_for(experiment: Experiment, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """The network of an experiment, with its first weights.
+
+    Args:
+        experiment: Its network and seed are used.
+        input_shape: Shape of one input.
+        outputs: Number of outputs.
+    """
     # What is not generated starts from the module's own initial values.
     with Seeds(experiment.seed).child("network").default_generator():
-        return experiment.network.build(tuple(tasks[0].train.input_shape), outputs)
+        return experiment.network.build(input_shape, outputs)
 
 
 def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:

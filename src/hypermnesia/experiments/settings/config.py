@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
 
-from hypermnesia.data import DATASETS
+from hypermnesia.data import DATASETS, INSTALLED
 from hypermnesia.experiments.settings import sources
 from hypermnesia.learners import METHODS, Method
 from hypermnesia.networks import NETWORKS, NetworkSettings
@@ -251,6 +251,12 @@ class Experiment(Settings):
     def problem(self) -> Problem:
         """Problem type of the tasks."""
         return REGRESSION if isinstance(self.tasks, PolynomialTasks) else CLASSIFICATION
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether any of its data are read from files, and not part of the installation or computed."""
+        names = [part.data for part in self.tasks.parts] if isinstance(self.tasks, PartsTasks) else []
+        return bool({*names, *([] if self.data is None else [self.data.name])} - INSTALLED)
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:

@@ -183,6 +183,23 @@ def override(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return result
 
 
+def without(values: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
+    """The settings without some of them.
+
+    Example:
+        >>> without({"learner": {"beta": 0.0, "max_tasks": 3}}, ["learner.max_tasks"])
+        {'learner': {'beta': 0.0}}
+    """
+    result = dict(values)
+    for place in places:
+        first, _, rest = place.partition(".")
+        if rest:
+            result[first] = without(result[first], [rest])
+        else:
+            del result[first]
+    return result
+
+
 def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) -> dict[str, Any]:
     first, *rest = keys
     if not rest:
@@ -202,19 +219,21 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
         texts: Texts like `learner.beta=0.01`; what follows `=` is YAML.
 
     Raises:
-        ConfigurationError: A text without `=`, or with broken YAML.
+        ConfigurationError: A text without `=`, with broken YAML, or one that replaces an earlier one.
 
     Example:
         >>> assignments(["learner.beta=1e-2", "network.hidden=[8]"])
         {'learner.beta': 0.01, 'network.hidden': [8]}
     """
-    changes = {}
+    changes: dict[str, Any] = {}
     for text in texts:
         place, equals, value = text.partition("=")
         if not equals or not all(place.split(".")):
             raise ConfigurationError(
                 f"'{text}' is not understood; a setting is changed by section.key=value, as in training.iterations=500."
             )
+        if again := next((each for each in changes if f"{each}.".startswith(f"{place}.")), None):
+            raise ConfigurationError(f"'{text}' replaces '{again}', given before it: give one of them.")
         try:
             changes[place] = parse(value)
         except yaml.YAMLError as error:

@@ -1,23 +1,25 @@
-"""The blocks of the guide to pretrained networks run as one program, and print what stands below them."""
+"""The blocks of a guide run as one program, and print what stands below them."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parents[2] / "docs" / "pretrained.md"
+DOCS = Path(__file__).parents[1] / "docs"
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 
-def test_the_guide_prints_what_it_says(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["pretrained.md", "deployment.md"])
+def test_a_guide_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```(?:\n\n```\n(.*?)```)?", GUIDE.read_text("utf-8"), flags=re.DOTALL)
-    assert len(blocks) > 5
+    text = (DOCS / name).read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```(?:\n\n```\n(.*?)```)?", text, flags=re.DOTALL)
+    assert len(blocks) >= 5
     names: dict[str, object] = {"__name__": "guide"}
     for code, said in blocks:
-        exec(compile(code, GUIDE.name, "exec"), names)
+        exec(compile(code, name, "exec"), names)
         printed = capsys.readouterr().out.replace(",", "")
         said = said.replace(",", "")
         assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", said).split()

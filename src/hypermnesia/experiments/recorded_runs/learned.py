@@ -1,0 +1,38 @@
+"""What a finished run has learned, opened to be used; its data are not needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings.build import network_for
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.learners import METHODS, ContinualLearner
+from hypermnesia.training.checkpoint import read_state
+from hypermnesia.training.device import resolve_device
+
+
+def open_learner(path: Path, device: str = "cpu") -> ContinualLearner:
+    """Open the learner of a finished run.
+
+    Args:
+        path: Directory of the run.
+        device: Device on which it is to be used; need not be where it has learned.
+
+    Raises:
+        ConfigurationError: It is no run directory, its settings are damaged, the run is not finished, or there is no
+            such device.
+        CheckpointError: The learner is damaged.
+    """
+    directory = RunDirectory(path)
+    if not directory.is_run():
+        raise ConfigurationError(
+            f"{path} is not a run directory: give one that `hypermnesia run` made, as runs/split-digits-seed0."
+        )
+    experiment = directory.read_experiment()
+    if not directory.summary.is_file():
+        raise ConfigurationError(f"the run in {path} is not finished; resume it first")
+    state = read_state(directory.learner)["state"]
+    outputs = max(task["outputs"] for task in state["learned"])
+    network = network_for(experiment, tuple(state["input_shape"]), outputs)
+    return METHODS[experiment.learner.method].learner.load(directory.learner, network, device=resolve_device(device))
