@@ -218,3 +218,32 @@ def test_hyperfan_out_follows_the_number_of_outputs():
         variances.append(hypernetwork(0)["weight"].var().item())
         assert hypernetwork(0)["bias"].abs().max() == 0  # fan-out below fan-in
     assert sum(variances) / len(variances) == pytest.approx(2 / 100, rel=0.25)
+
+
+@settings(max_examples=30)
+@given(**sizes)
+def test_decorrelated_features_start_even_and_stay_a_function_of_task_and_chunk(chunk_size, hidden):
+    hypernetwork = Hypernetwork(
+        LAYOUT,
+        chunk_size=chunk_size,
+        hidden=hidden,
+        activation="tanh",
+        initialization="decorrelated",
+        base=base_of(),
+        generator=torch.Generator().manual_seed(0),
+    )
+    plain = Hypernetwork(
+        LAYOUT, chunk_size=chunk_size, hidden=hidden, activation="tanh", generator=torch.Generator().manual_seed(0)
+    )
+    embeddings = torch.randn(2000, hypernetwork.embedding_dim, generator=torch.Generator().manual_seed(1))
+    features = hypernetwork.features(embeddings)
+    torch.testing.assert_close(features, plain.features(embeddings) @ hypernetwork.mixing)
+    flat = features.detach().flatten(0, 1)
+    spread = torch.linalg.eigvalsh(flat.T @ flat / len(flat))
+    assert spread.max() < 8
+    assert "mixing" in hypernetwork.shared_parameters()
+
+
+def test_decorrelated_features_need_a_base():
+    with pytest.raises(ConfigurationError, match=r"decorrelated.*difference from given ones"):
+        Hypernetwork(LAYOUT, initialization="decorrelated")

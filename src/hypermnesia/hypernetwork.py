@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.utils import skip_init
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.initialization import Initialization, hyperfan_variances, xavier_uniform
+from hypermnesia.initialization import Initialization, decorrelating, hyperfan_variances, xavier_uniform
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName
 
@@ -31,7 +31,8 @@ class Hypernetwork(nn.Module):
     all chunks are one matrix product, already in the order of the flat vector.
 
     With a `base` Θ_0 it generates the difference from these weights, Θ_trgt = Θ_0 + f_h(e, Θ_h), and its readout starts
-    at zero: the target starts as it is, with the scale of each layer that whoever made it has chosen.
+    at zero: the target starts as it is, with the scale of each layer that whoever made it has chosen. The features may
+    then start `decorrelated`: the trunk ends in a square linear layer, which starts as :func:`decorrelating` says.
 
     Source: von Oswald et al., Continual learning with hypernetworks, ICLR 2020, sections 2.1 and 2.3.
 
@@ -42,7 +43,8 @@ class Hypernetwork(nn.Module):
         hidden: Widths of the trunk's layers; may be empty.
         activation: Activation function after each layer of the trunk.
         chunk_size: Number of weights in a chunk; None for a full hypernetwork.
-        initialization: Initialization of the weights: `xavier` (as published), `hyperfan-in` or `hyperfan-out`.
+        initialization: Initialization of the weights: `xavier` (as published); with a base also `decorrelated`, without
+            one `hyperfan-in` or `hyperfan-out`.
         base: Weights Θ_0 by name that the generated ones are a difference from; they are copied. None to generate from
             zero, and gains of normalizations from one.
         generator: Generator of the initial weights; None for the global one.
@@ -51,7 +53,7 @@ class Hypernetwork(nn.Module):
         base: Θ_0 as the chunks have it, `[num_chunks, chunk_size]`; None where there is none.
 
     Raises:
-        ConfigurationError: A size is below one, or an initialization is asked for that a readout of zeros cannot have.
+        ConfigurationError: A size is below one, or the initialization does not go with a base, or its absence.
 
     Example:
         >>> hypernetwork = Hypernetwork(ParameterLayout.of(nn.Linear(3, 2)), chunk_size=4, hidden=(5,))
@@ -74,10 +76,15 @@ class Hypernetwork(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if base is not None and initialization != "xavier":
+        if base is not None and initialization.startswith("hyperfan"):
             raise ConfigurationError(
                 f"initialization '{initialization}' is that of a readout, which starts at zero where weights are a"
                 " difference from given ones: leave it out, or generate from zero"
+            )
+        if base is None and initialization == "decorrelated":
+            raise ConfigurationError(
+                "initialization 'decorrelated' goes with weights that are a difference from given ones: give a base, or"
+                " choose xavier, hyperfan-in or hyperfan-out"
             )
         sizes = {
             "embedding_dim": embedding_dim,
@@ -101,6 +108,8 @@ class Hypernetwork(nn.Module):
         widths = [embedding_dim + self.chunk_embeddings.shape[1], *hidden]
         # Not initialized here: that would draw from the global generator.
         self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o) for i, o in itertools.pairwise(widths))
+        if initialization == "decorrelated":
+            self.mixing = nn.Parameter(torch.empty(widths[-1] + 1, widths[-1] + 1))
         self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size))
         self.task_embeddings = nn.ParameterList()
         self.base: Tensor | None
@@ -133,8 +142,14 @@ class Hypernetwork(nn.Module):
         if not compression > 0:
             raise ConfigurationError(f"compression must be above 0, not {compression}")
         # With a target of two weights these widths show which weights do not depend on the chunk size.
-        small = cls(ParameterLayout(("two",), ((2,),)), chunk_size=1, **{**settings, "base": None, "generator": None})
-        fixed = sum(p.numel() for p in small.trunk.parameters()) + small.embedding_dim
+        two = {"two": torch.zeros(2)} if settings.get("base") is not None else None
+        small = cls(
+            ParameterLayout(("two",), ((2,),)),
+            chunk_size=1,
+            **{**settings, "base": two, "generator": torch.Generator()},
+        )
+        varying = small.chunk_embeddings.numel() + small.readout.numel()
+        fixed = sum(p.numel() for p in small.parameters()) - varying + small.embedding_dim
         features, chunk_embedding_dim = small.readout.shape[0], small.chunk_embeddings.shape[1]
 
         def weights(num_chunks: int) -> int:
@@ -195,7 +210,12 @@ class Hypernetwork(nn.Module):
         self.readout.zero_()
         if self.base is None:
             self.readout[:-1] = xavier_uniform(features, self.chunk_size, generator)
-        if self.initialization != "xavier":
+        if self.initialization == "decorrelated":
+            self.mixing.copy_(torch.eye(features + 1))
+            enough = max(128, math.ceil(8 * (features + 1) / self.num_chunks))  # to see all directions of the features
+            anywhere = torch.randn(enough, self.embedding_dim, generator=generator).to(self.readout)
+            self.mixing.copy_(decorrelating(self.features(anywhere)))
+        elif self.initialization != "xavier":
             self._rescale_readout(self.initialization, generator)
 
     def _rescale_readout(self, mode: Literal["hyperfan-in", "hyperfan-out"], generator: torch.Generator | None) -> None:
@@ -238,7 +258,7 @@ class Hypernetwork(nn.Module):
     def features(
         self, embeddings: Float[Tensor, "tasks embedding"], parameters: Mapping[str, Tensor] | None = None
     ) -> Float[Tensor, "tasks chunks features"]:
-        """Compute the features Φ: the trunk's output for every task and chunk, with a one appended.
+        """Compute the features Φ: the trunk's output for every task and chunk, with a one appended, mixed if it mixes.
 
         Args:
             embeddings: Task embeddings, `[tasks, embedding_dim]`.
@@ -259,7 +279,8 @@ class Hypernetwork(nn.Module):
             for i in range(1, len(self.trunk)):
                 layer = functional.linear(hidden, theta[f"trunk.{i}.weight"], theta[f"trunk.{i}.bias"])
                 hidden = self.activation(layer)
-        return functional.pad(hidden, (0, 1), value=1.0)
+        features = functional.pad(hidden, (0, 1), value=1.0)
+        return features @ theta["mixing"] if "mixing" in theta else features
 
     @torch.no_grad()
     def squared_norms(

@@ -1,4 +1,4 @@
-"""Initializations of a hypernetwork's weights: Xavier, as published, and hyperfan-in and -out."""
+"""Initializations of a hypernetwork's weights: Xavier, as published, hyperfan-in and -out, decorrelated features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hypermnesia.layout import ParameterLayout
 
-Initialization = Literal["xavier", "hyperfan-in", "hyperfan-out"]
+Initialization = Literal["xavier", "hyperfan-in", "hyperfan-out", "decorrelated"]
 
 
 def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None = None) -> Float[Tensor, "i o"]:
@@ -65,3 +65,28 @@ def hyperfan_variances(layout: ParameterLayout, mode: Literal["hyperfan-in", "hy
     return torch.cat(
         [torch.full((size,), variance(name)) for name, size in zip(layout.names, layout.sizes, strict=True)]
     )
+
+
+def decorrelating(features: Float[Tensor, "tasks chunks features"]) -> Float[Tensor, "features features"]:
+    """Compute a matrix M that decorrelates features Φ: over tasks and chunks, (ΦM)ᵀΦM / n is the identity.
+
+    Features of an MLP are almost the same for all chunks and tasks: nearly all that a readout learns then goes one way,
+    and the other directions, in which chunks and tasks differ, are hardly learned. Of all such matrices it is the
+    symmetric one, with which features stay closest to what they were.
+
+    Args:
+        features: Features of several embeddings; directions that they hardly have stay weak.
+
+    Source: Kessy, Lewin, Strimmer, Optimal whitening and decorrelation, 2018 (ZCA).
+
+    Example:
+        >>> features = torch.randn(50, 2, 3, generator=torch.Generator().manual_seed(0)) + 5
+        >>> even = (features @ decorrelating(features)).flatten(0, 1)
+        >>> torch.allclose(even.T @ even / 100, torch.eye(3), atol=1e-3)
+        True
+    """
+    flat = features.detach().double().cpu().flatten(0, 1)
+    variances, directions = torch.linalg.eigh(flat.T @ flat / len(flat))
+    variances = variances.clamp_min(1e-4 * variances.max())
+    symmetric: Tensor = directions * variances.rsqrt() @ directions.T
+    return symmetric.to(features)

@@ -104,7 +104,7 @@ class FromScratchLearner(ContinualLearner):
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
         embedding_candidates: int = 64,
-        initialization: Initialization = "xavier",
+        initialization: Initialization | None = None,
         rate_factor: float | Literal["features"] = "features",
         beta: float = 0.0,
         beta_relative: bool = True,

@@ -86,7 +86,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
         embedding_candidates: int = 64,
-        initialization: Initialization = "xavier",
+        initialization: Initialization | None = None,
         rate_factor: float | Literal["features"] = "features",
         beta: float = 30.0,
         beta_relative: bool = True,

@@ -92,7 +92,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
         embedding_candidates: int = 64,
-        initialization: Initialization = "xavier",
+        initialization: Initialization | None = None,
         rate_factor: float | Literal["features"] = "features",
         beta: float = 0.0,
         beta_relative: bool = True,

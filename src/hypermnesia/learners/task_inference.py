@@ -80,7 +80,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         compression: float | None = None,
         start: Literal["module", "zero"] = "module",
         embedding_candidates: int = 64,
-        initialization: Initialization = "xavier",
+        initialization: Initialization | None = None,
         rate_factor: float | Literal["features"] = "features",
         beta: float = 30.0,
         beta_relative: bool = True,

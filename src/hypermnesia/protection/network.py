@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hypermnesia import modules
-from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean, note
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.modules import Result, check_takes_weights, evaluation_mode, with_tensors
@@ -39,6 +40,8 @@ from hypermnesia.training.trainer import Objective
 Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
 """From weights and statistics by name, and inputs, to outputs."""
 
+_READOUT, _SMALL_READOUT = 4, 300_000
+"""Weights of a readout where no size is asked for: so many for each generated weight, and so many for few of them."""
 _NUMBERS_AT_A_TIME = 2**24
 """Weights and activations of networks that are asked together; a matter of memory and speed only."""
 
@@ -415,14 +418,24 @@ class ProtectedNetwork(Part):
     def _make_hypernetwork(self, layout: ParameterLayout) -> Hypernetwork:
         settings = self.settings
         generator = self._seeds.child("hypernetwork").generator()
-        common = settings.model_dump(
-            include={"embedding_dim", "chunk_embedding_dim", "hidden", "activation", "initialization"}
-        )
+        common = settings.model_dump(include={"embedding_dim", "chunk_embedding_dim", "hidden", "activation"})
+        of_start = "decorrelated" if settings.start == "module" else "xavier"
+        common["initialization"] = settings.initialization or of_start
         common["base"] = dict(self.module.named_parameters()) if settings.start == "module" else None
         if settings.chunk_size is not None:
             chunk_size = None if settings.chunk_size == "full" else settings.chunk_size
             return Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
-        return Hypernetwork.with_compression(layout, settings.compression or 1.0, generator=generator, **common)
+        if settings.compression is not None:
+            return Hypernetwork.with_compression(layout, settings.compression, generator=generator, **common)
+        chunk_size = _chunk_size_for(layout.size, settings)
+        hypernetwork = Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
+        if hypernetwork.compression > 1:
+            note(
+                f"The hypernetwork has {hypernetwork.compression:.3g} times as many weights as the {layout.size:,} that"
+                " it generates, so that they are learned as fast as the module's own. Where that is too many,"
+                " choose a smaller compression, chunk_size or hidden."
+            )
+        return hypernetwork
 
     def _new_own(self, task: int) -> dict[str, nn.Parameter]:
         """The parameters that a new task has of its own, by name."""
@@ -443,6 +456,17 @@ class ProtectedNetwork(Part):
                     f"own_start: '{name}' cannot be drawn anew: its layer, a {type(layer).__name__}, has no method"
                     " reset_parameters; set own_start to 'module'"
                 )
+
+
+def _chunk_size_for(size: int, settings: HypernetworkSettings) -> int:
+    """The largest chunks with which a readout is no larger than it should be.
+
+    Few chunks have features that differ enough for all of them to be learned at once; a single one is learned as fast
+    as the module itself. Many chunks save memory.
+    """
+    features = (settings.hidden or (settings.embedding_dim + settings.chunk_embedding_dim,))[-1] + 1
+    num_chunks = math.ceil(features * size / max(_READOUT * size, _SMALL_READOUT))
+    return math.ceil(size / num_chunks)
 
 
 def _learnable(tensor: Tensor) -> Tensor:

@@ -186,6 +186,12 @@ class ProtectedObjective(Objective):
         """Return the factor for Θ_h."""
         return dict.fromkeys(self._theta.values(), self._rate_factor)
 
+    @property
+    def remedy(self) -> str:
+        """What a person can try where a task was hardly learned."""
+        beta = ", a smaller beta" if self._regularizer is not None else ""
+        return f"Try another training.learning_rate, more iterations{beta}, or larger chunks (compression, chunk_size)."
+
     def begin(self, inputs: Tensor, labels: Tensor) -> None:
         """Let the task begin with that of several embeddings whose network fits its first batch best."""
         self._choice(self._loss, inputs, labels)
@@ -289,6 +295,11 @@ class AdaptationObjective(Objective):
     def parameters(self) -> list[nn.Parameter]:
         """Return the current task's embedding and its own parameters."""
         return [self._embedding, *self._own]
+
+    @property
+    def remedy(self) -> str:
+        """What a person can try where a task was hardly learned."""
+        return "An embedding alone may not suffice: use learn instead of adapt, or more iterations."
 
     def begin(self, inputs: Tensor, labels: Tensor) -> None:
         """Let the task begin with that of several embeddings whose network fits its first batch best."""

@@ -34,16 +34,19 @@ class HypernetworkSettings(Settings):
     chunk_size: Size | Literal["full"] | None = None
     """Number of target weights in a chunk; `full` for all at once. Exclusive with `compression`."""
     compression: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Ratio of hypernetwork weights to target weights, from which the chunk size follows; null for 1 where no chunk
-    size is given either. Exclusive with `chunk_size`."""
+    """Ratio of hypernetwork weights to target weights, from which the chunk size follows. Exclusive with `chunk_size`.
+    Where neither is given, chunks are so large that a first task is learned as by the target itself: the last layer of
+    the hypernetwork then has four weights for each target weight, and more for few of them."""
     start: Literal["module", "zero"] = "module"
     """What generated weights are a difference from: `module` for the values that the module came with, so that it
     starts as it is; `zero` as published, where the module's values do not matter."""
     embedding_candidates: Size = 64
     """Number of embeddings drawn for a task after the first. It begins with the one whose network fits its first batch
     best; 1 as published."""
-    initialization: Annotated[Initialization, OnlyWith("start", ("zero",))] = "xavier"
-    """Initialization of the hypernetwork's weights, for `start: zero`: otherwise the readout starts at zero."""
+    initialization: Initialization | None = None
+    """Initialization of the hypernetwork's weights: `xavier` as published, also `hyperfan-in` and `hyperfan-out` with
+    `start: zero`, and `decorrelated` with `start: module`; null for `xavier` with the former, `decorrelated` with the
+    latter."""
     rate_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["features"] = "features"
     """Factor of the learning rate for the hypernetwork's weights, 1 as published. A generated weight moves by the sum
     of its features' steps, in a direction that all chunks share: `features` is √chunks / Σ|Φ|, with which a first task
@@ -75,4 +78,13 @@ class HypernetworkSettings(Settings):
     def _consistent(self) -> HypernetworkSettings:
         if self.chunk_size is not None and self.compression is not None:
             raise ValueError("give either chunk_size or compression, not both; set the other to null")
+        if self.start == "module" and self.initialization in ("hyperfan-in", "hyperfan-out"):
+            raise ValueError(
+                f"initialization: has an effect only where start is zero, if it is {self.initialization}: otherwise the"
+                " readout starts at zero; leave it out, or set start to zero"
+            )
+        if self.start == "zero" and self.initialization == "decorrelated":
+            raise ValueError(
+                "initialization: decorrelated is possible only where start is module; leave it out, or set start to it"
+            )
         return self

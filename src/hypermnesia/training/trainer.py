@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hypermnesia.errors import DivergenceError
+from hypermnesia.errors import DivergenceError, note
 from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
 from hypermnesia.training.device import keep_freed_memory
+from hypermnesia.training.fit import Fit
 from hypermnesia.training.interrupts import Interrupts
 from hypermnesia.training.optimizer import decay_rows, learning_rate, make_optimizer, set_learning_rate
 from hypermnesia.training.plateau import PlateauFactor
@@ -44,6 +45,11 @@ class Objective(ABC):
     def used_rows(self) -> dict[nn.Parameter, slice]:
         """Return parameters of which the task uses some rows only, with those rows: the others do not decay."""
         return {}
+
+    @property
+    def remedy(self) -> str | None:
+        """What a person can try where a task was hardly learned, to be told then; None to say nothing."""
+        return None
 
     def begin(self, inputs: Tensor, labels: Tensor) -> None:  # noqa: B027 - most have nothing to do
         """Choose where to begin, by the first batch; called before the first step, and again if none was taken yet."""
@@ -100,6 +106,7 @@ class Trainer:
         self._plateau: PlateauFactor | None = None
         if settings.plateau is not None:
             self._plateau = PlateauFactor(settings.plateau, settings.learning_rate, metric.more_is_better)
+        self._fit = None if objective.remedy is None else Fit(settings.label_smoothing)
         self._graphed = GraphedStep(device) if device.type == "cuda" else None
 
     def run(self, monitor: Monitor | None = None) -> None:
@@ -118,6 +125,8 @@ class Trainer:
                     scalars = self._learn_from(inputs.to(self._device), labels.to(self._device))
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
+        if self._fit is not None and (finding := self._fit.finding()):
+            note(f"{finding} {self._objective.remedy}")
 
     def _learn_from(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Take one step, with all that belongs to it; return its scalars."""
@@ -135,6 +144,8 @@ class Trainer:
         if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
             self._check_loss(scalars["loss"])
         self._measure_after_an_epoch()
+        if self._fit is not None and 2 * self.iteration > self.iterations:
+            self._fit.count(scalars.get("task_loss", scalars["loss"]), labels)
         return scalars
 
     def state_dict(self) -> dict[str, Any]:
@@ -276,6 +287,11 @@ class CombinedObjective(Objective):
     def used_rows(self) -> dict[nn.Parameter, slice]:
         """Return the rows of all objectives."""
         return {p: r for objective in (self._main, *self._others.values()) for p, r in objective.used_rows().items()}
+
+    @property
+    def remedy(self) -> str | None:
+        """That of the main objective."""
+        return self._main.remedy
 
     def begin(self, inputs: Tensor, labels: Tensor) -> None:
         """Let each objective choose where to begin."""
