@@ -24,6 +24,7 @@ from benchmarks.planning import planning_times
 from benchmarks.replay import replay_step_times
 from benchmarks.report import (
     PRESETS,
+    REMEMBERED,
     Results,
     aims_table,
     answers_table,
@@ -60,13 +61,15 @@ def step_times(
     return in_turns(contenders, rounds=rounds, seconds=seconds, wait=waiting(device))
 
 
-def peak_memory(device: torch.device, rounds: int, most: Mapping[str, int]) -> dict[str, Sample]:
-    """Peak memory in bytes with the settings of permuted-mnist-10, each in a process of its own, in turns."""
-    preset = "permuted-mnist-10"
-    enough = hypnettorch_memory(Workload(preset, device), 100) < _free_memory(device)
-    measured = [("standard", 0), ("hypermnesia", 2), ("hypermnesia", 100), ("hypnettorch", 2)]
-    if enough and most["hypnettorch"] >= 100:
-        measured.append(("hypnettorch", 100))
+def peak_memory(preset: str, device: torch.device, rounds: int, most: Mapping[str, int]) -> dict[str, Sample]:
+    """Peak memory in bytes of all contenders after some past tasks, each in a process of its own, in turns."""
+    workload = Workload(preset, device)
+    measured = [("standard", 0)]
+    for past in REMEMBERED[preset]:
+        measured.append(("hypermnesia", past))
+        enough = hypnettorch_memory(workload, past) < _free_memory(device)
+        if hypnettorch_has(workload) and enough and past <= most["hypnettorch"]:
+            measured.append(("hypnettorch", past))
     taken: dict[str, list[float]] = {}
     for _ in range(rounds):
         for contender, past in measured:
@@ -110,6 +113,13 @@ def _steps(options: argparse.Namespace, results: Results) -> Iterator[Table]:
         yield step_time_table(preset, samples)
 
 
+def _memory(options: argparse.Namespace, results: Results) -> Iterator[Table]:
+    for preset in REMEMBERED:
+        samples = peak_memory(preset, options.device, options.rounds, options.most)
+        results.peak_memory[preset] = samples
+        yield memory_table(preset, samples)
+
+
 def _inference(options: argparse.Namespace, results: Results) -> Iterator[Table]:
     for num_tasks, images in options.inferred:
         samples = inference_times(num_tasks, images, options.device, options.rounds, options.seconds)
@@ -140,7 +150,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Results], Iterator[Table]]
     "replay": _once("replay", lambda o: replay_step_times(o.device, o.rounds, o.seconds), replay_table),
     "inference": _inference,
     "answers": _answers,
-    "memory": _once("peak_memory", lambda o: peak_memory(o.device, o.rounds, o.most), memory_table),
+    "memory": _memory,
     "startup": _once("startup", lambda o: startup(o.rounds), startup_table),
     "planning": _once("planning", lambda o: planning_times(o.rounds, o.seconds), planning_table),
 }

@@ -165,12 +165,14 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
     memory = {"standard 0": Sample((1e8,)), "hypermnesia 2": Sample((2e8,)), "hypermnesia 100": Sample((2e8,))}
     startup = {name: Sample((0.1,)) for name in ("python", "help", "torch", "run")}
     planning = {"plan": Sample((0.1,)), "read": Sample((0.05,))}
-    results = Results({}, {"permuted-mnist-10": times}, {}, inference, answers, memory, startup, planning)
+    results = Results(
+        {}, {"permuted-mnist-10": times}, {}, inference, answers, {"permuted-mnist-10": memory}, startup, planning
+    )
     lines = shown(
         step_time_table("permuted-mnist-10", times),
         inference_table(inference),
         answers_table(answers),
-        memory_table(memory),
+        memory_table("permuted-mnist-10", memory),
         startup_table(startup),
         planning_table(planning),
         aims_table(results),
@@ -183,6 +185,7 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
     assert any("one input of split-mnist, task known : network" in line and "holds" in line for line in lines)
     assert any("task inferred : 12 networks" in line and "4.00" in line and "missed" in line for line in lines)
     assert any("not measured" in line for line in lines)  # hypnettorch
+    assert any("peak memory after 100 tasks : after 2" in line and "holds" in line for line in lines)
 
 
 def test_replay_step_is_held_against_the_sum_of_its_parts() -> None:

@@ -8,6 +8,7 @@ from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.published import Accuracy, load_table, select, tables
 from hypermnesia.experiments.many_runs.reproduce import compare_with_published, plan_table
 from hypermnesia.experiments.settings import sources
+from hypermnesia.protection import HypernetworkSettings
 
 VALUES = {
     "source": "somewhere",
@@ -231,3 +232,12 @@ def test_figures_may_come_without_errors_and_seeds():
 def test_a_part_of_a_table_has_its_tasks_side_by_side():
     assert select(load_table("cifar"), ["cifar-resnet"]).by_task == ("cifar-resnet",)
     assert select(load_table("cifar"), ["split-cifar-10"]).by_task == ()
+
+
+def test_default_settings_are_those_of_the_package_but_for_their_size():
+    default = HypernetworkSettings(compression=1.0).model_dump()
+    runs = [run for run in load_table("cifar").runs if run.variant == "default"]
+    assert runs
+    for run in runs:
+        learner = run.experiment().learner.model_dump()
+        assert {name: learner[name] for name in default} == default
