@@ -247,7 +247,7 @@ class LearnerState(ABC):
         """
         saved = read_state(path)
         saved = saved if isinstance(saved, dict) and "kind" in saved else {"kind": "no learner", "format": FORMAT}
-        if saved.get("format") != FORMAT:
+        if not isinstance(saved.get("format"), int) or saved["format"] != FORMAT:
             raise CheckpointError(
                 f"{path} was written by another version of hypermnesia, in a format that this one does not read: load"
                 " it with that version, or learn anew"
