@@ -9,6 +9,7 @@ from altair.utils import schemapi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hypermnesia.files import FORMAT
 from tests.analyzed import write_analyses
 from tests.damage import copied, damage
 from tests.runs import triangle, write_run
@@ -48,7 +49,7 @@ def test_whatever_is_damaged_the_page_shows_the_other_run_and_names_what_it_leav
 WRONG = {
     "a text where a number belongs": ("summary.json", '{"memory_bytes": "123"}'),
     "a large integer": ("summary.json", '{"num_weights": ' + "9" * 5000 + "}"),
-    "a lone surrogate": ("environment.json", '[{"format": 5, "command": "\\udcff"}]'),
+    "a lone surrogate": ("environment.json", f'[{{"format": {FORMAT}, "command": "\\udcff"}}]'),
     "negative iterations": ("timing.csv", "task,iterations,learning_seconds,evaluation_seconds\na,-3,1,1\n"),
     "a count of 30 digits": ("task_inference.csv", "task,a\na," + "9" * 30 + "\n"),
     "another number of tasks": ("accuracy.csv", "after,a,b\na,0.5,\nb,0.5,0.5\n"),

@@ -37,6 +37,8 @@ from hypermnesia.training.trainer import Trainer
 from hypermnesia.training.turn import Turn, in_turn
 
 Learner = TypeVar("Learner", bound="LearnerState")
+_MOST_TOLD = 1000
+"""Most characters of what is wrong with a file: it may hold anything."""
 
 
 class LearnerState(ABC):
@@ -245,7 +247,7 @@ class LearnerState(ABC):
         """
         saved = read_state(path)
         saved = saved if isinstance(saved, dict) and "kind" in saved else {"kind": "no learner", "format": FORMAT}
-        if saved.get("format") != FORMAT:
+        if not isinstance(saved.get("format"), int) or saved["format"] != FORMAT:
             raise CheckpointError(
                 f"{path} was written by another version of hypermnesia, in a format that this one does not read: load"
                 " it with that version, or learn anew"
@@ -261,9 +263,9 @@ class LearnerState(ABC):
                 learner = found(module, saved["settings"], **saved["arguments"], device=device)
             learner.load_state_dict(saved["state"])
         except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from error
+            raise CheckpointError(f"{path}: {str(error)[:_MOST_TOLD]}") from error
         except HypermnesiaError as error:
-            raise CheckpointError(f"{path} was changed: {error}") from error
+            raise CheckpointError(f"{path} was changed: {str(error)[:_MOST_TOLD]}") from error
         except Exception as error:  # whatever may stand in a file that somebody has changed
             text = shown(str(error), 200)
             raise CheckpointError(f"{path} was changed: it does not describe a {found.__name__} ({text})") from error
