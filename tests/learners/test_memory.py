@@ -193,11 +193,11 @@ def test_batches_differ_from_step_to_step_and_lie_in_the_same_storage():
     source = stored("class")
     source.prepare(0)
     first = source.batch(torch.zeros(1))
-    values = [part.clone() for part in first]
+    values = [part.clone() for part in first[:3]]
     source.prepare(1)
     assert not torch.equal(first.inputs, values[0])
     source.prepare(0)
-    assert all(torch.equal(part, value) for part, value in zip(first, values, strict=True))
+    assert all(torch.equal(part, value) for part, value in zip(first[:3], values, strict=True))
 
 
 def test_remembered_images_are_augmented_anew_in_every_step():

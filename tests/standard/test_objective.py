@@ -224,7 +224,7 @@ def test_soft_targets_are_old_answers_among_competing_outputs_with_zero_for_new_
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_single_old_class_is_certain(scenario):
     standard = network(scenario, (1, 3))
-    found = SoftTargets(standard, 2.0)(PAST_INPUTS, torch.zeros_like(PAST_TASKS), len(PAST_TASKS))
+    found = SoftTargets(standard, 2.0)(PAST_INPUTS, torch.zeros_like(PAST_TASKS))
     assert torch.equal(found, functional.one_hot(torch.zeros_like(LABELS), len(standard.outputs)).float())
 
 
