@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,9 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hypermnesia import modules
-from hypermnesia.errors import ConfigurationError, DataError, did_you_mean, note
-from hypermnesia.hypernetwork import Hypernetwork
-from hypermnesia.layout import ParameterLayout
+from hypermnesia.errors import DataError
 from hypermnesia.modules import Result, check_takes_weights, evaluation_mode, with_tensors
 from hypermnesia.protection.objective import (
     AdaptationObjective,
@@ -26,7 +21,9 @@ from hypermnesia.protection.objective import (
     ProtectedObjective,
     TaskLoss,
 )
+from hypermnesia.protection.own_parameters import OwnParameters
 from hypermnesia.protection.settings import HypernetworkSettings
+from hypermnesia.protection.sizes import make_hypernetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
@@ -40,8 +37,6 @@ from hypermnesia.training.trainer import Objective
 Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
 """From weights and statistics by name, and inputs, to outputs."""
 
-_READOUT, _SMALL_READOUT = 4, 300_000
-"""Weights of a readout where no size is asked for: so many for each generated weight, and so many for few of them."""
 _NUMBERS_AT_A_TIME = 2**24
 """Weights and activations of networks that are asked together; a matter of memory and speed only."""
 
@@ -82,23 +77,10 @@ class ProtectedNetwork(Part):
         self.settings = settings
         self._seeds = seeds
         self._precision = training.precision
-        trainable = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
-        _check_patterns("shared", settings.shared, [name for name, _ in module.named_parameters()])
-        _check_patterns("own", settings.own, trainable)
-        self._own = [name for name in trainable if _matches(name, settings.own)]
-        if both := [name for name in self._own if _matches(name, settings.shared)]:
-            raise ConfigurationError(
-                f"shared and own: '{both[0]}' matches patterns of both, but all tasks share a parameter or each has its"
-                " own; make the patterns narrower"
-            )
-        if all(_matches(name, (*settings.shared, *settings.own)) for name in trainable):
-            raise ConfigurationError(
-                "nothing is left for the hypernetwork to generate: every parameter is frozen or matches shared or own;"
-                " leave some out"
-            )
-        self._check_own_start()
-        layout = ParameterLayout.of(module, lambda name, _: not _matches(name, (*settings.shared, *settings.own)))
-        self.hypernetwork = self._make_hypernetwork(layout).to(next(module.parameters()).device)
+        self._own = OwnParameters(module, settings, seeds)
+        values, generator = dict(module.named_parameters()), seeds.child("hypernetwork").generator()
+        hypernetwork = make_hypernetwork(self._own.generated, settings, values, generator)
+        self.hypernetwork = hypernetwork.to(next(module.parameters()).device)
         self._use_given()
         # Learned in float32; the module may compute in another type, as pretrained ones often do.
         # Embeddings whose norms are bounded shorten rows in place.
@@ -135,7 +117,7 @@ class ProtectedNetwork(Part):
     @property
     def num_weights(self) -> int:
         """Trained numbers: Θ_h, and of each task so far its embedding and the parameters of its own."""
-        own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own if name in tensors)
+        own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own.names if name in tensors)
         return sum(parameter.numel() for parameter in self.hypernetwork.parameters()) + own
 
     def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -248,7 +230,7 @@ class ProtectedNetwork(Part):
         number = self._current = self.hypernetwork.num_tasks
         self.hypernetwork.add_task(self._seeds.child("task", number, "embedding").generator())
         statistics = {name: b.clone() for name, b in self.module.named_buffers()}
-        self._of_task.append({**statistics, **self._new_own(number)})
+        self._of_task.append({**statistics, **self._own.of_new_task(number)})
 
     def reopen_task(self, task: int) -> None:
         """Go back to a task that was learned: to its embedding, its statistics and the parameters of its own."""
@@ -260,7 +242,7 @@ class ProtectedNetwork(Part):
         self.hypernetwork.task_embeddings[task] = nn.Parameter(embedding.detach().clone())
         now = {**dict(self.module.named_buffers()), **of_task}
         copies = {name: tensor.clone() for name, tensor in now.items()}
-        self._of_task[task] = copies | {name: nn.Parameter(copies[name]) for name in self._own}
+        self._of_task[task] = copies | {name: nn.Parameter(copies[name]) for name in self._own.names}
 
     def forget_task(self, task: int) -> None:
         """Drop a task's embedding, its statistics and the parameters of its own; Θ_h stays as it is."""
@@ -313,7 +295,7 @@ class ProtectedNetwork(Part):
         self._of_task[self._current] = {
             name: tensor.detach()
             for name, tensor in self._of_task[self._current].items()
-            if name in self._own or not torch.equal(tensor, before[name])
+            if name in self._own.names or not torch.equal(tensor, before[name])
         }
         self.hypernetwork.task_embeddings.requires_grad_(False)
         self._snapshot = self._before = None
@@ -382,7 +364,7 @@ class ProtectedNetwork(Part):
             self._current = state["current"]
             self.hypernetwork.task_embeddings[self._current].requires_grad_(True)
             of_task = self._of_task[self._current]
-            of_task |= {name: nn.Parameter(of_task[name]) for name in self._own}
+            of_task |= {name: nn.Parameter(of_task[name]) for name in self._own.names}
         if state["before"] is not None:
             embedding, of_task = state["before"]
             copies = {name: tensor.to(device, copy=True) for name, tensor in of_task.items()}
@@ -418,76 +400,3 @@ class ProtectedNetwork(Part):
         for name, values in layout.unflatten(base.view(-1)).items():
             if parameters[name].dtype == base.dtype:
                 parameters[name].data = values
-
-    def _make_hypernetwork(self, layout: ParameterLayout) -> Hypernetwork:
-        settings = self.settings
-        generator = self._seeds.child("hypernetwork").generator()
-        common = settings.model_dump(include={"embedding_dim", "chunk_embedding_dim", "hidden", "activation"})
-        of_start = "decorrelated" if settings.start == "module" else "xavier"
-        common["initialization"] = settings.initialization or of_start
-        common["base"] = dict(self.module.named_parameters()) if settings.start == "module" else None
-        if settings.chunk_size is not None:
-            chunk_size = None if settings.chunk_size == "full" else settings.chunk_size
-            return Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
-        if settings.compression is not None:
-            return Hypernetwork.with_compression(layout, settings.compression, generator=generator, **common)
-        chunk_size = _chunk_size_for(layout.size, settings)
-        hypernetwork = Hypernetwork(layout, chunk_size=chunk_size, generator=generator, **common)
-        if hypernetwork.compression > 1:
-            note(
-                f"The hypernetwork has {hypernetwork.compression:.3g} times as many weights as the {layout.size:,} that"
-                " it generates, so that they are learned as fast as the module's own. Where that is too many,"
-                " choose a smaller compression, chunk_size or hidden."
-            )
-        return hypernetwork
-
-    def _new_own(self, task: int) -> dict[str, nn.Parameter]:
-        """The parameters that a new task has of its own, by name."""
-        first = dict(self.module.named_parameters())
-        layers = {name: name.rpartition(".")[0] for name in self._own if self.settings.own_start == "drawn"}
-        for name, place in layers.items():
-            layer: Any = copy.deepcopy(self.module.get_submodule(place))
-            with self._seeds.child("task", task, "own", place).default_generator():
-                layer.reset_parameters()
-            first[name] = layer.get_parameter(name.rpartition(".")[2])
-        return {name: nn.Parameter(_learnable(first[name].detach()).clone()) for name in self._own}
-
-    def _check_own_start(self) -> None:
-        layers = [self.module.get_submodule(name.rpartition(".")[0]) for name in self._own]
-        for name, layer in zip(self._own, layers, strict=True):
-            if self.settings.own_start == "drawn" and not callable(getattr(layer, "reset_parameters", None)):
-                raise ConfigurationError(
-                    f"own_start: '{name}' cannot be drawn anew: its layer, a {type(layer).__name__}, has no method"
-                    " reset_parameters; set own_start to 'module'"
-                )
-
-
-def _chunk_size_for(size: int, settings: HypernetworkSettings) -> int:
-    """The largest chunks with which a readout is no larger than it should be.
-
-    Few chunks have features that differ enough for all of them to be learned at once; a single one is learned as fast
-    as the module itself. Many chunks save memory.
-    """
-    features = (settings.hidden or (settings.embedding_dim + settings.chunk_embedding_dim,))[-1] + 1
-    num_chunks = math.ceil(features * size / max(_READOUT * size, _SMALL_READOUT))
-    return math.ceil(size / num_chunks)
-
-
-def _learnable(tensor: Tensor) -> Tensor:
-    """Values in a type precise enough for small steps."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _check_patterns(setting: Literal["shared", "own"], patterns: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse patterns that match nothing: a typo would silently protect what was to be left alone."""
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-            raise ConfigurationError(
-                f"{setting}: no{' trainable' if setting == 'own' else ''} parameter matches '{pattern}'."
-                f"{did_you_mean(pattern, names)} Allowed are patterns such as 'encoder.*'; parameters: {shown}."
-            )
