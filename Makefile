@@ -23,17 +23,15 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto
 test: check ## What a change must pass while working: lint, types, import directions, doctests, every quick test
 	$(PYTEST) -m "not slow"
 
-# The report's page is tried in Chromium. Where that is not installed these tests are left out, but never in CI.
+# What some tests need. Where it is not installed they are left out, but never in CI.
 BROWSER := $(and $(shell command -v chromium || command -v chromium-browser || command -v google-chrome),\
 	$(shell command -v chromedriver))
+POSTGRESQL := $(or $(shell command -v postgres),$(wildcard /usr/lib/postgresql/*/bin/postgres))
+LEFT_OUT := $(if $(CI),,$(if $(BROWSER),,browser) $(if $(POSTGRESQL),,postgresql))
 
 test-slow: $(INSTALLED) ## The rest: killed runs, many runs at once, a browser, the wheel in an empty environment
-ifneq ($(or $(BROWSER),$(CI)),)
-	$(PYTEST) -m slow tests
-else
-	$(PYTEST) -m "slow and not browser" tests
-	@echo "Left out: the tests in a browser, for which chromium and chromedriver must be installed."
-endif
+	$(PYTEST) -m "slow $(foreach what,$(LEFT_OUT),and not $(what))" tests
+	@$(foreach what,$(LEFT_OUT),echo "Left out: the tests of $(what), which is not installed; see CONTRIBUTING.md.";)
 
 check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, import directions
 	$(BIN)/ruff check

@@ -10,7 +10,10 @@ PACKAGE = Path(__file__).parents[1] / "src" / "hypermnesia"
 OPTION = re.compile(r"(?<![\w(-])--[a-z][\w-]*")
 ALLOWED = {
     # Commands that a process is started with.
-    "experiments/many_runs/processes.py": {"--out", "--resume", "--quiet", "--data"},
+    "experiments/many_runs/carry_out.py": {"--resume"},
+    "experiments/many_runs/child.py": {"--out", "--data", "--with-parent"},
+    "experiments/many_runs/cluster.py": {"--nthreads"},
+    "experiments/many_runs/tune.py": {"--join", "--only", "--out", "--storage", "--trials"},
     "experiments/single_run/environment.py": {"--porcelain", "--untracked-files"},
     # Where the names of methods are listed.
     "experiments/settings/config.py": {"--help"},

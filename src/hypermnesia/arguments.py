@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 
 
 def whole_number(value: Any, name: str, least: int | None = None) -> int:
@@ -32,7 +32,7 @@ def whole_number(value: Any, name: str, least: int | None = None) -> int:
     except (TypeError, ValueError, RuntimeError):  # PyTorch's for a tensor of several numbers is among these
         number = None
     if number is None:
-        raise ConfigurationError(f"{name} must be a whole number such as 3, not {_shown(value)}")
+        raise ConfigurationError(f"{name} must be a whole number such as 3, not {shown(value)}")
     if least is not None and number < least:
         raise ConfigurationError(f"{name} must be {least} or more, not {number}")
     return number
@@ -40,8 +40,3 @@ def whole_number(value: Any, name: str, least: int | None = None) -> int:
 
 def _kind(value: Any) -> str:
     return str(getattr(value, "dtype", type(value).__name__)) if not isinstance(value, bool | np.bool_) else "bool"
-
-
-def _shown(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:60]}… (a {type(value).__name__})"

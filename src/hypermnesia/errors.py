@@ -30,6 +30,10 @@ class DivergenceError(HypermnesiaError, ArithmeticError):
     """The loss is no longer a finite number."""
 
 
+class RanksError(HypermnesiaError, RuntimeError):
+    """Processes that learn together have lost each other, or were given different things."""
+
+
 class Note(UserWarning):
     """Something a person should know that stops nothing; the command line prints it as one line, on stderr."""
 
@@ -80,6 +84,29 @@ class StopLearning(Exception):  # noqa: N818 - how learning ended, not what went
     """
 
 
+def shown(value: Any, most: int = 60) -> str:
+    """A value as errors show it: on one line, of a few words, whatever was given.
+
+    Args:
+        value: What was given.
+        most: Number of characters that are shown.
+
+    Example:
+        >>> shown([1, True]), shown("x" * 1000, 10), shown(10**5000)
+        ('[1, True]', "'xxxxxxxxx… (a text of 1,000 characters)", 'a number of more than 4,000 digits')
+    """
+    try:
+        text = " ".join(repr(value[: most + 1] if isinstance(value, str) else value).split())
+    except ValueError:  # Python writes no number of so many digits
+        return "a number of more than 4,000 digits"
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested deeply"
+    if len(text) <= most and not (isinstance(value, str) and len(value) > most):
+        return text
+    what = f"a text of {len(value):,} characters" if isinstance(value, str) else f"a {type(value).__name__}"
+    return f"{text[:most]}… ({what})"
+
+
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
     """A question to put after an error, or nothing where no allowed word is near.
 
@@ -87,5 +114,5 @@ def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
         >>> did_you_mean("iteration", ["iterations", "epochs"])
         " Did you mean 'iterations'?"
     """
-    near = difflib.get_close_matches(wrong, list(allowed), n=1)
+    near = difflib.get_close_matches(wrong, list(allowed), n=1) if len(wrong) <= 100 else []
     return f" Did you mean '{near[0]}'?" if near else ""

@@ -21,7 +21,6 @@ from hypermnesia.files import say_what_cannot_be_written, write_atomically
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.protection import GeneratedForAnyTask, ProtectedNetwork
 from hypermnesia.standard import StandardForAnyTask, StandardNetwork
-from hypermnesia.tasks.arrays import as_inputs
 
 Format = Literal["onnx", "torch-export", "state-dict"]
 SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "torch-export", ".safetensors": "state-dict"}
@@ -49,7 +48,7 @@ def export(
         task: Number or name of the task whose network is written (:meth:`ContinualLearner.network`); None for all tasks
             in one file. Tasks of fewer outputs than another have others behind theirs, which are minus infinity.
         format: Format of the file; None for the one that the ending of its name says: .onnx, .pt2 or .safetensors.
-        example: Inputs `[n, ...]` with which the module is traced; None for zeros of the shape learned from.
+        example: Inputs `[n, ...]` with which the module is traced; None for zeros of the shape and kind learned from.
         dynamic: Dimensions of the inputs that may differ from the example's: the number of inputs, and others such as a
             length.
 
@@ -104,10 +103,10 @@ def _of_all_tasks(learner: ContinualLearner) -> nn.Module:
 
 
 def _example(learner: ContinualLearner, example: Any) -> Tensor:
-    if example is not None:
-        return as_inputs(example).to(learner.device)
-    assert learner.input_shape is not None
-    return torch.zeros(2, *learner.input_shape, device=learner.device)
+    shape, kind = learner.input_shape, learner.input_kind
+    assert shape is not None
+    assert kind is not None
+    return kind.of(torch.zeros(2, *shape, dtype=kind.type) if example is None else example).to(learner.device)
 
 
 def _traced(network: nn.Module, example: Tensor, dynamic: tuple[int, ...], *, of_all: bool) -> ExportedProgram:

@@ -3,36 +3,89 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hypermnesia.errors import CheckpointError
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it holds, at any moment, either what it held before or all of `data`.
+def open_regular(path: Path, *, within: Path | None = None) -> io.BufferedReader:
+    """Open a regular file for reading. Anything else is refused: a pipe may never begin, and a device never end.
+
+    Args:
+        path: The file.
+        within: Directory above it, from which no link may lead away; None where links are followed.
 
     Raises:
-        OSError: It could not be written; what was there before remains.
+        OSError: It is missing, unreadable, or no regular file; says which.
+    """
+    inside = [place for place in (path, *path.parents) if within in place.parents] if within is not None else []
+    if any(place.is_symlink() for place in inside):
+        raise OSError(errno.EINVAL, "it is a link, which may lead anywhere", str(path))
+    # Without blocking, so that a pipe to which nobody writes is opened, too, and then refused.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(file).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(file)
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise OSError(errno.EINVAL, f"it is {what}, not a file", str(path))
+    return os.fdopen(file, "rb")
+
+
+def read_regular(path: Path, limit: int, *, within: Path | None = None) -> bytes:
+    """Read a regular file of bounded size.
+
+    Args:
+        path: The file.
+        limit: Most bytes that it may have.
+        within: As for :func:`open_regular`.
+
+    Raises:
+        OSError: It is missing, unreadable, no regular file, or larger; says which.
+    """
+    with open_regular(path, within=within) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    if max(size, len(content)) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes, the most there may be", str(path))
+    return content
+
+
+def write_atomically(path: Path, *data: bytes | memoryview) -> None:
+    """Write a file so that it holds, at any moment, either what it held before or all of `data`, one after another.
+
+    Raises:
+        OSError: It could not be written; names the file. What was there before remains.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+    except OSError as error:
+        _remove(aside)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     except BaseException:
-        aside.unlink(missing_ok=True)
+        _remove(aside)
         raise
     with contextlib.suppress(OSError):  # not every file system syncs directories
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 @contextlib.contextmanager

@@ -6,19 +6,51 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import no_info_before_validator_function
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 
 SettingsKind = TypeVar("SettingsKind", bound=BaseModel)
+
+_LARGEST = 2**63 - 1
+_ENTRIES = 1000
+"""Most entries of a list of settings that does not say otherwise."""
+_SENTENCES = 8
+
+
+def _unconverted(schema: Any) -> Any:
+    """The schema of pydantic in which numbers, texts, true and false are not made of each other."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_unconverted, schema))
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") in ("int", "float", "bool", "str") and "strict" not in schema:
+        strict = {**schema, "strict": True}
+        if schema["type"] == "int":
+            strict.setdefault("le", _LARGEST)
+        numeric = schema["type"] in ("int", "float")
+        return no_info_before_validator_function(_own_number, strict) if numeric else strict
+    bound = {"max_length": _ENTRIES} if "variadic_item_index" in schema else {}
+    return bound | {key: _unconverted(value) for key, value in schema.items()}
+
+
+def _own_number(value: Any) -> Any:
+    """A number of NumPy's, say, as one of Python's."""
+    if isinstance(value, Integral) and not isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, int | float) else value
 
 
 class Settings(BaseModel):
     """Base class of all settings: immutable, and without room for unknown fields or for such as have no effect.
+
+    Values are what they are: true is no 1, "3" and 3.0 are no whole number; but 3 is one whoever has made it, as NumPy.
 
     Raises:
         ConfigurationError: A field is unknown, of the wrong type, out of range, or without effect beside the others
@@ -33,7 +65,11 @@ class Settings(BaseModel):
 iterations.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return cast(CoreSchema, _unconverted(handler(source)))
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -251,9 +287,11 @@ def chosen(
 
 
 def _sentences(error: ValidationError, kind: type[BaseModel]) -> str:
-    """What is wrong, a line for each mistake."""
-    mistakes = _without_consequences(error.errors(include_url=False))
-    return "\n".join(_sentence(mistake, kind) for mistake in mistakes)
+    """What is wrong, a line for each mistake, up to a few."""
+    mistakes = error.errors(include_url=False)
+    told = [_sentence(mistake, kind) for mistake in _without_consequences(mistakes[:_SENTENCES])]
+    more = len(mistakes) - _SENTENCES
+    return "\n".join([*told, f"And {more:,} more mistakes."] if more > 0 else told)
 
 
 def _without_consequences(errors: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -291,15 +329,17 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
         case "value_error":
             return f"{where}{details['ctx']['error']}."
         case "too_short":
-            return f"{where}must have at least {details['ctx']['min_length']} entry, not {given!r}."
+            return f"{where}must have at least {details['ctx']['min_length']} entry, not {shown(given)}."
+        case "too_long":
+            return f"{where}must have at most {details['ctx']['max_length']} entries, not {shown(given)}."
         case "model_type" | "model_attributes_type":
-            return f"{where}must be a section with keys and values, not {given!r}."
+            return f"{where}must be a section with keys and values, not {shown(given)}."
         case _:
-            return f"{where}{_without_repetition(details['msg'])}, not {given!r}."
+            return f"{where}{_without_repetition(details['msg'])}, not {shown(given)}."
 
 
 def _choice(where: str, given: str, allowed: list[str]) -> str:
-    return f"{where}'{given}' is not allowed.{did_you_mean(given, allowed)} Allowed: {', '.join(allowed)}."
+    return f"{where}{shown(given)} is not allowed.{did_you_mean(given, allowed)} Allowed: {', '.join(allowed)}."
 
 
 def _tag(details: ErrorDetails) -> str:
@@ -326,7 +366,7 @@ def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str
         if chosen:
             sections = chosen
             continue
-        place.append(str(key))
+        place.append(str(key) if len(str(key)) <= 60 else f"{str(key)[:60]}…")
         if sections:
             section = sections[0]
         field = section.model_fields.get(str(key)) if sections else None

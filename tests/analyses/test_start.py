@@ -10,7 +10,7 @@ from hypermnesia.analyses.sheet import as_csv
 from hypermnesia.analyses.start import STARTS, StartStudy, plan, start_chart, start_sheet
 from hypermnesia.charts.chart import specification, svg
 from hypermnesia.experiments.many_runs.base import base_of
-from hypermnesia.experiments.many_runs.processes import Outcome
+from hypermnesia.experiments.many_runs.plan import Outcome
 from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.settings.build import build_network, build_tasks
 from hypermnesia.experiments.single_run.records import Records

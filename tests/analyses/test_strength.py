@@ -9,7 +9,7 @@ from hypermnesia.analyses.sheet import as_csv
 from hypermnesia.analyses.strength import plan, strength_chart, strength_sheet
 from hypermnesia.charts.chart import specification, svg
 from hypermnesia.experiments.many_runs.base import base_of
-from hypermnesia.experiments.many_runs.processes import Outcome
+from hypermnesia.experiments.many_runs.plan import Outcome
 from tests.runs import recorded
 
 

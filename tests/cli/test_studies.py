@@ -159,7 +159,7 @@ def test_wrong_input_ends_with_2_and_a_sentence(call, tmp_path, arguments, messa
 
 
 def test_where_nobody_says_the_task_there_is_no_standard_network(call, tmp_path, monkeypatch):
-    monkeypatch.setattr("hypermnesia.cli.analyze.carry_out", lambda runs, *_: print(*runs))
+    monkeypatch.setattr("hypermnesia.cli.analyze.carry_out_and_show", lambda runs, *_: print(*runs))
     small = [*SMALL, "learner.hidden=[10]", "learner.embedding_dim=4", "learner.chunk_embedding_dim=2"]
     code, out, _ = call("analyze", "compression", "split-digits", "scenario=class", *small, "--ratios", "1,2,1.0")
     assert code == 0

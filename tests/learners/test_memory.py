@@ -174,7 +174,7 @@ def stored(scenario: str, **training) -> StoredExamples:
 def test_a_batch_has_examples_of_all_past_tasks_with_all_that_belongs_to_them(scenario, starts, count):
     source = stored(scenario)
     source.prepare(0)
-    inputs, targets, tasks = source.batch(torch.zeros(7))
+    inputs, targets, tasks, _ = source.batch(torch.zeros(7))
     assert targets.shape == source.answers.shape == (50, count)
     assert set(tasks.tolist()) == {0, 1}
     for image, target, task, answers in zip(inputs[:, 0, 0], targets, tasks.tolist(), source.answers, strict=True):
@@ -193,11 +193,11 @@ def test_batches_differ_from_step_to_step_and_lie_in_the_same_storage():
     source = stored("class")
     source.prepare(0)
     first = source.batch(torch.zeros(1))
-    values = [part.clone() for part in first]
+    values = [part.clone() for part in first[:3]]
     source.prepare(1)
     assert not torch.equal(first.inputs, values[0])
     source.prepare(0)
-    assert all(torch.equal(part, value) for part, value in zip(first, values, strict=True))
+    assert all(torch.equal(part, value) for part, value in zip(first[:3], values, strict=True))
 
 
 def test_remembered_images_are_augmented_anew_in_every_step():
@@ -205,7 +205,7 @@ def test_remembered_images_are_augmented_anew_in_every_step():
     flipped = []
     for iteration in range(2):
         source.prepare(iteration)
-        inputs, _, tasks = source.batch(torch.zeros(1))
+        inputs, _, tasks, _ = source.batch(torch.zeros(1))
         left, right = inputs[:, 0, 0].T
         turned = left > right
         flipped.append(turned)
@@ -221,7 +221,7 @@ def test_labels_are_smoothed_over_the_classes_that_compete(scenario):
     hard, smooth = stored(scenario), stored(scenario, label_smoothing=0.3)
     for source in (hard, smooth):
         source.prepare(0)
-    _, targets, tasks = hard.batch(torch.zeros(1))
+    _, targets, tasks, _ = hard.batch(torch.zeros(1))
     competing = torch.ones(50, 9) / 9
     if scenario == "task":
         competing = torch.where(tasks[:, None] == 0, torch.eye(9)[:2].sum(0) / 2, torch.eye(9)[2:5].sum(0) / 3)

@@ -9,8 +9,10 @@ import hypermnesia as hm
 import hypermnesia.learners.scoring
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ContinualLearner, Prediction, Score, score
+from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import SCENARIOS, TensorExamples
+from hypermnesia.tasks.input_kind import InputKind
 
 TASK = 1
 # Label when told the task, label and task when not told, and the right label.
@@ -29,7 +31,7 @@ class Oracle(ContinualLearner):
 
     device = torch.device("cpu")
     in_progress = None
-    problem = CLASSIFICATION
+    problem, input_kind = CLASSIFICATION, InputKind(torch.float32)
 
     def __init__(self, scenarios=SCENARIOS, infers: bool = True, num_tasks: int = 3):
         self._scenarios, self._infers, self._known = scenarios, infers, num_tasks
@@ -46,11 +48,12 @@ class Oracle(ContinualLearner):
     def predict(self, inputs, task=None):
         self.asked.append((len(inputs), task))
         told, untold, inferred = inputs.long().unbind(1)
+        tasks = (LearnedTask("any", 3),) * self._known
         if task is not None:
-            return Prediction(one_hot(told, 3).float(), None, None)
-        return Prediction(one_hot(untold, 3).float(), inferred if self._infers else None, None)
+            return Prediction(one_hot(told, 3).float(), None, None, tasks=tasks)
+        return Prediction(one_hot(untold, 3).float(), inferred if self._infers else None, None, tasks=tasks)
 
-    _make_parts = _objective = _predict = None
+    _make_parts = _objective = _predict = networks_with = _infer = None
 
 
 def examples() -> TensorExamples:

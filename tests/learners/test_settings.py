@@ -122,7 +122,7 @@ def test_what_is_misspelt_is_explained(case):
 
 def test_settings_of_another_kind_are_refused(case, unchecked):
     """As those of training in the place of the method's, which some methods have none of."""
-    with pytest.raises(ConfigurationError, match=r"(?m)^iterations: unknown setting\."):
+    with pytest.raises(ConfigurationError, match=r"(?m)^learning_rate: unknown setting\."):
         case.make(settings=TrainingSettings(iterations=4))
 
 

@@ -267,7 +267,8 @@ def test_a_task_begins_with_the_candidate_that_fits_its_first_batch_best():
     (alone, first), (best_of_few, _), (best_of_many, chosen) = map(loss, (1, 4, 64))
     drawn = network()._seeds.child("task", 2, "embedding").generator()
     assert torch.equal(first, torch.randn(3, generator=drawn))
-    assert best_of_many < best_of_few <= alone
+    assert best_of_few <= alone  # others than the first four of many: torch draws so few in another way
+    assert best_of_many < alone
     assert torch.equal(loss(64)[1], chosen)
 
 

@@ -63,7 +63,7 @@ class Given(Past):
 
     def batch(self, current: Tensor) -> PastBatch:
         assert current is INPUTS
-        return PastBatch(PAST_INPUTS, self.targets, PAST_TASKS)
+        return PastBatch(PAST_INPUTS, self.targets, PAST_TASKS, len(PAST_TASKS))
 
 
 class Weighted(Penalty):
@@ -166,7 +166,9 @@ def test_equal_weight_is_that_of_each_task_and_the_first_task_has_all():
         standard = network("class", (2,) * number)
         targets = torch.full((NUMBER, 2 * number), 1 / (2 * number))
         past = Given(targets)
-        past.batch = lambda current, targets=targets: PastBatch(PAST_INPUTS, targets, torch.zeros_like(PAST_TASKS))
+        past.batch = lambda current, targets=targets: PastBatch(
+            PAST_INPUTS, targets, torch.zeros_like(PAST_TASKS), len(PAST_TASKS)
+        )
         objective = StandardObjective(standard, TrainingSettings(), past=past)
         labels = LABELS % 2
         scalars = objective.accumulate_gradients(INPUTS, labels, torch.optim.SGD(objective.parameters()))
@@ -178,7 +180,7 @@ def test_equal_weight_is_that_of_each_task_and_the_first_task_has_all():
 def test_outputs_of_other_tasks_feel_nothing_where_each_task_has_its_own():
     standard = network("task")
     past = Given(random_targets("task"))
-    past.batch = lambda current: PastBatch(PAST_INPUTS, past.targets, torch.zeros_like(PAST_TASKS))
+    past.batch = lambda current: PastBatch(PAST_INPUTS, past.targets, torch.zeros_like(PAST_TASKS), len(PAST_TASKS))
     objective = StandardObjective(standard, TrainingSettings(), past=past)
     step(objective)
     gradient = standard.network.module[2].bias.grad
@@ -258,7 +260,7 @@ def test_soft_targets_are_probabilities_of_competing_outputs_whatever_the_classe
         assert row[among].sum().item() == pytest.approx(1, rel=1e-5)
     # Learned with them, the loss and its gradient are numbers.
     past = Given(targets)
-    past.batch = lambda current: PastBatch(10 * PAST_INPUTS, targets, tasks)
+    past.batch = lambda current: PastBatch(10 * PAST_INPUTS, targets, tasks, len(tasks))
     objective = StandardObjective(standard, TrainingSettings(), past=past, temperature=temperature)
     labels = LABELS % classes[-1]
     scalars = objective.accumulate_gradients(INPUTS, labels, torch.optim.SGD(objective.parameters()))

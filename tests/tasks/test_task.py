@@ -55,9 +55,13 @@ def test_other_sources_are_refused(source: object, message: str, monkeypatch: py
 def test_splits_must_fit_together() -> None:
     with pytest.raises(DataError, match=r"'toy': test inputs have shape \(3,\), training inputs \(4,\)"):
         Task.of((INPUTS, LABELS), test=(INPUTS[:, :3], LABELS), name="toy")
-    task = Task.of((INPUTS, LABELS), test=(INPUTS, LABELS + 1))
+    with pytest.raises(DataError, match=r"test labels go up to 3, but training labels to 2.*classes=\.\.\."):
+        Task.of((INPUTS, LABELS), test=(INPUTS, LABELS + 1))
+    task = Task.of((INPUTS, LABELS), test=(INPUTS, LABELS + 1), classes=("a", "b", "c", "d"))
     with pytest.raises(DataError, match="test labels go up to 3, but it has 3 classes, 0 to 2"):
         dataclasses.replace(task, classes=("a", "b", "c"))
+    with pytest.raises(DataError, match="test examples have 1 regression targets, training examples 2"):
+        Task.of((INPUTS, INPUTS[:, :2]), test=(INPUTS, INPUTS[:, 0]))
 
 
 def test_a_task_has_its_splits_and_classes_already() -> None:

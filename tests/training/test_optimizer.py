@@ -13,7 +13,8 @@ from hypermnesia.training.optimizer import decay_rows, learning_rate, make_optim
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_every_optimizer_takes_its_settings_and_reduces_a_loss(name):
     weight = nn.Parameter(torch.ones(3))
-    settings = TrainingSettings(optimizer=name, learning_rate=0.05, momentum=0.5, betas=(0.4, 0.9), weight_decay=0.1)
+    own = {"momentum": 0.5} if name in ("sgd", "rmsprop") else {"betas": (0.4, 0.9)}
+    settings = TrainingSettings(optimizer=name, learning_rate=0.05, weight_decay=0.1, **own)
     optimizer = make_optimizer([weight], settings)
     assert optimizer.param_groups[0]["weight_decay"] == 0.1
     if name in ("sgd", "rmsprop"):
@@ -47,7 +48,8 @@ def test_a_parameter_with_a_factor_moves_as_with_a_rate_of_its_own(name):
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_rows_that_decay_do_so_as_by_the_optimizer_and_others_stay(name):
-    settings = TrainingSettings(optimizer=name, learning_rate=0.1, weight_decay=0.3, momentum=0.2)
+    momentum = {"momentum": 0.2} if name in ("sgd", "rmsprop") else {}
+    settings = TrainingSettings(optimizer=name, learning_rate=0.1, weight_decay=0.3, **momentum)
 
     def moved(rows: bool) -> torch.Tensor:
         weight = nn.Parameter(torch.arange(1.0, 7.0).view(3, 2))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import altair
 
 from hypermnesia.analyses.sheet import Sheet
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 
 Advanced = Callable[[int, int], None]
 """Is told how many steps of an analysis are done, of how many."""
@@ -30,6 +30,7 @@ class Option:
         default: Value as it is typed. An empty text passes None: the analysis chooses.
         metavar: Sign for the value in the command's help.
         help: Description in the command's help.
+        most: Largest value; what is more takes more time or memory than anybody has.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Option:
     default: int | str
     metavar: str
     help: str
+    most: float = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)

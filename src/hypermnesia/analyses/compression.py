@@ -29,7 +29,7 @@ from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.base import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.learners import METHODS, HypernetworkLearner
@@ -292,6 +292,7 @@ STUDY = Study(
         Option(
             *("ratios", "positive numbers", "0.02,0.05,0.1,0.25,0.5,1,2", "N,N"),
             "Hypernetwork weights, embeddings included, per target weight.",
+            most=100,
         ),
     ),
 )

@@ -258,7 +258,7 @@ ANALYSIS = Analysis(
     title="Accuracy of the network generated from any embedding",
     alternative="Test accuracy over a plane of embeddings, a panel a task: how large the region is that remembers it.",
     options=(
-        Option("resolution", "integer", 41, "N", "Points in each direction."),
+        Option("resolution", "integer", 41, "N", "Points in each direction.", most=1000),
         Option("examples", "integer", 1000, "N", "Test examples of each task to ask, at most."),
     ),
     steps="rows",

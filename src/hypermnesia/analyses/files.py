@@ -12,10 +12,12 @@ import altair
 from pydantic import TypeAdapter, ValidationError
 
 from hypermnesia.charts.chart import png, svg
-from hypermnesia.errors import CheckpointError
-from hypermnesia.files import write_atomically, write_formats
+from hypermnesia.errors import CheckpointError, shown
+from hypermnesia.files import read_regular, write_atomically, write_formats
 
 Result = TypeVar("Result")
+_LARGEST = 64 << 20
+"""Most bytes of a result that are read."""
 
 
 def to_json(result: Any) -> str:
@@ -39,7 +41,9 @@ def read(kind: type[Result], path: Path) -> Result:
         CheckpointError: The file is missing, damaged or holds another result.
     """
     try:
-        values = json.loads(path.read_bytes(), parse_float=_finite, parse_constant=_finite)
+        values = json.loads(
+            read_regular(path, _LARGEST, within=path.parents[1]), parse_float=_finite, parse_constant=_finite
+        )
         return TypeAdapter(kind).validate_python(values)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
@@ -49,8 +53,8 @@ def read(kind: type[Result], path: Path) -> Result:
         raise CheckpointError(
             f"{path} is damaged or no {kind.__name__} ({error.error_count()} things are wrong)"
         ) from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged or no {kind.__name__} ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged or no {kind.__name__} ({shown(str(error), 200)})") from error
 
 
 def _finite(text: str) -> float:
@@ -80,10 +84,10 @@ class Parts:
         self._path, self._of = path, dict(of)
         self._values: dict[str, Any] = {}
         try:
-            saved = json.loads(path.read_text("utf-8"))
+            saved = json.loads(read_regular(path, _LARGEST))
             if saved["of"] == self._of:
                 self._values = dict(saved["parts"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
 
     def get(self, name: str, compute: Callable[..., Any], *arguments: Any) -> Any:

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from hypermnesia.charts.chart import png, svg
 from hypermnesia.evaluation.statistics import Spread
@@ -163,9 +164,9 @@ def in_parts(
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:
     table = Table(box=box.SIMPLE)
-    table.add_column(head[0])
+    table.add_column(Text(head[0]))  # Text, in which brackets are no markup
     for column in columns:
-        table.add_column(head[column], justify="right", no_wrap=True)
+        table.add_column(Text(head[column]), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row[0], *(row[column] for column in columns))
+        table.add_row(Text(row[0]), *(Text(row[column]) for column in columns))
     return table

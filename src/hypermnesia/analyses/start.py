@@ -25,7 +25,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import statistics
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.base import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.settings.build import build_learner, build_network, build_tasks

@@ -29,7 +29,7 @@ from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.base import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.learners import METHODS, Method
 from hypermnesia.problems import ACCURACY
@@ -257,11 +257,14 @@ STUDY = Study(
     directory="strength",
     options=(
         Option(
-            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"), "Strengths of the output regularizer."
+            *("betas", "positive numbers", "1e-4,1e-3,1e-2,1e-1,1,10", "N,N"),
+            "Strengths of the output regularizer.",
+            most=1e12,
         ),
         Option(
             *("lambdas", "positive numbers", "1,1e1,1e2,1e3,1e4,1e5,1e6,1e7,1e8,1e9,1e10", "N,N"),
             "Strengths of online EWC.",
+            most=1e15,
         ),
     ),
 )

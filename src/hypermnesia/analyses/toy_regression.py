@@ -17,7 +17,7 @@ from hypermnesia.charts.chart import COLORS
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs.base import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.experiments.settings.build import build_tasks, load_learner

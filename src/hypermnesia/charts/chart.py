@@ -108,7 +108,18 @@ def specification(chart: altair.TopLevelMixin, style: dict[str, Any] = STYLE) ->
     """
     with altair.data_transformers.enable("default", max_rows=None, consolidate_datasets=False):
         described: dict[str, Any] = chart.to_dict()
-    return {**described, "config": style}
+    return {**_printable(described), "config": style}
+
+
+def _printable(node: Any) -> Any:
+    """The description with no characters that commands, such as NUL, for which the renderer ends the whole program."""
+    if isinstance(node, dict):
+        return {key: _printable(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_printable(value) for value in node]
+    if isinstance(node, str) and not node.isprintable():
+        return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in node)
+    return node
 
 
 def svg(chart: altair.TopLevelMixin) -> bytes:

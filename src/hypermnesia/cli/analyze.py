@@ -14,24 +14,26 @@ from typer.core import TyperGroup
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
+    Cluster,
     Data,
     Jobs,
     NumSeeds,
-    carry_out,
+    carry_out_and_show,
     check_used,
     exit_with,
     made,
     positive_numbers,
+    reachable,
     tell,
     words,
 )
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from hypermnesia.analyses.analysis import Analysis, Option, Study
-    from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.many_runs.plan import Outcome
 
 
 class _Analyses(TyperGroup):
@@ -73,7 +75,9 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
     """The command of an analysis of one run."""
     finished, any_run = "Directory of a finished run of a hypernetwork.", "A run directory; the run may still go on."
     what = finished if analysis.of_finished else any_run
-    run = Annotated[Path, typer.Argument(metavar="RUN", help=what, show_default=not analysis.of_finished)]
+    run = Annotated[
+        Path, typer.Argument(metavar="RUN", callback=reachable, help=what, show_default=not analysis.of_finished)
+    ]
     parameters: dict[str, tuple[Any, Any]] = {"run": (run, ...), **_options(analysis.options)}
     if analysis.of_finished:
         parameters["data"] = (Data, None)
@@ -88,10 +92,10 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
             result = _compute(analysis, run, data, _values(analysis.options, options))
         else:
             result = analysis.compute(RunDirectory(run), **_values(analysis.options, options))
+        paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
         console = Console()
         for line in analysis.lines(result):
             tell(console, line)
-        paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
         tell(console, f"written to {', '.join(map(str, paths))}")
 
     return _with(command, parameters)
@@ -107,16 +111,18 @@ def _of_study(study: Study) -> Callable[..., None]:
         "settings": (Changes, None),
         **_options(study.options),
         "seeds": (NumSeeds, 1),
-        "jobs": (Jobs, 1),
+        "jobs": (Jobs, None),
+        "cluster": (Cluster, None),
         "data": (Data, None),
-        "out": (Annotated[Path | None, typer.Option(metavar="DIR", help=place)], None),
+        "out": (Annotated[Path | None, typer.Option(metavar="DIR", callback=reachable, help=place)], None),
     }
 
     def command(
         preset: str,
         settings: list[str] | None,
         seeds: int,
-        jobs: int,
+        jobs: int | None,
+        cluster: str | None,
         data: Path | None,
         out: Path | None,
         **options: Any,
@@ -136,10 +142,11 @@ def _of_study(study: Study) -> Callable[..., None]:
         def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
             result = planned.collect(outcomes, directory)
             sheet = study.sheet(result)
+            written = write_sheet(directory, sheet, study.chart(result))
             print_sheet(console, sheet)
-            return write_sheet(directory, sheet, study.chart(result))
+            return written
 
-        carry_out(planned.runs, directory, jobs, data, show)
+        carry_out_and_show(planned.runs, directory, jobs, cluster, data, show)
 
     return _with(command, parameters)
 
@@ -158,8 +165,13 @@ def _with(command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]
 
 def _options(options: tuple[Option, ...]) -> dict[str, tuple[Any, Any]]:
     """Parameters of a command, one for each option: its type and its default."""
-    declared = [(each, typer.Option(metavar=each.metavar, help=each.help)) for each in options]
+    declared = [(each, _option(each)) for each in options]
     return {each.name: (Annotated[type(each.default), option], each.default) for each, option in declared}
+
+
+def _option(option: Option) -> Any:
+    least, most = (1, int(option.most)) if option.kind == "integer" else (None, None)
+    return typer.Option(metavar=option.metavar, help=option.help, min=least, max=most)
 
 
 def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,19 +180,21 @@ def _values(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, 
     for option in options:
         typed, name = given[option.name], f"--{option.name}"
         if option.kind == "positive numbers":
-            values[option.name] = positive_numbers(name, typed)
+            values[option.name] = positive_numbers(name, typed, option.most)
         elif option.kind == "integers":
-            values[option.name] = _integers(name, typed) if typed else None
+            values[option.name] = _integers(name, typed, option.most) if typed else None
         else:
             values[option.name] = typed
     return values
 
 
-def _integers(option: str, text: str) -> list[int]:
-    numbers = words(text)
-    if not numbers or not all(number.isdecimal() for number in numbers):
-        raise ConfigurationError(f"{option}: '{text}' must be whole numbers with commas between, as 1,2.")
-    return [int(number) for number in numbers]
+def _integers(option: str, text: str, most: float) -> list[int]:
+    numbers = words(text, option)
+    if not all(number.isascii() and number.isdecimal() and len(number) < 10 for number in numbers):
+        raise ConfigurationError(f"{option}: {shown(text)} must be whole numbers with commas between, as 1,2.")
+    if max(found := [int(number) for number in numbers]) > most:
+        raise ConfigurationError(f"{option}: {max(found)} is more than {most:,.0f}, the largest allowed.")
+    return found
 
 
 def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:

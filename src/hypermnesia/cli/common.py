@@ -11,15 +11,34 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.cli.output import told
+from hypermnesia.errors import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
+    from hypermnesia.experiments.many_runs.executor import Executor
+    from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
     from hypermnesia.experiments.settings.config import Experiment
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def reachable(path: Path | None) -> Path | None:
+    """The path of an option, unless no file can be there: its name is too long, or links go round in a circle.
+
+    Raises:
+        ConfigurationError: It is such a path.
+    """
+    try:
+        if path is not None:
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # what that means is for the command to say
+    except OSError as error:
+        raise ConfigurationError(f"{shown(str(path))}: {error.strerror}; choose another path.") from error
+    return path
+
 
 Settings = Annotated[
     list[str] | None,
@@ -43,12 +62,26 @@ Data = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
+        callback=reachable,
         help="Where the files of MNIST or CIFAR are. [default: $HYPERMNESIA_DATA; otherwise downloaded]",
         show_default=False,
     ),
 ]
-NumSeeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
-Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time.")]
+NumSeeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=1_000, metavar="N", help="Runs at a time, on this machine. [default: 1]", show_default=False
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Carry them out on a Dask cluster: tcp://HOST:8786, a scheduler file, or local:4 for workers on this "
+        "machine (needs the extra `cluster`).",
+    ),
+]
 
 
 def made(directory: Path) -> Path:
@@ -63,6 +96,18 @@ def tell(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def words(text: str | None, option: str = "") -> list[str]:
+    """The words of a text like `hnet,ewc`; none where the option was not given.
+
+    Raises:
+        ConfigurationError: The option was given, without a word.
+    """
+    found = [word.strip() for word in (text or "").split(",") if word.strip()]
+    if option and text is not None and not found:
+        raise ConfigurationError(f"{option}: there is no name in '{text}'; give some with commas between.")
+    return found
+
+
 def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs: int = 1, runs: int = 2) -> None:
     """Refuse options that have no effect.
 
@@ -75,19 +120,27 @@ def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs
         raise ConfigurationError(f"--jobs {jobs}: there is one to make, which is not divided; leave it out.")
 
 
-def words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse arguments that are no text.
+
+    Raises:
+        ConfigurationError: One holds bytes that are no UTF-8, which no file of a run could name.
+    """
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= each <= "\udfff" for each in argument):
+            raise ConfigurationError(f"{shown(argument)} is no text in UTF-8; give it another name.")
 
 
-def positive_numbers(option: str, text: str) -> list[float]:
+def positive_numbers(option: str, text: str, most: float = math.inf) -> list[float]:
     """The numbers in a text like `0.1,1`, from the smallest and each once.
 
     Args:
         option: Whose text it is, for errors.
         text: As it was typed.
+        most: Largest number allowed.
 
     Raises:
-        ConfigurationError: One of them is no number, or not above 0; or there is none.
+        ConfigurationError: One of them is no number, not above 0, or too large; or there is none.
     """
     numbers = set()
     for word in words(text):
@@ -96,7 +149,9 @@ def positive_numbers(option: str, text: str) -> list[float]:
         except ValueError:
             number = math.nan
         if not 0 < number < math.inf:
-            raise ConfigurationError(f"{option}: '{word}' is no number above 0; give some, as {option} 0.1,1,10.")
+            raise ConfigurationError(f"{option}: {shown(word)} is no number above 0; give some, as {option} 0.1,1,10.")
+        if number > most:
+            raise ConfigurationError(f"{option}: {number:g} is more than {most:g}, the largest allowed.")
         numbers.add(number)
     if not numbers:
         raise ConfigurationError(f"{option}: there is no number; give some, as {option} 0.1,1,10.")
@@ -107,10 +162,19 @@ def divide(settings: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
     """The preset or file, if one is named, and the settings that differ from it, by place."""
     from hypermnesia.experiments.settings.sources import assignments
 
-    first = settings[0] if settings else "="
-    if "=" in first and not Path(first).is_file():
+    if not settings:
+        return None, {}
+    first = settings[0]
+    if "=" in first and not _is_file(first):
         return None, assignments(settings)
     return first, assignments(settings[1:])
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # no file can have this name
+        return False
 
 
 def with_options(changes: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,10 +203,11 @@ class ListsMethods(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-def carry_out(
+def carry_out_and_show(
     runs: Sequence[PlannedRun],
     directory: Path,
-    jobs: int,
+    jobs: int | None,
+    cluster: str | None,
     data: Path | None,
     show: Callable[[Console, Sequence[Outcome]], Sequence[Path]],
 ) -> None:
@@ -151,26 +216,29 @@ def carry_out(
     Args:
         runs: Runs to carry out, each a process of its own.
         directory: Directory of their directories.
-        jobs: Number of runs at a time.
+        jobs: Number of runs at a time on this machine; None: one, or as many as the cluster has room for.
+        cluster: Address of a cluster; None: this machine.
         data: Directory of the data; None looks at the usual places.
         show: Prints what the runs found, writes it down and returns the paths of the files.
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs import processes
+    from hypermnesia.experiments.many_runs.carry_out import carry_out
     from hypermnesia.experiments.single_run.stopping import StopSignals
-    from hypermnesia.report.many_runs import ended, failures, started
+    from hypermnesia.report.many_runs import RunsDisplay, failures
 
-    check_used([run.experiment for run in runs], data, jobs, len(runs))
+    check_used([run.experiment for run in runs], data, jobs or 1, len(runs))
+    executor = executor_of(jobs, cluster, directory)
     console = Console()
-    with StopSignals() as stop:
-        outcomes = processes.carry_out(
+    with StopSignals() as stop, RunsDisplay(console, len(runs)) as display:
+        outcomes = carry_out(
             runs,
             directory,
-            jobs=jobs,
+            executor=executor,
             data=data,
-            started=lambda run: tell(console, started(run)),
-            ended=lambda outcome: tell(console, ended(outcome)),
+            started=display.started,
+            advanced=display.advanced,
+            ended=display.ended,
             stop=stop,
         )
     tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
@@ -181,11 +249,36 @@ def carry_out(
         exit_with(FAILED, failed.rstrip())
 
 
+def executor_of(jobs: int | None, cluster: str | None, directory: Path) -> Executor:
+    """What carries processes out.
+
+    Args:
+        jobs: Number of processes at a time on this machine; None: one.
+        cluster: Address of a cluster; None: this machine.
+        directory: Directory of what they write.
+
+    Raises:
+        ConfigurationError: Both are given, or there is no such cluster.
+    """
+    if cluster is None:
+        from hypermnesia.experiments.many_runs.processes import Processes
+
+        return Processes(jobs or 1)
+    if jobs is not None:
+        raise ConfigurationError(
+            "--jobs and --cluster exclude each other: a cluster has as many at a time as its workers have threads."
+            " Leave out one of them, or give --cluster local:N."
+        )
+    from hypermnesia.experiments.many_runs.cluster import Cluster
+
+    return Cluster(cluster, directory)
+
+
 def describe(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     return f"Writing failed: {where}{error.strerror or error}"
 
 
 def exit_with(code: int, message: str) -> NoReturn:
-    print(f"Error: {message}" if code in (WRONG_INPUT, FAILED) else message, file=sys.stderr)
+    print(told(f"Error: {message}" if code in (WRONG_INPUT, FAILED) else message), file=sys.stderr)
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -10,7 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from hypermnesia.cli import analyze, many_runs, report, runs, use
-from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, describe, exit_with
+from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, check_arguments, describe, exit_with
+from hypermnesia.cli.output import steady_output
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, notes_as_lines
 
 app = typer.Typer(
@@ -33,8 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: Without the program's name; None takes those of the process.
     """
+    with steady_output() as lost:
+        try:
+            _call(sys.argv[1:] if arguments is None else arguments)
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        if lost and not code:
+            exit_with(FAILED, f"Standard output cannot be written: {lost[0]}. All else is done.")
+    sys.exit(code)
+
+
+def _call(arguments: Sequence[str]) -> NoReturn:
     try:
+        check_arguments(arguments)
         with notes_as_lines():
+            _check_torchrun(sys.argv[1:] if arguments is None else arguments)
             app(args=arguments, prog_name="hypermnesia")
     except (ConfigurationError, DataError) as error:
         exit_with(WRONG_INPUT, str(error))
@@ -44,13 +60,35 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         exit_with(FAILED, describe(error))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Interrupted.")
+    except (MemoryError, RuntimeError) as error:
+        if "memory" not in str(error) and not isinstance(error, MemoryError):
+            raise
+        exit_with(FAILED, f"There is not enough memory: {str(error).partition(chr(10))[0] or 'none is left'}.")
     sys.exit()
+
+
+def _check_torchrun(arguments: Sequence[str]) -> None:
+    """Refuse what makes no sense in several processes at once; looked at without torch, which takes long to import."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and "run" not in arguments[:1]:
+        raise ConfigurationError(
+            "torchrun is for one run on several devices, `hypermnesia run`: start the other commands without it"
+        )
 
 
 @app.callback(invoke_without_command=True)
 def _program(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    with_parent: Annotated[
+        bool,
+        typer.Option(
+            "--with-parent", help="End at once when stdin does, as when the program at its other end is killed."
+        ),
+    ] = False,
 ) -> None:
+    if with_parent:
+        from hypermnesia.experiments.many_runs.child import end_with_parent
+
+        end_with_parent()
     if version:
         print(metadata.version("hypermnesia"))
         raise typer.Exit

@@ -11,23 +11,27 @@ import typer
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
+    Cluster,
     Data,
     Jobs,
     Method,
     NumSeeds,
     Preset,
-    carry_out,
+    carry_out_and_show,
     check_used,
+    executor_of,
     exit_with,
     made,
+    reachable,
     tell,
     words,
 )
+from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.processes import Outcome
+    from hypermnesia.experiments.many_runs.plan import Outcome
     from hypermnesia.experiments.recorded_runs.groups import Group
 
 
@@ -35,19 +39,25 @@ def reproduce(
     table: Annotated[str, typer.Argument(metavar="TABLE | FILE.yaml", help="Which published table, as table-1.")],
     settings: Changes = None,
     only: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Benchmarks and scenarios, as split-mnist,class. [default: all]"),
+    ] = None,
     methods: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,hnet-r. [default: all]")
-    ] = "",
+        str | None, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,hnet-r. [default: all]")
+    ] = None,
     variants: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Variants to run: published, or others, as module. [default: all]"),
+    ] = None,
     seeds: NumSeeds = 1,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Of the tables and the run directories. [default: runs/TABLE]")
+        Path | None,
+        typer.Option(
+            metavar="DIR", callback=reachable, help="Of the tables and the run directories. [default: runs/TABLE]"
+        ),
     ] = None,
 ) -> None:
     """Set our accuracies beside those of a published table: run what it takes, print both, and write them down.
@@ -65,7 +75,7 @@ def reproduce(
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.published_table import print_comparison, write_comparison
 
-    part = select(load_table(table), words(only), words(methods), words(variants))
+    part = select(load_table(table), words(only, "--only"), words(methods, "--methods"), words(variants, "--variants"))
     changes = assignments(settings or [])
     runs, changed = plan_table(part, seeds, changes), influential(changes)
     directory = made(out or Path("runs") / part.name)
@@ -74,29 +84,32 @@ def reproduce(
 
     def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
         comparison = compare_with_published(part, outcomes, changed)
-        print_comparison(console, comparison)
         written = write_comparison(directory, comparison)
+        print_comparison(console, comparison)
         for benchmark in part.by_task:
             title = f"{benchmark}, task by task"
             written += show_by_task(console, directory, benchmark, title, comparison.side_by_side(benchmark))
         return written
 
-    carry_out(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, cluster, data, show)
 
 
 def compare(
     preset: Preset,
     settings: Changes = None,
     methods: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Methods to run, as hnet,ewc,si. [default: all that answer there]"),
+    ] = None,
     seeds: NumSeeds = 1,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time; several disturb the times.")] = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     data: Data = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
+            callback=reachable,
             help="Of the table and the run directories. [default: runs/compare-PRESET, -SCENARIO if another]",
         ),
     ] = None,
@@ -104,7 +117,7 @@ def compare(
     """Set methods side by side on one sequence of tasks: accuracy, forgetting, time, memory.
 
     Writes Markdown, CSV and a picture, of averages and task by task. Finished runs are reused and interrupted ones
-    continued, so give the same command again after Ctrl-C.
+    continued, so give the same command again after Ctrl-C. Several at a time on one machine disturb the times.
     """
     from hypermnesia.analyses.sheet import print_sheet, write_sheet
     from hypermnesia.experiments.many_runs.base import base_of, choose, left_out
@@ -113,20 +126,20 @@ def compare(
     from hypermnesia.report.method_table import method_curves_chart, method_sheet
 
     base = base_of(preset, assignments(settings or []))
-    chosen = choose(words(methods), base.scenario)
-    without = [] if words(methods) else left_out(base.scenario)
+    chosen = choose(words(methods, "--methods"), base.scenario)
+    without = [] if methods else left_out(base.scenario)
     runs = plan_comparison(base, chosen, seeds)
     directory = made(out or Path("runs") / f"compare-{base.name}")
 
     def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
         comparison = compare(base, chosen, outcomes, seeds, without)
         sheet = method_sheet(comparison)
-        print_sheet(console, sheet)
         written = write_sheet(directory, sheet, method_curves_chart(comparison))
+        print_sheet(console, sheet)
         by_label = {method.label: group for method, group in comparison.found.items()}
         return written + show_by_task(console, directory, "by-task", f"{sheet.title}, task by task", by_label)
 
-    carry_out(runs, directory, jobs, data, show)
+    carry_out_and_show(runs, directory, jobs, cluster, data, show)
 
 
 def show_by_task(console: Console, directory: Path, name: str, title: str, groups: Mapping[str, Group]) -> list[Path]:
@@ -139,8 +152,9 @@ def show_by_task(console: Console, directory: Path, name: str, title: str, group
         for ending in ("md", "csv", "svg", "png"):
             (directory / f"{name}.{ending}").unlink(missing_ok=True)
         return []
+    written = write_sheet(directory, sheet, task_chart(groups, title))
     print_sheet(console, sheet)
-    return write_sheet(directory, sheet, task_chart(groups, title))
+    return written
 
 
 def tune(
@@ -148,36 +162,65 @@ def tune(
     settings: Changes = None,
     method: Method = None,
     only: Annotated[
-        str, typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]")
-    ] = "",
-    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials to make, earlier ones included.")] = 30,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at a time.")] = 1,
+        str | None,
+        typer.Option(metavar="KEY,KEY", help="Settings to look for, as learner.beta. [default: all declared]"),
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(min=1, max=100_000, metavar="N", help="Trials to make, earlier ones included.")
+    ] = 30,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL | FILE",
+            help="What several machines keep one search in: postgresql://USER@HOST/NAME, or a journal file that all "
+            "reach. [default: a file in --out]",
+            show_default=False,
+        ),
+    ] = None,
+    join: Annotated[int | None, typer.Option(hidden=True)] = None,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Of the study and the result. [default: runs/tune-NAME]")
+        Path | None,
+        typer.Option(metavar="DIR", callback=reachable, help="Of the study and the result. [default: runs/tune-NAME]"),
     ] = None,
 ) -> None:
     """Look for the best settings of an experiment on validation data; the test data play no part.
 
     Writes tuned.yaml, ready for `hypermnesia run`. Ended trials are kept, so give the same command again after Ctrl-C,
-    or a larger --trials for more.
+    or a larger --trials for more. With --storage, the same command on other machines takes part in the search.
     """
     from rich.console import Console
 
-    from hypermnesia.experiments.many_runs.tune import TUNED, Search
+    from hypermnesia.experiments.many_runs.search import Search
+    from hypermnesia.experiments.many_runs.tune import TUNED, take_part
     from hypermnesia.experiments.many_runs.tune import tune as search_for
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.many_runs import print_trials, trial_line
 
-    experiment = load_experiment(preset, assignments(settings or []), method)
-    check_used([experiment], data, jobs, trials)
-    directory = made(out or Path("runs") / f"tune-{experiment.name}")
+    experiment, places = load_experiment(preset, assignments(settings or []), method), words(only, "--only")
+    directory = out or Path("runs") / f"tune-{experiment.name}"
+    if join is None:
+        check_used([experiment], data, jobs or 1, trials)
     metric = experiment.problem.metric
-    search = Search(experiment, directory, trials, data, tuple(words(only)))
+    if storage and "://" not in storage:  # processes of the search may be at work in other directories
+        storage = str(Path(storage).absolute())
+    search = Search(experiment, directory, trials, data, tuple(places), storage)
+    if join is not None:  # one of the processes of the search
+        take_part(search, join)
+        return
+    if cluster and not cluster.startswith("local:") and not storage:
+        raise ConfigurationError(
+            "--cluster: its workers must reach the trials; give a --storage, as postgresql://USER@HOST/NAME, or a"
+            " journal file on a file system that they share."
+        )
+    made(directory)
+    executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)
     console = Console()
     try:
-        found = search_for(search, jobs=jobs, told=lambda trial: tell(console, trial_line(trial, metric)))
+        found = search_for(search, executor=executor, told=lambda trial: tell(console, trial_line(trial, metric)))
     except KeyboardInterrupt:
         exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
     print_trials(console, found, metric)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hypermnesia.cli.common import made
+from hypermnesia.cli.common import made, reachable
+from hypermnesia.cli.output import told as bounded
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,9 +23,12 @@ def report(
         list[Path],
         typer.Argument(metavar="RUNS...", help="Run directories, or directories that hold some.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="The page.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", callback=reachable, help="The page.")] = Path(
+        "report.html"
+    ),
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write every figure there as SVG and PDF, too.")
+        Path | None,
+        typer.Option(metavar="DIR", callback=reachable, help="Write every figure there as SVG and PDF, too."),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Make the page again whenever a run writes something, until Ctrl-C.")
@@ -60,7 +65,8 @@ def _follow(runs: list[Path], out: Path, built: Report) -> None:
         while not stop():
             _write(out, built, watched=True)
             before = wait_for_change(runs, before, stop)
-            built = _build(runs, told)
+            with contextlib.suppress(ConfigurationError):  # there is nothing at this moment: a run may be replaced
+                built = _build(runs, told)
     _write(out, built, watched=False)
     print(f"\nNo longer watching; {out} shows the runs as they are now.")
 
@@ -79,7 +85,7 @@ def _build(runs: list[Path], told: set[str]) -> Report:
     built = Report.of(groups, problems)
     for problem in built.problems:
         if problem not in told:
-            print(problem, file=sys.stderr)
+            print(bounded(problem), file=sys.stderr)
     told.update(built.problems)
     return built
 

@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from hypermnesia.cli.common import FAILED, Data, Method, Settings, check_used, describe, divide, exit_with, with_options
+from hypermnesia.cli.common import (
+    FAILED,
+    Data,
+    Method,
+    Settings,
+    check_used,
+    describe,
+    divide,
+    exit_with,
+    reachable,
+    with_options,
+)
 from hypermnesia.errors import ConfigurationError, DivergenceError
 
 
@@ -21,7 +32,8 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run directory. [default: runs/NAME-seedSEED]")
+        Path | None,
+        typer.Option(metavar="DIR", callback=reachable, help="Run directory. [default: runs/NAME-seedSEED]"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run directory, if any.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the run directory.")] = False,
@@ -31,12 +43,15 @@ def run(
     """Learn a sequence of tasks and measure what is remembered.
 
     Continue an interrupted run with --resume; with --out DIR alone it takes the settings from there.
+
+    On several devices: torchrun --standalone --max-restarts 3 --nproc-per-node N -m hypermnesia run …
     """
     if resume and overwrite:
         raise ConfigurationError("--resume and --overwrite exclude each other: continue the run, or replace it.")
 
     from rich.console import Console
 
+    from hypermnesia import parallel
     from hypermnesia.evaluation.progress import ProgressDisplay
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.build import build_tasks
@@ -49,30 +64,36 @@ def run(
 
     source, changes = divide(settings or [])
     changes = with_options(changes, {"seed": seed, "device": device})
-    if resume and out and not source and not changes and not method:
+    if resume and out and source is None and not changes and not method:
         experiment = RunDirectory(out).read_experiment()
     else:
-        experiment = load_experiment(source or DEFAULT_PRESET, changes, method)
+        experiment = load_experiment(DEFAULT_PRESET if source is None else source, changes, method)
+    if parallel.was_restarted():
+        resume, overwrite = True, False
 
     check_used([experiment], data)
     directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
-    directory.check(experiment, resume=resume, overwrite=overwrite)
-    tasks = build_tasks(experiment, data)
-    console = Console(stderr=as_json)
-    names, metric = [task.name for task in tasks], experiment.problem.metric
-    display = ProgressDisplay(console, names, metric, quiet=quiet)
     again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
     again += f" --data {shlex.quote(str(data))}" if data else ""
-    try:
-        with StopSignals() as stop, display:
-            summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=resume)
-        draw_pictures(directory, summary)
-    except RunStopped:
-        exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
-    except DivergenceError as error:
-        exit_with(FAILED, f"{error}. What was measured before is in {directory.path}.")
-    except OSError as error:
-        exit_with(FAILED, f"{describe(error)}. What was saved before is intact; go on with: {again}")
+    with parallel.joined():
+        if parallel.rank() == 0:
+            directory.check(experiment, resume=resume, overwrite=overwrite)
+        tasks = build_tasks(experiment, data)
+        console = Console(stderr=as_json, quiet=parallel.rank() > 0)
+        names, metric = [task.name for task in tasks], experiment.problem.metric
+        display = ProgressDisplay(console, names, metric, quiet=quiet)
+        try:
+            with StopSignals() as stop, display:
+                summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=resume)
+            if summary is None:
+                return
+            draw_pictures(directory, summary)
+        except RunStopped:
+            exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
+        except DivergenceError as error:
+            exit_with(FAILED, f"{error}. What was measured before is in {directory.path}.")
+        except OSError as error:
+            exit_with(FAILED, f"{describe(error)}. What was saved before is intact; go on with: {again}")
     if as_json:
         print(json.dumps(summary.as_dict(), allow_nan=False))
     else:
@@ -102,4 +123,4 @@ def show(settings: Settings = None, method: Method = None) -> None:
     from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
 
     source, changes = divide(settings or [])
-    print(load_experiment(source or DEFAULT_PRESET, changes, method).to_yaml(), end="")
+    print(load_experiment(DEFAULT_PRESET if source is None else source, changes, method).to_yaml(), end="")

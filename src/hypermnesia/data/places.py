@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from pathlib import Path
 
 import pooch
 
 from hypermnesia.errors import DataError
+from hypermnesia.files import open_regular
 
 DIRECTORY_VARIABLE = "HYPERMNESIA_DATA"
 
@@ -43,9 +43,6 @@ def open_file(path: Path) -> io.BufferedReader:
         DataError: It is missing, unreadable, or no regular file.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            what = "a folder" if path.is_dir() else "a pipe or a device"
-            raise DataError(f"{path}: cannot be read (it is {what}); put the file itself there.")
-        return path.open("rb")
+        return open_regular(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}); put the file itself there.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -12,6 +13,24 @@ from rich.progress import Progress as Bars
 
 from hypermnesia.problems import Metric
 from hypermnesia.training.trainer import Progress
+
+_LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")
+
+
+def share_done(line: str) -> float | None:
+    """How much of a run is done when it has printed this line; None where the line does not say.
+
+    Example:
+        >>> share_done("task 2/4 (digits 2/3): iteration 50/100  loss 0.1"), share_done("written")
+        (0.375, None)
+        >>> share_done("task 2/4 (digits 2/3): loss 0.1  accuracy 99.00 %  1.0 s  test accuracy 99.00 %")
+        0.5
+    """
+    if not (found := _LINE.match(line)):
+        return None
+    task, tasks, iteration, iterations = (int(number) if number else None for number in found.groups())
+    assert task and tasks
+    return (task - 1 + (iteration / iterations if iteration is not None and iterations else 1)) / tasks
 
 
 class ProgressDisplay:
@@ -29,10 +48,10 @@ class ProgressDisplay:
     def __init__(self, console: Console, tasks: Sequence[str], metric: Metric, *, quiet: bool = False) -> None:
         self._console, self._tasks, self._metric, self._quiet = console, tasks, metric, quiet
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from rich.console import Console
 
+from hypermnesia import parallel
 from hypermnesia.errors import DataError
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.learners import ContinualLearner, Score, score
@@ -72,7 +73,7 @@ def learn_sequence(
             raise DataError(f"task '{task.name}' has no test examples to measure on: Task.of(source, test=...)")
     scenario = scenario or learner.scenarios[0]
     console = Console()
-    hidden = not progress or not (console.is_terminal or console.is_jupyter)
+    hidden = not progress or parallel.rank() > 0 or not (console.is_terminal or console.is_jupyter)
     display = ProgressDisplay(console, [task.name for task in tasks], tasks[0].problem.metric, quiet=hidden)
     matrix = _Matrix(len(tasks), scenario, display)
     with display:
@@ -106,8 +107,10 @@ def learn_and_evaluate(
             learner.learn(tasks[after], monitor=functools.partial(observer.learning, after))
         observer.learned(after)
         last = after == len(tasks) - 1
+        asked = [after] if only_newest and not last else range(after + 1)
         scores: dict[int, dict[str, Score]] = {}
-        for number in [after] if only_newest and not last else range(after + 1):
+        # Of several ranks, each asks about some of the tasks.
+        for number in asked[parallel.rank() :: parallel.size()]:
             observer.evaluating(after, number)
             splits = {"test": tasks[number].test, "validation": tasks[number].validation}
             scores[number] = {
@@ -115,7 +118,10 @@ def learn_and_evaluate(
                 for name, examples in splits.items()
                 if examples is not None
             }
-        observer.evaluated(after, scores)
+        found = {
+            number: score for scores_of_rank in parallel.gathered(scores) for number, score in scores_of_rank.items()
+        }
+        observer.evaluated(after, {number: found[number] for number in asked})
 
 
 class _Matrix(Observer):

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners.answering import Answering, sizes
 from hypermnesia.learners.first_check import (
@@ -19,6 +20,7 @@ from hypermnesia.learners.first_check import (
     check_numbers,
     check_one_shape,
     check_outputs,
+    check_shares,
     explained,
     few_examples,
     few_of,
@@ -43,18 +45,31 @@ class Admission(Answering):
     problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
     # Of a learner that is a rehearsal of another: the number of outputs of its tasks.
     _rehearsed: int | None = None
+    _admitted: tuple[Task, int, int] | None = None  # task, number and outputs
 
     @abstractmethod
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
 
+    def check(self, task: Task) -> None:
+        """Refuse a task that cannot be learned next, as :meth:`learn` would; nothing changes.
+
+        Raises:
+            ConfigurationError: Settings do not fit the task.
+            DataError: The task does not fit the module, or the earlier tasks.
+        """
+        self._admitted = (task, self.num_tasks, self._checked(task))
+
     def _checked(self, task: Task) -> int:
         """Number of outputs of a task that can be learned; others are refused, before anything has changed."""
         if self._rehearsed is not None:
             return self._rehearsed
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None and admitted[0] is task and admitted[1] == self.num_tasks:
+            return admitted[2]
         outputs = self._check(task)
         if self.num_tasks == 0:
-            with default_generators_kept(self.device), explained(task):
+            with default_generators_kept(self.device), explained(task), parallel.alone():
                 self._rehearse(few_of(task, few_examples(task)), outputs)
         return outputs
 
@@ -88,6 +103,7 @@ class Admission(Answering):
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
         self._check_problem(task)
         self._check_training(task)
+        check_shares(task, self.training.batch_size)
         shape = tuple(task.train.input_shape)
         if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
             raise self._other_shape(task)
@@ -99,8 +115,10 @@ class Admission(Answering):
         except Exception as error:  # whatever the module raises
             if self._input_shape not in (None, shape):
                 raise self._other_shape(task) from error
+            weights = ", ".join(sorted({str(p.dtype) for p in self._module.parameters()}))
             raise DataError(
-                f"the module does not take inputs of shape [n, {sizes(shape)}], as in task '{task.name}': {error}"
+                f"the module does not take inputs of shape [n, {sizes(shape)}] and type {inputs.dtype}, as in task"
+                f" '{task.name}' (its weights are {weights}): {error}"
             ) from error
         outputs = check_outputs(answer, len(inputs))
         check_numbers(task, self._module, self.device)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from hypermnesia.learners.memory import MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
+from hypermnesia.parallel import sum_of_ranks
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -108,14 +109,15 @@ class _ProjectedObjective(Objective):
         past = self._stored.batch(inputs)
         (logits,) = self._current.logits(past.inputs)
         past_loss = self._current.past_loss(logits, past)
-        found = torch.autograd.grad(past_loss, self._trained, allow_unused=True)
+        own = torch.autograd.grad(past_loss, self._trained, allow_unused=True)
+        found, of_past = sum_of_ranks(self._trained, own, {"replay_loss": past_loss})
         # A parameter that the network does not use has neither gradient.
         pairs = [(p.grad, r) for p, r in zip(self._trained, found, strict=True) if p.grad is not None and r is not None]
         gradient, reference = zip(*pairs, strict=True)
         too_much = conflict(gradient, reference)
         for g, r in pairs:
             g.addcmul_(r, -too_much)
-        return {**scalars, "replay_loss": past_loss.detach(), "projected": (too_much < 0).float()}
+        return {**scalars, **of_past, "projected": (too_much < 0).float()}
 
 
 METHODS = (Method("a-gem", "A-GEM", AGEMLearner),)

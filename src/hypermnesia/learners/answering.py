@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -16,7 +17,6 @@ from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import LearnerState
 from hypermnesia.problems import CLASSIFICATION
-from hypermnesia.tasks.arrays import as_inputs
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
@@ -60,14 +60,16 @@ class Answering(LearnerState):
         """Answer for inputs.
 
         Args:
-            inputs: Tensor, NumPy array or nested list as in training batches, `[inputs, ...]`.
+            inputs: Tensor, NumPy array or nested list, `[inputs, ...]`, of the kind that was learned: gray levels
+                (uint8) are scaled as they were, floating-point numbers and integers get the type that they had.
             task: Number of the task that they belong to, in the order of learning, from 0; or its name. Or one for each
                 input: a tensor, an array or a list of numbers or names. The task being learned counts too. None where
                 nobody knows: it is inferred, for each input by itself.
 
         Raises:
             ConfigurationError: There is no such task, or the learner cannot do without it.
-            DataError: The inputs have another shape than those learned from, or are more or fewer than the tasks.
+            DataError: The inputs have another shape than those learned from, are of a kind that cannot mean the same,
+                or are more or fewer than the tasks.
         """
         known = self._known()
         if all(each.forgotten for each in known):
@@ -77,7 +79,8 @@ class Answering(LearnerState):
                 "this learner answers only where the task is known (the task-incremental scenario): say which task the"
                 " inputs belong to, as in predict(inputs, task=0)"
             )
-        inputs = as_inputs(inputs)
+        assert self.input_kind is not None
+        inputs = self.input_kind.of(inputs)
         chosen = chosen_tasks(task, known, len(inputs) if inputs.ndim else 0)
         shape = tuple(inputs.shape[1:])
         if shape == self._input_shape:
@@ -93,6 +96,8 @@ class Answering(LearnerState):
         """Answer for inputs of another shape than those learned from, such as longer sequences."""
         shape = tuple(inputs.shape[1:])
         wrong = f"inputs must have shape [n, {sizes(self._input_shape)}] as in learning, not [n, {sizes(shape)}]"
+        if inputs.shape == self._input_shape:
+            raise DataError(f"{wrong}: give a single input as a batch of one, inputs[None]")
         if not self._may_have(shape):
             raise DataError(wrong)
         try:
@@ -130,6 +135,7 @@ class Answering(LearnerState):
 
         It is of the module's own class, with the task's weights and statistics, in evaluation mode; so its `state_dict`
         fits every module of the same architecture. Networks of learners whose head grows have the task's outputs.
+        Inputs go in as they are: where gray levels (uint8) were learned, give them divided by 255.
 
         Args:
             task: Number of the task, in the order of learning, from 0; or its name.
@@ -174,6 +180,12 @@ class Answering(LearnerState):
                 f"task '{given.name}' has no test examples: give some, as in score((inputs, labels), task=0)"
             )
         number = number_of(given.name if task is None else task, self._learned)
+        learned = self._learned[number]
+        if given.classes not in (None, learned.classes):
+            raise DataError(
+                f"these are no examples of task '{learned.name}', whose classes are {', '.join(learned.classes or ())}"
+                f" (those of the examples: {', '.join(given.classes or ())})"
+            )
         scenario = scenario or self.scenarios[0]
         return score(self, examples, number, (scenario,)).value[scenario]
 
@@ -205,7 +217,11 @@ class Answering(LearnerState):
 
     def _may_have(self, shape: tuple[int, ...]) -> bool:
         """Whether inputs may have another shape than the first ones, if the module takes them."""
-        return not self.needs_one_shape and self._input_shape is not None and len(shape) == len(self._input_shape)
+        learned = self._input_shape
+        if self.needs_one_shape or learned is None or len(shape) != len(learned):
+            return False
+        # As many numbers but other channels: other axes. A module that flattens its inputs would not notice.
+        return math.prod(shape) != math.prod(learned) or shape[0] == learned[0]
 
 
 def sizes(shape: tuple[int, ...] | None) -> str:

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 import torch
 
+from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
@@ -20,7 +21,9 @@ from hypermnesia.learners.state import kinds_of
 from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Source, Task
+from hypermnesia.training.checkpoint import state_of_first
 from hypermnesia.training.device import made_on_the_cpu
 from hypermnesia.training.trainer import Monitor, Objective, Trainer
 from hypermnesia.training.turn import in_turn
@@ -116,7 +119,7 @@ class ContinualLearner(Admission):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
+            >>> learner = hm.HypernetworkLearner(torch.nn.Linear(2, 2), chunk_size=3, training={"iterations": 50})
             >>> learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.relearn((torch.eye(2), torch.tensor([0, 1])), task=0)
             >>> learner.num_tasks
@@ -143,7 +146,7 @@ class ContinualLearner(Admission):
 
         Example:
             >>> import hypermnesia as hm
-            >>> learner = hm.HypernetworkLearner(nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
+            >>> learner = hm.HypernetworkLearner(torch.nn.Linear(2, 2), chunk_size=3, training={"iterations": 5})
             >>> for _ in range(2):
             ...     learner.learn((torch.eye(2), torch.tensor([0, 1])))
             >>> learner.forget(0)
@@ -175,7 +178,7 @@ class ContinualLearner(Admission):
         self._trainer = self._trainer_state = self._current = None
         self._parts.abandon_task()
         if not self._learned:
-            self._input_shape, self.problem = None, CLASSIFICATION
+            self._input_shape, self.input_kind, self.problem = None, None, CLASSIFICATION
 
     @made_on_the_cpu
     @torch.enable_grad()
@@ -183,16 +186,36 @@ class ContinualLearner(Admission):
         """Learn a task, or go on with it where it is in progress."""
         with self._turn:
             self._check_idle()
+            self._join(task, way, number)
             self._task = task
         try:
             with self._turn:
+                if self._current is not None:
+                    self._check_same(task, way, number)
+                self._task = task = self._prepared(task)
                 if self._current is None:
                     self._begin(task, way, number)
-                else:
-                    self._check_same(task, way, number)
             self._finish(task, monitor)
         finally:
             self._task = self._trainer = None
+
+    def _join(self, task: Task, way: Way, number: int) -> None:
+        """Let all ranks that learn together begin as the first one, and refuse what would not be learning together."""
+        if parallel.size() == 1:
+            return
+        of_task = {f"{name} of the task": value for name, value in task.identity().items()}
+        kind = (type(self).__name__, self.settings.model_dump(mode="json"), self._arguments())
+        parallel.check_same({"learner": kind, "number of learned tasks": number, "way to learn": way, **of_task})
+        state = state_of_first(self.state_dict())
+        if parallel.rank() > 0:
+            self.load_state_dict(state)
+
+    def _take_over_first(self) -> None:
+        """Take over what the first rank has learned: some statistics that modules keep are of a rank's share alone."""
+        if parallel.size() > 1:
+            state = state_of_first(self._parts.state())
+            if parallel.rank() > 0:
+                self._parts.load_state(state)
 
     def _begin(self, task: Task, way: Way, number: int) -> None:
         outputs = self._checked(task)
@@ -209,6 +232,7 @@ class ContinualLearner(Admission):
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
             self.problem, self._input_shape = task.problem, shape
+            self.input_kind = self.input_kind or InputKind(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
     def _finish(self, task: Task, monitor: Monitor | None) -> None:
@@ -219,6 +243,8 @@ class ContinualLearner(Admission):
                 self._trainer = self._make_trainer(task)
                 self._trainer_state = None  # it has copies
             self._trainer.run(monitor)
+            with self._turn:
+                self._take_over_first()
             with self._turn, self._whole_or_not_at_all():
                 self._parts.end_task(task)
                 number = self._current.number

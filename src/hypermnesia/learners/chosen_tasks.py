@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean, shown
 from hypermnesia.learners.prediction import LearnedTask
 
 TaskChoice: TypeAlias = int | str | Tensor | npt.NDArray[Any] | Sequence[int | str] | None
@@ -67,7 +67,7 @@ def number_of(task: int | str, known: Sequence[LearnedTask]) -> int:
         return _number_of_name(task, known)
     if isinstance(task, bool) or not isinstance(task, Integral):
         raise ConfigurationError(
-            f"a task is chosen by its number, from 0, or by its name, not by {_shown(task)} ({type(task).__name__})"
+            f"a task is chosen by its number, from 0, or by its name, not by {shown(task, 40)} ({type(task).__name__})"
         )
     number = int(task)
     if not 0 <= number < len(known):
@@ -90,8 +90,3 @@ def _number_of_name(name: str, known: Sequence[LearnedTask]) -> int:
     raise ConfigurationError(
         f"there is no task '{name}'.{did_you_mean(name, names)} Learned: {', '.join(names) or 'none'}."
     )
-
-
-def _shown(task: Any) -> str:
-    text = repr(task)
-    return text if len(text) <= 40 else text[:40] + "…"

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from hypermnesia.learners.memory import Answers, MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
+from hypermnesia.parallel import share, sum_gradients
 from hypermnesia.settings import SearchRange, chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -134,16 +135,17 @@ class _DarkObjective(Objective):
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         dark, labeled = self._dark.batch(inputs), None if self._labeled is None else self._labeled.batch(inputs)
         others = [dark.inputs, *([] if labeled is None else [labeled.inputs])]
-        logits, of_dark, *of_labeled = self._current.logits(inputs, *others)
+        logits, of_dark, *of_labeled = self._current.logits(share(inputs), *others)
         loss, scalars = self._current.task_loss(logits, labels)
         assert self._dark.answers is not None
-        scalars["logit_error"] = squared_error(of_dark, self._dark.answers)
+        stored, held = share(self._dark.answers), ~self._dark.answers.isnan()
+        scalars["logit_error"] = squared_error(of_dark, stored) * (share(held).sum() / held.sum())
         loss = loss + self._alpha * scalars["logit_error"]
         if labeled is not None:
             scalars["replay_loss"] = self._current.past_loss(of_labeled[0], labeled)
             loss = loss + self._beta * scalars["replay_loss"]
         loss.backward()
-        return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}
+        return sum_gradients(self.parameters(), {"loss": loss, **scalars})
 
 
 METHODS = (

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from hypermnesia.arguments import whole_number
 from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
 from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, ewc
@@ -98,7 +99,7 @@ class ElasticConsolidation(Consolidation):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state` returned."""
         self._penalty = QuadraticPenalty.of_state(state["penalty"], self._device)
-        self._num_tasks = state["num_tasks"]
+        self._num_tasks = whole_number(state["num_tasks"], "num_tasks", 0)
 
 
 class EWCLearner(ConsolidatedLearner):

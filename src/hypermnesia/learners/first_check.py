@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from hypermnesia import parallel
 from hypermnesia.errors import DataError, HypermnesiaError
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.problems import REGRESSION
 from hypermnesia.settings import Settings, has_effect
-from hypermnesia.tasks.examples import Batch, LoaderExamples, TensorExamples
+from hypermnesia.tasks.examples import Batch
+from hypermnesia.tasks.loader_examples import LoaderExamples
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.tensor_examples import TensorExamples
 
 _FEW = 2
 
@@ -143,6 +146,18 @@ def check_last_batch(task: Task, module: nn.Module, example: Tensor) -> None:
             f"the data loader of task '{task.name}' makes a last batch of a single example, with which the module"
             f" cannot be trained ({str(error).rstrip('.')}): give it drop_last=True, or another batch_size"
         ) from error
+
+
+def check_shares(task: Task, batch_size: int) -> None:
+    """Refuse a task with a batch that has fewer examples than there are ranks that learn together.
+
+    Raises:
+        ConfigurationError: There is such a batch.
+    """
+    smallest = min(batch_size, len(task.train))
+    if isinstance(task.train, LoaderExamples):
+        smallest = task.train.size_of_last_batch or parallel.size()  # other loaders tell with each batch
+    parallel.check_divisible(smallest)
 
 
 def check_not_one_hot(task: Task) -> None:

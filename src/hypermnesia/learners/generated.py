@@ -59,7 +59,8 @@ class GeneratedNetworkLearner(ContinualLearner):
             inputs: Inputs as in training batches.
             task: Number of the task whose statistics (batch normalization's) the networks use, from 0.
         """
-        embeddings, inputs = embeddings.to(self.device), inputs.to(self.device)
+        assert self.input_kind is not None
+        embeddings, inputs = embeddings.to(self.device), self.input_kind.of(inputs).to(self.device)
         with self._network.for_use():
             parts = [self._network.outputs(embeddings, part, task).argmax(2) for part in inputs.split(INPUTS_AT_A_TIME)]
         return torch.cat(parts, 1)

@@ -15,6 +15,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.parallel import part_of_mean, share, sum_gradients
 from hypermnesia.problems import BOTH, REGRESSION, Problem
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.network import IMPOSSIBLE
@@ -50,7 +51,7 @@ class JointLearner(StandardNetworkLearner):
 
     def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned, in that order, to a learner that was saved or restored."""
-        self._data.tasks = tuple(tasks)
+        self._data.tasks = tuple(map(self._prepared, tasks))
 
     def _tasks_at_hand(self) -> tuple[Task, ...]:
         return self._data.tasks
@@ -144,20 +145,19 @@ class _UnionObjective(Objective):
         """Nothing is left to chance."""
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        own = share(labels)
         with forward_precision(self._precision, inputs.device):
-            outputs = single_or_double(self._network(inputs))
+            outputs = single_or_double(self._network(share(inputs)))
         if self._problem is REGRESSION:
             # Where nothing is asked, the answer is right whatever it is.
-            asked = ~labels.isnan()
-            error = torch.where(asked, outputs - labels.nan_to_num().to(outputs.dtype), 0.0)
-            loss = error.square().sum() / asked.sum()
-            merit = loss.detach()
+            error = torch.where(own.isnan(), 0.0, outputs - own.nan_to_num().to(outputs.dtype))
+            merit = loss = error.square().sum() / (~labels.isnan()).sum()
         else:
-            outputs = torch.where(self._competing[labels], outputs, IMPOSSIBLE)
-            loss = functional.cross_entropy(outputs, self._targets[labels].to(outputs.dtype))
-            merit = self._problem.merit(outputs, labels).mean()
+            outputs = torch.where(self._competing[own], outputs, IMPOSSIBLE)
+            loss = part_of_mean(functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels))
+            merit = part_of_mean(self._problem.merit(outputs, own).mean(), len(labels))
         loss.backward()
-        return {"loss": loss.detach(), self._problem.metric.name: merit}
+        return sum_gradients(self._parameters, {"loss": loss, self._problem.metric.name: merit})
 
 
 METHODS = (Method("joint", "joint", JointLearner),)

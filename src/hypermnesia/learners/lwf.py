@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.parallel import share
 from hypermnesia.settings import SearchRange, Settings, chosen
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -94,8 +95,10 @@ class _CurrentInputs(Past):
         self._first.fill_(iteration % self._num_tasks)
 
     def batch(self, current: Tensor) -> PastBatch:
-        tasks = (self._first + torch.arange(len(current), device=current.device)) % self._num_tasks
-        return PastBatch(current, self._targets(current, tasks), tasks)
+        number = len(current)
+        tasks = (self._first + torch.arange(number, device=current.device)) % self._num_tasks
+        current, tasks = share(current), share(tasks)
+        return PastBatch(current, self._targets(current, tasks), tasks, number)
 
 
 METHODS = (Method("lwf", "LwF", LwFLearner),)

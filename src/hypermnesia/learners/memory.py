@@ -14,6 +14,7 @@ from torch.nn import functional
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.parallel import share
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import Settings
 from hypermnesia.standard import Past, PastBatch
@@ -131,7 +132,7 @@ class StoredExamples(Past):
         seeds: Seeds of the draws.
 
     Attributes:
-        answers: What was kept beside the examples of the prepared step, `[past, outputs]`: at outputs that compete for
+        answers: What was kept beside all examples of the prepared step, `[past, outputs]`: at outputs that compete for
             them, zero at those of them that have come since, and no number elsewhere; None where nothing was kept.
     """
 
@@ -162,7 +163,8 @@ class StoredExamples(Past):
 
     def batch(self, current: Tensor) -> PastBatch:
         """Return the batch of the prepared step."""
-        return PastBatch(*self._batch[:3])
+        inputs, targets, tasks = map(share, self._batch[:3])
+        return PastBatch(inputs, targets, tasks, len(self._batch[0]))
 
 
 def _rows(kept: tuple[Tensor, ...], task: int, outputs: Outputs, label_smoothing: float) -> list[Tensor]:

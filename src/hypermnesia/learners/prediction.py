@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.arguments import whole_number
+from hypermnesia.errors import CheckpointError, ConfigurationError, shown
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 
 
@@ -32,9 +33,17 @@ class LearnedTask:
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> LearnedTask:
-        """The task that `dataclasses.asdict` made JSON values of."""
-        classes = state["classes"]
-        return cls(state["name"], state["outputs"], None if classes is None else tuple(classes), state["forgotten"])
+        """The task that `dataclasses.asdict` made JSON values of.
+
+        Raises:
+            CheckpointError: These are others.
+        """
+        name, classes = state["name"], state["classes"]
+        outputs = whole_number(state["outputs"], "outputs", 1)
+        texts = [name, *(classes or ())]
+        if not all(isinstance(text, str) for text in texts) or len(classes or ()) not in (0, outputs):
+            raise CheckpointError(f"{shown(state)} is no learned task")
+        return cls(name, outputs, None if classes is None else tuple(classes), bool(state["forgotten"]))
 
 
 @dataclasses.dataclass(frozen=True)

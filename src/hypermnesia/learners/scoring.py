@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
 
@@ -48,12 +49,20 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
 
     Raises:
         ConfigurationError: The learner does not answer in one of them.
+        DataError: Inputs or labels are of another kind than those that were learned.
     """
     if strangers := [scenario for scenario in scenarios if scenario not in learner.scenarios]:
         raise ConfigurationError(
             f"this learner does not answer in the {strangers[0]}-incremental scenario, only in: "
             f"{', '.join(learner.scenarios)}"
         )
+    if examples.problem is not learner.problem:
+        raise DataError(
+            f"these are examples of {examples.problem.name}, but what was learned is {learner.problem.name}: integer"
+            " labels are classes, floating-point labels are regression targets"
+        )
+    assert learner.input_kind is not None
+    examples = examples.prepared(learner.input_kind)
     sums: dict[Scenario, float] = dict.fromkeys(scenarios, 0.0)
     count = 0
     counts: Tensor | None = None
@@ -63,10 +72,13 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
         targets = targets.to(learner.device)
         count += len(targets)
         if "task" in sums:
-            sums["task"] += _merit(learner, learner.predict(inputs, task).outputs, targets)
+            answer = learner.predict(inputs, task)
+            _check_targets(targets, answer.tasks[task])
+            sums["task"] += _merit(learner, answer.outputs, targets)
         if sums.keys() == {"task"}:
             continue
         prediction = learner.predict(inputs)
+        _check_targets(targets, prediction.tasks[task])
         if "domain" in sums:
             sums["domain"] += _merit(learner, prediction.outputs, targets)
         if prediction.task is not None:
@@ -77,6 +89,20 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
                 sums["class"] += _merit(learner, prediction.outputs[right], targets[right])
     value = {scenario: total / count for scenario, total in sums.items()}
     return Score(value, None if counts is None else counts.tolist())
+
+
+def _check_targets(targets: Tensor, task: LearnedTask) -> None:
+    """Refuse labels of classes, or numbers of targets, that the task does not have."""
+    if targets.is_floating_point():
+        if targets.shape[1] != task.outputs:
+            raise DataError(
+                f"there are {targets.shape[1]} regression targets, but task '{task.name}' has {task.outputs}"
+            )
+    elif (highest := int(targets.max())) >= task.outputs:
+        raise DataError(
+            f"labels go up to {highest}, but those of task '{task.name}' are 0 to {task.outputs - 1}: number classes"
+            " within the task; where some have no training examples, name all when it is learned (classes=...)"
+        )
 
 
 def _merit(learner: Answering, outputs: Tensor, targets: Tensor) -> float:

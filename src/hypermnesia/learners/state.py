@@ -14,18 +14,21 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hypermnesia.errors import CheckpointError, ConfigurationError
+from hypermnesia.arguments import whole_number
+from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
+from hypermnesia.memory import checked_allocations
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
 from hypermnesia.problems import CLASSIFICATION, PROBLEMS, Problem
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.identity import Identity
+from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.checkpoint import read_state, write_state
+from hypermnesia.training.checkpoint import check_alike, read_state, write_state
 from hypermnesia.training.device import made_on_the_cpu, resolve_device
 from hypermnesia.training.given import Given, without_given
 from hypermnesia.training.part import Part, Parts
@@ -34,6 +37,8 @@ from hypermnesia.training.trainer import Trainer
 from hypermnesia.training.turn import Turn, in_turn
 
 Learner = TypeVar("Learner", bound="LearnerState")
+_MOST_TOLD = 1000
+"""Most characters of what is wrong with a file: it may hold anything."""
 
 
 class LearnerState(ABC):
@@ -44,6 +49,7 @@ class LearnerState(ABC):
             as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
         problem: Problem of its tasks; all must agree. Classification before the first one.
+        input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
     """
 
     Settings: ClassVar[type[MethodSettings]] = NoSettings
@@ -64,6 +70,7 @@ class LearnerState(ABC):
         self.device = resolve_device(str(device))
         self._module = copy_of(module, self.device)
         self._input_shape: tuple[int, ...] | None = None
+        self.input_kind: InputKind | None = None
         self.problem: Problem = CLASSIFICATION
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
@@ -167,6 +174,7 @@ class LearnerState(ABC):
             "parts": self._parts.state(),
             "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
             "input_shape": self._input_shape,
+            "input_type": None if self.input_kind is None else self.input_kind.name,
             "problem": self.problem.name,
             "learned": [dataclasses.asdict(task) for task in self._learned],
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
@@ -178,11 +186,24 @@ class LearnerState(ABC):
         """Take over a state that :meth:`state_dict` of a learner with the same settings returned.
 
         Raises:
-            CheckpointError: The state belongs to a module of another architecture.
+            CheckpointError: The state belongs to a module of another architecture, or is none.
         """
         self._check_idle()
+        try:
+            self._take_over(state)
+            check_alike(self.state_dict(), state)
+        except HypermnesiaError:
+            raise
+        except Exception as error:  # whatever may stand in a state that somebody has changed
+            raise CheckpointError(
+                f"this is no state of a {type(self).__name__} of this version ({type(error).__name__}:"
+                f" {shown(str(error))})"
+            ) from error
+
+    def _take_over(self, state: dict[str, Any]) -> None:
         shape, current = state["input_shape"], state["current"]
-        self._input_shape = None if shape is None else tuple(shape)
+        self._input_shape = None if shape is None else tuple(whole_number(size, "input_shape", 0) for size in shape)
+        self.input_kind = None if state["input_type"] is None else InputKind.named(state["input_type"])
         self.problem = PROBLEMS[state["problem"]]
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
@@ -226,18 +247,28 @@ class LearnerState(ABC):
         """
         saved = read_state(path)
         saved = saved if isinstance(saved, dict) and "kind" in saved else {"kind": "no learner", "format": FORMAT}
-        if saved.get("format") != FORMAT:
+        if not isinstance(saved.get("format"), int) or saved["format"] != FORMAT:
             raise CheckpointError(
                 f"{path} was written by another version of hypermnesia, in a format that this one does not read: load"
                 " it with that version, or learn anew"
             )
-        found: type[Learner] | None = kinds_of(cls).get(saved["kind"])
+        kind = saved["kind"] if isinstance(saved["kind"], str) and len(saved["kind"]) < 60 else shown(saved["kind"])
+        found: type[Learner] | None = kinds_of(cls).get(kind)
         if found is None:
-            raise CheckpointError(f"{path} holds {saved['kind']}, not a {cls.__name__}")
+            raise CheckpointError(f"{path} holds {kind}, not a {cls.__name__}")
         module = copy_of(module, resolve_device(str(device)))
-        put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
-        learner = found(module, saved["settings"], **saved["arguments"], device=device)
-        learner.load_state_dict(saved["state"])
+        try:
+            put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
+            with checked_allocations(lambda: "These are not sizes that a learner was saved with."):
+                learner = found(module, saved["settings"], **saved["arguments"], device=device)
+            learner.load_state_dict(saved["state"])
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {str(error)[:_MOST_TOLD]}") from error
+        except HypermnesiaError as error:
+            raise CheckpointError(f"{path} was changed: {str(error)[:_MOST_TOLD]}") from error
+        except Exception as error:  # whatever may stand in a file that somebody has changed
+            text = shown(str(error), 200)
+            raise CheckpointError(f"{path} was changed: it does not describe a {found.__name__} ({text})") from error
         return learner
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -259,6 +290,10 @@ class LearnerState(ABC):
     def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
+    def _prepared(self, task: Task) -> Task:
+        """A task whose inputs go in as those of the first one."""
+        return task.prepared(self.input_kind or InputKind(task.train.input_type))
+
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
         """Parts of the learner by name, without any task; called when it is made, and when `training` is replaced."""
@@ -275,12 +310,12 @@ class LearnerState(ABC):
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
         parts = same_tensors(self._parts.state())
-        fields = self.problem, self._input_shape, self._learned, self._current
+        fields = self.problem, self._input_shape, self.input_kind, self._learned, self._current
         try:
             yield
         except BaseException:
             self._parts.load_state(parts)
-            self.problem, self._input_shape, self._learned, self._current = fields
+            self.problem, self._input_shape, self.input_kind, self._learned, self._current = fields
             raise
 
     def _check_idle(self) -> None:

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from hypermnesia.parallel import mean_of_all
+
 Distribution = Literal["bernoulli", "normal"]
 """`bernoulli` for numbers in [0, 1], of which a decoder puts out logits; `normal` for any numbers, of which it puts out
 the means, with one standard deviation for all."""
@@ -36,7 +38,7 @@ def fitted_log_scale(outputs: Tensor, inputs: Tensor) -> Float[Tensor, "1"]:
         >>> fitted_log_scale(torch.zeros(2), torch.tensor([2.0, -2.0])).exp()
         tensor([2.])
     """
-    return (inputs - outputs).detach().square().mean().log().div(2)[None]
+    return mean_of_all((inputs - outputs).detach().square()).log().div(2)[None]
 
 
 def bounded(logarithms: Tensor, largest: float) -> Tensor:

@@ -358,6 +358,10 @@ class ProtectedNetwork(Part):
         layout = self.hypernetwork.layout
         check_shapes(dict(zip(layout.names, layout.shapes, strict=True)), state["layout"])
         self.take_given(state["module"])
+        shapes = {name: parameter.shape for name, parameter in self.hypernetwork.shared_parameters().items()}
+        for part in ("theta", "snapshot"):
+            if state[part] is not None:
+                check_shapes(shapes, {name: tensor.shape for name, tensor in state[part].items()})
         for name, parameter in self.hypernetwork.shared_parameters().items():
             parameter.copy_(state["theta"][name])
         self.hypernetwork.task_embeddings = nn.ParameterList()

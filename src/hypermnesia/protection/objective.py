@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia import parallel
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.modules import Result
 from hypermnesia.protection.settings import HypernetworkSettings
@@ -28,6 +30,8 @@ Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 class TaskLoss:
     """Loss of a task as a function of generated weights, which the module holds until its gradient is there.
 
+    Where a batch is divided over ranks, it is what the share of this one adds to the loss.
+
     Parts of a module that are computed again in the backward pass (`torch.utils.checkpoint`) take the weights that the
     module has then: they must be the generated ones still.
 
@@ -44,7 +48,10 @@ class TaskLoss:
 
     def __call__(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of generated weights, and scalars to report."""
-        return self._loss({**weights, **self._of_task}, inputs, labels)
+        number = len(inputs)
+        loss, scalars = self._loss({**weights, **self._of_task}, parallel.share(inputs), parallel.share(labels))
+        parts = {name: parallel.part_of_mean(scalar, number) for name, scalar in scalars.items()}
+        return parallel.part_of_mean(loss, number), parts
 
     def holding(self, weights: dict[str, Tensor], action: Callable[[], Result]) -> Result:
         """Call a function while the module holds generated weights."""
@@ -112,7 +119,7 @@ class EmbeddingChoice:
             losses.append(loss(weights, inputs, labels)[0].detach())
         for tensor, value in zip(self._statistics, before, strict=True):
             tensor.copy_(value)
-        embedding.copy_(candidates[torch.stack(losses).nan_to_num(torch.inf).argmin()])
+        embedding.copy_(candidates[parallel.summed(torch.stack(losses)).nan_to_num(torch.inf).argmin()])
 
 
 class ProtectedObjective(Objective):
@@ -148,6 +155,11 @@ class ProtectedObjective(Objective):
         penalty: Penalty | None = None,
     ) -> None:
         assert penalty is None or settings.beta == 0
+        if settings.gradient_through_lookahead and parallel.size() > 1:
+            raise ConfigurationError(
+                "gradient_through_lookahead asks for derivatives of gradients, which are not summed over processes:"
+                " leave it out, or learn with one process"
+            )
         self._penalty = penalty
         self._hypernetwork = hypernetwork
         self._loss = loss
@@ -209,6 +221,8 @@ class ProtectedObjective(Objective):
             task_loss, penalty, scalars = self._through_lookahead(weights, inputs, labels, optimizer)
             return self._report(task_loss, penalty, scalars)
         task_loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)
+        scalars = parallel.sum_gradients(self.parameters(), {"task_loss": task_loss, **scalars})
+        task_loss = scalars.pop("task_loss")
         if self._regularizer is None:
             penalty = torch.zeros_like(task_loss)
             if self._penalty is not None:
@@ -312,7 +326,7 @@ class AdaptationObjective(Objective):
         """Add the gradient to `.grad` of its parameters; return the loss and the scalars of the task loss."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
         loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)
-        return {"loss": loss, **{name: scalar.detach() for name, scalar in scalars.items()}}
+        return parallel.sum_gradients(self.parameters(), {"loss": loss, **scalars})
 
 
 def _group(optimizer: Optimizer, parameter: Tensor) -> dict[str, Any]:

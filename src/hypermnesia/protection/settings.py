@@ -40,7 +40,7 @@ class HypernetworkSettings(Settings):
     start: Literal["module", "zero"] = "module"
     """What generated weights are a difference from: `module` for the values that the module came with, so that it
     starts as it is; `zero` as published, where the module's values do not matter."""
-    embedding_candidates: Size = 64
+    embedding_candidates: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Number of embeddings drawn for a task after the first. It begins with the one whose network fits its first batch
     best; 1 as published."""
     initialization: Initialization | None = None

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hypermnesia.errors import CheckpointError
+
 
 class Penalty(ABC):
     """Penalty added to a loss, so that the weights of a network stay where old tasks left them."""
@@ -97,11 +99,17 @@ class QuadraticPenalty:
     def of_state(cls, state: Mapping[str, Any], device: torch.device | str) -> QuadraticPenalty:
         """Restore the penalty from its :meth:`state`, on `device`, with storage of its own.
 
+        Raises:
+            CheckpointError: The state is none of a penalty.
+
         Example:
             >>> penalty = QuadraticPenalty({"w": torch.tensor([2.0])}, {"w": torch.tensor([1.0])})
             >>> QuadraticPenalty.of_state(penalty.state(), "cpu")({"w": torch.tensor([4.0])}).item()
             9.0
         """
+        shapes = [{name: tensor.shape for name, tensor in state[part].items()} for part in ("importance", "anchor")]
+        if shapes[0] != shapes[1] or state["spread"].ndim:
+            raise CheckpointError("importances of weights have not the shapes of the weights")
         return cls(
             {name: tensor.to(device, copy=True) for name, tensor in state["importance"].items()},
             {name: tensor.to(device, copy=True) for name, tensor in state["anchor"].items()},

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.parallel import share
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.inputs import check_inputs
 from hypermnesia.replay.model import ReplayModel
@@ -145,7 +146,7 @@ class ReplayStream(Past):
         self._seeds = seeds
         self._number: int | None = None
         self._draw(0)
-        self._batch = PastBatch(*(part[0].clone() for part in self._block))
+        self._batch = [part[0].clone() for part in self._block]
 
     def prepare(self, iteration: int) -> None:
         """Make the batch of a step available."""
@@ -157,7 +158,8 @@ class ReplayStream(Past):
 
     def batch(self, current: Tensor | None = None) -> PastBatch:
         """Return the batch of the prepared step; every step uses the same storage."""
-        return self._batch
+        inputs, targets, tasks = map(share, self._batch)
+        return PastBatch(inputs, targets, tasks, self._batch_size)
 
     @torch.no_grad()
     def _draw(self, number: int) -> None:

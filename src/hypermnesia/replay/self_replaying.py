@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from hypermnesia.networks.autoencoder import VariationalAutoencoder
 from hypermnesia.networks.distribution import expectation
+from hypermnesia.parallel import part_of_mean, share, sum_gradients
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
@@ -147,16 +148,17 @@ class _SelfReplayObjective(Objective):
             self._latents.copy_(self._model.latents(len(self._latents), generator))
 
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        number, inputs = len(inputs), share(inputs)
         new = len(inputs)
         if self._latents is not None:
-            inputs = torch.cat([inputs, self._model.replay(0, self._latents)])
+            inputs = torch.cat([inputs, self._model.replay(0, share(self._latents))])
         with forward_precision(self._precision, inputs.device):
             bounds = self._network(inputs).float()
-        loss = bounds[:new].mean()
-        scalars = {"new": loss.detach()}
+        loss = part_of_mean(bounds[:new].mean(), number)
+        scalars = {"new": loss}
         if self._latents is not None:
-            replayed = bounds[new:].mean()
-            scalars["replayed"] = replayed.detach()
+            replayed = part_of_mean(bounds[new:].mean(), len(self._latents))
+            scalars["replayed"] = replayed
             loss = self._share * loss + (1 - self._share) * replayed
         loss.backward()
-        return {"loss": loss.detach(), **scalars}
+        return sum_gradients(self._parameters, {"loss": loss, **scalars})

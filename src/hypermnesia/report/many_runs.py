@@ -4,30 +4,121 @@ from __future__ import annotations
 
 import datetime
 import textwrap
+import time
 from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun
-from hypermnesia.experiments.many_runs.tune import Trial
+from hypermnesia.evaluation.progress import share_done
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
+from hypermnesia.experiments.many_runs.search import Trial
 from hypermnesia.problems import Metric
 
 _SHOWN = 10
 
 
-def started(run: PlannedRun) -> str:
-    """Line for a run that starts."""
-    return f"{run.name}: started"
+class RunsDisplay:
+    """Display of many runs while they are carried out: lines, and on a terminal a bar for all and for each at work.
+
+    A failed one is told at once, with its last lines. Where there is no terminal, a line now and then says which runs
+    are at work, how far they are and about how long it takes still.
+
+    Args:
+        console: Console to print on.
+        total: Number of runs.
+    """
+
+    _LINE_SECONDS = 30.0
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console, self._total = console, total
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._all = self._bars.add_task("all runs", total=total, note="")
+        self._at_work: dict[str, TaskID] = {}
+        self._shares: dict[str, float] = {}
+        self._where: dict[str, str] = {}
+        self._ended = self._reused = 0
+        self._begin = self._told = time.monotonic()
+
+    def __enter__(self) -> RunsDisplay:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def started(self, run: PlannedRun, where: str) -> None:
+        """Tell that a run has started, and where."""
+        again = " again" if run.name in self._at_work else ""
+        self._print(f"{run.name}: started{again}{_on(where)}")
+        self._show(run.name, where)
+
+    def advanced(self, run: PlannedRun, where: str, line: str) -> None:
+        """Note how far a run is."""
+        if run.name not in self._at_work:  # which it was before this program was started
+            self._print(f"{run.name}: goes on{_on(where)}")
+        if (share := share_done(line)) is not None:
+            self._shares[run.name] = share
+        self._show(run.name, where, line)
+        self._tell_all()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Tell how a run has ended; of a failed one also why."""
+        took = f" in {_duration(outcome.seconds)}" if outcome.seconds else ""
+        show = outcome.run.experiment.problem.metric.show
+        found = "".join(f", {scenario} {show(value)}" for scenario, value in outcome.averages.items())
+        why = "\n" + textwrap.indent(outcome.message, "  ") if outcome.state == "failed" else ""
+        self._print(f"{outcome.run.name}: {outcome.state}{took}{found}{why}")
+        if bar := self._at_work.pop(outcome.run.name, None):
+            self._bars.remove_task(bar)
+        self._shares.pop(outcome.run.name, None)
+        self._ended += 1
+        self._reused += outcome.state == "reused"
+        self._tell_all()
+
+    def _show(self, name: str, where: str, line: str = "") -> None:
+        if name not in self._at_work:
+            self._at_work[name] = self._bars.add_task(name, total=1.0, note="")
+        self._where[name] = where
+        self._bars.update(self._at_work[name], completed=self._shares.get(name, 0.0), note=f"{where}  {line}".strip())
+
+    def _tell_all(self) -> None:
+        """Say how far all runs are: on the bar, or in a line if the last one was long ago."""
+        now = time.monotonic()
+        done = self._ended + sum(self._shares.values())
+        worked = done - self._reused
+        left = (now - self._begin) * (self._total - done) / worked if worked else 0.0
+        about = f"about {_duration(left)} left" if left else ""
+        self._bars.update(self._all, completed=done, note=about)
+        if self._console.is_terminal or now - self._told < self._LINE_SECONDS or self._ended == self._total:
+            return
+        self._told = now
+        names = [f"{name} {self._shares.get(name, 0):.0%}{_on(self._where[name])}" for name in self._at_work]
+        more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+        at_work = f"at work: {', '.join(names[:_SHOWN] + more)}" if names else ""
+        self._print("; ".join(filter(None, [f"{self._ended} of {self._total} runs have ended", at_work, about])))
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def ended(outcome: Outcome) -> str:
-    """The line for a run that ended: its averages, and how long it took."""
-    took = f" in {datetime.timedelta(seconds=round(outcome.seconds))}" if outcome.seconds else ""
-    show = outcome.run.experiment.problem.metric.show
-    found = "".join(f", {scenario} {show(value)}" for scenario, value in outcome.averages.items())
-    return f"{outcome.run.name}: {outcome.state}{took}{found}"
+def _on(where: str) -> str:
+    return f" on {where}" if where else ""
+
+
+def _duration(seconds: float) -> datetime.timedelta:
+    return datetime.timedelta(seconds=round(seconds))
 
 
 def failures(outcomes: Sequence[Outcome]) -> str:

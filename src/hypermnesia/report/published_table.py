@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hypermnesia.analyses.sheet import escaped, figures_of, in_parts, markdown_table
 from hypermnesia.evaluation.statistics import show_spread
@@ -142,12 +143,12 @@ def _table(comparison: Comparison, columns: Sequence[_Column]) -> Table:
     for column in columns:
         name = "" if column.method == before else comparison.table.methods[column.method]
         head = column.head.replace(", ", ",\n", 1)
-        table.add_column(f"{name}\n{head}", justify="right", no_wrap=True)
+        table.add_column(Text(f"{name}\n{head}"), justify="right", no_wrap=True)
         before = column.method
     for (benchmark, scenario), cells in _rows(comparison, columns):
         if above and benchmark != above:
             table.add_section()
-        table.add_row("" if benchmark == above else benchmark, scenario, *cells)
+        table.add_row(Text("" if benchmark == above else benchmark), scenario, *cells)
         above = benchmark
     return table
 

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.arguments import whole_number
+from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds
@@ -219,6 +220,9 @@ class StandardNetwork(Part):
         self._ends_in_head = state["ends_in_head"]
         take_given(self._frozen(), state["module"])
         self.outputs = Outputs(self.outputs.scenario, tuple(state["classes"]))
+        numbers = [whole_number(task, "task", 0) for task in (*state["forgotten"], state["reopened"] or 0)]
+        if max(numbers) > len(self.outputs.classes):
+            raise CheckpointError(f"there is no task {max(numbers)} in the saved state")
         self.forgotten, self._reopened = frozenset(state["forgotten"]), state["reopened"]
         self.before = None
         if state["before"] is not None:

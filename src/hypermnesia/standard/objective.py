@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from hypermnesia.parallel import part_of_mean, share, sum_gradients
 from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
@@ -22,17 +23,19 @@ from hypermnesia.training.trainer import Objective
 
 
 class PastBatch(NamedTuple):
-    """Inputs that stand for past tasks in a step.
+    """Inputs that stand for past tasks in a step; of these the share of this rank, where several learn together.
 
     Attributes:
         inputs: Inputs `[past, ...]`.
         targets: Target probabilities of all outputs for each input, `[past, outputs]`.
         tasks: Task that each input stands for, `[past]`.
+        number: Number of inputs of all ranks.
     """
 
     inputs: Float[Tensor, "past *shape"]
     targets: Float[Tensor, "past outputs"]
     tasks: Int64[Tensor, " past"]
+    number: int
 
 
 class Past(ABC):
@@ -44,7 +47,7 @@ class Past(ABC):
 
     @abstractmethod
     def batch(self, current: Tensor) -> PastBatch:
-        """Return the batch of the prepared step, in which `current` are the inputs of the current task."""
+        """Return the batch of the prepared step, in which `current` are all inputs of the current task."""
 
 
 class StandardObjective(Objective):
@@ -108,16 +111,17 @@ class StandardObjective(Objective):
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradient of the loss to `.grad`; return the loss, its parts and the metric."""
         past = None if self._past is None else self._past.batch(inputs)
-        logits, *of_past = self.logits(inputs, *([] if past is None else [past.inputs]))
+        logits, *of_past = self.logits(share(inputs), *([] if past is None else [past.inputs]))
         loss, scalars = self.task_loss(logits, labels)
         if past is not None:
             scalars["replay_loss"] = self.past_loss(of_past[0], past)
             loss = (1 - self._weight) * loss + self._weight * scalars["replay_loss"]
         loss.backward()
+        scalars = sum_gradients(self.parameters(), {"loss": loss, **scalars})
         if self._penalty is not None:
-            scalars["penalty"] = self._penalty.accumulate_gradients(self._parameters)
-            loss = loss + scalars["penalty"]
-        return {"loss": loss.detach(), **{name: scalar.detach() for name, scalar in scalars.items()}}
+            scalars["penalty"] = self._penalty.accumulate_gradients(self._parameters).detach()
+            scalars["loss"] = scalars["loss"] + scalars["penalty"]
+        return scalars
 
     def logits(self, *batches: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of all outputs for each batch of inputs; to the network they are one batch."""
@@ -127,15 +131,22 @@ class StandardObjective(Objective):
         return torch.split(logits, [len(batch) for batch in batches])
 
     def task_loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss on the current task, and scalars to report, given logits of all outputs."""
-        current, labels = logits[:, self._current], labels + self._shift
-        loss = self._problem.loss(current, labels, self._smoothing)
-        return loss, {self._problem.metric.name: self._problem.merit(current, labels).mean(), "task_loss": loss}
+        """Return the loss on the current task, and scalars to report: what this rank's share adds to them.
+
+        Args:
+            logits: Logits of all outputs, for this rank's share of the batch.
+            labels: Labels of the whole batch.
+        """
+        number, current, labels = len(labels), logits[:, self._current], share(labels) + self._shift
+        loss = part_of_mean(self._problem.loss(current, labels, self._smoothing), number)
+        merit = part_of_mean(self._problem.merit(current, labels).mean(), number)
+        return loss, {self._problem.metric.name: merit, "task_loss": loss}
 
     def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
-        """Return T² · cross-entropy on inputs that stand for past tasks, given logits of all outputs."""
+        """Return what this rank adds to T² · cross-entropy on inputs of past tasks, given logits of all outputs."""
         answers = self._among_competing(logits, past.tasks) / self._temperature
-        return self._temperature**2 * functional.cross_entropy(answers, past.targets.to(answers.dtype))
+        loss = self._temperature**2 * functional.cross_entropy(answers, past.targets.to(answers.dtype))
+        return part_of_mean(loss, past.number)
 
 
 class AmongCompeting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,17 +14,20 @@ from hypermnesia.errors import DataError
 
 ArrayLike: TypeAlias = Tensor | npt.NDArray[Any] | Sequence[Any]
 """A tensor, a NumPy array (or what can become one, as a data frame), or nested lists of numbers."""
+ONE_INPUT = "Each example has one input: put its parts into one tensor, which the module takes apart."
+"""Advice to those who have several."""
 
 
-def as_tensor(value: ArrayLike, what: str) -> Tensor:
+def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) -> Tensor:
     """Convert an array or nested lists into a tensor of the same numbers.
 
-    Tensors are returned as they are. Floating-point arrays and lists get PyTorch's default type, float32; integers
-    stay integers, those of lists become int64.
+    Tensors are returned as they are, without gradients. Floating-point arrays and lists get PyTorch's default type,
+    float32; integers stay integers, those of lists become int64.
 
     Args:
         value: A tensor, a NumPy array, or nested lists of numbers, of tensors or of arrays.
         what: What the values are, as named in errors: "Inputs" or "Labels".
+        floats: Type that floating-point arrays and lists get instead of the default one.
 
     Raises:
         DataError: The lists are ragged, or hold something else than real numbers.
@@ -34,32 +37,37 @@ def as_tensor(value: ArrayLike, what: str) -> Tensor:
         (torch.float32, torch.int64)
     """
     if isinstance(value, Tensor):
-        return value
+        if value.is_meta or value.layout != torch.strided:
+            kind = "without values (on meta)" if value.is_meta else "that is sparse (as to_dense() makes dense)"
+            raise DataError(f"{what} must be a dense tensor of numbers, not one {kind}.")
+        return value.detach() if value.requires_grad else value
     if not (isinstance(value, (list, tuple)) or hasattr(value, "__array__")):
-        raise DataError(f"{what} must be a tensor, a NumPy array or lists of numbers, not a {type(value).__name__}.")
+        advice = f" {ONE_INPUT}" if isinstance(value, Mapping) else ""
+        raise DataError(
+            f"{what} must be a tensor, a NumPy array or lists of numbers, not a {type(value).__name__}.{advice}"
+        )
     try:
         if isinstance(value, (list, tuple)) and value and all(isinstance(part, Tensor) for part in value):
-            return torch.stack(list(value))
+            return torch.stack(list(value)).detach()
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{what} have parts of different shapes; give all the same shape. ({error})") from error
-    return _of_array(array, what)
+    return usual_type(_of_array(array, what), floats)
 
 
-def as_inputs(value: ArrayLike) -> Tensor:
-    """Convert inputs into the tensor that a network takes; uint8 is scaled to float32 in [0, 1].
+def usual_type(tensor: Tensor, floats: torch.dtype | None = None) -> Tensor:
+    """Give a tensor that was made of arrays the type that it is used in.
 
-    Args:
-        value: A tensor, a NumPy array or nested lists, `[inputs, ...]`.
-
-    Raises:
-        DataError: The lists are ragged, or hold something else than real numbers.
+    Floating-point numbers get the type `floats`, by default PyTorch's default one. Unsigned integers become int64, but
+    for gray levels (uint8): torch can do little with the others.
 
     Example:
-        >>> as_inputs(np.array([[0, 255]], dtype=np.uint8))
-        tensor([[0., 1.]])
+        >>> usual_type(torch.zeros(1, dtype=torch.float64)).dtype, usual_type(torch.zeros(1, dtype=torch.uint16)).dtype
+        (torch.float32, torch.int64)
     """
-    return scaled(as_tensor(value, "Inputs"))
+    if tensor.is_floating_point():
+        return tensor.to(floats or torch.get_default_dtype())
+    return tensor.to(torch.int64) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
 
 
 def scaled(inputs: Tensor) -> Tensor:
@@ -74,10 +82,7 @@ def _of_array(array: npt.NDArray[Any], what: str) -> Tensor:
         raise DataError(f"{what} must be real numbers, not NumPy's {kind}{advice and ': '}{advice}.")
     if kind == np.uint64 and array.max(initial=0) > np.iinfo(np.int64).max:
         raise DataError(f"{what} must be below 2⁶³, but the largest is {array.max()}.")
-    if kind.kind == "u" and kind.itemsize > 1:  # torch can do little with these
-        kind = np.dtype(np.int64)
-    elif kind.kind == "f" and kind.itemsize > 8:  # and nothing with these
+    if kind.kind == "f" and kind.itemsize > 8:  # torch has none
         kind = np.dtype(np.float64)
     # A copy: torch takes no array that is write-protected, runs backwards or has another machine's byte order.
-    tensor = torch.from_numpy(np.array(array, kind.newbyteorder("="), order="C"))
-    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
+    return torch.from_numpy(np.array(array, kind.newbyteorder("="), order="C"))

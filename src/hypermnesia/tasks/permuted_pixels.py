@@ -10,10 +10,11 @@ from torch.nn import functional
 
 from hypermnesia.arguments import whole_number
 from hypermnesia.data import ImageDataset, as_images
+from hypermnesia.memory import check_room
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.examples import TensorExamples
 from hypermnesia.tasks.fewer_examples import choose_few
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.tensor_examples import TensorExamples
 from hypermnesia.tasks.validation_split import set_aside
 
 
@@ -60,6 +61,12 @@ def permuted(
     num_tasks = whole_number(num_tasks, "num_tasks", least=1)
     padding = whole_number(padding, "padding", least=0)
     images = as_images(dataset, directory)
+    channels, height, width = images.train_images.shape[1:]
+    pixels = channels * (height + 2 * padding) * (width + 2 * padding)
+    size = pixels * images.train_images.element_size() * (len(images.train_images) + len(images.test_images))
+    check_room(
+        size + 8 * num_tasks * pixels, f"num_tasks={num_tasks} with padding={padding}", images.train_images.device
+    )
     train_images = functional.pad(images.train_images, [padding] * 4)
     test_images = functional.pad(images.test_images, [padding] * 4)
     seeds = Seeds(seed)

@@ -12,8 +12,8 @@ from torch import Tensor
 from hypermnesia.arguments import whole_number
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.examples import TensorExamples
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.tensor_examples import TensorExamples
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,9 @@ from hypermnesia.arguments import whole_number
 from hypermnesia.data import ImageDataset, as_images
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.examples import TensorExamples
 from hypermnesia.tasks.fewer_examples import choose_few
 from hypermnesia.tasks.task import Task
+from hypermnesia.tasks.tensor_examples import TensorExamples
 from hypermnesia.tasks.validation_split import set_aside
 
 _LONGEST_NAME = 40

@@ -11,8 +11,12 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.problems import REGRESSION, Problem
 from hypermnesia.tasks.arrays import ArrayLike
-from hypermnesia.tasks.examples import DatasetExamples, Examples, LoaderExamples, TensorExamples
+from hypermnesia.tasks.dataset_examples import DatasetExamples
+from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import Identity
+from hypermnesia.tasks.input_kind import InputKind
+from hypermnesia.tasks.loader_examples import LoaderExamples
+from hypermnesia.tasks.tensor_examples import TensorExamples
 
 Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
 """Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
@@ -63,12 +67,45 @@ class Task:
                     f"Task {self.name!r}: {split} inputs have shape {examples.input_shape}, training inputs "
                     f"{self.train.input_shape}; they must be equal."
                 )
+            InputKind(self.train.input_type).check(examples.input_type, f"{split} inputs of task '{self.name}'")
+            self._check_targets(split, examples)
             highest = (examples.num_outputs or 0) - 1
             if self.classes is not None and highest >= len(self.classes):
                 raise DataError(
                     f"Task {self.name!r}: {split} labels go up to {highest}, but it has {len(self.classes)} classes, "
                     f"0 to {len(self.classes) - 1}."
                 )
+
+    def _check_targets(self, split: str, examples: Examples) -> None:
+        """Refuse a split with labels that the training examples have not, as far as that is known without reading."""
+        learned, asked = self.train.num_outputs, examples.num_outputs
+        if self.classes is not None or learned is None or asked is None:
+            return
+        if self.problem is REGRESSION and asked != learned:
+            raise DataError(
+                f"Task {self.name!r}: {split} examples have {asked} regression targets, training examples {learned};"
+                " they must be equal."
+            )
+        if asked > learned:
+            raise DataError(
+                f"Task {self.name!r}: {split} labels go up to {asked - 1}, but training labels to {learned - 1}: give"
+                " the names of all classes (classes=...) where some have no training examples."
+            )
+
+    def prepared(self, kind: InputKind) -> Task:
+        """Return the same task, whose inputs go into a network as those that were learned first.
+
+        Args:
+            kind: Kind of what was learned first.
+
+        Raises:
+            DataError: Inputs are of a type that cannot mean the same.
+        """
+        what = f"inputs of task '{self.name}'"
+        splits = {name: getattr(self, name) for name in ("train", "test", "validation")}
+        return dataclasses.replace(
+            self, **{name: split.prepared(kind, what) for name, split in splits.items() if split is not None}
+        )
 
     @property
     def problem(self) -> Problem:

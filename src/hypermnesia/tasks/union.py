@@ -26,7 +26,7 @@ class UnionExamples(Examples):
         num_outputs: Number of outputs of the network.
 
     Example:
-        >>> from hypermnesia.tasks.examples import TensorExamples
+        >>> from hypermnesia.tasks.tensor_examples import TensorExamples
         >>> first = TensorExamples(torch.zeros(1, 2), torch.tensor([0]))
         >>> UnionExamples([first, first], [slice(0, 5), slice(5, 7)], 7).take(torch.tensor([0, 1]))[1]
         tensor([0, 5])
@@ -36,7 +36,8 @@ class UnionExamples(Examples):
 
     def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
         self._parts = list(zip(parts, places, strict=True))
-        self.input_shape, self.problem, self.num_outputs = parts[0].input_shape, parts[0].problem, num_outputs
+        self.input_shape, self.input_type = parts[0].input_shape, parts[0].input_type
+        self.problem, self.num_outputs = parts[0].problem, num_outputs
         self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:
@@ -53,7 +54,7 @@ class UnionExamples(Examples):
                 batches.append((inputs, self._placed(labels, place)))
         order = torch.cat(positions).argsort()
         inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
-        return inputs[order.to(inputs.device)], labels[order.to(labels.device)]
+        return self._prepare(inputs[order.to(inputs.device)]), labels[order.to(labels.device)]
 
     def _placed(self, labels: Tensor, place: slice) -> Tensor:
         if problem_of(labels) is REGRESSION:

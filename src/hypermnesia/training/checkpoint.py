@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hypermnesia.errors import CheckpointError
-from hypermnesia.files import write_atomically
+from hypermnesia import parallel
+from hypermnesia.errors import CheckpointError, ConfigurationError, shown
+from hypermnesia.files import open_regular, write_atomically
+from hypermnesia.memory import check_room
 
 _TENSOR = "__tensor__"
 
 
 def write_state(path: Path | str, state: Any) -> None:
     """Write a nested state to one safetensors file: aside first, synced, then renamed, so it is never half there.
+
+    Equal states are equal bytes, in whatever order their keys were made.
 
     Args:
         path: Path of the file; an existing one is replaced.
@@ -36,7 +41,8 @@ def write_state(path: Path | str, state: Any) -> None:
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_take_tensors(state, tensors), sort_keys=True)
     data = safetensors.torch.save(tensors, {"tree": tree, "sha256": _digest(tree, tensors)})
-    write_atomically(path, data)
+    header = 8 + int.from_bytes(data[:8], "little")
+    write_atomically(path, _sorted(data[8:header]), memoryview(data)[header:])
 
 
 def read_state(path: Path | str) -> Any:
@@ -45,7 +51,10 @@ def read_state(path: Path | str) -> Any:
     Raises:
         CheckpointError: The file is missing, cut short or changed.
     """
+    path = Path(path)
     try:
+        with open_regular(path) as file:
+            check_room(2 * os.fstat(file.fileno()).st_size, str(path))
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
@@ -54,8 +63,61 @@ def read_state(path: Path | str) -> Any:
         return _put_tensors(json.loads(metadata["tree"]), tensors)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
-    except (safetensors.SafetensorError, KeyError, ValueError, OSError, OverflowError) as error:
+    except ConfigurationError as error:  # there is no room for it
+        raise CheckpointError(str(error)) from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged or not one of this package's files ({error})") from error
+
+
+def state_of_first(state: Any) -> Any:
+    """Return the nested state that the first of several ranks gives, with its tensors on the CPU.
+
+    Args:
+        state: State as for :func:`write_state`; what other ranks give does not matter.
+    """
+    data = None
+    if parallel.rank() == 0:
+        tensors: dict[str, Tensor] = {}
+        tree = json.dumps(_take_tensors(state, tensors)).encode()
+        data = safetensors.torch.save({**tensors, "tree": torch.frombuffer(bytearray(tree), dtype=torch.uint8)})
+    tensors = safetensors.torch.load(parallel.from_first(data))
+    return _put_tensors(json.loads(tensors.pop("tree").numpy().tobytes()), tensors)
+
+
+def check_alike(own: Any, saved: Any, place: str = "") -> None:
+    """Compare a state that was taken over with the one that it was taken from: the same tree, and tensors alike.
+
+    What a learner cannot hold, it takes over as something else: tensors of other shapes are broadcast or cut, further
+    entries are passed over. Such a state was not written by a learner like this one.
+
+    Args:
+        own: State of the learner now.
+        saved: State that it has taken over.
+        place: Place of both in a larger state.
+
+    Raises:
+        CheckpointError: They differ in more than the values of tensors.
+    """
+    if isinstance(own, Tensor) and isinstance(saved, Tensor):
+        if (own.shape, own.dtype) != (saved.shape, saved.dtype):
+            kinds = [f"{list(each.shape)} of {str(each.dtype).removeprefix('torch.')}" for each in (own, saved)]
+            raise CheckpointError(f"{place} is {kinds[1]} in the saved state, and must be {kinds[0]}")
+    elif isinstance(own, dict) and isinstance(saved, dict):
+        if "checksums" in saved and "checksums" not in own:
+            return  # what was given, and left out
+        for key in sorted(map(str, own.keys() ^ saved.keys())):
+            raise CheckpointError(f"{place}{key} is {'missing' if key in own else 'unknown'} in the saved state")
+        for key, value in own.items():
+            check_alike(value, saved[key], f"{place}.{key}" if place else str(key))
+    elif isinstance(own, list | tuple) and isinstance(saved, list | tuple):
+        if len(own) != len(saved):
+            raise CheckpointError(f"{place} has {len(saved)} entries in the saved state, and must have {len(own)}")
+        for number, values in enumerate(zip(own, saved, strict=True)):
+            check_alike(*values, f"{place}.{number}")
+    elif type(own) is not type(saved) or own != saved:
+        raise CheckpointError(f"{place} is {shown(saved)} in the saved state, which no learner like this one has")
 
 
 class Checkpoints:
@@ -102,7 +164,8 @@ def _take_tensors(node: Any, tensors: dict[str, Tensor]) -> Any:
         tensors[name] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {_TENSOR: name}
     if isinstance(node, dict):
-        return {key: _take_tensors(value, tensors) for key, value in node.items()}
+        # In the order of the keys, not of the dict: one that was read from a file has another.
+        return {key: _take_tensors(node[key], tensors) for key in sorted(node)}
     if isinstance(node, (list, tuple)):
         return [_take_tensors(value, tensors) for value in node]
     return node
@@ -116,6 +179,13 @@ def _put_tensors(node: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, list):
         return [_put_tensors(value, tensors) for value in node]
     return node
+
+
+def _sorted(header: bytes) -> bytes:
+    """The header of a safetensors file, with its length in front and its keys in order: theirs is drawn by chance."""
+    text = json.dumps(json.loads(header), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # as the format wants it
+    return len(text).to_bytes(8, "little") + text
 
 
 def _digest(tree: str, tensors: dict[str, Tensor]) -> str:

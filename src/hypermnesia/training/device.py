@@ -12,7 +12,8 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia import parallel
+from hypermnesia.errors import ConfigurationError, shown
 
 
 def resolve_device(name: str) -> torch.device:
@@ -30,15 +31,17 @@ def resolve_device(name: str) -> torch.device:
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, there in present.items() if there))
+        name = next(kind for kind, there in present.items() if there)
+    if name == "cuda" and present["cuda"] and parallel.size() > 1:
+        return torch.device("cuda", torch.cuda.current_device())  # of each rank another
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigurationError(f"device must be auto, cpu, cuda (or cuda:N) or mps, not {name!r}") from None
+        raise ConfigurationError(f"device must be auto, cpu, cuda (or cuda:N) or mps, not {shown(name)}") from None
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if not present.get(device.type, False) or (device.index or 0) >= count:
         here = ", ".join(kind for kind, there in present.items() if there)
-        raise ConfigurationError(f"there is no device {name!r} here, only {here}; device 'auto' takes the best")
+        raise ConfigurationError(f"there is no device {shown(name)} here, only {here}; device 'auto' takes the best")
     return device
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypermnesia.errors import CheckpointError
+from hypermnesia.errors import CheckpointError, shown
 
 
 class Given(dict[str, Tensor]):
@@ -67,11 +67,11 @@ def check_shapes(own: Mapping[str, Sequence[int]], saved: Mapping[str, Sequence[
         CheckpointError: They differ.
     """
     for name in sorted(own.keys() | saved.keys()):
-        here, there = (list(shapes[name]) if name in shapes else "missing" for shapes in (own, saved))
+        here, there = (shown(list(shapes[name])) if name in shapes else "missing" for shapes in (own, saved))
         if here != there:
             raise CheckpointError(
-                f"the module does not fit the saved learner: '{name}' is {here} here and {there} there; give a module"
-                " of the same architecture"
+                f"the module does not fit the saved learner: {shown(name)} is {here} here and {there} there; give a"
+                " module of the same architecture"
             )
 
 

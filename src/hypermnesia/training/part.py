@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from hypermnesia.arguments import whole_number
 from hypermnesia.tasks.task import Task
 
 
@@ -175,7 +176,8 @@ class ShapedPart(Part, Generic[Made]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state` returned."""
-        self._input_shape, self._num_tasks, self._made = tuple(state["input_shape"]), state["num_tasks"], None
+        self._input_shape, self._made = tuple(state["input_shape"]), None
+        self._num_tasks = whole_number(state["num_tasks"], "num_tasks", 0)
         if state["made"] is not None:
             self._made = self._make(self._input_shape)
             self._made.load_state(state["made"])

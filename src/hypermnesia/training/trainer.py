@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hypermnesia.errors import DivergenceError, note
+from hypermnesia import parallel
+from hypermnesia.errors import ConfigurationError, DivergenceError, note
 from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
+from hypermnesia.training.batch_statistics import SharedStatistics
 from hypermnesia.training.device import keep_freed_memory
 from hypermnesia.training.fit import Fit
 from hypermnesia.training.interrupts import Interrupts
@@ -60,7 +62,11 @@ class Objective(ABC):
 
     @abstractmethod
     def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Put the gradient for a batch into `.grad` of the parameters; return detached scalars, `loss` among them."""
+        """Put the gradient for a batch into `.grad` of the parameters; return detached scalars, `loss` among them.
+
+        Of several ranks each is given the whole batch and takes its share of it (`hypermnesia.parallel`); gradient and
+        scalars are then those of the whole batch on all of them.
+        """
 
 
 class Trainer:
@@ -90,6 +96,8 @@ class Trainer:
         turn: AbstractContextManager[object] | None = None,
     ) -> None:
         keep_freed_memory(device)
+        if settings.compile and parallel.size() > 1:
+            raise ConfigurationError("training.compile is for one process: leave it out where several learn together")
         self.iteration = 0
         self._epoch = examples.steps_per_epoch(settings.batch_size)
         self.iterations = settings.total_iterations(self._epoch)
@@ -107,7 +115,9 @@ class Trainer:
         if settings.plateau is not None:
             self._plateau = PlateauFactor(settings.plateau, settings.learning_rate, metric.more_is_better)
         self._fit = None if objective.remedy is None else Fit(settings.label_smoothing)
-        self._graphed = GraphedStep(device) if device.type == "cuda" else None
+        # What ranks exchange within a step is not captured.
+        self._graphed = GraphedStep(device) if device.type == "cuda" and parallel.size() == 1 else None
+        self._statistics = SharedStatistics() if parallel.size() > 1 else contextlib.nullcontext()
 
     def run(self, monitor: Monitor | None = None) -> None:
         """Take the remaining steps.
@@ -121,16 +131,18 @@ class Trainer:
                 # Datasets draw too, where they change their examples at random.
                 with self._seeds.child("examples", self.iteration).default_generator():
                     inputs, labels = next(batches)
-                with interrupts.held(), self._turn, default_generators_kept(self._device):
+                with interrupts.held(), self._turn, default_generators_kept(self._device), self._statistics:
                     scalars = self._learn_from(inputs.to(self._device), labels.to(self._device))
                 if monitor is not None:
                     monitor(Progress(self.iteration, self.iterations, scalars))
-        if self._fit is not None and (finding := self._fit.finding()):
+        if parallel.rank() == 0 and self._fit is not None and (finding := self._fit.finding()):
             note(f"{finding} {self._objective.remedy}")
 
     def _learn_from(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Take one step, with all that belongs to it; return its scalars."""
-        _seed_modules(self._seeds.child("modules", self.iteration), self._device)
+        # Ranks draw dropout's masks, and noise, for their shares alone: each from seeds of its own.
+        own = ("rank", parallel.rank()) if parallel.rank() else ()
+        _seed_modules(self._seeds.child("modules", self.iteration, *own), self._device)
         set_learning_rate(self._optimizer, self._learning_rate())
         if self._settings.augmentation is not None:
             seeds = self._seeds.child("augmentation", self.iteration)
@@ -174,7 +186,8 @@ class Trainer:
     def _measure_after_an_epoch(self) -> None:
         now, before = (int(self._epochs_at(iteration)) for iteration in (self.iteration, self.iteration - 1))
         if self._plateau is not None and self._validate is not None and now > before:
-            self._plateau.measured(self._validate())
+            # What one rank measures may differ in the last digit; the rate must not.
+            self._plateau.measured(parallel.gathered(self._validate())[0])
 
     def _check_loss(self, loss: Tensor) -> None:
         try:

@@ -5,7 +5,7 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.many_runs.base import base_of, choose
 from hypermnesia.experiments.many_runs.compare import compare, plan_comparison
-from hypermnesia.experiments.many_runs.processes import Outcome
+from hypermnesia.experiments.many_runs.plan import Outcome
 from hypermnesia.experiments.settings import sources
 from hypermnesia.learners import METHODS
 from tests.runs import recorded

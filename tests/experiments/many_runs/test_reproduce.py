@@ -5,7 +5,7 @@ import pytest
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread
-from hypermnesia.experiments.many_runs.processes import Outcome
+from hypermnesia.experiments.many_runs.plan import Outcome
 from hypermnesia.experiments.many_runs.published import CellKey, PublishedTable, load_table, select
 from hypermnesia.experiments.many_runs.reproduce import Cell, answering, answers, compare_with_published, plan_table
 from hypermnesia.experiments.recorded_runs.groups import group

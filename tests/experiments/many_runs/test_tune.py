@@ -7,8 +7,13 @@ import optuna
 import pytest
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.many_runs import search as declared
 from hypermnesia.experiments.many_runs import tune as module
-from hypermnesia.experiments.many_runs.tune import STUDY, TUNED, Search, search_space, tune
+from hypermnesia.experiments.many_runs.cluster import Cluster
+from hypermnesia.experiments.many_runs.processes import Processes
+from hypermnesia.experiments.many_runs.search import Search, search_space
+from hypermnesia.experiments.many_runs.study import STUDY
+from hypermnesia.experiments.many_runs.tune import TUNED, tune
 from hypermnesia.settings import SearchRange
 from tests.runs import load
 
@@ -84,14 +89,12 @@ def test_a_trial_that_was_under_way_when_the_process_was_killed_does_not_count(t
     assert sorted(states) == ["complete", "complete", "complete", "fail"]
 
 
-@pytest.mark.parametrize("wanted, environment, threads", [(3, "1", 3), (None, "1", 7), (None, None, 1)])
+@pytest.mark.parametrize("wanted, environment, threads", [(3, "2", 3), (None, "2", 2), (None, None, 1)])
 def test_threads_are_those_of_the_experiment_or_else_of_the_environment(
     tmp_path, monkeypatch, wanted, environment, threads
 ):
-    """Torch has taken what the environment said when it was imported: 7 stands for that here."""
-    numbers = [7]
+    numbers = []
     monkeypatch.setattr(module.torch, "set_num_threads", numbers.append)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if environment:
         monkeypatch.setenv("OMP_NUM_THREADS", environment)
@@ -107,9 +110,12 @@ def test_it_is_told_when_a_trial_starts_and_how_it_ends(tmp_path):
         assert [each for each in told if each.number == trial.number] == [running, trial]
 
 
-def test_two_jobs_share_one_study(tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["processes", "cluster"])
+def test_two_jobs_share_one_study(tmp_path, engine):
     told = []
-    trials = tune(search(tmp_path, 2), jobs=2, told=told.append)
+    executor = Processes(2) if engine == "processes" else Cluster("local:2", tmp_path)
+    trials = tune(search(tmp_path, 2), executor=executor, told=told.append)
     # One may start and end between two looks.
     ended = sorted((trial for trial in told if trial.state != "running"), key=lambda trial: trial.number)
     assert ended == sorted(trials, key=lambda trial: trial.number)
@@ -148,7 +154,7 @@ def test_only_some_settings_are_searched(tmp_path):
 
 def test_a_diverged_trial_is_given_up_and_the_others_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "search_space", lambda experiment: {"training.learning_rate": SearchRange(1e28, 1e30, log=True)}
+        declared, "search_space", lambda experiment: {"training.learning_rate": SearchRange(1e28, 1e30, log=True)}
     )
     trials = tune(search(tmp_path, 2, "training.optimizer=sgd"))
     assert [trial.state for trial in trials] == ["pruned", "pruned"]

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::hypermnesia.errors.Note")  # of
 
 
 def parts(*settings: str) -> Experiment:
-    return load("split-digits", ["data=null", "device=cpu", *settings])
+    without = [] if any(each.startswith("data=") for each in settings) else ["data=null"]
+    return load("split-digits", [*without, "device=cpu", *settings])
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 
 from hypermnesia.errors import CheckpointError
-from hypermnesia.experiments.single_run.records import Records
+from hypermnesia.experiments.single_run.records import Position, Records
 
 
 def test_records_are_cut_back_to_the_position_of_a_checkpoint(tmp_path):
@@ -14,7 +14,23 @@ def test_records_are_cut_back_to_the_position_of_a_checkpoint(tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": 0.5}\n'
 
 
-def test_a_file_that_was_cut_short_is_noticed(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text("{}\n")
-    with pytest.raises(CheckpointError, match="has 3 bytes but had 10 when the checkpoint was made"):
-        Records(tmp_path / "metrics.jsonl", 10)
+@pytest.mark.parametrize("content", ["", '{"step": 1}', '{"step": 9}\n', '{"step": 9}\n{"step": 2}\n'])
+def test_a_file_that_does_not_begin_as_it_did_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "metrics.jsonl"
+    records = Records(path)
+    records.add(step=1)
+    position = records.sync()
+    records.close()
+    path.write_text(content)
+    with pytest.raises(CheckpointError, match=r"does not begin with the 12 bytes that it had .* Put it back"):
+        Records(path, position)
+    assert path.read_text() == content
+
+
+def test_a_file_that_is_missing_or_no_file_is_refused(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    with pytest.raises(CheckpointError, match="No such file"):
+        Records(path, Position(3, ""))
+    path.symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match="it is a link"):
+        Records(path, Position(3, ""))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from hypermnesia.experiments.many_runs.base import Base
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.learners import Method
 from hypermnesia.problems import Metric

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread
-from hypermnesia.experiments.many_runs.processes import Outcome, PlannedRun, grouped, over_seeds
+from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.many_runs.published import PUBLISHED, CellKey, PublishedTable, Reproduction
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS, Experiment

@@ -5,28 +5,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
-import multiprocessing
 import os
-import warnings
+import signal
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from multiprocessing import connection
-from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import BaseModel
 
-from hypermnesia.errors import ConfigurationError, DivergenceError, Note, did_you_mean, notes_as_lines
+from hypermnesia.errors import DivergenceError, HypermnesiaError
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
+from hypermnesia.experiments.many_runs.executor import Executor, Job
+from hypermnesia.experiments.many_runs.plan import threads
+from hypermnesia.experiments.many_runs.search import Search, Trial
+from hypermnesia.experiments.many_runs.study import forget_running, open_study
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import write_atomically
-from hypermnesia.learners import METHODS
 from hypermnesia.seeds import Seeds
-from hypermnesia.settings import SearchRange, checked, has_effect
+from hypermnesia.settings import checked
 from hypermnesia.tasks import Scenario, Task
 
 if TYPE_CHECKING:
@@ -35,80 +34,18 @@ if TYPE_CHECKING:
 _VALIDATION = 0.1
 """Share of the training examples to measure on, where the experiment sets none aside."""
 _POLL_SECONDS = 0.5
-STUDY, TUNED = "study.db", "tuned.yaml"
-"""Files in the directory of a search."""
+_LAST_LINES = 5
+TUNED = "tuned.yaml"
+"""File in the directory of a search, with the best settings."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """Search for settings, and the directory it is written to.
-
-    Args:
-        experiment: Its own settings are tried first.
-        directory: Must exist; holds the study and the result.
-        trials: How many to make, those of earlier calls included.
-        data: Where the data lie; None looks at the usual places.
-        only: Settings to look for; empty for all that the experiment's sections declare.
-
-    Raises:
-        ConfigurationError: There is nothing to look for, or no such setting among it.
-    """
-
-    experiment: Experiment
-    directory: Path
-    trials: int
-    data: Path | None = None
-    only: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        declared = search_space(self.experiment)
-        for place in self.only:
-            if place not in declared:
-                raise ConfigurationError(
-                    f"only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
-                    f" {', '.join(declared)}."
-                )
-
-    @property
-    def space(self) -> dict[str, SearchRange]:
-        """Search range of each setting."""
-        return {p: s for p, s in search_space(self.experiment).items() if not self.only or p in self.only}
+class SearchError(HypermnesiaError):
+    """Processes that were to make trials have failed."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """Settings that were tried.
-
-    Args:
-        number: From 0.
-        settings: By place, as `learner.beta`.
-        average: Accuracy (or error) on validation data after the last task, averaged over tasks; None unless finished.
-        state: How it ended: complete, pruned or fail; or running.
-    """
-
-    number: int
-    settings: Mapping[str, float]
-    average: float | None
-    state: str
-
-
-def search_space(experiment: Experiment) -> dict[str, SearchRange]:
-    """Settings that can be tuned: every number of learner and training whose annotation has a search range.
-
-    What the method fixes is not among them.
-
-    Example:
-        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
-        >>> list(search_space(load_experiment("split-digits")))
-        ['learner.beta', 'training.learning_rate']
-    """
-    sections = {"learner": experiment.learner, "training": experiment.training}
-    found = {place: where for name, section in sections.items() for place, where in _searched(section, name)}
-    fixed = METHODS[experiment.learner.method].fixed
-    return {place: where for place, where in found.items() if place.removeprefix("learner.") not in fixed}
-
-
-def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambda trial: None) -> list[Trial]:
+def tune(
+    search: Search, *, executor: Executor | None = None, told: Callable[[Trial], None] = lambda trial: None
+) -> list[Trial]:
     """Make the trials that are missing; the best settings are then in `tuned.yaml`, ready to run.
 
     Every trial is in the study as soon as it ended, so a search that is stopped or killed goes on with the same call.
@@ -116,27 +53,26 @@ def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambd
 
     Args:
         search: What to look for.
-        jobs: Trials at a time, each in a process of its own if more than one.
+        executor: What carries out processes that make trials, as many as it has room for; None: this one makes them.
         told: Called as each trial starts (it is `running` then), and as it ends.
 
     Returns:
         All trials, the best first.
 
     Raises:
-        ConfigurationError: Optuna is not installed, or the directory holds the study of another experiment.
+        ConfigurationError: Optuna is not installed, there is no such storage, or the directory holds the study of
+            another experiment.
+        SearchError: A process that makes trials has failed.
     """
-    study = _study(search)
-    _forget_running(study)
-    tasks = _without_test(search)
+    study = open_study(search)
+    if search.storage is None:  # else others may be at work in it
+        forget_running(study)
     try:
-        if jobs == 1:
-            _work(search, tasks, 1, 0, told)
+        if executor is None:
+            _work(search, 0, told)
         else:
-            context = multiprocessing.get_context("spawn")
-            workers = [context.Process(target=_worker, args=(search, jobs, number)) for number in range(jobs)]
-            for worker in workers:
-                worker.start()
-            _watch(search, study, workers, told)
+            with executor:
+                _watch(search, study, executor, told)
     finally:
         # Also of a search that was stopped.
         sign = search.experiment.problem.metric.sign
@@ -149,87 +85,81 @@ def tune(search: Search, *, jobs: int = 1, told: Callable[[Trial], None] = lambd
     return trials
 
 
-def _searched(section: BaseModel, place: str) -> Iterator[tuple[str, SearchRange]]:
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            yield from _searched(value, f"{place}.{name}")
-        elif isinstance(value, float | int) and has_effect(section, name):
-            yield from ((f"{place}.{name}", found) for found in field.metadata if isinstance(found, SearchRange))
+def take_part(search: Search, number: int) -> None:
+    """Make trials of a search that another process has begun, until there are enough; SIGTERM ends it.
+
+    A trial that is under way then has failed.
+
+    Args:
+        search: Must be the same.
+        number: Tells the process from others that have been started with it.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        _work(search, number)
 
 
-def _study(search: Search) -> optuna.Study:
-    try:
-        import optuna
-    except ImportError as error:
-        raise ConfigurationError(
-            "tuning needs Optuna, which is not installed: pip install 'hypermnesia[tune]'"
-        ) from error
-    # It would tell of an interrupted trial with all of its stack.
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        storage=f"sqlite:///{search.directory / STUDY}",
-        study_name="tune",
-        direction="maximize" if search.experiment.problem.metric.more_is_better else "minimize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
-    )
-    searched = json.dumps([search.experiment.model_dump(mode="json"), sorted(search.space)], sort_keys=True)
-    if study.user_attrs.setdefault("searched", searched) != searched:
-        raise ConfigurationError(
-            f"{search.directory} holds the search of another experiment: choose another directory (out), or remove it."
-        )
-    study.set_user_attr("searched", searched)
-    own = {place: _value(search.experiment, place) for place in search.space}
-    if all(search.space[place].low <= value <= search.space[place].high for place, value in own.items()):
-        study.enqueue_trial(own, skip_if_exists=True)
-    return study
-
-
-def _forget_running(study: optuna.Study) -> None:
-    """Trials that were under way when an earlier search was killed will not end any more."""
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _worker(search: Search, jobs: int, number: int) -> None:
-    """One of several processes; Ctrl-C goes to all of them, and is told about by the first, as are notes."""
-    with contextlib.suppress(KeyboardInterrupt), notes_as_lines():
-        if number:
-            warnings.simplefilter("ignore", Note)
-        _work(search, _without_test(search), jobs, number)
-
-
-def _watch(search: Search, study: optuna.Study, workers: Sequence[BaseProcess], told: Callable[[Trial], None]) -> None:
-    """Tell of the trials that processes make, until all of these have ended."""
+def _watch(search: Search, study: optuna.Study, executor: Executor, told: Callable[[Trial], None]) -> None:
+    """Have processes make trials, and tell of these, until all processes have ended."""
+    for number in range(executor.room):
+        executor.submit(_job(search, number))
     known = {trial.number: trial.state for trial in study.get_trials()}
+    failures: dict[str, str] = {}
+    stopped, looked = False, -_POLL_SECONDS
     while True:
-        sentinels = [worker.sentinel for worker in workers if worker.is_alive()]
-        for trial in study.get_trials():
-            # Its settings come one by one.
-            if len(trial.params) == len(search.space) and known.get(trial.number) != trial.state:
-                known[trial.number] = trial.state
-                told(_trial(trial))
-        if not sentinels:
-            return
-        connection.wait(sentinels, _POLL_SECONDS)
+        busy = executor.busy
+        try:
+            for news in executor.news() if busy else ():
+                if news.exit and news.exit.code:
+                    failures[news.job] = "\n".join(news.exit.errors[-_LAST_LINES:])
+            if not busy or time.monotonic() - looked > _POLL_SECONDS:
+                looked = time.monotonic()
+                for trial in study.get_trials():
+                    # Its settings come one by one.
+                    if len(trial.params) == len(search.space) and known.get(trial.number) != trial.state:
+                        known[trial.number] = trial.state
+                        told(_trial(trial))
+        except KeyboardInterrupt:
+            if stopped:
+                raise
+            stopped = True
+            executor.stop()
+        if not busy:
+            break
+    if stopped:
+        raise KeyboardInterrupt
+    if failures:
+        raise SearchError("\n".join(f"{name} has failed:\n{why}" for name, why in failures.items()))
 
 
-def _work(
-    search: Search, tasks: Sequence[Task], jobs: int, worker: int, told: Callable[[Trial], None] = lambda trial: None
-) -> None:
+def _job(search: Search, number: int) -> Job:
+    only = ("--only", ",".join(search.only)) if search.only else ()
+    # Not the job's own directory, which would travel: all of them write to the same study.
+    where = ("--storage", search.storage) if search.storage else ("--out", str(search.directory.absolute()))
+    return Job(
+        name=f"searcher-{number}",
+        command="tune",
+        settings=search.experiment.to_yaml(),
+        threads=threads(search.experiment),
+        arguments=("--join", str(number), "--trials", str(search.trials), *where, *only),
+        data=search.data if search.experiment.reads_files else None,
+        gpu=search.experiment.device.startswith("cuda"),
+    )
+
+
+def _work(search: Search, number: int, told: Callable[[Trial], None] = lambda trial: None) -> None:
     import optuna
 
-    if threads := _threads(search.experiment.threads, jobs):
-        torch.set_num_threads(threads)
-    study = _study(search)
+    torch.set_num_threads(threads(search.experiment))
+    tasks = _without_test(search)
+    study = open_study(search)
     counted = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    seeds = Seeds(search.experiment.seed).child("search", worker)
-    while (number := len(study.get_trials(states=counted))) < search.trials:
+    # Processes that make trials at the same time must not suggest the same, on whichever machine they are.
+    machine = (socket.gethostname(), os.getpid()) if search.storage else ()
+    seeds = Seeds(search.experiment.seed).child("search", number, *machine)
+    while (made := len(study.get_trials(states=counted))) < search.trials:
         # A seed for each trial: one sampler for all would, in a search that goes on, suggest the same once more.
-        seed = seeds.child(number).integer() % 2**32
+        seed = seeds.child(made).integer() % 2**32
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=5)
         study.optimize(
             functools.partial(_average, search, tasks, told),
@@ -237,13 +167,6 @@ def _work(
             callbacks=[lambda study, trial: told(_trial(trial))],
             catch=(),
         )
-
-
-def _threads(wanted: int | None, jobs: int) -> int | None:
-    """Threads of each of several processes; None leaves it to torch, as where the environment says how many."""
-    if wanted or "OMP_NUM_THREADS" in os.environ:
-        return wanted
-    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def _average(search: Search, tasks: Sequence[Task], told: Callable[[Trial], None], trial: optuna.Trial) -> float:
@@ -309,13 +232,6 @@ def _tuned(experiment: Experiment, best: Trial) -> Experiment:
     described = f"{experiment.name}, {places} tuned: {reached} on validation data"
     own = {"name": f"{experiment.name}-tuned", "description": described}
     return _with_settings(experiment, best.settings).model_copy(update=own)
-
-
-def _value(experiment: Experiment, place: str) -> float:
-    value: Any = experiment
-    for key in place.split("."):
-        value = getattr(value, key)
-    return float(value)
 
 
 def _trial(trial: optuna.trial.FrozenTrial) -> Trial:

@@ -197,9 +197,28 @@ def group(runs: Sequence[RecordedRun]) -> tuple[list[Group], list[str]]:
         first = groups.setdefault(key, {}).setdefault(run.seed, run)
         if first is not run:
             problems.append(f"{run.path} has the settings and the seed of {first.path}; it is left out.")
+    for key, of_group in groups.items():
+        groups[key], apart = _alike(of_group)
+        problems += apart
     sorted_runs = [tuple(sorted(each.values(), key=lambda run: run.seed or 0)) for each in groups.values()]
     labels = _labels([each[0] for each in sorted_runs])
     return [Group(label, each) for label, each in zip(labels, sorted_runs, strict=True)], problems
+
+
+def _alike(runs: Mapping[int | None, RecordedRun]) -> tuple[dict[int | None, RecordedRun], list[str]]:
+    """Runs by seed that have learned as many tasks as the first finished one, and a sentence for each other."""
+    first = next((run for run in runs.values() if run.finished and run.learned), None)
+    if first is None:
+        return dict(runs), []
+    kind = (first.matrix.shape, first.metric)
+    others = {seed: run for seed, run in runs.items() if run.finished and (run.matrix.shape, run.metric) != kind}
+    problems = [
+        f"{run.path} has the settings of {first.path}, but {run.learned} tasks instead of {first.learned}, or another"
+        " metric; it is left out."
+        for run in others.values()
+        if run.learned
+    ]
+    return {seed: run for seed, run in runs.items() if seed not in others or not run.learned}, problems
 
 
 def flat_settings(run: RecordedRun) -> dict[str, Any]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
-import json
-import math
+import functools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int
+from pydantic import ValidationError
 
-from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError
-from hypermnesia.experiments.settings import sources
+from hypermnesia.errors import ConfigurationError, HypermnesiaError, shown
+from hypermnesia.experiments.recorded_runs import contents
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY, ERROR, Metric
 from hypermnesia.settings import checked
 
 T = TypeVar("T")
+
+_DEPTH = 3
+_TRACES = {"environment.json", "metrics.jsonl", "summary.json", "accuracy.csv", "error.csv", "timing.csv"}
+"""Files that only runs write."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +121,7 @@ def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
     problems: list[str] = []
     for path in paths:
         try:
-            found = list(directories(path))
+            found = list(directories(path, problems))
         except OSError as error:
             problems.append(f"{path} cannot be read: {error.strerror}.")
             continue
@@ -126,6 +129,8 @@ def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
             problems.append(f"{path} {_no_run(path)}.")
         for directory in found:
             try:
+                if not is_run(directory):
+                    raise ConfigurationError(f"{directory} has no config.yaml, which every run has.")
                 RunDirectory(directory).check_format()
             except ConfigurationError as error:
                 problems.append(f"{error} It is left out.")
@@ -136,12 +141,33 @@ def find(paths: Sequence[Path]) -> tuple[list[RecordedRun], list[str]]:
     return list(runs.values()), problems
 
 
-def directories(path: Path) -> Iterator[Path]:
-    """The run directory that `path` is, or those that it holds, by name."""
-    if _is_run(path):
+def directories(path: Path, problems: list[str] | None = None, depth: int = _DEPTH) -> Iterator[Path]:
+    """The run directory that `path` is, or those below it, by name; also such as have lost their config.yaml.
+
+    Args:
+        path: Where to look.
+        problems: Receives a sentence for each folder below that cannot be read.
+        depth: Levels of folders to look through.
+
+    Raises:
+        OSError: `path` itself cannot be read.
+    """
+    if is_run(path):
         yield path
-    elif path.is_dir():
-        yield from sorted(folder for folder in path.iterdir() if not folder.name.startswith(".") and _is_run(folder))
+        return
+    if not path.is_dir():
+        return
+    names = {entry.name for entry in path.iterdir()}
+    if names & _TRACES:
+        yield path
+    elif depth:
+        for folder in sorted(path / name for name in names if not name.startswith(".")):
+            if folder.is_dir() and not folder.is_symlink():
+                try:
+                    yield from directories(folder, problems, depth - 1)
+                except OSError as error:
+                    if problems is not None:
+                        problems.append(f"{folder} cannot be read: {error.strerror}. It is left out.")
 
 
 def read_run(path: Path, *, history: bool = True) -> RecordedRun:
@@ -154,10 +180,10 @@ def read_run(path: Path, *, history: bool = True) -> RecordedRun:
     directory = RunDirectory(path)
     problems: list[str] = []
 
-    def part(file: Path, reading: Callable[[Path], T], otherwise: T, *, needed: bool) -> T:
+    def part(file: Path, reading: Callable[[], T], otherwise: T, *, needed: bool) -> T:
         try:
-            if needed or file.exists():
-                return reading(file)
+            if needed or os.path.lexists(file):
+                return reading()
         except FileNotFoundError:
             problems.append(f"{file} is missing; it is done without.")
         except HypermnesiaError as error:
@@ -166,72 +192,75 @@ def read_run(path: Path, *, history: bool = True) -> RecordedRun:
             problems.append(f"{file} is damaged ({_reason(error)}); it is done without.")
         return otherwise
 
-    finished = directory.summary.exists()
-    summary = part(directory.summary, _summary, None, needed=False)
+    finished = os.path.lexists(directory.summary)
+    summary = part(directory.summary, lambda: contents.summary(directory), None, needed=False)
     metric = ERROR if directory.matrix(ERROR).exists() else ACCURACY
     nothing: tuple[tuple[str, ...], np.ndarray] = ((), np.empty((0, 0)))
-    reading = _whole_matrix if finished else _matrix
-    tasks, matrix = part(directory.matrix(metric), lambda file: reading(file, metric), nothing, needed=finished)
+    reading = functools.partial(contents.matrix, directory, metric, finished=finished)
+    tasks, matrix = part(directory.matrix(metric), reading, nothing, needed=finished)
     no_settings: dict[str, Any] = {}
-    settings = part(directory.config, lambda file: sources.read_file(file), no_settings, needed=True)
+    settings = part(directory.config, lambda: contents.settings(directory), no_settings, needed=True)
     experiment = None
     try:
         experiment = checked(Experiment, settings, f"{directory.config} cannot be run.") if settings else None
     except ConfigurationError as error:
         reasons = " ".join(str(error).splitlines()[1:])
         problems.append(f"{directory.config} is of another version: {reasons} Its settings are shown as they stand.")
-    return RecordedRun(
+    read_timing = functools.partial(_timing, directory)
+    read_steps = functools.partial(contents.steps, directory, finished=finished)
+    run = RecordedRun(
         path=path,
         settings=settings,
         experiment=experiment,
-        environments=part(directory.environment, _objects, [], needed=True),
+        environments=part(directory.environment, lambda: contents.environments(directory), [], needed=True),
         tasks=tasks,
         metric=metric,
         matrix=matrix,
-        inferred=part(directory.task_inference, _counts, None, needed=False),
-        steps=part(directory.metrics, _steps, [], needed=finished) if history else [],
-        replay=part(directory.replay, lambda _: _replay(directory), None, needed=False) if history else None,
-        timing=part(directory.timing, _timing, [], needed=finished),
+        inferred=part(directory.task_inference, lambda: contents.counts(directory), None, needed=False),
+        steps=part(directory.metrics, read_steps, [], needed=finished) if history else [],
+        replay=part(directory.replay, lambda: contents.replay(directory), None, needed=False) if history else None,
+        timing=part(directory.timing, read_timing, [], needed=finished),
         summary=summary,
-        problems=tuple(problems),
     )
+    run, apart = _consistent(run)
+    return dataclasses.replace(run, problems=(*problems, *apart))
 
 
-def _matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], Float64[np.ndarray, "learned tasks"]]:
-    """Names of all tasks, and what was measured after each one learned so far; NaN = not measured.
-
-    Raises:
-        OSError: There is no such file, or it cannot be read.
-        ValueError: It is damaged.
-    """
-    tasks, rows = _rows(file)
-    matrix = np.array([[float(cell) if cell else math.nan for cell in row] for row in rows], dtype=np.float64)
-    matrix = matrix.reshape(len(rows), len(tasks))
-    largest = 1 if metric is ACCURACY else np.finfo(np.float64).max
-    if len(rows) > len(tasks) or (matrix < 0).any() or (matrix > largest).any():
-        raise ValueError(f"it must hold a row for each learned task, of numbers from 0 to {largest:g}")
-    if np.isnan(np.diagonal(matrix)).any():
-        raise ValueError(f"the {metric.name} on a new task is not there")
-    return tasks, matrix
+def _timing(directory: RunDirectory) -> list[Timing]:
+    return [Timing(*row) for row in contents.timing(directory)]
 
 
-def _timing(file: Path) -> list[Timing]:
-    """Times and memory of each finished task.
+def _consistent(run: RecordedRun) -> tuple[RecordedRun, list[str]]:
+    """The run without what does not fit the tasks that were learned, and a sentence for each such thing."""
+    directory, learned = RunDirectory(run.path), run.learned
+    figures = dict(run.summary or {})
+    kept = figures.pop("memory_bytes", [])
+    wrong: list[tuple[bool, Path, dict[str, Any]]] = [
+        (run.inferred is not None and _other(len(run.inferred), run), directory.task_inference, {"inferred": None}),
+        (run.replay is not None and len(run.replay[0]) > learned, directory.replay, {"replay": None}),
+        (_other(len(run.timing), run), directory.timing, {"timing": []}),
+        (
+            bool(kept) and _other(len(kept), run),
+            directory.summary,
+            {"summary": figures},
+        ),
+    ]
+    problems = []
+    for is_wrong, file, without in wrong if learned else ():
+        if is_wrong:
+            run = dataclasses.replace(run, **without)
+            problems.append(f"{file} is of another number of tasks than the {learned} learned; it is done without.")
+    return run, problems
 
-    Raises:
-        OSError: There is no such file, or it cannot be read.
-        ValueError, KeyError, TypeError: It is damaged.
-    """
-    seconds = ("learning_seconds", "evaluation_seconds")
-    rows = csv.DictReader(_text(file))
-    timing = [Timing(row["task"], int(row["iterations"]), *(_number(row[name]) for name in seconds)) for row in rows]
-    if any(task.iterations < 1 for task in timing):
-        raise ValueError("every task must have iterations")
-    return timing
+
+def _other(number: int, run: RecordedRun) -> bool:
+    """Whether something is of more tasks than were learned, or of fewer though the run is finished."""
+    return number > run.learned or (run.finished and 0 < number < run.learned)
 
 
-def _is_run(path: Path) -> bool:
-    return (path / "config.yaml").is_file()
+def is_run(path: Path) -> bool:
+    """Whether a run was started here."""
+    return os.path.lexists(path / "config.yaml")
 
 
 def _no_run(path: Path) -> str:
@@ -243,87 +272,9 @@ def _no_run(path: Path) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return f"there is no {error}" if isinstance(error, KeyError) else str(error)
-
-
-def _text(file: Path) -> io.StringIO:
-    return io.StringIO(file.read_text("utf-8"), newline="")
-
-
-def _json(text: str) -> Any:
-    """Value of a JSON text; Python's own words for numbers that are none are refused, as in all other JSON."""
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number")
-
-    return json.loads(text, parse_constant=refuse)
-
-
-def _number(value: Any) -> float:
-    if not math.isfinite(number := float(value)):
-        raise ValueError(f"{value} is no finite number")
-    return number
-
-
-def _rows(file: Path) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The head and the other rows of a table whose first column holds names, without that column."""
-    rows = list(csv.reader(_text(file)))
-    if not rows:
-        raise ValueError("it is empty")
-    head, *rows = rows
-    if not all(len(row) == len(head) for row in rows):
-        raise ValueError("rows differ in length")
-    return tuple(head[1:]), [row[1:] for row in rows]
-
-
-def _whole_matrix(file: Path, metric: Metric) -> tuple[tuple[str, ...], np.ndarray]:
-    tasks, matrix = _matrix(file, metric)
-    if len(matrix) < len(tasks) or np.isnan(matrix[-1]).any():
-        raise ValueError(f"the run is finished, but the {metric.name} after the last task is not there")
-    return tasks, matrix
-
-
-def _counts(file: Path) -> np.ndarray:
-    tasks, rows = _rows(file)
-    counts = np.array([[int(cell) for cell in row] for row in rows])
-    if counts.shape != (len(tasks), len(tasks)) or (counts < 0).any():
-        raise ValueError("it must hold as many rows as columns, of counts")
-    return counts
-
-
-def _steps(file: Path) -> list[Mapping[str, float]]:
-    # A run that goes on may be writing the last line right now.
-    lines = file.read_text("utf-8").rpartition("\n")[0].splitlines()
-    records = [_json(line) for line in lines]
-    steps = [record for record in records if record["kind"] == "step"]
-    fixed = ("kind", "step", "task", "iteration")
-    return [{"step": _number(r["step"]), **{k: _number(v) for k, v in r.items() if k not in fixed}} for r in steps]
-
-
-def _replay(directory: RunDirectory) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
-    saved = directory.read_replay()
-    if saved is None:
-        return None
-    early, late = ([inputs.numpy() for inputs in part] for part in saved)
-    if len(early) != len(late) or len({each.shape for each in (*early, *late)}) != 1 or not early[0].size:
-        raise CheckpointError(f"{directory.replay} must hold as many inputs, of one shape, of each task early and late")
-    return early, late
-
-
-def _summary(file: Path) -> Mapping[str, Any]:
-    value = _json(file.read_text("utf-8"))
-    if not isinstance(value, dict):
-        raise ValueError("it must hold a JSON object")
-    # Older versions wrote fewer figures; those that are there must be numbers.
-    figures = [value[name] for name in ("compression", "num_weights") if value.get(name) is not None]
-    averages = [value.get(f"scenario_{metric.name}", {}) for metric in (ACCURACY, ERROR)]
-    for figure in (*figures, *value.get("memory_bytes", []), *(v for found in averages for v in found.values())):
-        _number(figure)
-    return value
-
-
-def _objects(file: Path) -> list[Mapping[str, Any]]:
-    value = _json(file.read_text("utf-8"))
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ValueError("it must hold a JSON list of objects")
-    return value
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return shown(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "), 200).strip("'\"")
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return f"there is no {error}" if isinstance(error, KeyError) else shown(str(error), 200).strip("'\"")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,34 @@ from torch import nn
 
 from hypermnesia.data import INSTALLED, ImageDataset, load
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
 from hypermnesia.learners import METHODS, ContinualLearner
+from hypermnesia.memory import checked_allocations
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Polynomial, Task, join, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
+
+
+@contextlib.contextmanager
+def fitting(experiment: Experiment) -> Iterator[None]:
+    """Refuse what does not fit into memory while parts of an experiment are made, and name its largest setting."""
+
+    def blame() -> str:
+        settings = sources.flatten(
+            experiment.model_dump(mode="json", include={"tasks", "network", "learner", "training"})
+        )
+        place, value = max(settings.items(), key=lambda setting: _largest(setting[1]))
+        return f"Choose smaller sizes; the largest is {place}={sources.inline(value)}."
+
+    with checked_allocations(blame):
+        yield
+
+
+def _largest(value: Any) -> float:
+    if isinstance(value, list):
+        return max(map(_largest, value), default=0)
+    return value if isinstance(value, int | float) else 0
 
 
 def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[Task]:
@@ -44,7 +68,8 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
     arguments = tasks.model_dump(exclude={"kind", "parts", "shuffle_tasks"})
     if isinstance(tasks, PolynomialTasks):
         arguments["functions"] = [Polynomial(**function) for function in arguments["functions"]]
-        return polynomials(**arguments, device=device, seed=seed)
+        with fitting(experiment):
+            return polynomials(**arguments, device=device, seed=seed)
     if isinstance(tasks, PartsTasks):
         # What is drawn differs between datasets, but not between parts of one: a task that comes again sets the same
         # examples aside for validation.
@@ -104,14 +129,15 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         )
     options: dict[str, Any] = {"scenario": experiment.scenario} if method.learner.trained_for_scenario else {}
     make: Callable[..., ContinualLearner] = method.learner
-    learner = make(
-        build_network(experiment, tasks),
-        experiment.learner.model_dump(exclude={"method"}),
-        training=experiment.training,
-        seed=experiment.seed,
-        device=resolve_device(experiment.device),
-        **options,
-    )
+    with fitting(experiment):
+        learner = make(
+            build_network(experiment, tasks),
+            experiment.learner.model_dump(exclude={"method"}),
+            training=experiment.training,
+            seed=experiment.seed,
+            device=resolve_device(experiment.device),
+            **options,
+        )
     learner.problem = experiment.problem
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(

@@ -85,7 +85,7 @@ class SplitTasks(FromExamples, DealtClasses, _Split):
 
 class _Permuted(Settings):
     kind: Literal["permuted"]
-    num_tasks: Count = 10
+    num_tasks: Annotated[int, Field(ge=1, le=10_000)] = 10
     padding: Annotated[int, Field(ge=0)] = 0
     """Pixels of border added on each side before permuting."""
 
@@ -243,7 +243,7 @@ class Experiment(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, mps, cuda or cuda:N; auto is the fastest one at hand."""
-    threads: Count | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """CPU threads; None: as many as torch takes by itself. Another number changes the last digits of sums, so give one
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 

@@ -6,7 +6,6 @@ What they mean is the business of `hypermnesia.experiments.settings.config`.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,54 +13,30 @@ from typing import Any
 
 import yaml
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
+from hypermnesia.experiments.settings.plain_yaml import needs_quotation, parse
+from hypermnesia.files import read_regular
 
 DEFAULT_PRESET = "split-digits"
+_LARGEST_FILE = 1 << 20
+"""Most bytes of settings that are read."""
+# Written in C where PyYAML was built with it, as its wheels are: ten times as fast, which many runs notice.
+_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose numbers are those of YAML 1.2: `1e-3` is a number, not a string; and in which a key stands once."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """The section that comes next, as it is written: what `<<` merges into it comes later."""
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if first := lines.get(key.value):
-                problem = f"'{key.value}' stands twice in one section, first on line {first}; keep one of them"
-                raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
-            lines[key.value] = key.start_mark.line + 1
-        return node
-
-
-# PyYAML keeps its resolvers in a table that subclasses share, so this one gets a copy before it adds its own.
-_Loader.yaml_implicit_resolvers = {
-    first: list(rules) for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+\Z"), list("-+.0123456789")
-)
-
-
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_SafeDumper):  # type: ignore[misc]
     """YAML with one setting a line and lists in brackets."""
 
 
 _Dumper.add_representer(
     list, lambda dumper, values: dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
 )
-
-
-def parse(text: str) -> Any:
-    """The value that a piece of YAML stands for.
-
-    Example:
-        >>> parse("1e-3"), parse("[400, 400]"), parse("relu")
-        (0.001, [400, 400], 'relu')
-    """
-    return yaml.load(text, _Loader)
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="'" if needs_quotation(text) else None
+    ),
+)
 
 
 def dump(values: Mapping[str, Any]) -> str:
@@ -120,19 +95,23 @@ def read_settings(source: str) -> dict[str, Any]:
     if source in (names := preset_names()):
         return {"name": source} | read_preset(source)
     raise ConfigurationError(
-        f"There is no preset '{source}'.{did_you_mean(source, names)} "
+        f"There is no preset {shown(source)}.{did_you_mean(source, names)} "
         f"Presets: {', '.join(names)}; a file of your own must end in .yaml."
     )
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path, *, within: Path | None = None) -> dict[str, Any]:
     """The settings in a YAML file, called after it unless they have a name of their own.
+
+    Args:
+        path: The file.
+        within: Directory above it, from which no link may lead away; None where links are followed.
 
     Raises:
         ConfigurationError: It is no readable YAML file with a mapping in it.
     """
     try:
-        values = parse(path.read_text("utf-8"))
+        values = parse(read_regular(path, _LARGEST_FILE, within=within).decode())
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not a text file in UTF-8.") from error
     except OSError as error:
@@ -141,7 +120,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not valid YAML: {on_one_line(error)}.") from error
     if not isinstance(values, dict):
         raise ConfigurationError(
-            f"{path} must hold settings, as 'training: {{iterations: 500}}' does; it holds {values!r}."
+            f"{path} must hold settings, as 'training: {{iterations: 500}}' does; it holds {shown(values)}."
         )
     return {"name": path.stem} | values
 
@@ -208,7 +187,7 @@ def _with(values: Mapping[str, Any], keys: list[str], value: Any, place: str) ->
         return {**values, first: value}
     inner = values.get(first, {})
     if not isinstance(inner, dict):
-        raise ConfigurationError(f"{place}: there is nothing below '{first}', which is {inner!r}.")
+        raise ConfigurationError(f"{place}: there is nothing below '{first}', which is {shown(inner)}.")
     return {**values, first: _with(inner, rest, value, place)}
 
 
@@ -230,15 +209,22 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
         place, equals, value = text.partition("=")
         if not equals or not all(place.split(".")):
             raise ConfigurationError(
-                f"'{text}' is not understood; a setting is changed by section.key=value, as in training.iterations=500."
+                f"{shown(text)} is not understood; a setting is changed by section.key=value, as in"
+                " training.iterations=500."
             )
         if again := next((each for each in changes if f"{each}.".startswith(f"{place}.")), None):
             raise ConfigurationError(f"'{text}' replaces '{again}', given before it: give one of them.")
         try:
-            changes[place] = parse(value)
+            changes[place] = _given(place, value)
         except yaml.YAMLError as error:
-            raise ConfigurationError(f"{place}: '{value}' is not valid YAML: {on_one_line(error)}.") from error
+            raise ConfigurationError(f"{place}: {shown(value)} is not valid YAML: {on_one_line(error)}.") from error
     return changes
+
+
+def _given(place: str, text: str) -> Any:
+    if not text.strip():
+        raise ConfigurationError(f"{place}: there is nothing after '='; give a value, or null for none.")
+    return parse(text)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,7 +247,8 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def on_one_line(error: yaml.YAMLError) -> str:
     """Description of what is wrong with a YAML text, and where."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"
-    return " ".join(str(error).split()).rstrip(".")
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split()).rstrip(".")
+    parts = ((error.problem, error.problem_mark), (error.context, error.context_mark))
+    found = [f"{text} (line {mark.line + 1}, column {mark.column + 1})" for text, mark in parts if text and mark]
+    return ", ".join(found)

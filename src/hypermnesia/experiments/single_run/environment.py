@@ -16,6 +16,8 @@ from typing import Any
 import numpy
 import torch
 
+from hypermnesia import parallel
+
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Versions, device, command and source code of this process."""
@@ -30,6 +32,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "ranks": parallel.size(),
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "cuda": torch.version.cuda,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
-from hypermnesia.experiments.settings.build import build_learner
+from hypermnesia.experiments.settings.build import build_learner, fitting
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
-from hypermnesia.experiments.single_run.records import Records, TensorBoard
+from hypermnesia.experiments.single_run.records import Position, Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
-from hypermnesia.training.checkpoint import Checkpoints
+from hypermnesia.training.checkpoint import Checkpoints, state_of_first
 from hypermnesia.training.trainer import Progress, check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
@@ -36,11 +38,12 @@ def run(
     display: ProgressDisplay,
     stop: Callable[[], bool] = lambda: False,
     resume: bool = False,
-) -> Summary:
+) -> Summary | None:
     """Learn the tasks one after another, measure how well they are answered after each, and write everything down.
 
     On one machine the same experiment gives the same measurements, byte for byte, however often the run was
-    interrupted or killed and resumed; only the times differ.
+    interrupted or killed and resumed; only the times differ. Of several ranks (`hypermnesia.parallel`), which all call
+    this, the first one reads and writes the directory, and the others learn and measure with it.
 
     Args:
         experiment: What to do.
@@ -50,8 +53,11 @@ def run(
         stop: Asked after every step and evaluation; True ends the run as soon as it is saved.
         resume: Go on with what `directory` holds, if anything.
 
+    Returns:
+        What was found; None on another rank than the first.
+
     Raises:
-        RunStopped: `stop` said so.
+        RunStopped: `stop` said so, on whichever rank.
         DivergenceError: The loss is not finite; what was saved before remains.
         CheckpointError: What `directory` holds cannot be continued.
         ConfigurationError: Another process carries out the run in `directory`.
@@ -59,9 +65,52 @@ def run(
     """
     with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
+        if not directory.is_run():
+            with fitting(experiment):  # what cannot be learned leaves no directory behind
+                learner.check(tasks[0])
+        if parallel.rank() > 0:
+            saved = state_of_first(None)
+            learner.load_state_dict(saved["learner"])
+            learner.recall(tasks[: learner.num_tasks])
+            _learn(experiment, tasks, learner, _FurtherRank(experiment, stop), saved["rows"])
+            return None
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
         with directory.claimed():
             return _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
+
+
+def _learn(
+    experiment: Experiment, tasks: Sequence[Task], learner: ContinualLearner, observer: Observer, rows: int
+) -> None:
+    """Learn and evaluate what is left after so many rows of the accuracy matrix."""
+    evaluation = experiment.evaluation
+    learn_and_evaluate(
+        learner,
+        tasks,
+        [experiment.scenario],
+        observer,
+        first=rows,
+        only_newest=evaluation.tasks != "all",
+        at_end=learner.scenarios if evaluation.every_scenario else (),
+    )
+
+
+def _is_recorded(progress: Progress, experiment: Experiment) -> bool:
+    """Whether the figures of a step are written down."""
+    return progress.iteration in (1, progress.iterations) or progress.iteration % experiment.recording.log_every == 0
+
+
+class _FurtherRank(Observer):
+    """A rank beside the first one of a run, which stops when any of them is to stop."""
+
+    def __init__(self, experiment: Experiment, stop: Callable[[], bool]) -> None:
+        self.experiment, self.stop = experiment, stop
+
+    def learning(self, task: int, progress: Progress) -> None:
+        if _is_recorded(progress, self.experiment):
+            check_finite(progress.scalars, progress.iteration)  # as the first rank does
+        if parallel.any_of(self.stop()):
+            raise RunStopped
 
 
 class _Run(Observer):
@@ -84,31 +133,32 @@ class _Run(Observer):
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned
         self.saved = self.clock = time.perf_counter()
-        position = self._restore() if resumed else 0
+        position = self._restore() if resumed else Position()
         self.records = Records(directory.metrics, position)
         self.tensorboard = TensorBoard(directory.tensorboard, self.step)
 
-    def _restore(self) -> int:
+    def _restore(self) -> Position:
         """Go back to the newest checkpoint; returns where metrics.jsonl ended then."""
         saved, messages = self.checkpoints.latest()
         for message in messages:
             self.display.note(message)
         if saved is None:
             self.display.note("No checkpoint was written before the run ended; starting from the beginning.")
-            return 0
+            return Position()
         try:
             self.learner.load_state_dict(saved["learner"])
-            self.state = RunState(**saved["run"])
-        except (KeyError, TypeError) as error:
+            self.state = RunState.of_dict(saved["run"], [task.name for task in self.tasks])
+            position = Position(saved["position"]["length"], saved["position"]["sha256"])
+        except (KeyError, TypeError, CheckpointError) as error:
             raise CheckpointError(
-                f"{self.directory.checkpoint} was written by another version of hypermnesia, from which this one cannot"
-                " go on: finish the run with that version, or start again (overwrite)."
+                f"{self.directory.checkpoint} cannot be continued: it was written by another version of hypermnesia, or"
+                f" changed ({error}). Finish the run with that version, or start again (overwrite)."
             ) from error
         self.learner.recall(self.tasks[: self.learner.num_tasks])
         self.iteration = self.learner.in_progress or 0
         self._write_tables()
         self.display.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")
-        return int(saved["position"])
+        return position
 
     @property
     def step(self) -> int:
@@ -116,18 +166,12 @@ class _Run(Observer):
         return sum(self.state.iterations) + self.iteration
 
     def complete(self) -> Summary:
-        evaluation = self.experiment.evaluation
+        rows = len(self.state.rows)
+        if parallel.size() > 1:
+            state_of_first({"learner": self.learner.state_dict(), "rows": rows})
         self.clock = time.perf_counter()
         try:
-            learn_and_evaluate(
-                self.learner,
-                self.tasks,
-                [self.experiment.scenario],
-                self,
-                first=len(self.state.rows),
-                only_newest=evaluation.tasks != "all",
-                at_end=self.learner.scenarios if evaluation.every_scenario else (),
-            )
+            _learn(self.experiment, self.tasks, self.learner, self, rows)
         finally:
             self.records.close()
             self.tensorboard.close()
@@ -138,10 +182,9 @@ class _Run(Observer):
             self.state.learning_seconds.append(0.0)
         self.iteration = progress.iteration
         self.display.learning(task, progress)
-        every = self.experiment.recording.log_every
-        if progress.iteration in (1, progress.iterations) or progress.iteration % every == 0:
+        if _is_recorded(progress, self.experiment):
             self._record_step(task, progress)
-        if self.stop():
+        if parallel.any_of(self.stop()):
             self._tick()
             self._save()
             raise RunStopped
@@ -170,7 +213,8 @@ class _Run(Observer):
         self.clock = time.perf_counter()
 
     def evaluating(self, after: int, task: int) -> None:
-        if self.stop():
+        # Of several ranks none leaves the others while they measure.
+        if parallel.size() == 1 and self.stop():
             self._save()
             raise RunStopped
         self.display.evaluating(after, task)
@@ -215,10 +259,9 @@ class _Run(Observer):
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
         self.tensorboard.flush()
-        position = self.records.sync()
-        self.checkpoints.save(
-            self.step, {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
-        )
+        position = dataclasses.asdict(self.records.sync())
+        state = {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
+        self.checkpoints.save(self.step, state)
         self.saved = time.perf_counter()
 
     def _tick(self) -> None:

@@ -18,12 +18,13 @@ from torch import Tensor
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.files import FORMAT, write_atomically
+from hypermnesia.files import FORMAT, read_regular, write_atomically
 from hypermnesia.problems import ACCURACY, ERROR, Metric
 from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
 _NEEDED = {"config.yaml", "environment.json"}
+_LARGEST_ENVIRONMENT = 1 << 20
 
 
 class RunDirectory:
@@ -92,7 +93,7 @@ class RunDirectory:
         if not self.is_run():
             raise ConfigurationError(f"{self.path} holds no run.")
         self.check_format()
-        return checked(Experiment, sources.read_file(self.config), f"{self.config} cannot be run.")
+        return checked(Experiment, sources.read_file(self.config, within=self.path), f"{self.config} cannot be run.")
 
     def check_format(self) -> None:
         """Refuse a directory that another version made, in a layout that this one does not know.
@@ -103,7 +104,7 @@ class RunDirectory:
         try:
             (first, *_) = self._environments()
             found = first.get("format")
-        except (ConfigurationError, OSError, ValueError, AttributeError):
+        except (ConfigurationError, OSError, ValueError, AttributeError, TypeError):
             return  # missing or damaged, which is told where it matters
         if found != FORMAT:
             raise ConfigurationError(
@@ -208,8 +209,8 @@ class RunDirectory:
 
     def _environments(self) -> list[Any]:
         try:
-            return list(json.loads(self.environment.read_text("utf-8")))
-        except ValueError as error:
+            return list(json.loads(read_regular(self.environment, _LARGEST_ENVIRONMENT, within=self.path)))
+        except (ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"{self.environment} is damaged: it must hold a JSON list.") from error
 
     def write_matrix(self, matrix: np.ndarray, tasks: Sequence[str], metric: Metric) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float64
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
+from hypermnesia.errors import CheckpointError, shown
 from hypermnesia.evaluation import (
     average_accuracy,
     backward_transfer,
@@ -19,6 +21,8 @@ from hypermnesia.evaluation import (
 )
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.problems import Metric
+from hypermnesia.tasks.scenario import SCENARIOS
+from hypermnesia.training.checkpoint import check_alike
 
 
 @dataclasses.dataclass
@@ -40,6 +44,12 @@ class RunState:
         evaluation_seconds: Time that the evaluation after each finished task took.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = {
+        "arbitrary_types_allowed": True,
+        "extra": "forbid",
+        "allow_inf_nan": False,
+    }
+
     tasks: list[str]
     rows: list[list[float | None]] = dataclasses.field(default_factory=list)
     inferred: list[list[int]] | None = None
@@ -55,8 +65,31 @@ class RunState:
         return np.array(self.rows, dtype=np.float64).reshape(len(self.rows), len(self.tasks))
 
     def as_dict(self) -> dict[str, Any]:
-        """For a checkpoint: `RunState(**state.as_dict())` is the same state."""
+        """For a checkpoint: :meth:`of_dict` makes the same state of it."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def of_dict(cls, values: Any, tasks: list[str]) -> RunState:
+        """The state that :meth:`as_dict` made values of.
+
+        Args:
+            values: What was read.
+            tasks: Names of the tasks that the run has.
+
+        Raises:
+            CheckpointError: It is none, or that of a run of other tasks.
+        """
+        try:
+            state = TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise CheckpointError(f"{where}: {first['msg']}, not {shown(first['input'])}") from error
+        check_alike(state.as_dict(), values)  # nothing was converted
+        learned = {len(each) for each in (state.rows, state.memory_bytes, state.evaluation_seconds)}
+        if state.tasks != tasks or learned != {len(state.rows)} or any(len(row) != len(tasks) for row in state.rows):
+            raise CheckpointError("it is of a run with other tasks")
+        return state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +160,7 @@ class Summary:
             metric: state.rows,
             "scenario": self.experiment.scenario,
             f"average_{metric}": self.average,
-            f"scenario_{metric}": state.averages,
+            f"scenario_{metric}": {name: state.averages[name] for name in SCENARIOS if name in state.averages},
             "task_inference_accuracy": self.task_inference_accuracy,
             "task_inference": state.inferred,
             f"learning_{metric}": learning_accuracy(self.matrix),

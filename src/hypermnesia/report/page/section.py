@@ -149,7 +149,7 @@ def _endings(groups: Sequence[Group]) -> list[str]:
 
     Groups have different labels, but labels may become one name; then a number tells them apart.
     """
-    names = [re.sub(r"[^A-Za-z0-9.]+", "-", each.label).strip("-.") for each in groups]
+    names = [re.sub(r"[^A-Za-z0-9.]+", "-", each.label)[:60].strip("-.") for each in groups]
     alike = [names[:place].count(name) for place, name in enumerate(names)]
     return [f"-{name}" + (f"-{number + 1}" if number else "") for name, number in zip(names, alike, strict=True)]
 

@@ -1,15 +1,21 @@
+import contextlib
 import dataclasses
 import json
 import os
+import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hypermnesia.errors import Note
-from hypermnesia.experiments.many_runs import processes
-from hypermnesia.experiments.many_runs.processes import PlannedRun, carry_out, over_seeds
+from hypermnesia.errors import ConfigurationError, Note
+from hypermnesia.experiments.many_runs import child
+from hypermnesia.experiments.many_runs.carry_out import carry_out
+from hypermnesia.experiments.many_runs.plan import PlannedRun, over_seeds
+from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.problems import ACCURACY
@@ -61,7 +67,7 @@ def program(tmp_path, monkeypatch):
         path = tmp_path / "program"
         path.write_text("\n".join([*head, script]))
         path.chmod(0o755)
-        monkeypatch.setattr(processes.sys, "executable", str(path))
+        monkeypatch.setattr(child.sys, "executable", str(path))
 
     return write
 
@@ -70,12 +76,13 @@ def test_what_is_run_is_the_command_line(program, tmp_path):
     program("(out / 'words').write_text(json.dumps(words)); end({'task': 1, 'class': 0.5})")
     lines = []
     files = dataclasses.replace(NEW, experiment=load_experiment("split-mnist", {"learner.beta": 1}))
-    (outcome,) = carry_out([files], tmp_path, data=Path("d"), started=lines.append, ended=lines.append)
+    told = {"started": lambda run, where: lines.append(run), "ended": lines.append}
+    (outcome,) = carry_out([files], tmp_path, data=Path("d"), **told)
     assert lines == [files, outcome]
     assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5})
     path = tmp_path / NEW.name
     file, *words = json.loads((path / "words").read_text())
-    assert words == ["--out", str(path), "--resume", "--quiet", "--data", "d"]
+    assert words == ["--out", str(path), "--resume", "--data", "d"]
     assert not Path(file).exists()
 
 
@@ -184,25 +191,39 @@ def test_so_many_runs_at_a_time(program, tmp_path, jobs):
         "out.with_name(f'at-work-{os.getpid()}').unlink(); end({'task': count, 'class': count})"
     )
     runs = over_seeds([NEW, OTHER], 2)
-    outcomes = carry_out(runs, tmp_path, jobs=jobs)
+    outcomes = carry_out(runs, tmp_path, executor=Processes(jobs))
     assert len(outcomes) == 4
     assert max(outcome.averages["class"] for outcome in outcomes) == jobs
 
 
-def test_runs_at_the_same_time_share_the_processor(program, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+def test_threads_are_those_of_the_plan_whatever_goes_on_at_the_same_time(program, tmp_path, monkeypatch):
+    program("threads = int(os.environ['OMP_NUM_THREADS']); end({'task': threads, 'class': threads})")
+
+    def used(run: PlannedRun, jobs: int) -> float:
+        shutil.rmtree(tmp_path / run.name, ignore_errors=True)
+        return carry_out([run], tmp_path, executor=Processes(jobs))[0].averages["task"]
+
+    free, five = changed(NEW, threads=None), changed(NEW, threads=5)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    program("threads = int(os.environ.get('OMP_NUM_THREADS', 0)); end({'task': threads, 'class': threads})")
-
-    def threads(jobs: int) -> float:
-        return carry_out([NEW], tmp_path, jobs=jobs)[0].averages["task"]
-
-    assert threads(jobs=1) == 0
-    (tmp_path / NEW.name / "summary.json").unlink()
-    assert threads(jobs=3) == 2
-    (tmp_path / NEW.name / "summary.json").unlink()
+    assert [used(free, 1), used(free, 3), used(five, 3)] == [1, 1, 5]
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert threads(jobs=3) == 7
+    assert [used(free, 1), used(free, 3), used(five, 3)] == [7, 7, 5]
+
+
+def test_what_a_run_prints_is_told(program, tmp_path):
+    program(
+        "print('task 1/2', flush=True); told = out / 'told'\n"
+        "while not told.exists(): time.sleep(0.01)\n"
+        "end({'task': 1, 'class': 1})"
+    )
+    lines = []
+
+    def advanced(run, where, line) -> None:
+        lines.append((run, where, line))
+        (tmp_path / run.name / "told").touch()
+
+    carry_out([NEW], tmp_path, advanced=advanced)
+    assert lines == [(NEW, "", "task 1/2")]
 
 
 def test_asked_to_stop_it_asks_the_runs_and_starts_no_more(program, tmp_path):
@@ -240,9 +261,34 @@ def test_real_runs_have_the_settings_planned_and_a_failed_one_names_its_reason(t
     small = {"network.hidden": [8], "tasks.num_tasks": 2, "training.iterations": 3, "description": "null, a: [b] # c"}
     fine = PlannedRun("fine", load_experiment("split-digits", small, "si"), ("task",))
     wrong = PlannedRun("wrong", load_experiment("split-digits", {**small, "training.learning_rate": 1e30}), ("task",))
-    finished, failed = sorted(carry_out([fine, wrong], tmp_path, jobs=2), key=lambda outcome: outcome.run.group)
+    finished, failed = sorted(
+        carry_out([fine, wrong], tmp_path, executor=Processes(2)), key=lambda outcome: outcome.run.group
+    )
     assert finished.state == "finished", finished.message
     assert finished.recorded.experiment == fine.experiment
     assert failed.state == "failed"
     assert failed.message.startswith("exit code 1\n") and "training.learning_rate" in failed.message
     assert "Traceback" not in failed.message
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_the_process_that_has_started_it_even_if_that_is_killed(tmp_path):
+    settings = {"network.hidden": [8], "tasks.num_tasks": 2, "training.iterations": 10**6, "recording.log_every": 1}
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from hypermnesia.experiments.many_runs.carry_out import carry_out\n"
+        "from hypermnesia.experiments.many_runs.plan import PlannedRun\n"
+        "from hypermnesia.experiments.settings.benchmark import load_experiment\n"
+        f"carry_out([PlannedRun('long', load_experiment('split-digits', {settings}), ('task',))], Path(sys.argv[1]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    directory = RunDirectory(tmp_path / "long-seed0")
+    while not (directory.metrics.exists() and directory.metrics.stat().st_size):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while True:  # the system frees it with the process; nothing else does
+        with contextlib.suppress(ConfigurationError), directory.claimed():
+            break
+        time.sleep(0.05)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks.examples import shuffled_batches
+from hypermnesia.tasks.shuffled_batches import shuffled_batches
 
 lengths, sizes, starts = st.integers(1, 20), st.integers(1, 25), st.integers(0, 30)
 

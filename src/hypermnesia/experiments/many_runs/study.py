@@ -1,0 +1,112 @@
+"""Where the trials of a search are kept: in a file of its directory, or where several machines reach them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from hypermnesia.errors import ConfigurationError
+from hypermnesia.experiments.many_runs.search import Search
+from hypermnesia.experiments.settings.config import Experiment
+
+if TYPE_CHECKING:
+    import optuna
+
+STUDY = "study.db"
+"""File in the directory of a search."""
+HEARTBEAT_SECONDS = 60
+"""A process that makes a trial says so often that it lives; after twice this time without, another takes the trial."""
+
+
+def open_study(search: Search) -> optuna.Study:
+    """The study of a search, made if there is none; the experiment's own settings are the first that it tries.
+
+    Raises:
+        ConfigurationError: Optuna is not installed, the storage cannot be opened, or the directory holds the study of
+            another experiment.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigurationError(
+            "tuning needs Optuna, which is not installed: pip install 'hypermnesia[tune]'"
+        ) from error
+    # It would tell of an interrupted trial with all of its stack.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    searched = json.dumps([search.experiment.model_dump(mode="json"), sorted(search.space)], sort_keys=True)
+    # A database may hold several searches; a directory holds one.
+    name = f"{search.experiment.name}-{hashlib.sha256(searched.encode()).hexdigest()[:8]}" if search.storage else "tune"
+    study = optuna.create_study(
+        storage=_storage(search.storage) if search.storage else f"sqlite:///{search.directory / STUDY}",
+        study_name=name,
+        direction="maximize" if search.experiment.problem.metric.more_is_better else "minimize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+    )
+    if study.user_attrs.setdefault("searched", searched) != searched:
+        raise ConfigurationError(
+            f"{search.directory} holds the search of another experiment: choose another directory (out), or remove it."
+        )
+    study.set_user_attr("searched", searched)
+    own = {place: value_of(search.experiment, place) for place in search.space}
+    if all(search.space[place].low <= value <= search.space[place].high for place, value in own.items()):
+        study.enqueue_trial(own, skip_if_exists=True)
+    return study
+
+
+def forget_running(study: optuna.Study) -> None:
+    """Trials that were under way when an earlier search was killed will not end any more."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def value_of(experiment: Experiment, place: str) -> float:
+    """The setting at a place like `learner.beta`."""
+    value: Any = experiment
+    for key in place.split("."):
+        value = getattr(value, key)
+    return float(value)
+
+
+def _storage(storage: str) -> optuna.storages.BaseStorage:
+    """What several machines keep trials in.
+
+    Raises:
+        ConfigurationError: It is no URL of a PostgreSQL database and no path of a file, or cannot be opened.
+    """
+    import sqlalchemy
+    from optuna import storages
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import journal
+
+    if storage.startswith("postgresql://"):
+        try:
+            import psycopg  # noqa: F401 - SQLAlchemy finds it by name
+        except ImportError as error:
+            raise ConfigurationError(
+                "storage: PostgreSQL needs psycopg, which is not installed: pip install 'hypermnesia[cluster]'"
+            ) from error
+        try:
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                return storages.RDBStorage(
+                    storage.replace("postgresql://", "postgresql+psycopg://", 1),
+                    heartbeat_interval=HEARTBEAT_SECONDS,
+                    heartbeat_stale_trial_callback=storages.RetryHeartbeatStaleTrialCallback(),
+                )
+        except sqlalchemy.exc.OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise ConfigurationError(f"storage: the database cannot be opened: {reason}") from error
+    if re.match(r"\w+(\+\w+)?://", storage):
+        raise ConfigurationError(
+            f"storage: '{storage.partition('://')[0]}' is not among what can hold a search; give"
+            " postgresql://USER@HOST/NAME, or the path of a journal file that all machines reach."
+        )
+    try:
+        return storages.JournalStorage(journal.JournalFileBackend(storage))
+    except OSError as error:
+        raise ConfigurationError(f"storage: {storage} cannot be opened: {error.strerror}.") from error
