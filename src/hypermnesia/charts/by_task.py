@@ -41,7 +41,7 @@ def by_task_chart(
     points = base.mark_point(size=55, opacity=1).encode(
         y=altair.Y("value:Q", title=metric.label, scale=scale),
         shape=altair.Shape("when:N", title=None, scale=altair.Scale(domain=_WHEN, range=["circle", "diamond"])),
-        fill=altair.Fill("method:N", title=None, scale=altair.Scale(domain=methods), legend=None),
+        fill=altair.Fill("method:N", title=None, scale=altair.Scale(domain=methods)),
         fillOpacity=altair.FillOpacity(
             "when:N", title=None, scale=altair.Scale(domain=_WHEN, range=[0, 1]), legend=None
         ),
