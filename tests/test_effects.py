@@ -20,7 +20,6 @@ CONDITIONAL = {
     ("TrainingSettings", "milestones"): (((1.0, 0.1),), {"schedule": "step"}, {"schedule": "milestones"}),
     ("HypernetworkSettings", "chunk_embedding_dim"): (3, {"chunk_size": "full"}, {"compression": 0.5}),
     ("HypernetworkSettings", "activation"): ("elu", {"hidden": ()}, {}),
-    ("HypernetworkSettings", "initialization"): ("hyperfan-in", {}, {"start": "zero"}),
     ("HypernetworkSettings", "beta_relative"): (False, {"beta": 0}, {}),
     ("HypernetworkSettings", "lookahead"): ("none", {"beta": 0}, {}),
     ("HypernetworkSettings", "lookahead_rate"): (0.1, {"lookahead": "none"}, {"lookahead": "sgd"}),
@@ -64,7 +63,7 @@ ALWAYS = {
     "ReplaySettings": "model weight temperature",
     "HardReplaySettings": "temperature",
     "HypernetworkSettings": "embedding_dim hidden chunk_size compression start embedding_candidates rate_factor beta"
-    " shared own",
+    " initialization shared own",
     "FromScratchSettings": "beta",  # 0 only
     "ConsolidatedHypernetworkSettings": "beta ewc si",  # 0 only
     "LikelihoodLearnerSettings": "likelihood",

@@ -64,7 +64,7 @@ def test_a_declared_analysis_has_a_command_files_and_a_figure(call, run):
 def test_its_help_tells_options_and_defaults(call, run):
     assert "First letters of the names of tasks." in call("analyze", "--help")[1]
     out = call("analyze", "names", "--help")[1]
-    assert "How many.  [default: 5]" in out and "Which tasks." in out
+    assert "How many.  [default: 5; 1<=x<=1000000]" in out and "Which tasks." in out
     assert "--of: 'two' must be whole numbers" in call("analyze", "names", run, "--of", "two")[2]
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import NoReturn
 
 import pytest
 import torch
@@ -39,11 +40,19 @@ def is_as(learner: ContinualLearner, case: Case, number: int) -> bool:
 
 def diverge(learner: ContinualLearner, task: hm.Task) -> None:
     """Let a task fail, of which nothing may be left."""
-    sane = learner.training
-    learner.training = sane.model_copy(update={"learning_rate": 1e38})
-    with pytest.raises(DivergenceError, match=r"loss became (nan|inf).*learning_rate"):
-        learner.learn(task)
-    learner.training = sane
+
+    def spoil(_: object) -> NoReturn:
+        raise DivergenceError("the loss became nan")
+
+    if learner.in_progress is None:
+        sane = learner.training
+        learner.training = sane.model_copy(update={"learning_rate": 1e38})
+        with pytest.raises(DivergenceError, match=r"loss became (nan|inf).*learning_rate"):
+            learner.learn(task)
+        learner.training = sane
+    else:  # its settings of training can no longer be changed
+        with pytest.raises(DivergenceError):
+            learner.learn(task, monitor=spoil)
     assert learner.in_progress is None
 
 

@@ -50,7 +50,7 @@ def stream(model: ProtectedReplayModel, batch_size: int = 4, seed: int = 0) -> R
 
 def batch(replay: ReplayStream, iteration: int) -> tuple[torch.Tensor, ...]:
     replay.prepare(iteration)
-    return tuple(part.clone() for part in replay.batch())
+    return tuple(part.clone() for part in replay.batch()[:3])
 
 
 @pytest.mark.parametrize(("num_tasks", "batch_size"), [(1, 4), (3, 4), (4, 4), (7, 3), (9, 4), (13, 1)])
@@ -102,9 +102,9 @@ def test_the_network_of_a_past_task_is_generated_once_a_block():
 def test_a_batch_stays_in_the_same_storage():
     """What a CUDA graph has recorded reads there."""
     replay = stream(Remembered(3))
-    places = [part.data_ptr() for part in replay.batch()]
-    shapes = [part.shape for part in replay.batch()]
+    places = [part.data_ptr() for part in replay.batch()[:3]]
+    shapes = [part.shape for part in replay.batch()[:3]]
     for iteration in (1, BLOCK, 7):
         replay.prepare(iteration)
-        assert [part.data_ptr() for part in replay.batch()] == places
+        assert [part.data_ptr() for part in replay.batch()[:3]] == places
     assert [tuple(shape) for shape in shapes] == [(4, 3), (4, 2), (4,)]

@@ -115,16 +115,18 @@ def _adapted(run: FinishedRun, learned: int, count: int) -> float:
     learner = run.learner_after(learned) if learned else build_learner(run.experiment, run.tasks)
     assert isinstance(learner, HypernetworkLearner)
     learner.training = _experiment(run, learned).training
-    learner.adapt(_few(run, learned, count))
-    return _accuracy(learner, run.tasks[learned], learned)
+    task = _few(run, learned, count)
+    learner.adapt(task)
+    return _accuracy(learner, task, learned)
 
 
 def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
     """Accuracy on a task of a standard network that never learned another."""
     values = {**_experiment(run, task).model_dump(), "learner": {"method": "separate"}, "scenario": "task"}
     learner = build_learner(Experiment.model_validate(values), run.tasks)
-    learner.learn(_few(run, task, count))
-    return _accuracy(learner, run.tasks[task], 0)
+    few = _few(run, task, count)
+    learner.learn(few)
+    return _accuracy(learner, few, 0)
 
 
 def _experiment(run: FinishedRun, task: int) -> Experiment:
@@ -144,7 +146,9 @@ def _few(run: FinishedRun, number: int, count: int) -> Task:
     labels = torch.cat([labels for _, labels in task.train.in_order(1000)])
     chosen = choose_few(labels, count, Seeds(run.experiment.seed, (NAME, number)), task.name)
     assert chosen is not None
-    return dataclasses.replace(task, train=Task.of(task.train.take(chosen)).train, validation=None)
+    assert task.test is not None
+    few, test = task.train.take(chosen), next(task.test.in_order(len(task.test)))  # both as they go into a network
+    return dataclasses.replace(Task.of(few, test=test), name=task.name, classes=task.classes)
 
 
 def _accuracy(learner: ContinualLearner, task: Task, number: int) -> float:

@@ -342,7 +342,7 @@ class ProtectedNetwork(Part):
         self.take_given(state["module"])
         shapes = {name: parameter.shape for name, parameter in self.hypernetwork.shared_parameters().items()}
         for part in ("theta", "snapshot"):
-            if state[part] is not None:
+            if state[part]:  # Θ_h stays as it is where nothing is kept of it
                 check_shapes(shapes, {name: tensor.shape for name, tensor in state[part].items()})
         for name, parameter in self.hypernetwork.shared_parameters().items():
             parameter.copy_(state["theta"][name])

@@ -58,7 +58,7 @@ def program(tmp_path, monkeypatch):
             "out.mkdir(exist_ok=True)",
             "def end(accuracy):",
             "    (out / 'config.yaml').write_bytes(pathlib.Path(words[0]).read_bytes())",
-            "    (out / 'environment.json').write_text('[]')",
+            "    (out / 'environment.json').write_text('[{}]')",
             "    (out / 'accuracy.csv').write_text('after,a\\na,0.5\\n')",
             "    (out / 'timing.csv').write_text('task,iterations,learning_seconds,evaluation_seconds\\n')",
             "    found = {'measure': 'accuracy', 'scenario_accuracy': accuracy}",
@@ -79,7 +79,7 @@ def test_what_is_run_is_the_command_line(program, tmp_path):
     told = {"started": lambda run, where: lines.append(run), "ended": lines.append}
     (outcome,) = carry_out([files], tmp_path, data=Path("d"), **told)
     assert lines == [files, outcome]
-    assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5})
+    assert (outcome.state, outcome.averages) == ("finished", {"task": 1, "class": 0.5}), outcome.message
     path = tmp_path / NEW.name
     file, *words = json.loads((path / "words").read_text())
     assert words == ["--out", str(path), "--resume", "--data", "d"]
@@ -188,20 +188,20 @@ def test_so_many_runs_at_a_time(program, tmp_path, jobs):
         "        time.sleep(0.01)\n"
         "tell('at-work'); tell('begun'); wait('begun'); time.sleep(0.2)\n"
         "count = number('at-work'); tell('counted'); wait('counted')\n"
-        "out.with_name(f'at-work-{os.getpid()}').unlink(); end({'task': count, 'class': count})"
+        "out.with_name(f'at-work-{os.getpid()}').unlink(); end({'task': count / 100, 'class': count / 100})"
     )
     runs = over_seeds([NEW, OTHER], 2)
     outcomes = carry_out(runs, tmp_path, executor=Processes(jobs))
     assert len(outcomes) == 4
-    assert max(outcome.averages["class"] for outcome in outcomes) == jobs
+    assert max(outcome.averages["class"] for outcome in outcomes) == jobs / 100
 
 
 def test_threads_are_those_of_the_plan_whatever_goes_on_at_the_same_time(program, tmp_path, monkeypatch):
-    program("threads = int(os.environ['OMP_NUM_THREADS']); end({'task': threads, 'class': threads})")
+    program("threads = int(os.environ['OMP_NUM_THREADS']); end({'task': threads / 100, 'class': threads / 100})")
 
-    def used(run: PlannedRun, jobs: int) -> float:
+    def used(run: PlannedRun, jobs: int) -> int:
         shutil.rmtree(tmp_path / run.name, ignore_errors=True)
-        return carry_out([run], tmp_path, executor=Processes(jobs))[0].averages["task"]
+        return round(100 * carry_out([run], tmp_path, executor=Processes(jobs))[0].averages["task"])
 
     free, five = changed(NEW, threads=None), changed(NEW, threads=5)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
