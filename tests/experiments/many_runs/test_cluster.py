@@ -60,7 +60,7 @@ def test_nothing_is_lost_when_workers_the_scheduler_and_the_client_are_killed(ma
     assert second.stdout.readline() == "connected\n", second.communicate()[1]
     started = len(machines.logged("starts"))
     workers = [machines.worker(), machines.worker()]
-    until(lambda: len(machines.logged("starts")) > started, second)
+    until(lambda: len(machines.logged("starts")) >= started + 2, second)  # both workers have found the scheduler
     kill(scheduler)
     errors = second.communicate(timeout=300)[1]
     assert second.returncode == 1 and "ClusterError: The scheduler at" in errors and "same command goes on" in errors
