@@ -60,7 +60,8 @@ def test_methods_are_compared_and_a_failed_run_takes_no_other_along(call, tmp_pa
     assert before.items() <= {path: path.stat().st_mtime_ns for path in out_dir.glob("*-seed*/**/*")}.items()
     assert lines(out_dir / "comparison.csv")["si"]["seeds"] == "1"
 
-    code, out, err = call(*arguments, "training.iterations=5")
+    shorter = ["training.iterations=5" if each == "training.iterations=10" else each for each in arguments]
+    code, out, err = call(*shorter)
     assert code == 1
     assert "2 of 2 runs failed" in err
     assert "cannot be resumed with other settings: training.iterations is 5, was 10" in err

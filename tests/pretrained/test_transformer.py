@@ -158,7 +158,7 @@ def test_a_file_without_the_base_is_small_and_asks_for_the_same_base(base, tmp_p
     learner.save(without, module=False)
     bytes_of_base = 4 * sum(parameter.numel() for parameter in base.parameters())
     assert whole.stat().st_size - without.stat().st_size > 0.9 * bytes_of_base
-    assert without.stat().st_size < 0.3 * bytes_of_base
+    assert without.stat().st_size < 0.4 * bytes_of_base
     assert learner.memory_bytes < 0.2 * bytes_of_base
 
     tokens, _ = next(task(1).test.in_order(50))

@@ -45,12 +45,12 @@ while step < {STEPS}:
     aside.rename(out / "checkpoint" / f"step-{{step:09d}}.json")
     print(f"task {{step}}/{STEPS} (some): done", flush=True)
 (out / "config.yaml").write_bytes(settings)
-(out / "environment.json").write_text("[]")
+(out / "environment.json").write_text("[{{}}]")
 (out / "accuracy.csv").write_text("after,a\\na,0.5\\n")
 (out / "timing.csv").write_text("task,iterations,learning_seconds,evaluation_seconds\\n")
 if not before or not before.startswith(f"step-{{step:09d}}"):  # else it was made to its end before, and not told so
     log("ends", step)
-(out / "summary.json").write_text(json.dumps({{"measure": "accuracy", "scenario_accuracy": {{"task": number}}}}))
+(out / "summary.json").write_text(json.dumps({{"measure": "accuracy", "scenario_accuracy": {{"task": number / {MODULUS}}}}}))
 """
 
 
@@ -64,7 +64,7 @@ def expected(run: PlannedRun) -> float:
     number = 0
     for step in range(STEPS):
         number = (number * 31 + run.experiment.seed + step) % MODULUS
-    return number
+    return number / MODULUS
 
 
 class Machines:
