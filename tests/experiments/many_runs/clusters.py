@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hypermnesia.experiments.many_runs.plan import PlannedRun, over_seeds
 from hypermnesia.experiments.settings.benchmark import load_experiment
+from hypermnesia.files import FORMAT
 
 STEPS, MODULUS = 12, 1_000_003
 _PROGRAM = f"""#!{sys.executable}
@@ -45,12 +46,13 @@ while step < {STEPS}:
     aside.rename(out / "checkpoint" / f"step-{{step:09d}}.json")
     print(f"task {{step}}/{STEPS} (some): done", flush=True)
 (out / "config.yaml").write_bytes(settings)
-(out / "environment.json").write_text("[{{}}]")
+(out / "environment.json").write_text('[{{"format": {FORMAT}}}]')
 (out / "accuracy.csv").write_text("after,a\\na,0.5\\n")
 (out / "timing.csv").write_text("task,iterations,learning_seconds,evaluation_seconds\\n")
 if not before or not before.startswith(f"step-{{step:09d}}"):  # else it was made to its end before, and not told so
     log("ends", step)
-(out / "summary.json").write_text(json.dumps({{"measure": "accuracy", "scenario_accuracy": {{"task": number / {MODULUS}}}}}))
+found = {{"measure": "accuracy", "scenario_accuracy": {{"task": number / {MODULUS}}}}}
+(out / "summary.json").write_text(json.dumps(found))
 """
 
 
