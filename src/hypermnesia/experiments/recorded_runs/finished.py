@@ -76,11 +76,7 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
         DataError: Missing or damaged data.
     """
     directory = RunDirectory(path)
-    if not directory.is_run():
-        raise ConfigurationError(
-            f"{path} is not a run directory: give one that `hypermnesia run` made, as runs/split-digits-seed0."
-        )
-    experiment = directory.read_experiment()
+    experiment = directory.read_finished_experiment()
     if experiment.learner.method != "hnet":
         raise ConfigurationError(
             f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hnet can be"
@@ -88,8 +84,6 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
         )
     if experiment.problem is not CLASSIFICATION:
         raise ConfigurationError(f"{path}: its tasks are regressions; accuracies are of classes.")
-    if not directory.summary.is_file():
-        raise ConfigurationError(f"the run in {path} is not finished; resume it first")
     tasks = build_tasks(experiment, data)
     return FinishedRun(directory, experiment, tasks, _load(directory.learner, experiment, tasks))
 

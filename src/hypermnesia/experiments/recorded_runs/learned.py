@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.build import network_for
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.learners import METHODS, ContinualLearner
@@ -25,13 +24,7 @@ def open_learner(path: Path, device: str = "cpu") -> ContinualLearner:
         CheckpointError: The learner is damaged.
     """
     directory = RunDirectory(path)
-    if not directory.is_run():
-        raise ConfigurationError(
-            f"{path} is not a run directory: give one that `hypermnesia run` made, as runs/split-digits-seed0."
-        )
-    experiment = directory.read_experiment()
-    if not directory.summary.is_file():
-        raise ConfigurationError(f"the run in {path} is not finished; resume it first")
+    experiment = directory.read_finished_experiment()
     state = read_state(directory.learner)["state"]
     outputs = max(task["outputs"] for task in state["learned"])
     network = network_for(experiment, tuple(state["input_shape"]), outputs)

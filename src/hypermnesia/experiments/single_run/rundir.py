@@ -95,6 +95,21 @@ class RunDirectory:
         self.check_format()
         return checked(Experiment, sources.read_file(self.config, within=self.path), f"{self.config} cannot be run.")
 
+    def read_finished_experiment(self) -> Experiment:
+        """The experiment of a run that is finished, so that its learner can be used.
+
+        Raises:
+            ConfigurationError: There is no run here, its config.yaml has been damaged, or it is not finished.
+        """
+        if not self.is_run():
+            raise ConfigurationError(
+                f"{self.path} is not a run directory: give one that `hypermnesia run` made, as runs/split-digits-seed0."
+            )
+        experiment = self.read_experiment()
+        if not self.summary.is_file():
+            raise ConfigurationError(f"the run in {self.path} is not finished; resume it first")
+        return experiment
+
     def check_format(self) -> None:
         """Refuse a directory that another version made, in a layout that this one does not know.
 
