@@ -89,6 +89,11 @@ class Case:
         """Tasks to learn."""
         return tasks(self.problem)
 
+    @property
+    def inputs(self) -> torch.Tensor:
+        """Inputs of the first task, `[COUNT, FEATURES]`."""
+        return next(self.tasks[0].train.in_order(COUNT))[0]
+
     def make(self, seed: int = 0, **arguments: Any) -> ContinualLearner:
         """A learner that has learned nothing."""
         if self.scenario is not None:

@@ -7,7 +7,7 @@ from torch import nn
 
 import hypermnesia as hm
 from hypermnesia.errors import CheckpointError, ConfigurationError
-from tests.methods import COUNT, ONE_EACH, Case, network
+from tests.methods import ONE_EACH, network
 from tests.zoo import OUTPUTS, ZOO
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -15,10 +15,6 @@ BY_NAME = {case.method.name: case for case in ONE_EACH}
 UNSHARED = ("separate", "from-scratch")
 SHARED = ["hnet", "ewc", "hnet-r", "hnet-likelihood"]
 each_case = pytest.mark.parametrize("case", ONE_EACH, ids=str)
-
-
-def inputs_of(case: Case) -> torch.Tensor:
-    return next(case.tasks[0].train.in_order(COUNT))[0]
 
 
 def onnx_answers(path, inputs: torch.Tensor, task: int | None = None) -> torch.Tensor:
@@ -31,7 +27,7 @@ def onnx_answers(path, inputs: torch.Tensor, task: int | None = None) -> torch.T
 
 @pytest.mark.parametrize("name", SHARED)
 def test_a_tasks_network_is_traced_for_any_number_of_inputs(name, tmp_path):
-    learner, inputs = BY_NAME[name].learned.learner, inputs_of(BY_NAME[name])
+    learner, inputs = BY_NAME[name].learned.learner, BY_NAME[name].inputs
     path = tmp_path / "network.pt2"
     hm.export(learner, path, task=1)
     program = torch.export.load(path).module()
@@ -41,7 +37,7 @@ def test_a_tasks_network_is_traced_for_any_number_of_inputs(name, tmp_path):
 
 @each_case
 def test_a_state_dict_fits_the_modules_own_class(case, tmp_path):
-    learner, inputs = case.learned.learner, inputs_of(case)
+    learner, inputs = case.learned.learner, case.inputs
     path = tmp_path / "network.safetensors"
     hm.export(learner, path, task=0)
     state = safetensors.torch.load_file(path)
@@ -54,7 +50,7 @@ def test_a_state_dict_fits_the_modules_own_class(case, tmp_path):
 @pytest.mark.slow
 @each_case
 def test_onnxruntime_answers_alike(case, tmp_path):
-    learner, inputs = case.learned.learner, inputs_of(case)
+    learner, inputs = case.learned.learner, case.inputs
     path = tmp_path / "network.onnx"
     hm.export(learner, path, task=1)
     for given in (inputs, inputs[:1]):
@@ -67,7 +63,7 @@ def test_onnxruntime_answers_alike(case, tmp_path):
 )
 @pytest.mark.parametrize("ending", ["pt2", "onnx"])
 def test_all_tasks_in_one_file(case, ending, tmp_path):
-    learner, inputs = case.learned.learner, inputs_of(case)
+    learner, inputs = case.learned.learner, case.inputs
     path = tmp_path / f"learner.{ending}"
     hm.export(learner, path)
     for task in range(len(case.tasks)):
@@ -89,7 +85,7 @@ def test_networks_that_share_nothing_are_exported_one_by_one(name, tmp_path):
 
 def test_nothing_comes_of_a_forgotten_task(tmp_path):
     case = BY_NAME["hnet"]
-    learner, inputs = case.make(), inputs_of(case)
+    learner, inputs = case.make(), case.inputs
     for task in case.tasks[:2]:
         learner.learn(task)
     learner.forget(0)

@@ -9,7 +9,7 @@ from torch import nn
 import hypermnesia as hm
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.training.kept import KeptNetworks
-from tests.methods import CASES, COUNT, ONE_EACH, OUTPUTS, Case, network
+from tests.methods import CASES, ONE_EACH, OUTPUTS, Case, network
 from tests.nested import equal, snapshot
 from tests.stopping import Stopped, stop_at
 
@@ -22,13 +22,9 @@ def case(request) -> Case:
     return request.param
 
 
-def inputs_of(case: Case) -> torch.Tensor:
-    return next(case.tasks[0].train.in_order(COUNT))[0]
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_answers_as_predict_does_bit_for_bit(case):
-    learner, inputs = case.learned.learner, inputs_of(case)
+    learner, inputs = case.learned.learner, case.inputs
     for number, task in enumerate(learner.tasks):
         made = learner.network(task.name)
         assert not any(part.training for part in made.modules())
@@ -38,7 +34,7 @@ def test_it_answers_as_predict_does_bit_for_bit(case):
 
 
 def test_its_state_fits_the_modules_own_class(case):
-    learner, inputs = case.learned.learner, inputs_of(case)
+    learner, inputs = case.learned.learner, case.inputs
     made = learner.network(1)
     fresh = network(seed=9)
     if (outputs := made(inputs).shape[1]) != OUTPUTS:
@@ -48,7 +44,7 @@ def test_its_state_fits_the_modules_own_class(case):
 
 
 def test_neither_changes_the_other(case):
-    learner, inputs = case.make(), inputs_of(case)
+    learner, inputs = case.make(), case.inputs
     learner.learn(case.tasks[0])
     made, other = learner.network(0), learner.network(0)
     with torch.no_grad():
@@ -64,7 +60,7 @@ def test_neither_changes_the_other(case):
 @pytest.mark.slow
 def test_answers_are_of_the_newest_weights_whatever_happened_since(case, tmp_path):
     """What is kept for the next answer is dropped by everything that changes it."""
-    learner, inputs = case.make(), inputs_of(case)
+    learner, inputs = case.make(), case.inputs
 
     def is_right(reference: hm.ContinualLearner | None = None) -> bool:
         # Loaded from a file, nothing is kept yet.

@@ -24,10 +24,6 @@ def case(request) -> Case:
     return request.param
 
 
-def inputs_of(case: Case) -> torch.Tensor:
-    return next(case.tasks[0].train.in_order(COUNT))[0]
-
-
 def beside(action: Callable[[], object], meanwhile: Callable[[], object]) -> list[object]:
     """Do something in this thread, and something else again and again in another; what the other found."""
     found, done = [], threading.Event()
@@ -48,7 +44,7 @@ def beside(action: Callable[[], object], meanwhile: Callable[[], object]) -> lis
 
 def test_answers_in_several_threads_are_those_in_one(case):
     learner, tasks = case.learned.learner, range(len(case.tasks))
-    inputs = inputs_of(case)
+    inputs = case.inputs
     known = [*tasks, *([] if learner.scenarios == ("task",) else [None])]
     right = {task: learner.predict(inputs, task).outputs for task in known}
 
@@ -60,7 +56,7 @@ def test_answers_in_several_threads_are_those_in_one(case):
 
 
 def test_answers_beside_learning_are_those_between_two_steps_and_change_nothing(case):
-    learner, inputs = case.make(), inputs_of(case)
+    learner, inputs = case.make(), case.inputs
     learner.learn(case.tasks[0])
     between, asked = [learner.predict(inputs, 0).outputs], threading.Event()
 
@@ -143,6 +139,7 @@ def test_whoever_waits_for_a_turn_gets_it_before_one_who_asks_again():
     with ThreadPoolExecutor(2) as pool:
         for task in (pool.submit(again_and_again), pool.submit(once)):
             task.result()
+    assert times == [1]
 
 
 @pytest.mark.parametrize("stop", [1, 4, 7])
