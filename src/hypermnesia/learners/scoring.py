@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import numbers_in
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
@@ -67,7 +67,7 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
     count = 0
     counts: Tensor | None = None
     known = learner.num_tasks + (learner.in_progress is not None)
-    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
+    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // max(1, numbers_in(examples.input_shape))))
     for inputs, targets in examples.in_order(batch_size):
         targets = targets.to(learner.device)
         count += len(targets)

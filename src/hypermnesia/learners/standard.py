@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.prediction import Prediction
@@ -59,7 +60,7 @@ class StandardNetworkLearner(ContinualLearner):
         self._standard = StandardNetwork(self._module, self.scenario, self.training, self.seeds.child("classifier"))
         return {"network": self._standard}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         self._standard.find_head(inputs)
 
     @property
@@ -70,7 +71,7 @@ class StandardNetworkLearner(ContinualLearner):
     def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
         return self._standard, task
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         logits, outputs = self._standard.logits(inputs), self._standard.outputs
         if self.scenario == "domain":
             return Prediction(logits, None, None)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import Inputs
 from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem, Targets
 from hypermnesia.regularizers import linear_layers
 
@@ -20,7 +21,7 @@ GradientForm = Literal["linear layers", "vectorized", "one by one"]
 parameters belong to such layers. `vectorized`: by `torch.func.vmap`. `one by one`: by backward passes, which every
 module has that can be trained."""
 
-Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
+Outputs = Callable[[dict[str, Tensor], Inputs], Tensor]
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 """Function that calls another while a network has these parameters by name, and returns its result."""
@@ -30,7 +31,7 @@ Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 def diagonal_fisher(
     outputs: Outputs,
     parameters: Mapping[str, Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: Iterable[tuple[Inputs, Tensor]],
     kind: FisherKind,
     problem: Problem = CLASSIFICATION,
     *,
@@ -103,7 +104,7 @@ def diagonal_fisher(
 def gradient_form(
     outputs: Outputs,
     parameters: Mapping[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     kind: FisherKind,
     problem: Problem = CLASSIFICATION,
     *,
@@ -170,7 +171,7 @@ def _in_form(
     form: GradientForm,
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
     problem: Problem,
     chunk_size: int,
@@ -191,7 +192,7 @@ def _in_form(
 def _one_by_one(
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
     problem: Problem,
     hold: Hold,
@@ -206,7 +207,7 @@ def _one_by_one(
             leaves = {name: parameter.clone().requires_grad_() for name, parameter in theta.items()}
 
             def weight_of_value(
-                leaves: dict[str, Tensor] = leaves, value: int = value, example: Tensor = example, target: Any = target
+                leaves: dict[str, Tensor] = leaves, value: int = value, example: Inputs = example, target: Any = target
             ) -> tuple[int, Tensor]:
                 v, w = _weighted_values(problem, target, outputs(leaves, example))
                 v[0, value].backward()
@@ -244,7 +245,7 @@ def _weighted_values(problem: Problem, targets: Targets | None, outputs: Tensor)
 def _squared_gradients(
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
     problem: Problem,
     chunk_size: int,

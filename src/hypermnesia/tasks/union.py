@@ -10,6 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.nn import functional
 
+from hypermnesia.inputs import joined
 from hypermnesia.problems import REGRESSION, problem_of
 from hypermnesia.tasks.examples import Batch, Examples
 
@@ -53,7 +54,8 @@ class UnionExamples(Examples):
                 positions.append(position)
                 batches.append((inputs, self._placed(labels, place)))
         order = torch.cat(positions).argsort()
-        inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
+        columns = zip(*batches, strict=True)
+        inputs, labels = joined(next(columns)), torch.cat(next(columns))
         return self._prepare(inputs[order.to(inputs.device)]), labels[order.to(labels.device)]
 
     def _placed(self, labels: Tensor, place: slice) -> Tensor:
