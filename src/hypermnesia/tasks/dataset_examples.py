@@ -10,8 +10,8 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from hypermnesia.criteria import label_kind
 from hypermnesia.errors import DataError
-from hypermnesia.problems import REGRESSION, problem_of
 from hypermnesia.tasks.arrays import ONE_INPUT, usual_type
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Identity, content_of_dataset
@@ -43,7 +43,7 @@ class DatasetExamples(Examples):
     ) -> None:
         self._dataset, self._collate = dataset, collate
         check_any(self)
-        # The first item tells the problem, but of classes not how many there are.
+        # The first item tells the kind of labels, but of classes not how many there are.
         first = dataset[0]
         self._holds_arrays = (
             collate is default_collate
@@ -52,9 +52,9 @@ class DatasetExamples(Examples):
         )
         inputs, labels = self._collated([first])
         self.input_shape = tuple(inputs.shape[1:])
-        self.problem = problem_of(labels)
+        self.labels = label_kind(labels)
         self.input_type = inputs.dtype
-        self.num_outputs = labels.shape[1] if self.problem is REGRESSION else None
+        self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
@@ -98,13 +98,13 @@ def checked_batch(batch: Any) -> Batch:
             f"{f' {ONE_INPUT}' if several else ''}"
         )
     inputs, labels = batch
-    labels, problem = targets_of(labels)
+    labels, kind = targets_of(labels)
     if labels.shape[:1] != inputs.shape[:1]:
         raise DataError(
             f"A batch has inputs of shape {list(inputs.shape)} but labels of shape {list(labels.shape)}; "
             "each input needs one label."
         )
-    if problem is not REGRESSION:
+    if kind == "classes":
         check_from_zero(int(labels.min()))
     return inputs.detach(), labels
 
