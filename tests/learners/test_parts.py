@@ -66,7 +66,7 @@ def test_parts_give_what_one_tensor_gives(case):
 
 
 def _targets(case: Case):
-    return LABELS if case.problem.name == "classification" else INPUTS[:, :OUTPUTS]
+    return LABELS if case.labels == "classes" else INPUTS[:, :OUTPUTS]
 
 
 @pytest.mark.parametrize("case", LEARNING, ids=str)

@@ -25,6 +25,7 @@ from hypermnesia.analyses.variants import (
     title_of,
 )
 from hypermnesia.charts.chart import COLORS
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.base import Base
@@ -35,7 +36,6 @@ from hypermnesia.inputs import numbers_in
 from hypermnesia.learners import METHODS, HypernetworkLearner
 from hypermnesia.networks import MLPSettings
 from hypermnesia.networks.sizes import widths_of_size
-from hypermnesia.problems import ACCURACY
 
 _STANDARD = METHODS["separate"]
 _LOOKS = {

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hypermnesia import parallel
+from hypermnesia.criteria import USUAL, LabelKind
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
 from hypermnesia.inputs import Inputs, Shape, show_shape
 from hypermnesia.learners.answering import Answering
@@ -29,7 +30,6 @@ from hypermnesia.learners.first_check import (
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.modules import answer_of, called, evaluation_mode
-from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Parts
@@ -40,10 +40,10 @@ class Admission(Answering):
     """Base class of learners: which tasks they admit.
 
     Attributes:
-        problems: Problems that it can learn, classification or regression.
+        learns: Kinds of labels that it can learn.
     """
 
-    problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
+    learns: ClassVar[tuple[LabelKind, ...]] = ("classes",)
     # Of a learner that is a rehearsal of another: the number of outputs of its tasks.
     _rehearsed: int | None = None
     _admitted: tuple[Task, int, int] | None = None  # task, number and outputs
@@ -102,7 +102,7 @@ class Admission(Answering):
 
     def _check(self, task: Task) -> int:
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
-        self._check_problem(task)
+        self._check_labels(task)
         self._check_training(task)
         check_shares(task, self.training.batch_size)
         shape = task.train.input_shape
@@ -146,17 +146,18 @@ class Admission(Answering):
     def _check_module(self, inputs: Inputs) -> None:
         """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
 
-    def _check_problem(self, task: Task) -> None:
-        if task.problem not in self.problems:
+    def _check_labels(self, task: Task) -> None:
+        if task.labels not in self.learns:
             raise DataError(
-                f"task '{task.name}' is one of {task.problem.name}, but a {type(self).__name__} learns"
-                f" {' and '.join(problem.name for problem in self.problems)} only: integer labels are classes,"
-                " floating-point labels are regression targets"
+                f"labels of task '{task.name}' are {task.labels}, but a {type(self).__name__} learns"
+                f" {' and '.join(self.learns)} only: integer labels are classes, floating-point labels are regression"
+                " targets"
             )
-        if self._input_shape is not None and task.problem is not self.problem:
+        if self._input_shape is not None and USUAL[task.labels] != self.criterion:
             raise DataError(
-                f"task '{task.name}' is one of {task.problem.name}, but those before were of {self.problem.name}: one"
-                " learner learns one of them"
+                f"labels of task '{task.name}' are {task.labels}, but those before were {self.criterion.labels}:"
+                " integer labels are classes, floating-point labels are regression targets, and one learner learns one"
+                " of them"
             )
 
     def _check_training(self, task: Task) -> None:
@@ -166,7 +167,7 @@ class Admission(Answering):
                 f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
             )
-        if self.training.label_smoothing and task.problem is REGRESSION:
+        if self.training.label_smoothing and task.labels == "numbers":
             raise ConfigurationError(
                 f"training.label_smoothing is for classes, but task '{task.name}' is a regression: leave it out"
             )
@@ -179,7 +180,7 @@ class Admission(Answering):
     def _count_outputs(self, task: Task, outputs: int) -> int:
         """Number of the task's classes or regression targets; refuses a task with more than the module's outputs."""
         asked = task.num_outputs
-        if task.problem is REGRESSION and asked != outputs:
+        if task.labels == "numbers" and asked != outputs:
             raise DataError(
                 f"task '{task.name}' has {asked} regression targets for each input, but the module gives {outputs}:"
                 " they must be equal (if the labels are classes, make them integers)"
@@ -194,9 +195,9 @@ class Admission(Answering):
     def _check_more_of(self, learned: LearnedTask, task: Task) -> None:
         """Refuse examples that cannot be more of a learned task."""
         outputs = task.count_outputs()
-        wrong = outputs != learned.outputs if task.problem is REGRESSION else outputs > learned.outputs
+        wrong = outputs != learned.outputs if task.labels == "numbers" else outputs > learned.outputs
         if wrong or task.classes not in (None, learned.classes):
-            what = "regression targets" if task.problem is REGRESSION else "classes"
+            what = "regression targets" if task.labels == "numbers" else "classes"
             names = "" if learned.classes is None else f" ({', '.join(learned.classes)})"
             raise DataError(
                 f"these are no examples of task '{learned.name}', which has {learned.outputs} {what}{names}: they have"

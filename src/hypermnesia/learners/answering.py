@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, Shape, shape_of, show_shape
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import LearnerState
-from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
@@ -48,7 +48,7 @@ class Answering(LearnerState):
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
-        return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
+        return SCENARIOS if isinstance(self.criterion, CrossEntropy) else ("task", "domain")
 
     @property
     def input_shape(self) -> Shape | None:
@@ -88,7 +88,7 @@ class Answering(LearnerState):
             answer = self._answer_for(inputs.to(self.device), chosen)
         else:
             answer = self._predict_other(inputs, chosen)
-        return Prediction(answer.outputs, answer.task, answer.certainty, self.problem, tuple(known))
+        return Prediction(answer.outputs, answer.task, answer.certainty, self.criterion, tuple(known))
 
     def _answer_for(self, inputs: Inputs, task: int | list[int] | None) -> Prediction:
         return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)
@@ -121,7 +121,7 @@ class Answering(LearnerState):
             of_task = (numbers == number).nonzero()[:, 0]
             answers.append((of_task, self._predict(inputs[of_task], number).outputs))
         width = max(outputs.shape[1] for _, outputs in answers)
-        filler = -torch.inf if self.problem is CLASSIFICATION else torch.nan
+        filler = -torch.inf if isinstance(self.criterion, CrossEntropy) else torch.nan
         together = answers[0][1].new_full((len(inputs), width), filler)
         for of_task, outputs in answers:
             together[of_task, : outputs.shape[1]] = outputs

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from hypermnesia import parallel
+from hypermnesia.criteria import USUAL
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
@@ -18,7 +19,6 @@ from hypermnesia.learners.in_progress import InProgress, Way
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import kinds_of
-from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
 from hypermnesia.tasks.structured_kind import kind_of
@@ -178,7 +178,7 @@ class ContinualLearner(Admission):
         self._trainer = self._trainer_state = self._current = None
         self._parts.abandon_task()
         if not self._learned:
-            self._input_shape, self.input_kind, self.problem = None, None, CLASSIFICATION
+            self._input_shape, self.input_kind, self.criterion = None, None, USUAL["classes"]
 
     @made_on_the_cpu
     @torch.enable_grad()
@@ -231,7 +231,7 @@ class ContinualLearner(Admission):
             else:
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
-            self.problem, self._input_shape = task.problem, shape
+            self.criterion, self._input_shape = USUAL[task.labels], shape
             self.input_kind = self.input_kind or kind_of(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
@@ -262,7 +262,7 @@ class ContinualLearner(Admission):
         assert self._current is not None
         examples, validate = self._examples(task), functools.partial(self._validate, task)
         seeds = self.seeds.child(*self._current.place)
-        metric, turn = self.problem.metric, self._turn
+        metric, turn = self.criterion.metric, self._turn
         trainer = Trainer(self._objective(), examples, self.training, seeds, self.device, validate, metric, turn)
         if self._trainer_state is not None:
             trainer.load_state_dict(self._trainer_state)

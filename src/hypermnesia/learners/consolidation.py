@@ -13,7 +13,6 @@ from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.modules import answer_with, check_takes_weights, check_uses_weights, evaluation_mode, holding
-from hypermnesia.problems import BOTH
 from hypermnesia.regularizers import Penalty
 from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
@@ -52,7 +51,7 @@ class Consolidation(Part):
 class ConsolidatedLearner(StandardNetworkLearner):
     """Base class of learners of a standard network whose weights are held; subclasses differ in how."""
 
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def _make_parts(self) -> dict[str, Part]:
         check_takes_weights(self._module)
@@ -72,7 +71,7 @@ class ConsolidatedLearner(StandardNetworkLearner):
 
     def _objective(self) -> Objective:
         penalty = self._consolidation.penalty()
-        return StandardObjective(self._standard, self.training, self.problem, penalty=penalty)
+        return StandardObjective(self._standard, self.training, self.criterion, penalty=penalty)
 
     def _answers(self) -> Answers:
         network, competing = self._standard.network, self._standard.outputs.competing(self.num_tasks)

@@ -13,7 +13,6 @@ from hypermnesia import parallel
 from hypermnesia.errors import DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, shape_of, show_shape
 from hypermnesia.modules import answer, answer_of, called, evaluation_mode
-from hypermnesia.problems import REGRESSION
 from hypermnesia.settings import Settings, has_effect
 from hypermnesia.tasks.examples import Batch
 from hypermnesia.tasks.loader_examples import LoaderExamples
@@ -171,7 +170,7 @@ def check_not_one_hot(task: Task) -> None:
     Raises:
         DataError: All are.
     """
-    if task.problem is REGRESSION and isinstance(task.train, TensorExamples) and task.train.are_targets_one_hot():
+    if task.labels == "numbers" and isinstance(task.train, TensorExamples) and task.train.are_targets_one_hot():
         raise DataError(
             f"labels of task '{task.name}' are rows of zeros with a single one, which are classes, but floating-point"
             " labels are regression targets: give the numbers of the classes, as in labels.argmax(1)"

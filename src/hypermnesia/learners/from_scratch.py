@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
@@ -20,7 +21,6 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
 from hypermnesia.networks import ActivationName
-from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import OnlyWith, chosen
@@ -88,7 +88,7 @@ class FromScratchLearner(ContinualLearner):
 
     Settings = FromScratchSettings
     settings: FromScratchSettings
-    problems = BOTH
+    learns = ("classes", "numbers")
     relearns = True
     forgets = True
 
@@ -128,7 +128,7 @@ class FromScratchLearner(ContinualLearner):
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
-        return super().scenarios if self.problem is CLASSIFICATION else ("task",)
+        return super().scenarios if isinstance(self.criterion, CrossEntropy) else ("task",)
 
     def _make_parts(self) -> dict[str, Part]:
         self._networks = _NetworkOfEachTask(self._module, self.settings, self.training, self.seeds)
@@ -142,7 +142,7 @@ class FromScratchLearner(ContinualLearner):
         check_is_asked(self.settings.inference, task)
 
     def _objective(self) -> Objective:
-        return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
+        return network_objective(self._networks.current, self.criterion, self.training.label_smoothing)
 
     def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hypermnesia.criteria import Criterion
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
-from hypermnesia.problems import Problem
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.training.part import Part
@@ -84,24 +84,24 @@ class GeneratedNetworkLearner(ContinualLearner):
         return Prediction(torch.cat([answer for _, answer in answers])[order], tasks, certainty)
 
     def _objective(self) -> Objective:
-        return network_objective(self._network, self.problem, self.training.label_smoothing)
+        return network_objective(self._network, self.criterion, self.training.label_smoothing)
 
 
 def network_objective(
-    network: ProtectedNetwork, problem: Problem, label_smoothing: float, penalty: Penalty | None = None
+    network: ProtectedNetwork, criterion: Criterion, label_smoothing: float, penalty: Penalty | None = None
 ) -> Objective:
     """Make the objective of a target network: the loss on the task that was begun, old tasks kept.
 
     Args:
         network: Network that has begun a task.
-        problem: Problem of the task.
+        criterion: What is learned by.
         label_smoothing: Share of the labels that is spread over all classes.
         penalty: Penalty on moving Θ_h itself, where β = 0; None for none.
     """
 
     def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         outputs = network.while_learning(tensors, inputs)
-        merit = problem.merit(outputs, labels).mean()
-        return problem.loss(outputs, labels, label_smoothing), {problem.metric.name: merit}
+        merit = criterion.merit(outputs, labels).mean()
+        return criterion.loss(outputs, labels, label_smoothing), {criterion.metric.name: merit}
 
     return network.objective(loss, penalty=penalty)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs
@@ -18,7 +19,6 @@ from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart,
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
-from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
@@ -72,7 +72,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
     Settings = HypernetworkLearnerSettings
     settings: HypernetworkLearnerSettings
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
-        return super().scenarios if self.problem is CLASSIFICATION else ("task",)
+        return super().scenarios if isinstance(self.criterion, CrossEntropy) else ("task",)
 
     def adapt(self, source: Task | Source, *, monitor: Monitor | None = None) -> None:
         """Learn a task with nothing but its embedding, and parameters of its own: old tasks stay bit for bit.

@@ -127,7 +127,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     def _objective(self) -> Objective:
         return network_objective(
-            self._network, self.problem, self.training.label_smoothing, self._consolidation.penalty()
+            self._network, self.criterion, self.training.label_smoothing, self._consolidation.penalty()
         )
 
     def _answers(self) -> Answers:

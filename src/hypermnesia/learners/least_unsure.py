@@ -13,7 +13,6 @@ from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME
 from hypermnesia.learners.inference_criteria import InferenceSettings, certainty, is_surer, margin, uncertainty
 from hypermnesia.learners.prediction import LearnedTask, Prediction
-from hypermnesia.problems import REGRESSION
 from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
@@ -80,7 +79,7 @@ def check_is_asked(settings: InferenceSettings, task: Task) -> None:
     Raises:
         ConfigurationError: One was chosen, and the task is a regression.
     """
-    if task.problem is REGRESSION and settings != InferenceSettings():
+    if task.labels == "numbers" and settings != InferenceSettings():
         raise ConfigurationError(
             f"inference has no effect on task '{task.name}': of a regression no network says how sure it is, so the"
             " task must be known; leave it out"

@@ -15,7 +15,6 @@ from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLea
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, AutoencoderSettings, VariationalAutoencoder
-from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay.inputs import check_inputs, check_numbers
 from hypermnesia.settings import chosen
@@ -76,7 +75,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     Settings = LikelihoodLearnerSettings
     needs_one_shape = True
     settings: LikelihoodLearnerSettings
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def __init__(
         self,
@@ -155,7 +154,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         def bound(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
         return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})
 
 

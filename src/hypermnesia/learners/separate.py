@@ -11,7 +11,6 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import BOTH, REGRESSION
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -38,7 +37,7 @@ class SeparateLearner(ContinualLearner):
         1
     """
 
-    problems = BOTH
+    learns = ("classes", "numbers")
     relearns = True
     forgets = True
 
@@ -62,10 +61,10 @@ class SeparateLearner(ContinualLearner):
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         # Any number will do: the head grows.
-        return task.count_outputs() if task.problem is REGRESSION else count_new_classes(task, 0)
+        return task.count_outputs() if task.labels == "numbers" else count_new_classes(task, 0)
 
     def _objective(self) -> Objective:
-        return StandardObjective(self._networks.current, self.training, self.problem)
+        return StandardObjective(self._networks.current, self.training, self.criterion)
 
 
 class _SeparateNetworks(Part):

@@ -14,7 +14,6 @@ from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import REGRESSION
 from hypermnesia.settings import Settings
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs, Scenario
@@ -77,9 +76,9 @@ class StandardNetworkLearner(ContinualLearner):
             return Prediction(logits, None, None)
         return _likeliest_class(logits, outputs)
 
-    def _check_problem(self, task: Task) -> None:
-        super()._check_problem(task)
-        if task.problem is REGRESSION and self.scenario == "class":
+    def _check_labels(self, task: Task) -> None:
+        super()._check_labels(task)
+        if task.labels == "numbers" and self.scenario == "class":
             raise DataError(
                 f"task '{task.name}' is a regression, and the class-incremental scenario asks for one class among all:"
                 " make the learner for the scenario 'task' or 'domain'"
@@ -87,7 +86,7 @@ class StandardNetworkLearner(ContinualLearner):
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         # Any number will do: the head grows.
-        if task.problem is REGRESSION:
+        if task.labels == "numbers":
             return task.count_outputs()
         return count_new_classes(task, len(self._standard.outputs) if self.scenario == "domain" else 0)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
+from hypermnesia.criteria import USUAL, Criterion
 from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.inputs import Shape
@@ -22,7 +23,6 @@ from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.memory import checked_allocations
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
-from hypermnesia.problems import CLASSIFICATION, PROBLEMS, Problem
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
@@ -49,7 +49,7 @@ class LearnerState(ABC):
         training: Settings of training. Others take effect from the next task on; what refers to the learner's inside,
             as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
-        problem: Problem of its tasks; all must agree. Classification before the first one.
+        criterion: What is learned by. Before the first task, what classes are learned by.
         input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
     """
 
@@ -72,7 +72,7 @@ class LearnerState(ABC):
         self._module = copy_of(module, self.device)
         self._input_shape: Shape | None = None
         self.input_kind: Kind | None = None
-        self.problem: Problem = CLASSIFICATION
+        self.criterion: Criterion = USUAL["classes"]
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
         self._task: Task | None = None  # only while it is learned from
@@ -176,7 +176,7 @@ class LearnerState(ABC):
             "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
             "input_shape": self._input_shape,
             "input_type": None if self.input_kind is None else self.input_kind.name,
-            "problem": self.problem.name,
+            "criterion": self.criterion.kind,
             "learned": [dataclasses.asdict(task) for task in self._learned],
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
         }
@@ -205,7 +205,7 @@ class LearnerState(ABC):
         shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else _checked_shape(shape)
         self.input_kind = None if state["input_type"] is None else kind_named(state["input_type"])
-        self.problem = PROBLEMS[state["problem"]]
+        self.criterion = next(each for each in USUAL.values() if each.kind == state["criterion"])
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
         self._parts.load_state(state["parts"])
@@ -311,12 +311,12 @@ class LearnerState(ABC):
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
         parts = same_tensors(self._parts.state())
-        fields = self.problem, self._input_shape, self.input_kind, self._learned, self._current
+        fields = self.criterion, self._input_shape, self.input_kind, self._learned, self._current
         try:
             yield
         except BaseException:
             self._parts.load_state(parts)
-            self.problem, self._input_shape, self.input_kind, self._learned, self._current = fields
+            self.criterion, self._input_shape, self.input_kind, self._learned, self._current = fields
             raise
 
     def _check_idle(self) -> None:

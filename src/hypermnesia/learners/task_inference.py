@@ -135,7 +135,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
-        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
         return CombinedObjective(main, {"task_classifier": task_classifier, "replay": replay_model})
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy
 from hypermnesia.inputs import Inputs, joined
 from hypermnesia.modules import answer
 from hypermnesia.parallel import part_of_mean, share, sum_gradients
-from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
@@ -62,7 +62,7 @@ class StandardObjective(Objective):
     Args:
         standard: Network that is learning a task.
         training: Settings of precision, compilation and label smoothing.
-        problem: Problem of the task.
+        criterion: What the current task is learned by.
         past: Source of inputs of past tasks, for classification only; None for none.
         weight: Share w of the past in the loss; `equal` gives every task so far the same share.
         temperature: Temperature T of the targets of the past.
@@ -73,7 +73,7 @@ class StandardObjective(Objective):
         self,
         standard: StandardNetwork,
         training: TrainingSettings,
-        problem: Problem = CLASSIFICATION,
+        criterion: Criterion = USUAL["classes"],
         *,
         past: Past | None = None,
         weight: float | Literal["equal"] = "equal",
@@ -84,12 +84,12 @@ class StandardObjective(Objective):
         self._parameters = dict(network.named_parameters())
         self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision, self._smoothing = training.precision, training.label_smoothing
-        self._problem = problem
+        self._criterion = criterion
         self._past, self._penalty = past, penalty
         task, others = standard.current, standard.num_others
         self._weight = others / (others + 1) if weight == "equal" else weight
         self._temperature = temperature
-        self._current = outputs.competing(task) if problem is CLASSIFICATION else outputs.of_task(task)
+        self._current = outputs.competing(task) if isinstance(criterion, CrossEntropy) else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
         self._shift = outputs.of_task(task).start - self._current.start
         self._among_competing = AmongCompeting(standard)
@@ -140,9 +140,9 @@ class StandardObjective(Objective):
             labels: Labels of the whole batch.
         """
         number, current, labels = len(labels), logits[:, self._current], share(labels) + self._shift
-        loss = part_of_mean(self._problem.loss(current, labels, self._smoothing), number)
-        merit = part_of_mean(self._problem.merit(current, labels).mean(), number)
-        return loss, {self._problem.metric.name: merit, "task_loss": loss}
+        loss = part_of_mean(self._criterion.loss(current, labels, self._smoothing), number)
+        merit = part_of_mean(self._criterion.merit(current, labels).mean(), number)
+        return loss, {self._criterion.metric.name: merit, "task_loss": loss}
 
     def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
         """Return what this rank adds to T² · cross-entropy on inputs of past tasks, given logits of all outputs."""

@@ -9,10 +9,10 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from hypermnesia.criteria import label_kind
 from hypermnesia.errors import DataError
 from hypermnesia.inputs import is_graph, shape_of, show_shape, structured, type_of
 from hypermnesia.inputs.graphs import collate_graphs
-from hypermnesia.problems import REGRESSION, problem_of
 from hypermnesia.tasks.arrays import usual_type
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Identity, content_of_dataset
@@ -48,7 +48,7 @@ class DatasetExamples(Examples):
     ) -> None:
         self._dataset, self._collate = dataset, collate
         check_any(self)
-        # The first item tells the problem, but of classes not how many there are.
+        # The first item tells the kind of labels, but of classes not how many there are.
         first = dataset[0]
         if collate is default_collate:
             self._collate = collating(first)
@@ -59,8 +59,8 @@ class DatasetExamples(Examples):
         )
         inputs, labels = self._collated([first])
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
-        self.problem = problem_of(labels)
-        self.num_outputs = labels.shape[1] if self.problem is REGRESSION else None
+        self.labels = label_kind(labels)
+        self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
@@ -130,14 +130,14 @@ def checked_batch(batch: Any) -> Batch:
             " floating-point label, or dictionaries in which the label is called 'label' or 'labels'; collated into a"
             f" batch these are {_describe(batch)}. Wrap the dataset so that its items are such."
         )
-    labels, problem = targets_of(labels)
+    labels, kind = targets_of(labels)
     number = 0 if isinstance(inputs, Tensor) and not inputs.ndim else len(inputs)
     if len(labels) != number:
         raise DataError(
             f"A batch has inputs of shape {show_shape(shape_of(inputs), str(number))} but labels of shape"
             f" {list(labels.shape)}; each input needs one label."
         )
-    if problem is not REGRESSION:
+    if kind == "classes":
         check_from_zero(int(labels.min()))
     return inputs.detach(), labels
 

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from hypermnesia.criteria import LabelKind, Targets
 from hypermnesia.errors import DataError
 from hypermnesia.inputs import Inputs, Shape, Type, finite, joined
-from hypermnesia.problems import Problem, Targets
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.arrays import scaled
 from hypermnesia.tasks.identity import Identity
@@ -33,14 +33,14 @@ class Examples(abc.ABC):
     Attributes:
         input_shape: Shape of one input, such as `(1, 28, 28)`; of inputs of several parts, that of each by name.
         input_type: Type in which inputs, or their parts, are stored; those of uint8 are gray levels.
-        problem: Classification, where labels are integers, or regression, where they are floating-point numbers.
+        labels: Kind of the labels: `classes` where they are integers, `numbers` where floating-point.
         num_outputs: Number of classes (labels are 0 to this minus 1) or of regression targets an input; None where
             only reading all labels would tell.
     """
 
     input_shape: Shape
     input_type: Type
-    problem: Problem
+    labels: LabelKind
     num_outputs: int | None
     _device = torch.device("cpu")
     """Device on which indices of examples are wanted."""
@@ -84,7 +84,7 @@ class Examples(abc.ABC):
             "number of examples": len(self),
             "shape of inputs": _as_json(self.input_shape),
             "type of inputs": _as_json(self.input_type),
-            "problem": self.problem.name,
+            "kind of labels": self.labels,
             "number of outputs": self.num_outputs,
         }
 

@@ -11,9 +11,9 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from hypermnesia.criteria import label_kind
 from hypermnesia.errors import DataError
 from hypermnesia.inputs import shape_of, type_of
-from hypermnesia.problems import REGRESSION, problem_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.dataset_examples import checked_batch, collating
 from hypermnesia.tasks.examples import Batch, Examples, drawn_from
@@ -48,8 +48,8 @@ class StreamExamples(Examples):
         except StopIteration:
             raise DataError("A task needs examples, but the iterable dataset gives none.") from None
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
-        self.problem = problem_of(labels)
-        self.num_outputs = labels.shape[1] if self.problem is REGRESSION else None
+        self.labels = label_kind(labels)
+        self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:
         return sum(self._sizes)

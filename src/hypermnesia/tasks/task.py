@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from hypermnesia.criteria import LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import show_shape
-from hypermnesia.problems import REGRESSION, Problem
 from hypermnesia.tasks.dataset_examples import DatasetExamples
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.experiences import ExperienceDataset, is_experience
@@ -55,16 +55,15 @@ class Task:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.classes is not None and self.problem is REGRESSION:
+        if self.classes is not None and self.labels == "numbers":
             raise DataError(f"Task {self.name!r}: its labels are regression targets, so it has no classes to name.")
         for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
             if examples is None:
                 continue
-            if examples.problem is not self.problem:
+            if examples.labels != self.labels:
                 raise DataError(
-                    f"Task {self.name!r}: {split} labels are for {examples.problem.name}, training labels for "
-                    f"{self.problem.name}: give integers in both for classes, floating-point numbers in both for "
-                    "regression."
+                    f"Task {self.name!r}: {split} labels are {examples.labels}, training labels {self.labels}: give"
+                    " integers in both for classes, floating-point numbers in both for regression."
                 )
             if examples.input_shape != self.train.input_shape:
                 raise DataError(
@@ -85,7 +84,7 @@ class Task:
         learned, asked = self.train.num_outputs, examples.num_outputs
         if self.classes is not None or learned is None or asked is None:
             return
-        if self.problem is REGRESSION and asked != learned:
+        if self.labels == "numbers" and asked != learned:
             raise DataError(
                 f"Task {self.name!r}: {split} examples have {asked} regression targets, training examples {learned};"
                 " they must be equal."
@@ -112,9 +111,9 @@ class Task:
         )
 
     @property
-    def problem(self) -> Problem:
-        """Problem of the task: classification or regression."""
-        return self.train.problem
+    def labels(self) -> LabelKind:
+        """Kind of its labels: `classes` (integers), or `numbers` to be predicted (floating-point)."""
+        return self.train.labels
 
     @property
     def num_outputs(self) -> int | None:

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from hypermnesia.criteria import Targets
 from hypermnesia.errors import DataError
 from hypermnesia.inputs import Inputs, Structured, Tree, shape_of, type_of
-from hypermnesia.problems import REGRESSION, Targets
 from hypermnesia.tasks.arrays import ArrayLike, as_tensor, parts_or_tensor
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Digest, Identity
@@ -69,9 +69,9 @@ class TensorExamples(Examples):
         self._inputs, self._device, self._rows, self._permutation = inputs, inputs.device, rows, permutation
         check_any(self)
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
-        self._labels, self.problem = targets_of(labels)
+        self._labels, self.labels = targets_of(labels)
         self._class_of: Tensor | None = None
-        if self.problem is REGRESSION:
+        if self.labels == "numbers":
             self.num_outputs = self._labels.shape[1]
         else:
             self._number_classes(classes)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia import parallel
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.errors import ConfigurationError, DivergenceError, note
 from hypermnesia.inputs import Graphs, Inputs
-from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
