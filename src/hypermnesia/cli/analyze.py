@@ -18,6 +18,7 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
+    Trust,
     carry_out_and_show,
     check_used,
     exit_with,
@@ -80,16 +81,16 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
     ]
     parameters: dict[str, tuple[Any, Any]] = {"run": (run, ...), **_options(analysis.options)}
     if analysis.of_finished:
-        parameters["data"] = (Data, None)
+        parameters |= {"data": (Data, None), "trust": (Trust, False)}
 
-    def command(run: Path, data: Path | None = None, **options: Any) -> None:
+    def command(run: Path, data: Path | None = None, trust: bool = False, **options: Any) -> None:
         from rich.console import Console
 
         from hypermnesia.analyses.files import write_analysis
         from hypermnesia.experiments.single_run.rundir import RunDirectory
 
         if analysis.of_finished:
-            result = _compute(analysis, run, data, _values(analysis.options, options))
+            result = _compute(analysis, run, data, trust, _values(analysis.options, options))
         else:
             result = analysis.compute(RunDirectory(run), **_values(analysis.options, options))
         paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
@@ -197,12 +198,12 @@ def _integers(option: str, text: str, most: float) -> list[int]:
     return found
 
 
-def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:
+def _compute(analysis: Analysis, run: Path, data: Path | None, trust: bool, options: Mapping[str, Any]) -> Any:
     """The result, with a progress bar, computed with as many threads as the run was made with."""
     from hypermnesia.experiments.recorded_runs.finished import open_run
     from hypermnesia.experiments.single_run.environment import threads
 
-    finished = open_run(run, data)
+    finished = open_run(run, data, trust=trust)
     check_used([finished.experiment], data)
     try:
         with threads(finished.experiment.threads), _progress(analysis.steps) as advanced:

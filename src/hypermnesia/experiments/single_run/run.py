@@ -17,6 +17,7 @@ from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Position, Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.same_data import check_same_data
 from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
@@ -76,6 +77,7 @@ def run(
             return None
         resumed = directory.open(experiment, environment(learner.device), resume=resume)
         with directory.claimed():
+            check_same_data(directory, experiment, tasks)
             return _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
 
 
