@@ -101,7 +101,8 @@ ALWAYS = {
     "PolynomialTasks": "kind functions examples noise validation",
     "EvaluationSettings": "tasks every_scenario",  # the latter where a learner answers in several, as it says
     "RecordingSettings": "log_every checkpoint_every keep_learners",
-    "Experiment": "name description tasks further network scenario learner training evaluation recording seed device threads",
+    "Experiment": "name description tasks further network scenario learner training evaluation recording seed device"
+    " threads",
     "Variant": "label note",
     "Reproduction": "method benchmark preset settings variant scenarios separately",
     "PublishedTable": "name source seeds methods accuracy variants by_task runs",

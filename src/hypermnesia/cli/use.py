@@ -51,8 +51,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Inputs: pictures of any size, .npy arrays of inputs, or .csv files of numbers, an input a line, with or "
-            "without names of columns.",
+            help="Inputs: pictures of any size, .npy arrays of inputs, or .csv files of numbers, an input a line, with "
+            "or without names of columns.",
             show_default=False,
         ),
     ],

@@ -24,7 +24,7 @@ def ranks_in_classes(classes: Int64[Tensor, " n"], seeds: Seeds) -> Ranks:
 
     Example:
         >>> ranks_in_classes(torch.tensor([5, 5, 7]), Seeds(0))
-        Ranks(order=tensor([2, 0, 1]), ranks=tensor([0, 0, 1]), sizes=tensor([1, 2, 2]))
+        Ranks(order=tensor([2, 1, 0]), ranks=tensor([0, 0, 1]), sizes=tensor([1, 2, 2]))
     """
     order = torch.randperm(len(classes), generator=seeds.generator())
     _, classes, sizes = classes[order].unique(return_inverse=True, return_counts=True)

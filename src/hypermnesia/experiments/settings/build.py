@@ -205,6 +205,13 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
             f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"
             f" {' or '.join(learner.scenarios)}."
         )
+    if experiment.scenario != "task" and not learner.can_infer([task.count_outputs() for task in tasks]):
+        single = next(task.name for task in tasks if task.count_outputs() == 1)
+        raise ConfigurationError(
+            f"scenario={experiment.scenario}: {method.name} infers the task by how sure each task's network is, and"
+            f" that of {single!r}, which has a single class, always is. Choose scenario=task, a method that infers"
+            " otherwise, as hnet-likelihood or hnet-tir, or tasks of two classes at least."
+        )
     return learner
 
 

@@ -86,6 +86,7 @@ def _learn(
 ) -> None:
     """Learn and evaluate what is left after so many rows of the accuracy matrix."""
     evaluation = experiment.evaluation
+    infers = learner.can_infer([task.count_outputs() for task in tasks])
     learn_and_evaluate(
         learner,
         tasks,
@@ -93,7 +94,7 @@ def _learn(
         observer,
         first=rows,
         only_newest=evaluation.tasks != "all",
-        at_end=learner.scenarios if evaluation.every_scenario else (),
+        at_end=learner.scenarios if evaluation.every_scenario and infers else (),
     )
 
 
