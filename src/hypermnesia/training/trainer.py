@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from hypermnesia import parallel
 from hypermnesia.criteria import ACCURACY, Metric
-from hypermnesia.errors import ConfigurationError, DivergenceError, note
+from hypermnesia.errors import CheckpointError, ConfigurationError, DivergenceError, note
 from hypermnesia.inputs import Graphs, Inputs
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Examples
@@ -170,8 +170,17 @@ class Trainer:
         return {"iteration": self.iteration, "optimizer": by_parameter, "plateau": plateau}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that :meth:`state_dict` returned."""
+        """Go on from a state that :meth:`state_dict` returned.
+
+        Raises:
+            CheckpointError: More steps are said to be made than there are.
+        """
         self.iteration = state["iteration"]
+        if self.iteration > self.iterations:
+            raise CheckpointError(
+                f"{self.iteration:,} iterations of this task are said to be done, and there are {self.iterations:,}:"
+                " the saved state was changed, or is that of another task"
+            )
         by_index = {i: copy.deepcopy(entries) for i, entries in enumerate(state["optimizer"]) if entries}
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
         if self._plateau is not None:
