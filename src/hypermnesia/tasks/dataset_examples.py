@@ -54,6 +54,7 @@ class DatasetExamples(Examples):
         self.input_shape = tuple(inputs.shape[1:])
         self.labels = label_kind(labels)
         self.input_type = inputs.dtype
+        self.label_shape = tuple(labels.shape[1:])
         self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:
@@ -104,7 +105,7 @@ def checked_batch(batch: Any) -> Batch:
             f"A batch has inputs of shape {list(inputs.shape)} but labels of shape {list(labels.shape)}; "
             "each input needs one label."
         )
-    if kind == "classes":
+    if kind == "classes" and labels.ndim == 1:
         check_from_zero(int(labels.min()))
     return inputs.detach(), labels
 
