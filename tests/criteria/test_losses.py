@@ -101,6 +101,7 @@ def test_fisher_information_is_the_expectation_over_drawn_targets(criterion, out
     assert len(values) == len(weights)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("given_", "sentence"),
     [
@@ -123,7 +124,7 @@ def test_a_function_must_return_one_number():
     for wrong in (lambda o, t: (o - t).square(), lambda o, t: 3.0):
         with pytest.raises(DataError, match=r"returned a (tensor of shape \[2, 1\]|float): it must return one number"):
             Custom(wrong).loss(torch.zeros(2, 1), torch.zeros(2, 1))
-    with pytest.raises(ConfigurationError, match="is no likelihood.*empirical"):
+    with pytest.raises(ConfigurationError, match=r"is no likelihood.*empirical"):
         Custom(nn.functional.l1_loss).information(torch.zeros(2))
 
 

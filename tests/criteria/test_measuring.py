@@ -76,6 +76,7 @@ def test_which_way_is_better_is_known():
         assert not measure_of(less, cross_entropy).metric.more_is_better
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("metric", "criterion", "sentence"),
     [

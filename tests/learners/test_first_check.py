@@ -45,8 +45,8 @@ class Answering(nn.Module):
 
 
 ANSWERS = {
-    "tuple": (lambda net, outputs: (outputs, outputs), "not a tuple: wrap it"),
-    "dict": (lambda net, outputs: {"logits": outputs}, "not a dict of logits: wrap it"),
+    "tuple": (lambda net, outputs: (None, outputs), "not a NoneType: wrap it"),
+    "dict": (lambda net, outputs: {"one": outputs, "two": outputs}, "not a dict of one, two: wrap it"),
     "auxiliary": (lambda net, outputs: (outputs, 0) if net.training else outputs, "not a tuple in training mode"),
     "none": (lambda net, outputs: None, "not a NoneType"),
     "images": (lambda net, outputs: outputs[:, :, None], r"not \[2, 3, 1\] for 2"),

@@ -107,6 +107,7 @@ def _inputs(file: Path, learner: ContinualLearner) -> Tensor:
     import torch
 
     shape = learner.input_shape
+    assert isinstance(shape, tuple)  # the application knows no others
     assert shape is not None
     if not file.is_file():
         raise DataError(f"there is no file {file}")

@@ -13,7 +13,8 @@ from torch import Tensor
 from hypermnesia import parallel
 from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError, Metric, measure_of
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
-from hypermnesia.learners.answering import Answering, sizes
+from hypermnesia.inputs import Inputs, Shape, show_shape
+from hypermnesia.learners.answering import Answering
 from hypermnesia.learners.first_check import (
     brief,
     check_in_training,
@@ -30,7 +31,7 @@ from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.label_check import asked_outputs, check_not_one_hot, check_targets
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.state import kinds_of
-from hypermnesia.modules import evaluation_mode
+from hypermnesia.modules import answer_of, called, evaluation_mode
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Parts
@@ -109,24 +110,25 @@ class Admission(Answering):
         self._check_labels(task)
         self._check_training(task)
         check_shares(task, self.training.batch_size)
-        shape = tuple(task.train.input_shape)
+        shape = task.train.input_shape
         if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
             raise self._other_shape(task)
         batch = few_examples(task)
         inputs = batch[0].to(self.device)
         try:
             with torch.no_grad(), evaluation_mode(self._module):
-                answer = self._module(inputs)
+                returned = called(self._module, inputs)
         except Exception as error:  # whatever the module raises
             if self._input_shape not in (None, shape):
                 raise self._other_shape(task) from error
             weights = ", ".join(sorted({str(p.dtype) for p in self._module.parameters()}))
             raise DataError(
-                f"the module does not take inputs of shape [n, {sizes(shape)}] and type {inputs.dtype}, as in task"
-                f" '{task.name}' (its weights are {weights}): {error}"
+                f"the module does not take inputs of shape {show_shape(shape, 'n')} and type {_types(inputs)}, as in"
+                f" task '{task.name}' (its weights are {weights}): {error}"
             ) from error
         criterion = self._criterion_of(task)
-        outputs = check_outputs(answer, len(inputs), criterion.shape_of_outputs(tuple(task.label_shape)))
+        shape_of_outputs = criterion.shape_of_outputs(tuple(task.label_shape))
+        outputs = check_outputs(answer_of(returned), len(inputs), shape_of_outputs)
         check_numbers(task, self._module, self.device)
         check_targets(task, criterion)
         if self._given_criterion is None:
@@ -135,26 +137,22 @@ class Admission(Answering):
             check_one_shape(task)
         if self.num_tasks == 0:
             with default_generators_kept(self.device), explained(task):
-                check_in_training(
-                    self._module,
-                    inputs[: self.training.batch_size],
-                    criterion.shape_of_outputs(tuple(task.label_shape)),
-                )
+                check_in_training(self._module, inputs[: self.training.batch_size], type(returned), shape_of_outputs)
                 self._check_batches(task, inputs[:1])
                 self._check_module(inputs)
         return self._count_outputs(task, outputs.shape[1])
 
     def _other_shape(self, task: Task) -> DataError:
         return DataError(
-            f"inputs of task '{task.name}' have shape [{sizes(tuple(task.train.input_shape))}], but those of the first"
-            f" task had [{sizes(self._input_shape)}]: bring all tasks to one shape"
+            f"inputs of task '{task.name}' have shape {show_shape(task.train.input_shape)}, but those of the first task"
+            f" had {show_shape(self._input_shape)}: bring all tasks to one shape"
         )
 
-    def _check_batches(self, task: Task, example: Tensor) -> None:
+    def _check_batches(self, task: Task, example: Inputs) -> None:
         """Refuse batches with which the module cannot be trained."""
         check_last_batch(task, self._module, example)
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
 
     def _criterion_of(self, task: Task) -> Criterion:
@@ -188,11 +186,11 @@ class Admission(Answering):
         if not isinstance(criterion, self.learns):
             raise DataError(self._does_not_learn(f"labels of task '{task.name}' are {task.labels}"))
         if self.plain_labels_only and len(shape) > (task.labels == "numbers"):
-            raise DataError(self._does_not_learn(f"labels of task '{task.name}' have shape [n, {sizes(shape)}]"))
+            raise DataError(self._does_not_learn(f"labels of task '{task.name}' have shape {show_shape(shape, 'n')}"))
         if self._labels is not None and (task.labels, len(shape)) != (self._labels[0], len(self._labels[1])):
             raise DataError(
-                f"labels of task '{task.name}' are {task.labels} of shape [{sizes(shape)}], but those before were"
-                f" {self._labels[0]} of shape [{sizes(self._labels[1])}]: integer labels are classes, floating-point"
+                f"labels of task '{task.name}' are {task.labels} of shape {show_shape(shape)}, but those before were"
+                f" {self._labels[0]} of shape {show_shape(self._labels[1])}: integer labels are classes, floating-point"
                 " labels are regression targets, and one learner learns one kind of them"
             )
         if (why_not := criterion.why_not(task.labels, shape)) is not None:
@@ -208,10 +206,10 @@ class Admission(Answering):
                 f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
             )
-        if self.training.augmentation is not None and len(task.train.input_shape) != 3:
+        if self.training.augmentation is not None and not _are_images(task.train.input_shape):
             raise ConfigurationError(
                 "training.augmentation is for images, inputs of shape [channels, height, width]; those of task"
-                f" '{task.name}' have [{sizes(tuple(task.train.input_shape))}]: leave it out"
+                f" '{task.name}' have {show_shape(task.train.input_shape)}: leave it out"
             )
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
@@ -244,3 +242,12 @@ class Admission(Answering):
                 f"these are no examples of task '{learned.name}', which has {learned.outputs} {what}{names}: they have"
                 f" {outputs}, or others; more classes make a new task"
             )
+
+
+def _are_images(shape: Shape) -> bool:
+    return isinstance(shape, tuple) and len(shape) == 3
+
+
+def _types(inputs: Inputs) -> str:
+    types = {inputs.dtype} if isinstance(inputs, Tensor) else set(inputs.types.values())
+    return ", ".join(sorted(map(str, types)))

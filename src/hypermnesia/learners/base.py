@@ -20,7 +20,7 @@ from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import kinds_of
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
-from hypermnesia.tasks.input_kind import InputKind
+from hypermnesia.tasks.structured_kind import kind_of
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import state_of_first
 from hypermnesia.training.device import made_on_the_cpu
@@ -225,7 +225,7 @@ class ContinualLearner(Admission):
 
     def _begin(self, task: Task, way: Way, number: int) -> None:
         outputs = self._checked(task)
-        shape = self._input_shape or tuple(task.train.input_shape)
+        shape = self._input_shape or task.train.input_shape
         if way == "relearn":
             learned = self._learned[number]
             self._check_more_of(learned, task)
@@ -238,7 +238,7 @@ class ContinualLearner(Admission):
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
             self._input_shape, self._labels = shape, self._labels or (task.labels, tuple(task.label_shape))
-            self.input_kind = self.input_kind or InputKind(task.train.input_type)
+            self.input_kind = self.input_kind or kind_of(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
     def _finish(self, task: Task, monitor: Monitor | None) -> None:

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from hypermnesia.criteria import ANY
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.modules import check_takes_weights, check_uses_weights, evaluation_mode, holding
+from hypermnesia.modules import answer_with, check_takes_weights, check_uses_weights, evaluation_mode, holding
 from hypermnesia.regularizers import Penalty
 from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.trainer import Objective
 
-Answers = Callable[[dict[str, Tensor], Tensor], Tensor]
+Answers = Callable[[dict[str, Tensor], Inputs], Tensor]
 """From weights by name, and inputs, to the outputs that an input of the task chooses between, `[n, outputs]`."""
 
 
@@ -63,7 +63,7 @@ class ConsolidatedLearner(StandardNetworkLearner):
         self._consolidation = self._make_consolidation(held)
         return {**parts, "consolidation": self._consolidation}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         super()._check_module(inputs)
         check_uses_weights(self._module, inputs)
 
@@ -78,9 +78,9 @@ class ConsolidatedLearner(StandardNetworkLearner):
     def _answers(self) -> Answers:
         network, competing = self._standard.network, self._standard.outputs.competing(self.num_tasks)
 
-        def answers(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        def answers(parameters: dict[str, Tensor], inputs: Inputs) -> Tensor:
             with evaluation_mode(network):
-                logits: Tensor = functional_call(network, parameters, (inputs,))
+                logits = answer_with(network, parameters, inputs)
             return logits[:, competing]
 
         return answers

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
@@ -138,7 +139,7 @@ class FromScratchLearner(ContinualLearner):
         self._networks = _NetworkOfEachTask(self._module, self.settings, self.training, self.seeds)
         return {"networks": self._networks}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         check_uses_weights(self._module, inputs)
 
     def _check_training(self, task: Task) -> None:
@@ -151,7 +152,7 @@ class FromScratchLearner(ContinualLearner):
     def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
         of_tasks = {number: (network, 0) for number, network in self._networks.there.items()}
         return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
@@ -187,7 +188,7 @@ class _NetworkOfEachTask(Part):
     def num_weights(self) -> int:
         return sum(network.num_weights for network in self.there.values())
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         number = len(self.networks)
         network = self._new(number)
         network.begin_task(outputs, input_shape)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hypermnesia.criteria import Criterion, loss_and_metric
 from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
@@ -38,7 +41,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
         return {"network": self._network}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         check_uses_weights(self._module, inputs)
 
     @property
@@ -48,13 +51,13 @@ class GeneratedNetworkLearner(ContinualLearner):
 
     @in_turn
     def answers(
-        self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
+        self, embeddings: Float[Tensor, "points embedding"], inputs: Any, task: int
     ) -> Int64[Tensor, "points inputs"]:
         """Likeliest class of each input, by the networks of any embeddings, learned or not.
 
         Args:
             embeddings: Embeddings from which the networks are generated.
-            inputs: Inputs as in training batches.
+            inputs: Inputs as :meth:`predict` takes them.
             task: Number of the task whose statistics (batch normalization's) the networks use, from 0.
         """
         assert self.input_kind is not None
@@ -67,7 +70,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         return self._network, task
 
     def _answer(
-        self, inputs: Tensor, tasks: Int64[Tensor, " inputs"], certainty: Float[Tensor, " inputs"]
+        self, inputs: Inputs, tasks: Int64[Tensor, " inputs"], certainty: Float[Tensor, " inputs"]
     ) -> Prediction:
         """Let each input be answered by the network of its task."""
         answers = [
@@ -91,7 +94,7 @@ def network_objective(network: ProtectedNetwork, criterion: Criterion, penalty: 
         penalty: Penalty on moving Θ_h itself, where β = 0; None for none.
     """
 
-    def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return loss_and_metric(criterion, network.while_learning(tensors, inputs), labels)
 
     return network.objective(loss, penalty=penalty)

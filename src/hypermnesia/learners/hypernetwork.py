@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.inference_criteria import InferenceSettings
@@ -155,7 +156,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         super()._check_training(task)
         check_is_asked(self.settings.inference, task)
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
         networks = {task: (self._network, task) for task in self.hypernetwork.tasks}
         return least_unsure(networks, inputs, self.settings.inference, self.seeds.child("inference"))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
 from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings, check_has_fisher
 from hypermnesia.learners.generated import network_objective
@@ -142,7 +143,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
     def _answers(self) -> Answers:
         network, (embedding, of_task) = self._network, self._embedding_of_task()
 
-        def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        def answers(theta: dict[str, Tensor], inputs: Inputs) -> Tensor:
             with evaluation_mode(network.module):
                 return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
 

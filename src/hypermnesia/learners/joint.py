@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,11 @@ from torch.optim import Optimizer
 
 from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs, numbers_in
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.modules import answer
 from hypermnesia.parallel import part_of_mean, share, sum_gradients
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.network import IMPOSSIBLE
@@ -59,7 +61,7 @@ class JointLearner(StandardNetworkLearner):
     @property
     def memory_bytes(self) -> int:
         """Bytes of weights, and of all examples as float32, a label being one number."""
-        examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._data.tasks)
+        examples = sum(len(task.train) * (1 + numbers_in(task.train.input_shape)) for task in self._data.tasks)
         return super().memory_bytes + 4 * examples
 
     def _check(self, task: Task) -> int:
@@ -82,7 +84,7 @@ class JointLearner(StandardNetworkLearner):
             self._data.tasks = before
             raise
 
-    def _check_batches(self, task: Task, example: Tensor) -> None:
+    def _check_batches(self, task: Task, example: Inputs) -> None:
         """Nothing: batches are made of the examples of all tasks, whoever has made those of one."""
 
     def _check_recalled(self) -> None:
@@ -126,7 +128,7 @@ class _UnionObjective(Objective):
     def __init__(self, standard: StandardNetwork, training: TrainingSettings, criterion: Criterion) -> None:
         network, outputs = standard.network, standard.outputs
         self._parameters = list(network.parameters())
-        self._network = torch.compile(network) if training.compile else network
+        self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision = training.precision
         self._criterion = criterion
         smoothing = criterion.label_smoothing if isinstance(criterion, CrossEntropy) else 0.0
@@ -144,10 +146,10 @@ class _UnionObjective(Objective):
     def prepare(self, iteration: int) -> None:
         """Nothing is left to chance."""
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         own = share(labels)
         with forward_precision(self._precision, inputs.device):
-            outputs = single_or_double(self._network(share(inputs)))
+            outputs = single_or_double(answer(self._network, share(inputs)))
         if isinstance(self._criterion, MeanSquaredError):
             # Where nothing is asked, the answer is right whatever it is.
             error = torch.where(own.isnan(), 0.0, outputs - own.nan_to_num().to(outputs.dtype))

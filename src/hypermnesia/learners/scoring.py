@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from hypermnesia.criteria import Criterion, CrossEntropy, Custom, LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import numbers_in
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
@@ -71,7 +71,7 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
     going_on = {scenario: measure.begin(criterion) for scenario in scenarios}
     counts: Tensor | None = None
     known = learner.num_tasks + (learner.in_progress is not None)
-    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
+    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // max(1, numbers_in(examples.input_shape))))
     for inputs, targets in examples.in_order(batch_size):
         targets = targets.to(learner.device)
         if "task" in going_on:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hypermnesia.criteria import CrossEntropy, GivenCriterion, GivenMetric
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.label_check import asked_outputs, count_new_classes
 from hypermnesia.learners.prediction import Prediction
@@ -61,7 +62,7 @@ class StandardNetworkLearner(ContinualLearner):
         self._standard = StandardNetwork(self._module, self.scenario, self.training, self.seeds.child("classifier"))
         return {"network": self._standard}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         self._standard.find_head(inputs)
 
     @property
@@ -80,7 +81,7 @@ class StandardNetworkLearner(ContinualLearner):
                 " which is learned by cross-entropy: make the learner for the scenario 'task' or 'domain'"
             )
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         logits, outputs = self._standard.logits(inputs), self._standard.outputs
         if self.scenario == "domain":
             return Prediction(logits, None, None)

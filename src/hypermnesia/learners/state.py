@@ -18,6 +18,7 @@ from hypermnesia.arguments import whole_number
 from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
+from hypermnesia.inputs import Shape
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.learned_by import LearnedBy, again, labels_of_state
 from hypermnesia.learners.prediction import LearnedTask
@@ -27,7 +28,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.identity import Identity
-from hypermnesia.tasks.input_kind import InputKind
+from hypermnesia.tasks.structured_kind import Kind, kind_named, kind_of
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.checkpoint import check_alike, read_state, write_state
 from hypermnesia.training.device import made_on_the_cpu, resolve_device
@@ -73,8 +74,8 @@ class LearnerState(LearnedBy):
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
         self._module = copy_of(module, self.device)
-        self._input_shape: tuple[int, ...] | None = None
-        self.input_kind: InputKind | None = None
+        self._input_shape: Shape | None = None
+        self.input_kind: Kind | None = None
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
         self._task: Task | None = None  # only while it is learned from
@@ -206,8 +207,8 @@ class LearnerState(LearnedBy):
 
     def _take_over(self, state: dict[str, Any]) -> None:
         shape, current = state["input_shape"], state["current"]
-        self._input_shape = None if shape is None else tuple(whole_number(size, "input_shape", 0) for size in shape)
-        self.input_kind = None if state["input_type"] is None else InputKind.named(state["input_type"])
+        self._input_shape = None if shape is None else _checked_shape(shape)
+        self.input_kind = None if state["input_type"] is None else kind_named(state["input_type"])
         self._labels = None if state["labels"] is None else labels_of_state(state["labels"])
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
@@ -309,7 +310,7 @@ class LearnerState(LearnedBy):
 
     def _prepared(self, task: Task) -> Task:
         """A task whose inputs go in as those of the first one."""
-        return task.prepared(self.input_kind or InputKind(task.train.input_type))
+        return task.prepared(self.input_kind or kind_of(task.train.input_type))
 
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
@@ -376,6 +377,12 @@ def same_tensors(state: Any) -> Any:
     if isinstance(state, dict):
         return {key: same_tensors(value) for key, value in state.items()}
     return [same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
+
+
+def _checked_shape(shape: Any) -> Shape:
+    if isinstance(shape, dict):
+        return {name: tuple(whole_number(size, "input_shape", 0) for size in part) for name, part in shape.items()}
+    return tuple(whole_number(size, "input_shape", 0) for size in shape)
 
 
 def _bytes(node: Any) -> int:

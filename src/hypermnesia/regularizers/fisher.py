@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hypermnesia.criteria import USUAL, Criterion, Targets
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import Inputs
 from hypermnesia.regularizers import linear_layers
 
 FisherKind = Literal["sampled", "exact", "empirical"]
@@ -20,7 +21,7 @@ GradientForm = Literal["linear layers", "vectorized", "one by one"]
 parameters belong to such layers. `vectorized`: by `torch.func.vmap`. `one by one`: by backward passes, which every
 module has that can be trained."""
 
-Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
+Outputs = Callable[[dict[str, Tensor], Inputs], Tensor]
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 """Function that calls another while a network has these parameters by name, and returns its result."""
@@ -30,7 +31,7 @@ Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 def diagonal_fisher(
     outputs: Outputs,
     parameters: Mapping[str, Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: Iterable[tuple[Inputs, Tensor]],
     kind: FisherKind,
     criterion: Criterion = USUAL["classes"],
     *,
@@ -103,7 +104,7 @@ def diagonal_fisher(
 def gradient_form(
     outputs: Outputs,
     parameters: Mapping[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     kind: FisherKind,
     criterion: Criterion = USUAL["classes"],
     labels: Targets | None = None,
@@ -172,7 +173,7 @@ def _in_form(
     form: GradientForm,
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
     criterion: Criterion,
     chunk_size: int,
@@ -193,7 +194,7 @@ def _in_form(
 def _one_by_one(
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
     criterion: Criterion,
     hold: Hold,
@@ -208,7 +209,7 @@ def _one_by_one(
             leaves = {name: parameter.clone().requires_grad_() for name, parameter in theta.items()}
 
             def weight_of_value(
-                leaves: dict[str, Tensor] = leaves, value: int = value, example: Tensor = example, target: Any = target
+                leaves: dict[str, Tensor] = leaves, value: int = value, example: Inputs = example, target: Any = target
             ) -> tuple[int, Tensor]:
                 v, w = _weighted_values(criterion, target, outputs(leaves, example))
                 v[0, value].backward()
@@ -247,7 +248,7 @@ def _weighted_values(criterion: Criterion, targets: Targets | None, outputs: Ten
 def _squared_gradients(
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
     criterion: Criterion,
     chunk_size: int,

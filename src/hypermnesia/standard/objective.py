@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -13,6 +13,8 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, loss_and_metric
+from hypermnesia.inputs import Inputs, joined
+from hypermnesia.modules import answer
 from hypermnesia.parallel import part_of_mean, share, sum_gradients
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
@@ -32,7 +34,7 @@ class PastBatch(NamedTuple):
         number: Number of inputs of all ranks.
     """
 
-    inputs: Float[Tensor, "past *shape"]
+    inputs: Inputs
     targets: Float[Tensor, "past outputs"]
     tasks: Int64[Tensor, " past"]
     number: int
@@ -46,7 +48,7 @@ class Past(ABC):
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
-    def batch(self, current: Tensor) -> PastBatch:
+    def batch(self, current: Inputs) -> PastBatch:
         """Return the batch of the prepared step, in which `current` are all inputs of the current task."""
 
 
@@ -80,7 +82,7 @@ class StandardObjective(Objective):
     ) -> None:
         network, outputs = standard.network, standard.outputs
         self._parameters = dict(network.named_parameters())
-        self._network = torch.compile(network) if training.compile else network
+        self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision = training.precision
         self._criterion = criterion
         self._past, self._penalty = past, penalty
@@ -108,7 +110,7 @@ class StandardObjective(Objective):
         if self._past is not None:
             self._past.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradient of the loss to `.grad`; return the loss, its parts and the metric."""
         past = None if self._past is None else self._past.batch(inputs)
         logits, *of_past = self.logits(share(inputs), *([] if past is None else [past.inputs]))
@@ -123,11 +125,11 @@ class StandardObjective(Objective):
             scalars["loss"] = scalars["loss"] + scalars["penalty"]
         return scalars
 
-    def logits(self, *batches: Tensor) -> tuple[Tensor, ...]:
+    def logits(self, *batches: Inputs) -> tuple[Tensor, ...]:
         """Return the logits of all outputs for each batch of inputs; to the network they are one batch."""
-        inputs = torch.cat(batches) if len(batches) > 1 else batches[0]
+        inputs = joined(batches)
         with forward_precision(self._precision, inputs.device):
-            logits = single_or_double(self._network(inputs))
+            logits = single_or_double(answer(self._network, inputs))
         return torch.split(logits, [len(batch) for batch in batches])
 
     def task_loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -181,7 +183,7 @@ class SoftTargets:
         self._temperature = temperature
         self._among_competing = AmongCompeting(standard)
 
-    def __call__(self, inputs: Tensor, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
+    def __call__(self, inputs: Inputs, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
         """Return the targets for inputs `[past, ...]` and the task that each stands for."""
         logits = self._standard.logits_before(inputs)
         old = logits.shape[1]
@@ -191,7 +193,7 @@ class SoftTargets:
 
 
 def likeliest_outputs(
-    standard: StandardNetwork, inputs: Tensor, tasks: Int64[Tensor, " past"], *, surely: bool = True
+    standard: StandardNetwork, inputs: Inputs, tasks: Int64[Tensor, " past"], *, surely: bool = True
 ) -> Int64[Tensor, " past"]:
     """Find the likeliest output for each input, according to the network before the current task.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import show_shape
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
 
@@ -59,4 +60,4 @@ def join(*sequences: Sequence[Task], shuffle: bool = False, seed: int = 0) -> li
 
 
 def _text(task: Task) -> str:
-    return "×".join(map(str, task.train.input_shape))
+    return show_shape(task.train.input_shape)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from hypermnesia.criteria import LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.tasks.arrays import ArrayLike
+from hypermnesia.inputs import show_shape
 from hypermnesia.tasks.dataset_examples import DatasetExamples
 from hypermnesia.tasks.examples import Examples
+from hypermnesia.tasks.experiences import ExperienceDataset, is_experience
 from hypermnesia.tasks.identity import Identity
-from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.loader_examples import LoaderExamples
+from hypermnesia.tasks.stream_examples import StreamExamples
+from hypermnesia.tasks.structured_kind import Kind, kind_of
 from hypermnesia.tasks.tensor_examples import TensorExamples
 
-Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
-"""Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
-of (input, label) pairs; or a data loader of one."""
+Source: TypeAlias = Any
+"""Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a list or dataset of examples;
+or a data loader of one. `Task.of` says more."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,10 +67,10 @@ class Task:
                 )
             if examples.input_shape != self.train.input_shape:
                 raise DataError(
-                    f"Task {self.name!r}: {split} inputs have shape {examples.input_shape}, training inputs "
-                    f"{self.train.input_shape}; they must be equal."
+                    f"Task {self.name!r}: {split} inputs have shape {show_shape(examples.input_shape)}, training inputs"
+                    f" {show_shape(self.train.input_shape)}; they must be equal."
                 )
-            InputKind(self.train.input_type).check(examples.input_type, f"{split} inputs of task '{self.name}'")
+            kind_of(self.train.input_type).check(examples.input_type, f"{split} inputs of task '{self.name}'")
             if len(examples.label_shape) != len(self.train.label_shape):
                 raise DataError(
                     f"Task {self.name!r}: {split} labels have shape [n{_sizes(examples.label_shape)}], training labels"
@@ -96,7 +100,7 @@ class Task:
                 " the names of all classes (classes=...) where some have no training examples."
             )
 
-    def prepared(self, kind: InputKind) -> Task:
+    def prepared(self, kind: Kind) -> Task:
         """Return the same task, whose inputs go into a network as those that were learned first.
 
         Args:
@@ -150,9 +154,11 @@ class Task:
         """Make a task of whatever holds the examples.
 
         Args:
-            source: Training examples: a tuple (inputs, labels) of tensors, NumPy arrays or nested lists, a map-style
-                `Dataset` of (input, label) pairs, or a `DataLoader` of one. Integer labels are classes, floating-point
-                ones regression targets. A `Task` is returned as it is.
+            source: Training examples: a tuple (inputs, labels) of tensors, NumPy arrays or nested lists, where inputs
+                may be a dictionary or tuple of these, or graphs; a list or a dataset, of PyTorch or of Hugging Face, of
+                pairs (input, label), of dictionaries with a label, or of graphs; a `DataLoader` of one; an experience
+                of Avalanche. Integer labels are classes, floating-point ones regression targets. A `Task` is returned
+                as it is.
             test: Test examples, of any of these kinds.
             validation: Examples to choose settings by, of any of these kinds.
             name: Name of the task, in tables and errors.
@@ -173,6 +179,8 @@ class Task:
                     "A Task has its splits and classes already; exchange them by dataclasses.replace(task, test=...)."
                 )
             return source
+        if classes is None and is_experience(source):
+            classes = ExperienceDataset(source).classes
         return cls(
             name=name,
             train=_examples(source),
@@ -190,19 +198,20 @@ def _examples(source: Source) -> Examples:
     match source:
         case Examples():
             return source
+        case DataLoader(dataset=IterableDataset()) | IterableDataset():
+            return StreamExamples(source)
         case DataLoader():
             return LoaderExamples(source)
         case TensorDataset(tensors=(inputs, labels)) | tuple((inputs, labels)):
             return TensorExamples(inputs, labels)
-        case IterableDataset():
-            raise DataError(
-                "A task cannot be made of an IterableDataset: its examples can be neither counted nor "
-                "shuffled reproducibly. Give a map-style dataset (with __len__ and __getitem__)."
-            )
-        case Dataset() if hasattr(source, "__len__"):
+        case _ if is_experience(source):
+            return DatasetExamples(ExperienceDataset(source))
+        case tuple() | str() | Mapping() | Tensor() | np.ndarray():
+            pass
+        case _ if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
             return DatasetExamples(source)
     kind = f"{type(source).__name__} of {len(source)}" if isinstance(source, tuple) else type(source).__name__
     raise DataError(
-        f"A task cannot be made of a {kind}. It takes a tuple (inputs, labels) of tensors, NumPy arrays or lists, a "
-        "map-style torch.utils.data.Dataset of (input, label) pairs, or a DataLoader of one."
+        f"A task cannot be made of a {kind}. It takes a tuple (inputs, labels) of tensors, NumPy arrays or lists, a"
+        " list or dataset of examples, or a DataLoader of one."
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.criteria import label_kind
+from hypermnesia.inputs import joined
 from hypermnesia.tasks.examples import Batch, Examples
 
 
@@ -54,7 +55,8 @@ class UnionExamples(Examples):
                 positions.append(position)
                 batches.append((inputs, self._placed(labels, place)))
         order = torch.cat(positions).argsort()
-        inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
+        columns = zip(*batches, strict=True)
+        inputs, labels = joined(next(columns)), torch.cat(next(columns))
         return self._prepare(inputs[order.to(inputs.device)]), labels[order.to(labels.device)]
 
     def _placed(self, labels: Tensor, place: slice) -> Tensor:

@@ -14,6 +14,7 @@ from hypermnesia.data import INSTALLED, ImageDataset, load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
+from hypermnesia.inputs import Shape
 from hypermnesia.learners import METHODS, ContinualLearner
 from hypermnesia.memory import checked_allocations
 from hypermnesia.seeds import Seeds
@@ -96,10 +97,10 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
     """
     outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
-    return network_for(experiment, tuple(tasks[0].train.input_shape), outputs)
+    return network_for(experiment, tasks[0].train.input_shape, outputs)
 
 
-def network_for(experiment: Experiment, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+def network_for(experiment: Experiment, input_shape: Shape, outputs: int) -> nn.Module:
     """The network of an experiment, with its first weights.
 
     Args:
@@ -109,6 +110,7 @@ def network_for(experiment: Experiment, input_shape: tuple[int, ...], outputs: i
     """
     # What is not generated starts from the module's own initial values.
     with Seeds(experiment.seed).child("network").default_generator():
+        assert isinstance(input_shape, tuple)
         return experiment.network.build(input_shape, outputs)
 
 
