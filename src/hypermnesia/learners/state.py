@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -44,7 +44,7 @@ _MOST_TOLD = 1000
 """Most characters of what is wrong with a file: it may hold anything."""
 
 
-class LearnerState(LearnedBy):
+class LearnerState(LearnedBy, ABC):
     """Base class of learners: what one consists of, which is complete at every boundary of a step.
 
     Attributes:
