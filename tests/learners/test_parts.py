@@ -2,12 +2,14 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
 import hypermnesia as hm
+from hypermnesia import parallel
 from hypermnesia.errors import DataError, StopLearning
 from hypermnesia.inputs import Tree, structured
 from hypermnesia.learners import load
@@ -161,6 +163,20 @@ def test_datasets_of_dictionaries_and_tuples(label):
         learner.learn(task)
         expected = expected or task.train.input_shape
         assert task.train.input_shape == expected == learner.input_shape
+
+
+def test_arrays_in_an_example_get_the_type_that_arrays_get():
+    rows = [{"left": INPUTS[i].double().numpy(), "right": np.int32(i), "label": np.int64(i % 2)} for i in range(4)]
+    pairs = [({"left": row["left"], "right": row["right"]}, row["label"]) for row in rows]
+    for source in (rows, pairs):
+        assert hm.Task.of(source).train.input_type == {"left": torch.float32, "right": torch.int32}
+
+
+def test_a_share_of_a_batch_has_the_same_inputs_whatever_holds_them(monkeypatch):
+    monkeypatch.setattr(parallel, "size", lambda: 2)
+    for rank in (0, 1):
+        monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
+        assert torch.equal(parallel.share(Tree(named(INPUTS))).parts["right"], parallel.share(INPUTS)[:, 3:])
 
 
 def test_a_list_of_numbers_in_an_example_is_refused():

@@ -21,12 +21,17 @@ from hypermnesia.learners.state import LearnerState
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
+from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.turn import in_turn
 
 
 @runtime_checkable
 class NetworksOfTasks(Protocol):
-    """A part of a learner that has a network for each task."""
+    """A part of a learner that has a network for each task, and keeps those that were asked for."""
+
+    @property
+    def kept(self) -> KeptNetworks:
+        """Networks that are kept for the next answer."""
 
     def network_of(self, task: int) -> nn.Module:
         """Return the network of a task in evaluation mode; nobody may change it."""
@@ -54,6 +59,16 @@ class Answering(LearnerState):
     def input_shape(self) -> Shape | None:
         """Shape of one input of the first task, or of each of its parts by name; None before it."""
         return self._input_shape
+
+    @property
+    def answer_cache_bytes(self) -> int:
+        """Bytes of the networks that are kept for the next answers, at most 256 MiB a part of the learner.
+
+        Learning, loading and forgetting drop them; no file holds them.
+        """
+        there = [number for number, task in enumerate(self._known()) if not task.forgotten]
+        parts = {id(part): part for part, _ in map(self.networks_with, there)}
+        return sum(part.kept.num_bytes for part in parts.values())
 
     @made_on_the_cpu
     @in_turn

@@ -18,6 +18,7 @@ from hypermnesia.learners.in_progress import InProgress, Way
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import kinds_of
+from hypermnesia.memory import show_bytes
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
 from hypermnesia.tasks.structured_kind import kind_of
@@ -60,9 +61,10 @@ class ContinualLearner(Admission):
 
     def __repr__(self) -> str:
         amid = "" if self._current is None else f", learning {self._current.task.name!r}"
+        kept = f", {show_bytes(self.answer_cache_bytes)} kept for answers" if self.answer_cache_bytes else ""
         return (
             f"{type(self).__name__}({self.num_tasks} tasks{amid}, {self.num_weights:,} weights,"
-            f" {self.compression:.3g} for each weight of the module, on {self.device})"
+            f" {self.compression:.3g} for each weight of the module, on {self.device}{kept})"
         )
 
     def learn(

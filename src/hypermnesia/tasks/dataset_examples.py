@@ -52,11 +52,7 @@ class DatasetExamples(Examples):
         first = dataset[0]
         if collate is default_collate:
             self._collate = collating(first)
-        self._holds_arrays = (
-            collate is default_collate
-            and isinstance(first, (tuple, list))
-            and not isinstance(next(iter(first), None), (Tensor, Mapping))
-        )
+        self._holds_arrays = collate is default_collate and not _holds_tensors(first)
         inputs, labels = self._collated([first])
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
         self.labels = label_kind(labels)
@@ -151,6 +147,12 @@ def _divided(batch: Any) -> tuple[Any, Any]:
         name = "labels" if "labels" in batch else "label"
         return {key: part for key, part in batch.items() if key != name}, batch.get(name)
     return tuple(batch) if isinstance(batch, (tuple, list)) and len(batch) == 2 else (None, None)
+
+
+def _holds_tensors(item: Any) -> bool:
+    if isinstance(item, (Mapping, tuple, list)):
+        return any(map(_holds_tensors, item.values() if isinstance(item, Mapping) else item))
+    return isinstance(item, Tensor) or is_graph(item)
 
 
 def _describe(batch: Any) -> str:
