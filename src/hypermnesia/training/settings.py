@@ -74,9 +74,6 @@ class TrainingSettings(Settings):
     with `iterations`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
     """Number of training examples in a step, all of a task that has fewer; a data loader makes its own batches."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of a class's target probability that is spread over all classes of the task: with ten classes, 0.0556
-    leaves 0.95 to the true one."""
     augmentation: Augmentation | None = None
     """Random crops and flips of the images learned from, anew in every step; null for none."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia import parallel
-from hypermnesia.criteria import ACCURACY, Metric
+from hypermnesia.criteria import ACCURACY, Criterion, Metric
 from hypermnesia.errors import CheckpointError, ConfigurationError, DivergenceError, note
 from hypermnesia.inputs import Graphs, Inputs
 from hypermnesia.seeds import Seeds, default_generators_kept
@@ -83,6 +83,7 @@ class Trainer:
             ask for it (`plateau`).
         metric: Metric that it measures.
         turn: Context of each step, in which nothing else happens to the objective's parameters and modules.
+        criterion: What the task is learned by, whose loss tells whether it was learned at all.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Trainer:
         validate: Callable[[], float] | None = None,
         metric: Metric = ACCURACY,
         turn: AbstractContextManager[object] | None = None,
+        criterion: Criterion | None = None,
     ) -> None:
         keep_freed_memory(device)
         if settings.compile and parallel.size() > 1:
@@ -115,7 +117,7 @@ class Trainer:
         self._plateau: PlateauFactor | None = None
         if settings.plateau is not None:
             self._plateau = PlateauFactor(settings.plateau, settings.learning_rate, metric.more_is_better)
-        self._fit = None if objective.remedy is None else Fit(settings.label_smoothing)
+        self._fit = None if objective.remedy is None else Fit.of(criterion)
         # What ranks exchange within a step is not captured.
         self._graphed = GraphedStep(device) if device.type == "cuda" and parallel.size() == 1 else None
         self._statistics = SharedStatistics() if parallel.size() > 1 else contextlib.nullcontext()
