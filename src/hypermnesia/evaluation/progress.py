@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from hypermnesia.problems import Metric
-from hypermnesia.training.trainer import Progress
+from hypermnesia.training.monitor import Progress
 
 _LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")
 

@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Optimizer
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.parallel import part_of_mean, share, sum_gradients
+from hypermnesia.parallel import part_of_mean, share
 from hypermnesia.problems import BOTH, REGRESSION, Problem
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.network import IMPOSSIBLE
@@ -23,9 +22,9 @@ from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
 from hypermnesia.training.device import forward_precision, single_or_double
+from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class JointLearner(StandardNetworkLearner):
@@ -125,7 +124,7 @@ class _UnionObjective(Objective):
 
     def __init__(self, standard: StandardNetwork, training: TrainingSettings, problem: Problem) -> None:
         network, outputs = standard.network, standard.outputs
-        self._parameters = list(network.parameters())
+        self._standard = network
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision
         self._problem = problem
@@ -138,13 +137,16 @@ class _UnionObjective(Objective):
         spread = competing / competing.sum(1, keepdim=True)
         self._targets = ((1 - share) * torch.eye(len(outputs)) + share * spread).to(standard.device)
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._parameters
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return {name.removeprefix("module."): parameter for name, parameter in self._standard.named_parameters()}
+
+    def statistics(self) -> list[Tensor]:
+        return list(self._standard.buffers())
 
     def prepare(self, iteration: int) -> None:
         """Nothing is left to chance."""
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         own = share(labels)
         with forward_precision(self._precision, inputs.device):
             outputs = single_or_double(self._network(share(inputs)))
@@ -156,8 +158,8 @@ class _UnionObjective(Objective):
             outputs = torch.where(self._competing[own], outputs, IMPOSSIBLE)
             loss = part_of_mean(functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels))
             merit = part_of_mean(self._problem.merit(outputs, own).mean(), len(labels))
-        loss.backward()
-        return sum_gradients(self._parameters, {"loss": loss, self._problem.metric.name: merit})
+        portion.loss(loss).backward()
+        return {"loss": loss, self._problem.metric.name: merit}
 
 
 METHODS = (Method("joint", "joint", JointLearner),)

@@ -21,6 +21,7 @@ from hypermnesia.standard import Past, PastBatch
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.augmentation import augmented
+from hypermnesia.training.objective import WHOLE, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
@@ -144,7 +145,7 @@ class StoredExamples(Past):
         self._kept = counts.nonzero()[:, 0]
         self._counts, self._firsts = counts, counts.cumsum(0) - counts
         # Storage that stays the same, for CUDA graphs.
-        self._batch = [part.new_empty(training.batch_size, *part.shape[1:]) for part in self._all]
+        self._batch = [part.new_empty(training.examples_in_a_step, *part.shape[1:]) for part in self._all]
         self.answers = self._batch[3] if len(self._batch) > 3 else None
 
     def prepare(self, iteration: int) -> None:
@@ -161,10 +162,10 @@ class StoredExamples(Past):
         for place, part in zip(self._batch, (drawn, *(other[chosen] for other in others)), strict=True):
             place.copy_(part)
 
-    def batch(self, current: Tensor) -> PastBatch:
-        """Return the batch of the prepared step."""
-        inputs, targets, tasks = map(share, self._batch[:3])
-        return PastBatch(inputs, targets, tasks, len(self._batch[0]))
+    def batch(self, current: Tensor, portion: Portion = WHOLE) -> PastBatch:
+        """Return the batch of the prepared step, or its portion of that."""
+        inputs, targets, tasks = (portion.rows(part) for part in self._batch[:3])
+        return PastBatch(share(inputs), share(targets), share(tasks), len(inputs))
 
 
 def _rows(kept: tuple[Tensor, ...], task: int, outputs: Outputs, label_smoothing: float) -> list[Tensor]:

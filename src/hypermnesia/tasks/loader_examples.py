@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
@@ -116,21 +118,36 @@ class LoaderExamples(DatasetExamples):
             drawn = [part[smallest.to(part.device)] for part in drawn]
         return drawn[0], drawn[1]
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return map(self._ready, itertools.islice(self._drawn(seeds), start, None))
+    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
+        with contextlib.closing(self._drawn(seeds)) as drawn:
+            yield from map(self._ready, itertools.islice(drawn, start, None))
 
-    def _drawn(self, seeds: Seeds) -> Iterator[Any]:
-        """Batches of epoch after epoch. What loader and dataset draw from torch's default generator is seeded."""
-        for epoch in itertools.count():
-            of_epoch = seeds.child("epoch", epoch)
-            with of_epoch.default_generator():
-                batches = iter(self._loader)
-            for number in itertools.count():
-                with of_epoch.child(number).default_generator():
-                    batch = next(batches, None)
-                if batch is None:
-                    break
-                yield batch
+    def _drawn(self, seeds: Seeds) -> Generator[Any, None, None]:
+        """Batches of epoch after epoch. What loader and dataset draw from torch's default generator is seeded.
+
+        Workers draw, too, and persistent ones go on with what they have drawn: so these begin anew.
+        """
+        self.close()
+        batches: Any = None
+        try:
+            for epoch in itertools.count():
+                of_epoch = seeds.child("epoch", epoch)
+                with of_epoch.default_generator():
+                    batches = iter(self._loader)
+                for number in itertools.count():
+                    with of_epoch.child(number).default_generator():
+                        batch = next(batches, None)
+                    if batch is None:
+                        break
+                    yield batch
+        finally:
+            _end_workers(batches)
+            self.close()
+
+    def close(self) -> None:
+        """End workers that the loader keeps from one epoch to the next; it starts others when it is used again."""
+        _end_workers(self._loader._iterator)
+        self._loader._iterator = None
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         return map(self._ready, self._loader)
@@ -146,3 +163,9 @@ class LoaderExamples(DatasetExamples):
         if size is None:
             return None
         return size if self._loader.drop_last else (len(self) - 1) % size + 1
+
+
+def _end_workers(batches: Any) -> None:
+    """End the processes that make batches for an iterator of a data loader, if there are any."""
+    if isinstance(batches, _MultiProcessingDataLoaderIter):
+        batches._shutdown_workers()
