@@ -277,7 +277,8 @@ class ProtectedNetwork(Part):
         assert self._snapshot is not None
         task, is_new = self._current, self._before is None
         of_task, seeds = self._of_task[task], self._seeds.child("task", task, *(() if is_new else ("again",)))
-        own = {name: tensor for name, tensor in of_task.items() if isinstance(tensor, nn.Parameter)}
+        # In one order, whatever a file has made of that of the dict: the optimizer's state is by it.
+        own = {n: p for n in self._own.names if isinstance(p := of_task[n], nn.Parameter)}
         statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
         # Nothing that is generated before anything was learned fits better than anything else.
         further = self.settings.embedding_candidates - 1 if is_new and task > 0 else 0

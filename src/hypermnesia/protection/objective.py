@@ -58,7 +58,7 @@ class TaskLoss:
 
     def statistics(self) -> list[Tensor]:
         """Return the statistics of the task."""
-        return [tensor for tensor in self._of_task.values() if not isinstance(tensor, nn.Parameter)]
+        return [tensor for _, tensor in sorted(self._of_task.items()) if not isinstance(tensor, nn.Parameter)]
 
     def holding(self, weights: dict[str, Tensor], action: Callable[[], Result]) -> Result:
         """Call a function while the module holds generated weights."""

@@ -150,7 +150,12 @@ class LoaderExamples(DatasetExamples):
         self._loader._iterator = None
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return map(self._ready, self._loader)
+        batches = iter(self._loader)
+        try:
+            yield from map(self._ready, batches)
+        finally:
+            if not self._loader.persistent_workers:
+                _end_workers(batches)
 
     def _ready(self, batch: Any) -> Batch:
         inputs, labels = self._checked(batch)
