@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from hypermnesia.problems import Metric
+from hypermnesia.criteria import Metric
 from hypermnesia.training.monitor import Progress
 
 _LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
 from hypermnesia.parallel import sum_of_ranks
@@ -108,7 +109,7 @@ class _ProjectedObjective(Objective):
     def prepare(self, iteration: int) -> None:
         self._stored.prepare(iteration)
 
-    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         scalars = self._current.add_gradients(inputs, labels, portion)
         past = self._stored.batch(inputs, portion)
         (logits,) = self._current.logits(past.inputs)

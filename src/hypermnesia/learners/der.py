@@ -10,6 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import Answers, MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
 from hypermnesia.parallel import share
@@ -89,7 +90,7 @@ class DERLearner(MemoryLearner):
     def _answers(self) -> Answers:
         return self._logits_to_keep
 
-    def _logits_to_keep(self, inputs: Tensor) -> Tensor:
+    def _logits_to_keep(self, inputs: Inputs) -> Tensor:
         outputs = self._standard.outputs
         return self._standard.logits(inputs)[:, outputs.competing(len(outputs.classes) - 1)]
 
@@ -134,7 +135,7 @@ class _DarkObjective(Objective):
         if self._labeled is not None:
             self._labeled.prepare(iteration)
 
-    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         dark = self._dark.batch(inputs, portion)
         labeled = None if self._labeled is None else self._labeled.batch(inputs, portion)
         others = [dark.inputs, *([] if labeled is None else [labeled.inputs])]

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.inputs import Inputs
 from hypermnesia.modules import Result
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
@@ -22,7 +23,7 @@ from hypermnesia.training.objective import WHOLE, Batches, Objective, Portion
 EMBEDDING = "task_embedding"
 """Name, among parameters, of the embedding of the task that is being learned."""
 
-Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
+Loss = Callable[[dict[str, Tensor], Inputs, Tensor], tuple[Tensor, dict[str, Tensor]]]
 """Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
 
 
@@ -49,7 +50,7 @@ class TaskLoss:
         self._of_task = of_task
         self._hold = hold
 
-    def __call__(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of generated weights, and scalars to report."""
         number = len(inputs)
         loss, scalars = self._loss({**weights, **self._of_task}, parallel.share(inputs), parallel.share(labels))
@@ -66,7 +67,7 @@ class TaskLoss:
         return result
 
     def accumulate_gradients(
-        self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor, portion: Portion
+        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor, portion: Portion
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the gradient of the loss to `.grad` of all that the weights were generated from.
 
@@ -176,7 +177,7 @@ class ProtectedObjective(Objective):
         self._embedding = hypernetwork.task_embeddings[task]
         self._others = dict(others or {})
         # Of a step whose gradient flows through the lookahead: its batch, with the weights generated for it.
-        self._held: tuple[dict[str, Tensor], Tensor, Tensor] | None = None
+        self._held: tuple[dict[str, Tensor], Inputs, Tensor] | None = None
         self._choice = choice
         past = [number for number in hypernetwork.tasks if number != task]
         self._num_past = len(past)
@@ -228,7 +229,7 @@ class ProtectedObjective(Objective):
             generator = self._seeds.child("past tasks", iteration).generator()
             self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
 
-    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradient of the task loss to `.grad`; return it and its scalars."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
         if self._regularizer is not None and self._settings.gradient_through_lookahead:
@@ -260,7 +261,7 @@ class ProtectedObjective(Objective):
         return self._report(task_loss, penalty, scalars)
 
     def _through_lookahead(
-        self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor, optimizer: Optimizer
+        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor, optimizer: Optimizer
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Add both gradients to `.grad`, that of the regularizer by way of the step too."""
         assert self._regularizer is not None
@@ -356,7 +357,7 @@ class AdaptationObjective(Objective):
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""
 
-    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradient to `.grad` of its parameters; return the loss and the scalars of the task loss."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
         loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels, portion)

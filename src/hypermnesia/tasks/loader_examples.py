@@ -8,17 +8,16 @@ import itertools
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler
-from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.dataset_examples import DatasetExamples
-from hypermnesia.tasks.examples import Batch
+from hypermnesia.tasks.examples import Batch, drawn_from
 from hypermnesia.tasks.identity import Identity, content_of_loader
+from hypermnesia.tasks.passes import end_kept_workers, endless, once
 
 
 class LoaderExamples(DatasetExamples):
@@ -35,6 +34,7 @@ class LoaderExamples(DatasetExamples):
         DataError: The loader yields nothing, has no length, or its items are no such pairs.
 
     Example:
+        >>> import torch
         >>> loader = DataLoader([(torch.zeros(2), 0), (torch.ones(2), 1)], batch_size=2)
         >>> next(LoaderExamples(loader).in_order(batch_size=128))[1]
         tensor([0, 1])
@@ -103,59 +103,21 @@ class LoaderExamples(DatasetExamples):
         return super().take(chosen)
 
     def draw(self, number: int, seeds: Seeds) -> Batch:
-        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw. Every example
-        # gets a random key, and those of the smallest keys are drawn.
-        generator = seeds.generator()
-        drawn: list[Tensor] = []
-        for inputs, labels in self.in_order(number):
-            keys = torch.rand(len(labels), generator=generator, dtype=torch.float64)
-            drawn = (
-                [torch.cat(parts) for parts in zip(drawn, (inputs, labels, keys), strict=True)]
-                if drawn
-                else [inputs, labels, keys]
-            )
-            smallest = drawn[2].argsort()[:number]
-            drawn = [part[smallest.to(part.device)] for part in drawn]
-        return drawn[0], drawn[1]
+        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw.
+        return drawn_from(self.in_order(number), number, seeds)
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
-        with contextlib.closing(self._drawn(seeds)) as drawn:
-            yield from map(self._ready, itertools.islice(drawn, start, None))
-
-    def _drawn(self, seeds: Seeds) -> Generator[Any, None, None]:
-        """Batches of epoch after epoch. What loader and dataset draw from torch's default generator is seeded.
-
-        Workers draw, too, and persistent ones go on with what they have drawn: so these begin anew.
-        """
+        # Workers draw, too, and those that are kept go on with what they have drawn: so they begin anew.
         self.close()
-        batches: Any = None
-        try:
-            for epoch in itertools.count():
-                of_epoch = seeds.child("epoch", epoch)
-                with of_epoch.default_generator():
-                    batches = iter(self._loader)
-                for number in itertools.count():
-                    with of_epoch.child(number).default_generator():
-                        batch = next(batches, None)
-                    if batch is None:
-                        break
-                    yield batch
-        finally:
-            _end_workers(batches)
-            self.close()
+        with contextlib.closing(endless(lambda: iter(self._loader), seeds)) as drawn:
+            yield from map(self._ready, itertools.islice(drawn, start, None))
 
     def close(self) -> None:
         """End workers that the loader keeps from one epoch to the next; it starts others when it is used again."""
-        _end_workers(self._loader._iterator)
-        self._loader._iterator = None
+        end_kept_workers(self._loader)
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        batches = iter(self._loader)
-        try:
-            yield from map(self._ready, batches)
-        finally:
-            if not self._loader.persistent_workers:
-                _end_workers(batches)
+        return map(self._ready, once(self._loader))
 
     def _ready(self, batch: Any) -> Batch:
         inputs, labels = self._checked(batch)
@@ -168,9 +130,3 @@ class LoaderExamples(DatasetExamples):
         if size is None:
             return None
         return size if self._loader.drop_last else (len(self) - 1) % size + 1
-
-
-def _end_workers(batches: Any) -> None:
-    """End the processes that make batches for an iterator of a data loader, if there are any."""
-    if isinstance(batches, _MultiProcessingDataLoaderIter):
-        batches._shutdown_workers()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia import parallel
+from hypermnesia.inputs import Inputs
 from hypermnesia.training.loss_scale import LossScale
 
-Batches = Sequence[tuple[Tensor, Tensor]]
+Batches = Sequence[tuple[Inputs, Tensor]]
 """Inputs and labels of each batch of a step."""
+
+Rows = TypeVar("Rows", bound=Inputs)
 
 
 class Portion(NamedTuple):
@@ -40,9 +43,12 @@ class Portion(NamedTuple):
         factor = self.scale / self.of
         return mean if factor == 1 else mean * factor
 
-    def rows(self, of_step: Tensor) -> Tensor:
-        """Return those rows of something drawn for the whole step that go with this batch."""
-        return of_step if self.of == 1 else of_step.tensor_split(self.of)[self.number]
+    def rows(self, of_step: Rows) -> Rows:
+        """Return those rows of something drawn for the whole step, inputs or a tensor, that go with this batch."""
+        if self.of == 1:
+            return of_step
+        mine: Any = of_step.tensor_split(self.of)[self.number]
+        return mine  # type: ignore[no-any-return]
 
 
 WHOLE = Portion()
@@ -89,7 +95,7 @@ class Objective(ABC):
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
-    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradient of the loss on a batch to `.grad` of the parameters; return scalars, `loss` among them.
 
         Of several ranks each is given the whole batch and takes its share of it (`hypermnesia.parallel`); it adds what
@@ -186,7 +192,7 @@ class CombinedObjective(Objective):
         for part in self._parts.values():
             part.prepare(iteration)
 
-    def add_gradients(self, inputs: Tensor, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradients of all objectives to `.grad`; return the scalars of all."""
         of_parts = {place: part.add_gradients(inputs, labels, portion) for place, part in self._parts.items()}
         return {f"{place}{name}": scalar for place, found in of_parts.items() for name, scalar in found.items()}

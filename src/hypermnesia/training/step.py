@@ -56,6 +56,6 @@ class GraphedStep:
                 self._scalars = step(self._batches)
         for held, given in zip(self._batches, batches, strict=True):
             for place, part in zip(held, given, strict=True):
-                place.copy_(part)
+                place.copy_(part)  # type: ignore[arg-type]  # of the same kind in every step
         self._graph.replay()
         return self._scalars

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia import parallel
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.errors import ConfigurationError, DivergenceError, note
-from hypermnesia.problems import ACCURACY, Metric
+from hypermnesia.inputs import Graphs
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Batch, Examples
 from hypermnesia.training.augmentation import augmented
@@ -134,7 +135,8 @@ class Trainer:
         # Datasets draw too, where they change their examples at random.
         with self._seeds.child("examples", number).default_generator():
             inputs, labels = next(batches)
-        return inputs.to(self._device), labels.to(self._device)
+        on_cuda = self._device.type == "cuda"  # where pinned memory is copied while the host goes on
+        return inputs.to(self._device, non_blocking=on_cuda), labels.to(self._device, non_blocking=on_cuda)
 
     def _learn_from(self, batches: Batches) -> dict[str, Tensor]:
         """Take one step, with all that belongs to it; return its scalars."""
@@ -145,11 +147,13 @@ class Trainer:
         if self._settings.augmentation is not None:
             seeds = [self._seeds.child("augmentation", number) for number in self._numbers_of_batches()]
             changes = self._settings.augmentation
-            batches = [(augmented(b[0], changes, own), b[1]) for b, own in zip(batches, seeds, strict=True)]
+            images = [(inputs, labels) for inputs, labels in batches if isinstance(inputs, Tensor)]
+            batches = [(augmented(each, changes, own), y) for (each, y), own in zip(images, seeds, strict=True)]
         if self.iteration == 0:
             self._objective.begin(batches)
         self._objective.prepare(self.iteration)
-        scalars = self._graphed(self._step, batches) if self._graphed else self._step(batches)
+        differ = any(isinstance(inputs, Graphs) for inputs, _ in batches)  # in size
+        scalars = self._step(batches) if self._graphed is None or differ else self._graphed(self._step, batches)
         self.iteration += 1
         self._measure_after_an_epoch()
         if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations or self._is_ended:

@@ -15,11 +15,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from hypermnesia.criteria import ACCURACY, ERROR, Metric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import FORMAT, read_regular, write_atomically
-from hypermnesia.problems import ACCURACY, ERROR, Metric
 from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
