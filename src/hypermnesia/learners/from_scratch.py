@@ -26,9 +26,9 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.settings import OnlyWith, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class FromScratchSettings(HypernetworkLearnerSettings):

@@ -23,8 +23,8 @@ from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Source, Task
+from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Monitor
 
 
 class HypernetworkLearnerSettings(HypernetworkSettings):
@@ -125,7 +125,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
         Args:
             source: As for :meth:`learn`.
-            monitor: Called after every step.
+            monitor: Called after every step; as for :meth:`learn`.
 
         Raises:
             ConfigurationError: If a task begun by :meth:`learn` is in progress, or no task was learned yet and weights

@@ -279,8 +279,11 @@ class Experiment(Settings):
         if self.data is not None and not isinstance(self.tasks, SplitTasks | PermutedTasks):
             where = "names the data of each part" if isinstance(self.tasks, PartsTasks) else "has no use for data"
             raise ValueError(f"tasks.kind={kind} {where}; leave it out, as by data=null")
-        if self.training.plateau is not None and not getattr(self.tasks, "validation", 0):
-            raise ValueError("training.plateau looks at validation examples; set some aside, as tasks.validation=500")
+        looking = [name for name in ("plateau", "early_stopping") if getattr(self.training, name) is not None]
+        if looking and not getattr(self.tasks, "validation", 0):
+            raise ValueError(
+                f"training.{looking[0]} looks at validation examples; set some aside, as tasks.validation=500"
+            )
         if self.labels == "numbers" and self.criterion is not None:
             raise ValueError(f"tasks.kind={kind} asks for numbers; criterion is for classes, leave it out")
         if self.labels == "numbers" and self.scenario == "class":

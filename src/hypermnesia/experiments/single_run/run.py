@@ -22,7 +22,8 @@ from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints, state_of_first
-from hypermnesia.training.trainer import Progress, check_finite
+from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
