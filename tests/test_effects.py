@@ -78,8 +78,8 @@ ALWAYS = {
     "EWCSettings": "strength decay",  # decay is what online EWC is, of whatever strength
     "SISettings": "strength",
     # Of examples and experiments. Those of recording and evaluation stand in every file that a run or a search writes.
-    "Criterion": "kind",
-    "CrossEntropy": "kind",
+    "CrossEntropy": "kind label_smoothing",
+    "BinaryCrossEntropy": "kind pos_weight",
     "MeanSquaredError": "kind",
     "FileSettings": "path test",
     "FolderData": "kind size colors",
@@ -110,9 +110,10 @@ ALWAYS = {
 """By class, the fields that have an effect whatever is beside them."""
 
 BY_TASK = {
-    "TrainingSettings": "plateau label_smoothing augmentation batch_size",
+    "TrainingSettings": "plateau augmentation batch_size",
+    "CrossEntropy": "weight ignore_index",
     "HypernetworkLearnerSettings": "inference",
-    "Experiment": "data",
+    "Experiment": "data criterion",
 }
 """Those that depend on the tasks: refused when a task is learned that they cannot have an effect on, or with `tasks`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Mapping
@@ -78,15 +79,22 @@ def learn(
     if directory.is_free():
         begin_further(finished, directory, experiment, tasks, environment(resolve_device(experiment.device)))
     console = Console()
-    display = ProgressDisplay(console, [task.name for task in tasks], experiment.criterion.metric, quiet=quiet)
+    display = ProgressDisplay(console, [task.name for task in tasks], experiment.metric, quiet=quiet)
     try:
         with StopSignals() as stop, display:
-            summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=True)
+            summary = carry_out(
+                experiment,
+                tasks,
+                directory,
+                display=display,
+                stop=stop,
+                resume=True,
+                finished=functools.partial(draw_pictures, directory),
+            )
     except RunStopped:
         again = shlex.join(["hypermnesia", "run", "--resume", "--trust", "--out", str(directory.path)])
         exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with the same command, or: {again}")
     assert summary is not None  # there is one rank
-    draw_pictures(directory, summary)
     print_summary(console, summary)
 
 

@@ -83,7 +83,7 @@ def open_run(path: Path, data: Path | None = None, *, trust: bool = False) -> Fi
             f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hnet can be"
             " analyzed."
         )
-    if experiment.criterion.labels != "classes":
+    if experiment.labels != "classes":
         raise ConfigurationError(f"{path}: its tasks are regressions; accuracies are of classes.")
     check_trusted(experiment, path, trust=trust)
     tasks = build_tasks(experiment, data)

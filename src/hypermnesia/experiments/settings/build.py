@@ -147,6 +147,11 @@ def _classes_only(tasks: list[Task], data: PythonData) -> list[Task]:
     return tasks
 
 
+def outputs_of(task: Task) -> int:
+    """Number of outputs of a task, found by reading all its labels where it takes that."""
+    return task.train.present_classes()[-1] + 1 if task.num_outputs is None else task.num_outputs
+
+
 def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
     """The network of an experiment, for tasks like these, with its first weights.
 
@@ -156,7 +161,7 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
     """
     # Further tasks must do with the network that there is.
     first = tasks[: len(tasks) - len(experiment.further)]
-    return network_for(experiment, tasks[0].train.input_shape, max(task.count_outputs() for task in first))
+    return network_for(experiment, tasks[0].train.input_shape, max(map(outputs_of, first)))
 
 
 def network_for(experiment: Experiment, input_shape: Shape, outputs: int) -> nn.Module:
@@ -184,7 +189,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
     """
     method = METHODS[experiment.learner.method]
-    if experiment.criterion.labels not in method.learner.learns:
+    if not isinstance(experiment.learned_by, method.learner.learns):
         raise ConfigurationError(
             f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
@@ -194,19 +199,19 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         learner = make(
             build_network(experiment, tasks),
             experiment.learner.model_dump(exclude={"method"}),
+            criterion=experiment.learned_by,
             training=experiment.training,
             seed=experiment.seed,
             device=resolve_device(experiment.device),
             **options,
         )
-    learner.criterion = experiment.criterion
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"
             f" {' or '.join(learner.scenarios)}."
         )
-    if experiment.scenario != "task" and not learner.can_infer([task.count_outputs() for task in tasks]):
-        single = next(task.name for task in tasks if task.count_outputs() == 1)
+    if experiment.scenario != "task" and not learner.can_infer(list(map(outputs_of, tasks))):
+        single = next(task.name for task in tasks if outputs_of(task) == 1)
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {method.name} infers the task by how sure each task's network is, and"
             f" that of {single!r}, which has a single class, always is. Choose scenario=task, a method that infers"

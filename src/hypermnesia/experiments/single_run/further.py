@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hypermnesia.errors import CheckpointError
+from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
@@ -35,7 +35,7 @@ def begin_further(
 
     Raises:
         CheckpointError: The finished run has no state to go on from.
-        ConfigurationError: Settings do not fit the new task.
+        ConfigurationError: Settings do not fit the new task, or the directory cannot be made.
         DataError: The new task does not fit the network, or the earlier tasks.
     """
     saved, messages = Checkpoints(finished.checkpoint).latest()
@@ -58,14 +58,17 @@ def begin_further(
     state.rows = [[*row, None] for row in state.rows]
     path = directory.path.resolve()
     made = RunDirectory(path.with_name(f".{path.name}.begun"))
-    shutil.rmtree(made.path, ignore_errors=True)  # what a killed process left behind
-    made.open(experiment, environment, resume=False)
-    for file in (finished.metrics, finished.data):
-        if file.is_file():
-            shutil.copyfile(file, made.path / file.name)
-    if finished.learners.is_dir():
-        shutil.copytree(finished.learners, made.learners)
-    Checkpoints(made.checkpoint).save(sum(state.iterations), {**saved, "run": state.as_dict()})
-    if path.is_dir():
-        path.rmdir()  # it is free, so empty
-    made.path.rename(path)
+    # In the place of what a killed process left behind; of several processes that begin it at once, one does.
+    with made.opened(experiment, environment, resume=False, overwrite=True):
+        for file in (finished.metrics, finished.data):
+            if file.is_file():
+                shutil.copyfile(file, made.path / file.name)
+        if finished.learners.is_dir():
+            shutil.copytree(finished.learners, made.learners)
+        Checkpoints(made.checkpoint).save(sum(state.iterations), {**saved, "run": state.as_dict()})
+        try:
+            made.path.rename(path)  # also where an empty directory is
+        except OSError as error:
+            raise ConfigurationError(
+                f"{directory.path} cannot be made: {error.strerror}; choose another directory (out)."
+            ) from error
