@@ -49,8 +49,8 @@ CONDITIONAL = {
 
 ALWAYS = {
     # What is learned, by which network, and how: each changes the weights, their number or their values.
-    "TrainingSettings": "optimizer optimizer_arguments learning_rate groups iterations epochs clip_norm precision compile"
-    " gradient_accumulation_steps",
+    "TrainingSettings": "optimizer optimizer_arguments learning_rate groups iterations epochs clip_norm precision"
+    " compile gradient_accumulation_steps",
     "EarlyStopping": "patience min_delta restore_best",
     "ParameterGroup": "parameters rate_factor weight_decay",
     "Plateau": "factor patience least_rate",
@@ -84,8 +84,8 @@ ALWAYS = {
     "EWCSettings": "strength decay",  # decay is what online EWC is, of whatever strength
     "SISettings": "strength",
     # Of examples and experiments. Those of recording and evaluation stand in every file that a run or a search writes.
-    "Criterion": "kind",
-    "CrossEntropy": "kind",
+    "CrossEntropy": "kind label_smoothing",
+    "BinaryCrossEntropy": "kind pos_weight",
     "MeanSquaredError": "kind",
     "DealtClasses": "classes_per_task num_tasks first_task shuffle_classes",
     "FromExamples": "validation examples",
@@ -106,9 +106,10 @@ ALWAYS = {
 """By class, the fields that have an effect whatever is beside them."""
 
 BY_TASK = {
-    "TrainingSettings": "early_stopping label_smoothing augmentation batch_size",
+    "TrainingSettings": "early_stopping augmentation batch_size",
+    "CrossEntropy": "weight ignore_index",
     "HypernetworkLearnerSettings": "inference",
-    "Experiment": "data",
+    "Experiment": "data criterion",
 }
 """Those that depend on the tasks: refused when a task is learned that they cannot have an effect on, or with `tasks`.
 

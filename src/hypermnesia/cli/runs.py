@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 import textwrap
@@ -80,14 +81,22 @@ def run(
             directory.check(experiment, resume=resume, overwrite=overwrite)
         tasks = build_tasks(experiment, data)
         console = Console(stderr=as_json, quiet=parallel.rank() > 0)
-        names, metric = [task.name for task in tasks], experiment.criterion.metric
+        names, metric = [task.name for task in tasks], experiment.metric
         display = ProgressDisplay(console, names, metric, quiet=quiet)
         try:
             with StopSignals() as stop, display:
-                summary = carry_out(experiment, tasks, directory, display=display, stop=stop, resume=resume)
+                summary = carry_out(
+                    experiment,
+                    tasks,
+                    directory,
+                    display=display,
+                    stop=stop,
+                    resume=resume,
+                    overwrite=overwrite,
+                    finished=functools.partial(draw_pictures, directory),
+                )
             if summary is None:
                 return
-            draw_pictures(directory, summary)
         except RunStopped:
             exit_with(128 + (stop.received or 0), f"Stopped, and saved. Go on with: {again}")
         except DivergenceError as error:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
@@ -38,7 +39,7 @@ class AGEMLearner(MemoryLearner):
         settings: All settings of the method together, instead of the next one; see :class:`MemorySettings`.
         buffer_size: Number of examples kept of all tasks together, shared equally among them.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -59,15 +60,26 @@ class AGEMLearner(MemoryLearner):
         *,
         buffer_size: int = 500,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(MemorySettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _objective(self) -> Objective:
-        current, stored = StandardObjective(self._standard, self.training), self._remembered()
+        current, stored = StandardObjective(self._standard, self.training, self.criterion), self._remembered()
         return current if stored is None else _ProjectedObjective(current, stored)
 
 

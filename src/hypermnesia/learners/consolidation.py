@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hypermnesia.criteria import ANY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.standard import StandardNetworkLearner
@@ -51,7 +52,8 @@ class Consolidation(Part):
 class ConsolidatedLearner(StandardNetworkLearner):
     """Base class of learners of a standard network whose weights are held; subclasses differ in how."""
 
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
 
     def _make_parts(self) -> dict[str, Part]:
         check_takes_weights(self._module)

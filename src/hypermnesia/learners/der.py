@@ -10,6 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import Answers, MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
@@ -56,7 +57,7 @@ class DERLearner(MemoryLearner):
         alpha: Weight α of the mean squared error of logits.
         beta: Weight β of the cross-entropy on other stored examples; 0 for none.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -80,12 +81,23 @@ class DERLearner(MemoryLearner):
         alpha: float = 0.5,
         beta: float = 0.5,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(DERSettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _answers(self) -> Answers:
         return self._logits_to_keep
@@ -95,7 +107,7 @@ class DERLearner(MemoryLearner):
         return self._standard.logits(inputs)[:, outputs.competing(len(outputs.classes) - 1)]
 
     def _objective(self) -> Objective:
-        current, dark = StandardObjective(self._standard, self.training), self._remembered("logits")
+        current, dark = StandardObjective(self._standard, self.training, self.criterion), self._remembered("logits")
         labeled = self._remembered("labels") if self.settings.beta else None
         return current if dark is None else _DarkObjective(current, dark, labeled, self.settings)
 

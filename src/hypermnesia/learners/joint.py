@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.criteria import Criterion, MeanSquaredError
+from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs, numbers_in
 from hypermnesia.learners.in_progress import Way
@@ -36,7 +36,7 @@ class JointLearner(StandardNetworkLearner):
     back with :meth:`recall` before it learns on.
 
     Args:
-        module, settings, scenario, training, seed, device: As for :class:`StandardNetworkLearner`.
+        module, settings, scenario, criterion, metric, training, seed, device: As for :class:`StandardNetworkLearner`.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
 
@@ -47,7 +47,7 @@ class JointLearner(StandardNetworkLearner):
         1
     """
 
-    learns = ("classes", "numbers")
+    learns = (CrossEntropy, MeanSquaredError)
     needs_one_shape = True
 
     def recall(self, tasks: Sequence[Task]) -> None:
@@ -130,14 +130,14 @@ class _UnionObjective(Objective):
         self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision = training.precision
         self._criterion = criterion
+        smoothing = criterion.label_smoothing if isinstance(criterion, CrossEntropy) else 0.0
         # For each output, which others its task chooses between.
         competing = torch.zeros(len(outputs), len(outputs), dtype=torch.bool)
         for task in range(len(outputs.classes)):
             competing[outputs.of_task(task), outputs.competing(task)] = True
         self._competing = competing.to(standard.device)
-        share = training.label_smoothing
         spread = competing / competing.sum(1, keepdim=True)
-        self._targets = ((1 - share) * torch.eye(len(outputs)) + share * spread).to(standard.device)
+        self._targets = ((1 - smoothing) * torch.eye(len(outputs)) + smoothing * spread).to(standard.device)
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
         return {name.removeprefix("module."): parameter for name, parameter in self._standard.named_parameters()}
@@ -159,9 +159,11 @@ class _UnionObjective(Objective):
         else:
             outputs = torch.where(self._competing[own], outputs, IMPOSSIBLE)
             loss = part_of_mean(functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels))
-            merit = part_of_mean(self._criterion.merit(outputs, own).mean(), len(labels))
+            right = self._criterion.merit(outputs, own)
+            assert right is not None
+            merit = right.sum() / len(labels)
         portion.loss(loss).backward()
-        return {"loss": loss, self._criterion.metric.name: merit}
+        return {"loss": loss, self._criterion.metric: merit}
 
 
 METHODS = (Method("joint", "joint", JointLearner),)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import USUAL, Criterion, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.generated import GeneratedNetworkLearner, network_objective
@@ -51,7 +52,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
             gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.
@@ -94,12 +95,16 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         own: Sequence[str] = (),
         own_start: Literal["module", "drawn"] = "module",
         replay: HardReplaySettings | Mapping[str, Any] = HardReplaySettings(),  # noqa: B008 - immutable
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(TaskInferenceLearnerSettings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     def _make_parts(self) -> dict[str, Part]:
         seeds = self.seeds.child("task classifier")
@@ -134,8 +139,8 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         return outputs
 
     def _objective(self) -> Objective:
-        task_classifier, replay_model = self._classifier.objectives()
-        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
+        task_classifier, replay_model = self._classifier.objectives(self.criterion)
+        main = network_objective(self._network, self.criterion)
         return CombinedObjective(main, {"task_classifier": task_classifier, "replay": replay_model})
 
 
@@ -145,8 +150,8 @@ class _TaskClassifier(ReplayClassifier):
     def begin_task(self, outputs: int, input_shape: Shape) -> None:
         super().begin_task(1, input_shape)
 
-    def objectives(self) -> tuple[Objective, Objective]:
-        of_network, of_model = super().objectives()
+    def objectives(self, criterion: Criterion = USUAL["classes"]) -> tuple[Objective, Objective]:
+        of_network, of_model = super().objectives(criterion)
         return _OfTask(of_network), _OfTask(of_model)
 
 

@@ -24,7 +24,8 @@ EMBEDDING = "task_embedding"
 """Name, among parameters, of the embedding of the task that is being learned."""
 
 Loss = Callable[[dict[str, Tensor], Inputs, Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
+"""Function of generated weights by name, this rank's inputs, and the labels of the whole batch, that returns what these
+inputs add to the task loss of the batch, and to scalars to report."""
 
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
@@ -52,10 +53,7 @@ class TaskLoss:
 
     def __call__(self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of generated weights, and scalars to report."""
-        number = len(inputs)
-        loss, scalars = self._loss({**weights, **self._of_task}, parallel.share(inputs), parallel.share(labels))
-        parts = {name: parallel.part_of_mean(scalar, number) for name, scalar in scalars.items()}
-        return parallel.part_of_mean(loss, number), parts
+        return self._loss({**weights, **self._of_task}, parallel.share(inputs), labels)
 
     def statistics(self) -> list[Tensor]:
         """Return the statistics of the task."""

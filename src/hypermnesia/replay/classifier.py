@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from hypermnesia.criteria import USUAL, Criterion
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
 from hypermnesia.parallel import share
@@ -95,8 +96,8 @@ class ReplayClassifier(Parts):
         model = self._model.made
         return model.replay(task, model.latents(number, self._seeds.child("samples", task).generator()))
 
-    def objectives(self) -> tuple[Objective, Objective]:
-        """Objectives for the task that was begun: of the network, and of the replay model."""
+    def objectives(self, criterion: Criterion = USUAL["classes"]) -> tuple[Objective, Objective]:
+        """Objectives for the task that was begun: of the network, by that criterion, and of the replay model."""
         stream, temperature = None, self._settings.temperature
         if self._model.made.past:
             # Of a task that was reopened, beside those of when it was new.
@@ -105,7 +106,12 @@ class ReplayClassifier(Parts):
             label = self._hard_targets if temperature is None else SoftTargets(self.standard, temperature)
             stream = ReplayStream(self._model.made, self._training.examples_in_a_step, label, seeds)
         of_network = StandardObjective(
-            self.standard, self._training, past=stream, weight=self._settings.weight, temperature=temperature or 1.0
+            self.standard,
+            self._training,
+            criterion,
+            past=stream,
+            weight=self._settings.weight,
+            temperature=temperature or 1.0,
         )
         return of_network, self._model.made.objective()
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hypermnesia import parallel
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.networks.coding import decoder
 from hypermnesia.protection import ProtectedNetwork
@@ -101,7 +102,10 @@ class ProtectedReplayModel(ReplayModel):
                 return self._network.while_learning(tensors, self._with_condition(latents, condition))
 
             assert isinstance(inputs, Tensor)
-            return self._loss(generate, inputs.flatten(1), labels)
+            number = len(labels)
+            of_share, scalars = self._loss(generate, inputs.flatten(1), parallel.share(labels))
+            parts = {name: parallel.part_of_mean(scalar, number) for name, scalar in scalars.items()}
+            return parallel.part_of_mean(of_share, number), parts
 
         return self._network.objective(loss, self._learned_along())
 

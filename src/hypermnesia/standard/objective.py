@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from hypermnesia.criteria import USUAL, Criterion, CrossEntropy
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, loss_and_metric
 from hypermnesia.inputs import Inputs, joined
 from hypermnesia.modules import answer
 from hypermnesia.parallel import part_of_mean, share
@@ -55,15 +55,15 @@ class Past(ABC):
 class StandardObjective(Objective):
     """Objective (1 − w) · loss on the current task + w · T² · cross-entropy on the past + a penalty.
 
-    The loss is cross-entropy or, in regression, the mean squared error. The cross-entropy on the past is with
+    The loss is that of the criterion. The cross-entropy on the past is with
     probabilities that were taken at temperature T (distillation, Hinton et al., Distilling the knowledge in a neural
     network, 2015).
 
     Args:
         standard: Network that is learning a task.
-        training: Settings of precision, compilation and label smoothing.
+        training: Settings of precision and compilation.
         criterion: What the current task is learned by.
-        past: Source of inputs of past tasks, for classification only; None for none.
+        past: Source of inputs of past tasks, where each input is of one class; None for none.
         weight: Share w of the past in the loss; `equal` gives every task so far the same share.
         temperature: Temperature T of the targets of the past.
         penalty: Penalty added to the loss; None for none.
@@ -84,7 +84,7 @@ class StandardObjective(Objective):
         self._parameters = dict(network.named_parameters())
         self._buffers = network.buffers
         self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
-        self._precision, self._smoothing = training.precision, training.label_smoothing
+        self._precision = training.precision
         self._criterion = criterion
         self._past, self._penalty = past, penalty
         task, others = standard.current, standard.num_others
@@ -92,7 +92,7 @@ class StandardObjective(Objective):
         self._temperature = temperature
         self._current = outputs.competing(task) if isinstance(criterion, CrossEntropy) else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
-        self._shift = outputs.of_task(task).start - self._current.start
+        self._first = outputs.of_task(task).start - self._current.start
         self._among_competing = AmongCompeting(standard)
         # Inputs of the past have outputs of all tasks in the loss.
         all_used = past is not None or self._current == slice(0, len(outputs))
@@ -147,10 +147,8 @@ class StandardObjective(Objective):
             logits: Logits of all outputs, for this rank's share of the batch.
             labels: Labels of the whole batch.
         """
-        number, current, labels = len(labels), logits[:, self._current], share(labels) + self._shift
-        loss = part_of_mean(self._criterion.loss(current, labels, self._smoothing), number)
-        merit = part_of_mean(self._criterion.merit(current, labels).mean(), number)
-        return loss, {self._criterion.metric.name: merit, "task_loss": loss}
+        loss, scalars = loss_and_metric(self._criterion, logits[:, self._current], labels, self._first)
+        return loss, {**scalars, "task_loss": loss}
 
     def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
         """Return what this rank adds to T² · cross-entropy on inputs of past tasks, given logits of all outputs."""

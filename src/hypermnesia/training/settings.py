@@ -137,9 +137,6 @@ class TrainingSettings(Settings):
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Number of batches whose mean gradient makes one optimizer step, where a batch as large as all of them takes too
     much memory. Iterations count optimizer steps."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of a class's target probability that is spread over all classes of the task: with ten classes, 0.0556
-    leaves 0.95 to the true one."""
     augmentation: Augmentation | None = None
     """Random crops and flips of the images learned from, anew in every step; null for none."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None

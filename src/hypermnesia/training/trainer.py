@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia import parallel
-from hypermnesia.criteria import ACCURACY, Metric
-from hypermnesia.errors import ConfigurationError, DivergenceError, note
+from hypermnesia.criteria import ACCURACY, Criterion, Metric
+from hypermnesia.errors import CheckpointError, ConfigurationError, DivergenceError, note
 from hypermnesia.inputs import Graphs
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Batch, Examples
@@ -55,6 +55,7 @@ class Trainer:
             ask for it (`plateau`, `early_stopping`).
         metric: Metric that it measures.
         turn: Context of each step, in which nothing else happens to the objective's parameters and modules.
+        criterion: What the task is learned by, whose loss tells whether it was learned at all.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Trainer:
         validate: Callable[[], float] | None = None,
         metric: Metric = ACCURACY,
         turn: AbstractContextManager[object] | None = None,
+        criterion: Criterion | None = None,
     ) -> None:
         keep_freed_memory(device)
         if settings.compile and parallel.size() > 1:
@@ -95,7 +97,7 @@ class Trainer:
             self._early_stopping = BestSoFar(settings.early_stopping, objective, metric.more_is_better)
         self._loss_scale = LossScale(device) if settings.precision == "float16" else None
         self._is_ended = False  # before the last step
-        self._fit = None if objective.remedy is None else Fit(settings.label_smoothing)
+        self._fit = None if objective.remedy is None else Fit.of(criterion)
         # What ranks exchange within a step is not captured, nor what the host decides, as whether to skip one.
         can_be_captured = parallel.size() == 1 and self._loss_scale is None and is_capturable(settings.optimizer)
         self._graphed = GraphedStep(device) if device.type == "cuda" and can_be_captured else None
@@ -174,8 +176,17 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that :meth:`state_dict` returned."""
+        """Go on from a state that :meth:`state_dict` returned.
+
+        Raises:
+            CheckpointError: More steps are said to be made than there are.
+        """
         self.iteration, self._is_ended = state["iteration"], state["is_ended"]
+        if self.iteration > self.iterations:
+            raise CheckpointError(
+                f"{self.iteration:,} iterations of this task are said to be done, and there are {self.iterations:,}:"
+                " the saved state was changed, or is that of another task"
+            )
         by_index = {i: copy.deepcopy(entries) for i, entries in enumerate(state["optimizer"]) if entries}
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": by_index})
         for name, part in self._with_state().items():

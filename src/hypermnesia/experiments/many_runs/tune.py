@@ -19,7 +19,7 @@ from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.many_runs.executor import Executor, Job
 from hypermnesia.experiments.many_runs.plan import threads
 from hypermnesia.experiments.many_runs.search import Search, Trial
-from hypermnesia.experiments.many_runs.study import forget_running, open_study
+from hypermnesia.experiments.many_runs.study import open_study, take_up_unfinished
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
@@ -66,7 +66,7 @@ def tune(
     """
     study = open_study(search)
     if search.storage is None:  # else others may be at work in it
-        forget_running(study)
+        take_up_unfinished(study)
     try:
         if executor is None:
             _work(search, 0, told)
@@ -75,7 +75,7 @@ def tune(
                 _watch(search, study, executor, told)
     finally:
         # Also of a search that was stopped.
-        sign = search.experiment.criterion.metric.sign
+        sign = search.experiment.metric.sign
         trials = sorted(
             map(_trial, study.get_trials()),
             key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
@@ -228,7 +228,7 @@ def _with_settings(experiment: Experiment, settings: Mapping[str, float]) -> Exp
 def _tuned(experiment: Experiment, best: Trial) -> Experiment:
     """The experiment with the settings of its best trial, under a name and a description of its own."""
     places = ", ".join(best.settings)
-    reached = experiment.criterion.metric.show(best.average or 0.0)
+    reached = experiment.metric.show(best.average or 0.0)
     described = f"{experiment.name}, {places} tuned: {reached} on validation data"
     own = {"name": f"{experiment.name}-tuned", "description": described}
     return _with_settings(experiment, best.settings).model_copy(update=own)

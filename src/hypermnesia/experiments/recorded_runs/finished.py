@@ -81,7 +81,7 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
             f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hnet can be"
             " analyzed."
         )
-    if experiment.criterion.labels != "classes":
+    if experiment.labels != "classes":
         raise ConfigurationError(f"{path}: its tasks are regressions; accuracies are of classes.")
     tasks = build_tasks(experiment, data)
     return FinishedRun(directory, experiment, tasks, _load(directory.learner, experiment, tasks))

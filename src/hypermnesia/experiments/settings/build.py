@@ -125,7 +125,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
     """
     method = METHODS[experiment.learner.method]
-    if experiment.criterion.labels not in method.learner.learns:
+    if not isinstance(experiment.learned_by, method.learner.learns):
         raise ConfigurationError(
             f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
@@ -135,12 +135,12 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         learner = make(
             build_network(experiment, tasks),
             experiment.learner.model_dump(exclude={"method"}),
+            criterion=experiment.learned_by,
             training=experiment.training,
             seed=experiment.seed,
             device=resolve_device(experiment.device),
             **options,
         )
-    learner.criterion = experiment.criterion
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"

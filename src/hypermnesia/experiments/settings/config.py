@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
 
-from hypermnesia.criteria import USUAL, Criterion
+from hypermnesia.criteria import NAMED_METRICS, USUAL, Criterion, CrossEntropy, LabelKind, Metric
 from hypermnesia.data import DATASETS, INSTALLED
 from hypermnesia.experiments.settings import sources
 from hypermnesia.learners import METHODS, Method
@@ -237,6 +237,9 @@ class Experiment(Settings):
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
     learner: Learner
+    criterion: CrossEntropy | None = None
+    """What classes are learned by, with their weights and label smoothing; null for plain cross-entropy. Numbers are
+    learned by the mean squared error."""
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recording: RecordingSettings = RecordingSettings()
@@ -248,9 +251,19 @@ class Experiment(Settings):
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 
     @property
-    def criterion(self) -> Criterion:
+    def labels(self) -> LabelKind:
+        """Kind of the tasks' labels."""
+        return "numbers" if isinstance(self.tasks, PolynomialTasks) else "classes"
+
+    @property
+    def learned_by(self) -> Criterion:
         """What the tasks are learned by."""
-        return USUAL["numbers" if isinstance(self.tasks, PolynomialTasks) else "classes"]
+        return self.criterion or USUAL[self.labels]
+
+    @property
+    def metric(self) -> Metric:
+        """What methods are judged by."""
+        return NAMED_METRICS[self.learned_by.metric]
 
     @property
     def reads_files(self) -> bool:
@@ -271,9 +284,9 @@ class Experiment(Settings):
             raise ValueError(
                 f"training.{looking[0]} looks at validation examples; set some aside, as tasks.validation=500"
             )
-        if self.criterion.labels == "numbers" and self.training.label_smoothing:
-            raise ValueError(f"tasks.kind={kind} asks for numbers; training.label_smoothing is for classes")
-        if self.criterion.labels == "numbers" and self.scenario == "class":
+        if self.labels == "numbers" and self.criterion is not None:
+            raise ValueError(f"tasks.kind={kind} asks for numbers; criterion is for classes, leave it out")
+        if self.labels == "numbers" and self.scenario == "class":
             raise ValueError(f"tasks.kind={kind} asks for numbers, so the scenario must be task or domain, not class")
         return self
 
