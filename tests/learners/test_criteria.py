@@ -237,6 +237,17 @@ def test_labels_that_do_not_fit_are_refused_and_change_nothing(labels, module, c
     assert equal(learner.state_dict(), before)
 
 
+@pytest.mark.parametrize(("kind", "wrong"), [("pixels", -1), ("pixels", 7), ("smooth", 7)])
+def test_a_wrong_label_that_is_met_while_learning_undoes_the_task(kind, wrong):
+    """Of a dataset that is not in memory nobody reads all labels first."""
+    learner, labels = make(ONE_A_LEARNER[0], kind), KINDS[kind].labels.clone()
+    labels[-1] = wrong
+    before = snapshot(learner.state_dict())
+    with pytest.raises(DataError, match=r"labels must be class numbers from 0 to 1.*out of bounds"):
+        learner.learn(list(zip(IMAGES, labels, strict=True)))
+    assert equal(learner.state_dict(), before)
+
+
 def test_labels_of_another_shape_are_no_more_of_the_same():
     learner = make(ONE_A_LEARNER[0], "pixels")
     learner.learn((IMAGES, PIXELS))
