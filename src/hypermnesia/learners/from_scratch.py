@@ -16,7 +16,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure, tells_apart
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
@@ -151,6 +151,9 @@ class FromScratchLearner(ContinualLearner):
 
     def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        return tells_apart(outputs)
 
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
