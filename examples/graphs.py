@@ -30,11 +30,11 @@ class Network(nn.Module):
 
 
 def graphs(number: int, leaves: int, seed: int) -> list[Data]:
-    """Trees that have a node with so many leaves, or one less and another node with one."""
+    """Draw paths with leaves: all on one node, or all but one."""
     generator = torch.Generator().manual_seed(seed)
     made = []
     for label in torch.arange(number) % 2:
-        length = int(torch.randint(5, 9, (), generator=generator))  # of the path that leaves hang on
+        length = int(torch.randint(5, 9, (), generator=generator))
         center = int(torch.randint(1, length - 2, (), generator=generator))
         ends = [center] * (leaves - 1) + [center if label else 0]
         edges = [(i, i + 1) for i in range(length - 1)] + [(end, length + i) for i, end in enumerate(ends)]
