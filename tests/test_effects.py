@@ -15,6 +15,10 @@ from hypermnesia.settings import OnlyWith, Settings, checked, has_effect
 CONDITIONAL = {
     ("TrainingSettings", "momentum"): (0.9, {}, {"optimizer": "sgd"}),
     ("TrainingSettings", "betas"): ((0.5, 0.9), {"optimizer": "rmsprop"}, {"optimizer": "adamw"}),
+    ("TrainingSettings", "weight_decay"): (0.1, {"optimizer": "rprop"}, {}),
+    ("TrainingSettings", "warm_up"): (3, {"optimizer": "rprop"}, {}),
+    ("TrainingSettings", "schedule"): ("cosine", {"optimizer": "rprop"}, {}),
+    ("TrainingSettings", "plateau"): ({"patience": 3}, {"optimizer": "rprop"}, {}),
     ("TrainingSettings", "step_size"): (3, {"schedule": "cosine"}, {"schedule": "step"}),
     ("TrainingSettings", "step_factor"): (0.5, {}, {"schedule": "step"}),
     ("TrainingSettings", "milestones"): (((1.0, 0.1),), {"schedule": "step"}, {"schedule": "milestones"}),
@@ -45,7 +49,10 @@ CONDITIONAL = {
 
 ALWAYS = {
     # What is learned, by which network, and how: each changes the weights, their number or their values.
-    "TrainingSettings": "optimizer learning_rate weight_decay schedule iterations epochs clip_norm precision compile",
+    "TrainingSettings": "optimizer optimizer_arguments learning_rate groups iterations epochs clip_norm precision"
+    " compile gradient_accumulation_steps",
+    "EarlyStopping": "patience min_delta restore_best",
+    "ParameterGroup": "parameters rate_factor weight_decay",
     "Plateau": "factor patience least_rate",
     "Augmentation": "crop_border flip",
     "MLPSettings": "kind hidden",
@@ -110,7 +117,7 @@ ALWAYS = {
 """By class, the fields that have an effect whatever is beside them."""
 
 BY_TASK = {
-    "TrainingSettings": "plateau augmentation batch_size",
+    "TrainingSettings": "early_stopping augmentation batch_size",
     "CrossEntropy": "weight ignore_index",
     "HypernetworkLearnerSettings": "inference",
     "Experiment": "data criterion",

@@ -111,7 +111,13 @@ def make(case: Case, kind: str, **arguments: Any) -> hm.ContinualLearner:
     return case.kind(learned.module, **{**defaults, **arguments})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+ALIKE = ("weighted", "masks", "images")
+"""What differs from another kind in few lines."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind in ALIKE else []) for kind in KINDS]
+)
 @pytest.mark.parametrize("case", ONE_A_LEARNER, ids=lambda case: case.kind.__name__)
 def test_every_learner_learns_by_it_or_says_why_not(case, kind, tmp_path):
     learned = KINDS[kind]
@@ -171,13 +177,13 @@ def test_ignored_labels_teach_nothing():
 
 def test_segmentation_is_learned_and_kept():
     """Two tasks, in which the brighter channel, or the darker one, is what a pixel is of."""
-    module, training = dense(), {"iterations": 150, "learning_rate": 0.02}
-    learner = hm.HypernetworkLearner(module, training=training)
+    training = {"iterations": 60, "learning_rate": 0.05}
+    learner = hm.HypernetworkLearner(dense(), chunk_size=43, hidden=(8,), embedding_candidates=1, training=training)
     brighter = (IMAGES[:, 0] > IMAGES[:, 1]).long()
     for labels in (brighter, 1 - brighter):
         learner.learn(DataLoader(TensorDataset(IMAGES, labels), batch_size=9))
     for task, labels in enumerate((brighter, 1 - brighter)):
-        assert learner.score((IMAGES, labels), task) > 0.9
+        assert learner.score((IMAGES, labels), task) > 0.85
 
 
 class Tagger(nn.Module):
@@ -228,6 +234,17 @@ def test_labels_that_do_not_fit_are_refused_and_change_nothing(labels, module, c
     before = snapshot(learner.state_dict())
     with pytest.raises(DataError, match=sentence):
         learner.learn((IMAGES, labels))
+    assert equal(learner.state_dict(), before)
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("pixels", -1), ("pixels", 7), ("smooth", 7)])
+def test_a_wrong_label_that_is_met_while_learning_undoes_the_task(kind, wrong):
+    """Of a dataset that is not in memory nobody reads all labels first."""
+    learner, labels = make(ONE_A_LEARNER[0], kind), KINDS[kind].labels.clone()
+    labels[-1] = wrong
+    before = snapshot(learner.state_dict())
+    with pytest.raises(DataError, match=r"labels must be class numbers from 0 to 1.*out of bounds"):
+        learner.learn(list(zip(IMAGES, labels, strict=True)))
     assert equal(learner.state_dict(), before)
 
 

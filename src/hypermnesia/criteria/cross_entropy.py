@@ -13,6 +13,7 @@ from torch.nn import functional
 from hypermnesia.criteria.criterion import Criterion, MetricName, Targets, per_input
 from hypermnesia.criteria.label_kind import LabelKind
 from hypermnesia.criteria.weights import Weights, weights_as_tensor
+from hypermnesia.errors import DataError
 from hypermnesia.settings import Settings
 
 
@@ -51,14 +52,20 @@ class CrossEntropy(Settings, Criterion):
         if self.weight is not None:
             weight = weights_as_tensor(self.weight, outputs.shape[1], first, outputs.dtype, str(outputs.device))
         ignoring = self._may_be_ignored(targets)
-        loss = functional.cross_entropy(
-            outputs,
-            self.placed(targets, first),
-            weight,
-            ignore_index=self.ignore_index,
-            reduction="sum" if ignoring else "mean",
-            label_smoothing=self.label_smoothing,
-        )
+        try:
+            loss = functional.cross_entropy(
+                outputs,
+                self.placed(targets, first),
+                weight,
+                ignore_index=self.ignore_index,
+                reduction="sum" if ignoring else "mean",
+                label_smoothing=self.label_smoothing,
+            )
+        except IndexError as error:  # of labels that nobody has seen before, because they are not in memory
+            raise DataError(
+                f"labels must be class numbers from 0 to {outputs.shape[1] - first - 1}"
+                f"{f', or {self.ignore_index}, which is ignored' if ignoring else ''}: {error}"
+            ) from error
         # A mean over nothing would be no number.
         return loss / torch.as_tensor(self.amount(targets)).clamp_min(1e-12) if ignoring else loss
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from hypermnesia.errors import did_you_mean, shown
 from hypermnesia.regularizers.candidate import SUPPORTED
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {kind.__name__.lower(): kind for kind in SUPPORTED}
+OPTIMIZERS: dict[str, type[Optimizer]] = dict(sorted((kind.__name__.lower(), kind) for kind in SUPPORTED))
 """Optimizers by name."""
 
 OWN_SETTINGS = {"sgd": ("momentum",), "rmsprop": ("momentum",), "adam": ("betas",), "adamw": ("betas",)}

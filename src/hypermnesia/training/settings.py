@@ -18,7 +18,9 @@ Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Argument = bool | int | float | str | tuple[float | None, ...] | None
 Scheduled = OnlyWith("optimizer", other_than=("rprop",))
 """Rprop finds step sizes by itself: it has the learning rate for the first one only."""
-Decaying = OnlyWith("optimizer", tuple(name for name, kind in OPTIMIZERS.items() if takes(kind, "weight_decay")))
+Decaying = OnlyWith(
+    "optimizer", other_than=tuple(name for name, kind in OPTIMIZERS.items() if not takes(kind, "weight_decay"))
+)
 
 
 class Plateau(Settings):

@@ -57,7 +57,10 @@ def test_fashion_has_the_settings_of_digits():
         ("training.iterations=0", "training.iterations: should be greater than or equal to 1, not 0"),
         ("training.learning_rate=-1", "training.learning_rate: should be greater than 0, not -1"),
         ("training.learning_rate=.nan", "training.learning_rate: should be"),
-        ("training.optimizer=adm", "training.optimizer: 'adm' is not allowed. Did you mean 'adam'\\? Allowed: adam"),
+        (
+            "training.optimizer=adm",
+            "training.optimizer: 'adm' is not allowed. Did you mean 'adam'\\? Allowed: adadelta",
+        ),
         ("training.epochs=2", "training: give either iterations or epochs"),
         ("learner.compression=0.5", "learner: give either chunk_size or compression"),
         ("tasks.kind=splt", "tasks.kind: 'splt' is not allowed. Did you mean 'split'"),
