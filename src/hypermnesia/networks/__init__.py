@@ -27,5 +27,10 @@ __all__ = [
     "zenkenet",
 ]
 
-NETWORKS: tuple[type[NetworkSettings], ...] = (MLPSettings, ResNetSettings, ZenkeNetSettings, PythonNetworkSettings)
+NETWORKS: tuple[type[NetworkSettings], ...] = (
+    MLPSettings,
+    ResNetSettings,
+    ZenkeNetSettings,
+    PythonNetworkSettings,
+)
 """The registry of target networks that settings can name."""
