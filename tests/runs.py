@@ -64,7 +64,8 @@ def write_run(
     tasks = [f"digits {2 * task}/{2 * task + 1}" for task in range(count)]
     known = count if learned is None else learned
     directory = RunDirectory(path)
-    directory.open(experiment, ENVIRONMENT, resume=False)
+    with directory.opened(experiment, ENVIRONMENT, resume=False, overwrite=True):
+        pass
     records = Records(directory.metrics)
     for step in range(1, 10 * known + 6 * (learned is not None)):
         scalars = {"loss": 1 / step, "accuracy": 1 - 0.5 / step, "task_loss": 0.9 / step}

@@ -15,6 +15,10 @@ from hypermnesia.settings import OnlyWith, Settings, checked, has_effect
 CONDITIONAL = {
     ("TrainingSettings", "momentum"): (0.9, {}, {"optimizer": "sgd"}),
     ("TrainingSettings", "betas"): ((0.5, 0.9), {"optimizer": "rmsprop"}, {"optimizer": "adamw"}),
+    ("TrainingSettings", "weight_decay"): (0.1, {"optimizer": "rprop"}, {}),
+    ("TrainingSettings", "warm_up"): (3, {"optimizer": "rprop"}, {}),
+    ("TrainingSettings", "schedule"): ("cosine", {"optimizer": "rprop"}, {}),
+    ("TrainingSettings", "plateau"): ({"patience": 3}, {"optimizer": "rprop"}, {}),
     ("TrainingSettings", "step_size"): (3, {"schedule": "cosine"}, {"schedule": "step"}),
     ("TrainingSettings", "step_factor"): (0.5, {}, {"schedule": "step"}),
     ("TrainingSettings", "milestones"): (((1.0, 0.1),), {"schedule": "step"}, {"schedule": "milestones"}),
@@ -45,11 +49,15 @@ CONDITIONAL = {
 
 ALWAYS = {
     # What is learned, by which network, and how: each changes the weights, their number or their values.
-    "TrainingSettings": "optimizer learning_rate weight_decay schedule iterations epochs clip_norm precision compile",
+    "TrainingSettings": "optimizer optimizer_arguments learning_rate groups iterations epochs clip_norm precision"
+    " compile gradient_accumulation_steps",
+    "EarlyStopping": "patience min_delta restore_best",
+    "ParameterGroup": "parameters rate_factor weight_decay",
     "Plateau": "factor patience least_rate",
     "Augmentation": "crop_border flip",
     "MLPSettings": "kind hidden",
     "NetworkSettings": "kind",
+    "PythonNetworkSettings": "kind call arguments outputs_as input_shape_as",
     "ResNetSettings": "kind depth width",
     "ZenkeNetSettings": "kind dropout dense_dropout",
     "ImageNetworkSettings": "normalization",
@@ -80,18 +88,28 @@ ALWAYS = {
     "CrossEntropy": "kind label_smoothing",
     "BinaryCrossEntropy": "kind pos_weight",
     "MeanSquaredError": "kind",
+    "FileSettings": "path test",
+    "FolderData": "kind size colors",
+    "ArraysData": "kind inputs labels tasks leave_out",  # which of them depends on the ending of the path
+    "IdxData": "kind path name",
+    "PythonData": "kind call arguments",
+    "NamedData": "kind name",
+    "FurtherTask": "data validation",
     "DealtClasses": "classes_per_task num_tasks first_task shuffle_classes",
     "FromExamples": "validation examples",
     "_Split": "kind",
     "_Permuted": "kind num_tasks padding",
     "_Parts": "kind parts shuffle_tasks",
     "_OfData": "data",
-    "DataSettings": "name",
+    "DataSettings": "kind",
+    "_Listed": "kind classes",
+    "_Given": "kind",
     "PolynomialSettings": "coefficients low high",
     "PolynomialTasks": "kind functions examples noise validation",
     "EvaluationSettings": "tasks every_scenario",  # the latter where a learner answers in several, as it says
     "RecordingSettings": "log_every checkpoint_every keep_learners",
-    "Experiment": "name description tasks network scenario learner training evaluation recording seed device threads",
+    "Experiment": "name description tasks further network scenario learner training evaluation recording seed device"
+    " threads",
     "Variant": "label note",
     "Reproduction": "method benchmark preset settings variant scenarios separately",
     "PublishedTable": "name source seeds methods accuracy variants by_task runs",
@@ -99,7 +117,7 @@ ALWAYS = {
 """By class, the fields that have an effect whatever is beside them."""
 
 BY_TASK = {
-    "TrainingSettings": "plateau augmentation batch_size",
+    "TrainingSettings": "early_stopping augmentation batch_size",
     "CrossEntropy": "weight ignore_index",
     "HypernetworkLearnerSettings": "inference",
     "Experiment": "data criterion",

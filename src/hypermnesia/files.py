@@ -58,6 +58,19 @@ def read_regular(path: Path, limit: int, *, within: Path | None = None) -> bytes
     return content
 
 
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let errors of the system, raised where it knows no name, name the file or the directory.
+
+    Raises:
+        OSError: As it was raised, with the name.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(error.filename or path)) from error
+
+
 def write_atomically(path: Path, *data: bytes | memoryview) -> None:
     """Write a file so that it holds, at any moment, either what it held before or all of `data`, one after another.
 

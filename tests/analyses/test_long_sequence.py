@@ -24,7 +24,8 @@ from tests.runs import load
 @pytest.fixture
 def run(tmp_path) -> RunDirectory:
     directory = RunDirectory(tmp_path / "run")
-    directory.open(load("permuted-digits", ["tasks.num_tasks=4"]), {}, resume=False)
+    with directory.opened(load("permuted-digits", ["tasks.num_tasks=4"]), {}, resume=False):
+        pass
     directory.matrix(ACCURACY).write_text("after,a,b,c,d\na,0.9,,,\nb,0.8,1.0,,\nc,0.85,0.95,0.75,\n")
     directory.timing.write_text(
         "task,iterations,learning_seconds,evaluation_seconds\na,100,0.5,0.1\nb,200,2.0,0.1\nc,200,2.4,0.1\n"

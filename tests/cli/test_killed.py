@@ -77,7 +77,7 @@ def test_two_processes_never_write_into_one_run(start, call, longer, tmp_path):
     for how in ("--resume", "--overwrite"):
         code, _, err = call(*longer, how)
         assert code == 2
-        assert "is in use: another process carries out the run in it" in err
+        assert "is in use: another process writes into it" in err
     assert size(tmp_path / "run" / "environment.json") == before
     process.kill()
     process.communicate()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import hypermnesia as hm
-from hypermnesia.errors import CheckpointError
+from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.training.checkpoint import read_state, write_state
 from tests.damage import HOSTILE, places, replaced
 
@@ -117,6 +117,55 @@ def test_what_is_no_state_of_this_learner_is_refused_in_a_sentence(saved, tmp_pa
     with pytest.raises(CheckpointError) as caught:
         hm.HypernetworkLearner.load(tmp_path / "changed", network())
     assert str(tmp_path / "changed") in str(caught.value) and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("hnet", ("learned", 0, "outputs"), 10**18),
+        ("hnet", ("input_shape", 0), 10**18),
+        ("hnet", ("input_shape", 0), -1),
+        ("ewc", ("parts", "consolidation", "num_tasks"), 10**18),
+        ("ewc", ("parts", "consolidation", "num_tasks"), -1),
+        ("ewc", ("parts", "consolidation", "penalty", "spread"), torch.tensor(-1.0)),
+        ("er", ("parts", "buffer", "kept", 0, 1), torch.full((4,), -1)),
+        ("hnet-r", ("parts", "classifier", "model", "num_tasks"), 10**18),
+    ],
+)
+def test_numbers_of_the_right_type_that_cannot_be_are_refused(saved, tmp_path, name, place, value):
+    write_state(tmp_path / "changed", replaced(read_state(saved[name]), ("state", *place), value))
+    with pytest.raises(CheckpointError, match=r"changed.* must be .*|changed.* is negative .*"):
+        LEARNERS[name][0].load(tmp_path / "changed", network())
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("current", "number"), 7),
+        (("current", "number"), -1),
+        (("trainer", "iteration"), -1),
+        (("parts", "network", "current"), 9),
+    ],
+)
+def test_so_are_those_of_a_task_in_progress(place, value):
+    def made() -> hm.HypernetworkLearner:
+        return hm.HypernetworkLearner(
+            network(), training={"iterations": 3, "batch_size": 4}, chunk_size=20, hidden=(4,)
+        )
+
+    def stop(progress) -> None:
+        raise StopLearning
+
+    learner, task = made(), (INPUTS, torch.tensor([0, 1] * 3))
+    learner.learn(task)
+    with pytest.raises(StopLearning):
+        learner.learn((INPUTS + 1, torch.tensor([0, 1] * 3)), monitor=stop)
+    with pytest.raises(CheckpointError, match="must be from 0 to"):
+        made().load_state_dict(replaced(learner.state_dict(), place, value))
+    further = made()
+    further.load_state_dict(replaced(learner.state_dict(), ("trainer", "iteration"), 10**9))
+    with pytest.raises(CheckpointError, match="1,000,000,000 iterations of this task are said to be done"):
+        further.learn((INPUTS + 1, torch.tensor([0, 1] * 3)))
 
 
 def test_files_of_equal_states_are_equal_in_whatever_order_their_keys_were_made(tmp_path):

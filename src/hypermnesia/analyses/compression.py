@@ -24,7 +24,7 @@ from hypermnesia.analyses.variants import (
     seeds_of,
     title_of,
 )
-from hypermnesia.charts.chart import COLORS
+from hypermnesia.charts.chart import COLORS, value_scale
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
@@ -169,7 +169,8 @@ def compression_chart(study: CompressionStudy) -> altair.LayerChart | None:
     looks = {name: look for name, look in _LOOKS.items() if any(each["series"] == name for each in points)}
     x = altair.X("x:Q", title="weights, all tasks together / weights of the target network")
     x = x.scale(type="log", nice=False, padding=12).axis(format="~g", labelOverlap="greedy", grid=True)
-    y = altair.Y("accuracy:Q", title="average test accuracy (%)").scale(zero=False)
+    scale = value_scale((each[end] for each in points for end in ("accuracy", "low", "high")), ACCURACY)
+    y = altair.Y("accuracy:Q", title="average test accuracy (%)", scale=scale)
     drawn = curves(points, looks, x, y, {"asked:N": "ratio asked for", "x:Q": "measured", "weights:N": "weights"})
     title = altair.TitleParams(title_of(study.base, study.seeds), subtitle=_subtitle(study))
     ratios = [each["x"] for each in points]

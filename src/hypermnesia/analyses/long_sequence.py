@@ -15,6 +15,8 @@ import altair
 import numpy as np
 
 from hypermnesia.analyses.analysis import Analysis
+from hypermnesia.charts.chart import value_scale
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
@@ -119,14 +121,16 @@ def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:
     """
     x = altair.X("task:Q", title="task", axis=altair.Axis(tickMinStep=1, format="d", grid=False))
     x = x.scale(domain=[0.5, len(run.tasks) + 0.5], nice=False)
-    accuracy = altair.Y("value:Q", title="test accuracy (%)").scale(zero=False)
+    accuracies = list(_accuracies(run))
+    scale = value_scale((each["value"] for each in accuracies), ACCURACY)
+    accuracy = altair.Y("value:Q", title="test accuracy (%)", scale=scale)
     milliseconds = altair.Y("value:Q", title=_TIME).scale(zero=True)
     color = altair.Color(
         "series:N",
         scale=altair.Scale(domain=[_at_end(run), _RIGHT_AFTER, _TIME]),
         legend=altair.Legend(title=None, orient="top", labelLimit=0, values=[_RIGHT_AFTER, _at_end(run)]),
     )
-    above = _panel(run, list(_accuracies(run)), x, accuracy, color, 240)
+    above = _panel(run, accuracies, x, accuracy, color, 240)
     below = _panel(run, list(_times(run)), x, milliseconds, color, 130)
     smoothed = f"lines: moving average over {run.window} tasks; points: tasks" if run.window > 1 else ""
     return altair.vconcat(above, below, spacing=14).properties(

@@ -25,7 +25,7 @@ from hypermnesia.analyses.variants import (
     seeds_of,
     title_of,
 )
-from hypermnesia.charts.chart import COLORS
+from hypermnesia.charts.chart import COLORS, value_scale
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
@@ -161,7 +161,7 @@ def strength_chart(study: StrengthStudy) -> altair.HConcatChart | None:
     if not panels:
         return None
     lows, highs = ([each[key] for points in panels.values() for each in points] for key in ("low", "high"))
-    scale = altair.Scale(domain=[min(lows), max(highs)], nice=True, zero=False)
+    scale = value_scale([*lows, *highs], ACCURACY)
     left = altair.Y("accuracy:Q", title="average test accuracy (%)", scale=scale)
     right = altair.Y("accuracy:Q", title=None, scale=scale, axis=altair.Axis(labels=False))
     drawn = [

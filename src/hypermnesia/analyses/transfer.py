@@ -14,6 +14,8 @@ import torch
 
 from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
 from hypermnesia.analyses.files import Parts
+from hypermnesia.charts.chart import value_scale
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
@@ -177,7 +179,11 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
             title="tasks learned before the next one",
             axis=altair.Axis(tickMinStep=1, format="d", labelFlush=False, grid=False),
         ),
-        y=altair.Y("accuracy:Q", title="test accuracy on the next task (%)", scale=altair.Scale(zero=False)),
+        y=altair.Y(
+            "accuracy:Q",
+            title="test accuracy on the next task (%)",
+            scale=value_scale((row["accuracy"] for row in rows), ACCURACY),
+        ),
         color=altair.Color("examples:N", title="training examples", sort=names, scale=altair.Scale(domain=names)),
         strokeDash=altair.StrokeDash(
             "how:N",

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair
 
-from hypermnesia.charts.chart import in_units, task_axis
+from hypermnesia.charts.chart import height_of, in_units, task_axis, value_scale
 from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
 
@@ -36,7 +36,7 @@ def by_task_chart(
             ways.append({**at, "from": in_units(first.mean, metric), "to": in_units(last.mean, metric)})
     tasks = max(len(values) for values in early.values())
     color = altair.Color("method:N", title=None, scale=altair.Scale(domain=methods))
-    scale = altair.Scale(zero=False, nice=True)
+    scale = value_scale((row[end] for row in rows for end in ("value", "low", "high")), metric)
     base = altair.Chart(altair.InlineData(rows)).encode(x=task_axis("x", "task", tasks), color=color)
     points = base.mark_point(size=55, opacity=1).encode(
         y=altair.Y("value:Q", title=metric.label, scale=scale),
@@ -60,7 +60,9 @@ def by_task_chart(
     layers = [rules, points]
     if any(spread.sem is not None for values in early.values() for spread in values):
         layers.insert(1, base.mark_rule(strokeWidth=1.5, tooltip=None).encode(y="low:Q", y2="high:Q"))
-    return altair.LayerChart(layer=layers, width=max(420, 22 * len(methods) * tasks), height=280)
+    return altair.LayerChart(
+        layer=layers, width=max(420, 22 * len(methods) * tasks), height=height_of(len(methods) + len(_WHEN))
+    )
 
 
 def transfer_chart(
@@ -97,7 +99,7 @@ def transfer_chart(
     layers = [zero, base.mark_line(tooltip=None), points]
     if any(spread.sem is not None for spreads in transfer.values() for spread in spreads):
         layers.insert(1, base.mark_rule(tooltip=None).encode(y="low:Q", y2="high:Q"))
-    return altair.LayerChart(layer=layers, width=420, height=240)
+    return altair.LayerChart(layer=layers, width=420, height=height_of(len(groups)))
 
 
 def _point(spread: Spread, metric: Metric, **told: Any) -> dict[str, Any]:

@@ -5,7 +5,9 @@ A chart is defined once, in Vega-Lite, and serves everywhere: interactive on a p
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Iterable
 from typing import Any, Final
 
 import altair
@@ -13,7 +15,7 @@ import numpy as np
 import vl_convert
 from jaxtyping import Float64
 
-from hypermnesia.criteria import Metric
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -135,6 +137,40 @@ def pdf(chart: altair.TopLevelMixin) -> bytes:
 def png(chart: altair.TopLevelMixin) -> bytes:
     """Chart as the bytes of a PNG file, at twice the resolution of a screen."""
     return bytes(vl_convert.vegalite_to_png(specification(chart), scale=2))
+
+
+def height_of(entries: int) -> int:
+    """Height of a chart, in pixels, beside which so many entries of a legend are whole.
+
+    Example:
+        >>> height_of(3), height_of(21)
+        (280, 378)
+    """
+    return max(280, 18 * entries)
+
+
+def value_scale(values: Iterable[float | None], metric: Metric | None = None) -> altair.Scale:
+    """Scale of an axis that need not begin at zero: the range there is.
+
+    Where all values agree, it has some room to both sides: the labels of an axis without extent lack the digits that
+    tell where it is.
+
+    Args:
+        values: What the axis must show; None is nothing.
+        metric: Metric in whose unit they are, if in any.
+
+    Example:
+        >>> value_scale([99.44, 99.44], ACCURACY).domain, value_scale([0.0]).domain, value_scale([1, 2]).domain
+        ([99.34, 99.54], [-1.0, 1.0], [1, 2])
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    if high - low > 1e-9 * abs(high):
+        return altair.Scale(domain=[low, high], zero=False, nice=True)
+    middle = (low + high) / 2
+    digits = 2 - math.floor(math.log10(abs(middle)) + 1e-9) if middle else 0
+    low, high = (round(middle + room * 10.0**-digits, digits + 4) for room in (-1, 1))
+    return altair.Scale(domain=[low, min(high, 100) if metric is ACCURACY else high], zero=False, nice=True)
 
 
 def task_axis(field: str, title: str, tasks: int) -> altair.X:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair
@@ -14,11 +15,13 @@ from hypermnesia.criteria import ACCURACY, Metric
 
 _MOST_NUMBERS = 12
 _SIDE, _NARROWEST_CELL = 420, 38  # pixels
-_DARK_BELOW = 55  # percent: cividis is dark there
+_DARK_BELOW = 0.55  # of the colors from first to last: cividis is dark there
 
 
 def heat_map(percent: Float64[np.ndarray, "rows columns"], *, label: str, x: str, y: str) -> altair.LayerChart:
     """Heat map of a matrix of percentages with a color bar; rows and columns are counted from 1.
+
+    The colors span the percentages there are, so that the little that was forgotten is seen.
 
     Args:
         percent: Percentages from 0 to 100; NaN leaves a cell blank.
@@ -40,16 +43,26 @@ def heat_map(percent: Float64[np.ndarray, "rows columns"], *, label: str, x: str
             ],
         )
     )
+    low, high = _span(percent)
     colors = cells.mark_rect().encode(
-        color=altair.Color("percent:Q", title=label, scale=altair.Scale(domain=[0, 100], scheme="cividis"))
+        color=altair.Color("percent:Q", title=label, scale=altair.Scale(domain=[low, high], scheme="cividis"))
     )
     numbers = cells.mark_text(fontSize=11 if columns < 8 else 9).encode(
         text=altair.Text("percent:Q", format=".1f"),
-        color=altair.condition(f"datum.percent > {_DARK_BELOW}", altair.value("black"), altair.value("white")),
+        color=altair.condition(
+            f"datum.percent > {low + _DARK_BELOW * (high - low)}", altair.value("black"), altair.value("white")
+        ),
     )
     side = max(_SIDE, columns * _NARROWEST_CELL) if columns <= _MOST_NUMBERS else _SIDE
     layers = [colors, numbers] if columns <= _MOST_NUMBERS else [colors]
     return altair.LayerChart(layer=layers, width=side, height=side, usermeta={"heightOfWidth": 0.86})
+
+
+def _span(percent: Float64[np.ndarray, "rows columns"]) -> tuple[float, float]:
+    """The lowest and the highest percentage, from one whole number to another."""
+    measured = percent[~np.isnan(percent)]
+    low, high = (math.floor(measured.min()), math.ceil(measured.max())) if measured.size else (0, 100)
+    return (low, high) if low < high else (low - 1, high) if low else (0, 1)
 
 
 def _rows(percent: Float64[np.ndarray, "rows columns"]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, in_units, task_axis
+from hypermnesia.charts.chart import COLORS, height_of, in_units, task_axis, value_scale
 from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
@@ -52,7 +52,11 @@ def _chart(
     shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
     base = altair.Chart(altair.InlineData(rows)).encode(
         x=task_axis("x", "tasks learned", tasks),
-        y=altair.Y("mean:Q", title=metric.label, scale=altair.Scale(zero=False, nice=True)),
+        y=altair.Y(
+            "mean:Q",
+            title=metric.label,
+            scale=value_scale((row[end] for row in rows for end in ("mean", "low", "high")), metric),
+        ),
         color=altair.Color("method:N", title=None, scale=colors, legend=legend),
     )
     line = base.mark_line(tooltip=None).encode(
@@ -72,7 +76,7 @@ def _chart(
     )
     several = any(len(each_values) > 1 for each_values in values)
     layers = [bands, line, points] if several else [line, points]
-    return altair.LayerChart(layer=layers, width=520, height=280)
+    return altair.LayerChart(layer=layers, width=520, height=height_of(len(labels)))
 
 
 def _rows(label: str, shown: Float64[np.ndarray, "seeds tasks"], place: float, metric: Metric) -> list[dict[str, Any]]:

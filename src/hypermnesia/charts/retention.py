@@ -9,14 +9,13 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import means, task_axis
+from hypermnesia.charts.chart import means, task_axis, value_scale
 from hypermnesia.criteria import Metric
 
 _WHEN = ["right after learning", "after the last task"]
 _APART = 0.12  # of both points of a task, which often agree, from the middle between them
 _MOST_BARS = 30  # tasks of which standard errors are drawn
-
-_SCALE = altair.Scale(zero=False, nice=True)
+_ENDS = ("value", "low", "high")
 
 
 def retention_chart(
@@ -35,12 +34,13 @@ def retention_chart(
     names = names or [f"task {number}" for number in range(1, learned + 1)]
     early, late = np.diagonal(matrices, axis1=1, axis2=2), matrices[:, -1, :learned]
     points = [*_points(0, early, metric, names), *_points(1, late, metric, names)]
+    scale = value_scale((each[end] for each in points for end in _ENDS), metric)
     base = altair.Chart(altair.InlineData(points)).encode(
         x=task_axis("x", "task", learned),
         color=altair.Color("when:N", title=None, scale=altair.Scale(domain=_WHEN), legend=altair.Legend(orient="top")),
     )
     marks = base.mark_point(filled=True, size=70 if learned <= _MOST_BARS else 25, opacity=1).encode(
-        y=altair.Y("value:Q", title=metric.label, scale=_SCALE),
+        y=altair.Y("value:Q", title=metric.label, scale=scale),
         shape=altair.Shape("when:N", title=None, scale=altair.Scale(domain=_WHEN, range=["circle", "diamond"])),
         tooltip=[
             altair.Tooltip("name:N", title="task"),
@@ -48,14 +48,17 @@ def retention_chart(
             altair.Tooltip("text:N", title=metric.label),
         ],
     )
-    layers = [_ways(early, late, metric), marks]
+    layers = [_ways(early, late, metric, scale), marks]
     if len(matrices) > 1 and learned <= _MOST_BARS:
         layers.insert(1, base.mark_rule(strokeWidth=2, tooltip=None).encode(y="low:Q", y2="high:Q"))
     return altair.LayerChart(layer=layers, width=520, height=260)
 
 
 def _ways(
-    early: Float64[np.ndarray, "seeds tasks"], late: Float64[np.ndarray, "seeds tasks"], metric: Metric
+    early: Float64[np.ndarray, "seeds tasks"],
+    late: Float64[np.ndarray, "seeds tasks"],
+    metric: Metric,
+    scale: altair.Scale,
 ) -> altair.Chart:
     """From the first point of each task to its second."""
     ends = zip(means(early, metric)["value"], means(late, metric)["value"], strict=True)
@@ -67,7 +70,7 @@ def _ways(
     return chart.encode(
         x=task_axis("left", "task", early.shape[1]),
         x2="right:Q",
-        y=altair.Y("from:Q", title=metric.label, scale=_SCALE),
+        y=altair.Y("from:Q", title=metric.label, scale=scale),
         y2="to:Q",
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from hypermnesia.claims import claimed
 from hypermnesia.cli.common import (
     INTERRUPTED,
     Changes,
@@ -18,10 +19,11 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
+    Trust,
     carry_out_and_show,
     check_used,
+    divide,
     exit_with,
-    made,
     positive_numbers,
     reachable,
     tell,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from hypermnesia.analyses.analysis import Analysis, Option, Study
     from hypermnesia.experiments.many_runs.plan import Outcome
+    from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 
 
 class _Analyses(TyperGroup):
@@ -80,19 +83,20 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
     ]
     parameters: dict[str, tuple[Any, Any]] = {"run": (run, ...), **_options(analysis.options)}
     if analysis.of_finished:
-        parameters["data"] = (Data, None)
+        parameters |= {"data": (Data, None), "trust": (Trust, False)}
 
-    def command(run: Path, data: Path | None = None, **options: Any) -> None:
+    def command(run: Path, data: Path | None = None, trust: bool = False, **options: Any) -> None:
         from rich.console import Console
 
         from hypermnesia.analyses.files import write_analysis
         from hypermnesia.experiments.single_run.rundir import RunDirectory
 
-        if analysis.of_finished:
-            result = _compute(analysis, run, data, _values(analysis.options, options))
-        else:
-            result = analysis.compute(RunDirectory(run), **_values(analysis.options, options))
-        paths = write_analysis(RunDirectory(run).analyses, analysis.name, result, analysis.chart(result))
+        values, directory = _values(analysis.options, options), RunDirectory(run)
+        finished = _open(run, data, trust) if analysis.of_finished else None
+        lock = f".{analysis.name}.lock"  # others may be made of the same run at the same time
+        with claimed(run, lock=lock) if directory.is_run() else contextlib.nullcontext():
+            result = _compute(analysis, finished, values) if finished else analysis.compute(directory, **values)
+            paths = write_analysis(directory.analyses, analysis.name, result, analysis.chart(result))
         console = Console()
         for line in analysis.lines(result):
             tell(console, line)
@@ -131,11 +135,11 @@ def _of_study(study: Study) -> Callable[..., None]:
 
         from hypermnesia.analyses.sheet import print_sheet, write_sheet
         from hypermnesia.experiments.many_runs.base import base_of
-        from hypermnesia.experiments.settings.sources import assignments
 
-        base = base_of(preset, assignments(settings or []))
+        source, changes = divide([preset, *(settings or [])])
+        base = base_of(source or study.preset or preset, changes)
         planned = study.plan(base, **_values(study.options, options), seeds=seeds, data=data)
-        directory = made(out or Path("runs") / f"{study.directory}-{base.name}")
+        directory = out or Path("runs") / f"{study.directory}-{base.name}"
         for reason in planned.left_out:
             tell(Console(), f"left out: {reason}")
 
@@ -197,13 +201,18 @@ def _integers(option: str, text: str, most: float) -> list[int]:
     return found
 
 
-def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[str, Any]) -> Any:
-    """The result, with a progress bar, computed with as many threads as the run was made with."""
+def _open(run: Path, data: Path | None, trust: bool) -> FinishedRun:
     from hypermnesia.experiments.recorded_runs.finished import open_run
+
+    finished = open_run(run, data, trust=trust)
+    check_used([finished.experiment], data)
+    return finished
+
+
+def _compute(analysis: Analysis, finished: FinishedRun, options: Mapping[str, Any]) -> Any:
+    """The result, with a progress bar, computed with as many threads as the run was made with."""
     from hypermnesia.experiments.single_run.environment import threads
 
-    finished = open_run(run, data)
-    check_used([finished.experiment], data)
     try:
         with threads(finished.experiment.threads), _progress(analysis.steps) as advanced:
             return analysis.compute(finished, **options, advanced=advanced)
@@ -217,10 +226,14 @@ def _compute(analysis: Analysis, run: Path, data: Path | None, options: Mapping[
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar while an analysis goes on."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    from hypermnesia.evaluation.bars import Bars, Words
+
+    console, whole = Console(), Column(no_wrap=True)
+    columns = (Words(what, console), BarColumn(bar_width=None))
+    counts = (MofNCompleteColumn(table_column=whole), TimeRemainingColumn(table_column=whole))
+    with Bars(*columns, *counts, console=console) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)

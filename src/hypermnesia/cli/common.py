@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
+from hypermnesia.claims import claimed
 from hypermnesia.cli.output import told
 from hypermnesia.errors import ConfigurationError, shown
 
@@ -67,6 +69,10 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the code and read the files outside of it that the run directory names."),
+]
 NumSeeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
 Jobs = Annotated[
     int | None,
@@ -84,12 +90,23 @@ Cluster = Annotated[
 ]
 
 
-def made(directory: Path) -> Path:
+@contextlib.contextmanager
+def writing_into(directory: Path, option: str = "--out") -> Iterator[None]:
+    """Make a directory if need be, and keep other processes from writing into it.
+
+    Args:
+        directory: Where to write.
+        option: What chooses another one.
+
+    Raises:
+        ConfigurationError: It cannot be made, or another process writes into it.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another --out.") from error
-    return directory
+        raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another {option}.") from error
+    with claimed(directory):
+        yield
 
 
 def tell(console: Console, text: str) -> None:
@@ -115,7 +132,9 @@ def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs
         ConfigurationError: No experiment reads data from files, or what is made at a time is one.
     """
     if data is not None and not any(experiment.reads_files for experiment in experiments):
-        raise ConfigurationError("--data: nothing is read from files here; leave it out.")
+        own = any(experiment.sources for experiment in experiments)
+        where = "the settings say where the data are" if own else "nothing is read from files here"
+        raise ConfigurationError(f"--data: {where}; leave it out.")
     if jobs > 1 and runs == 1:
         raise ConfigurationError(f"--jobs {jobs}: there is one to make, which is not divided; leave it out.")
 
@@ -215,7 +234,7 @@ def carry_out_and_show(
 
     Args:
         runs: Runs to carry out, each a process of its own.
-        directory: Directory of their directories.
+        directory: Directory of their directories; made if need be.
         jobs: Number of runs at a time on this machine; None: one, or as many as the cluster has room for.
         cluster: Address of a cluster; None: this machine.
         data: Directory of the data; None looks at the usual places.
@@ -228,20 +247,21 @@ def carry_out_and_show(
     from hypermnesia.report.many_runs import RunsDisplay, failures
 
     check_used([run.experiment for run in runs], data, jobs or 1, len(runs))
-    executor = executor_of(jobs, cluster, directory)
     console = Console()
-    with StopSignals() as stop, RunsDisplay(console, len(runs)) as display:
-        outcomes = carry_out(
-            runs,
-            directory,
-            executor=executor,
-            data=data,
-            started=display.started,
-            advanced=display.advanced,
-            ended=display.ended,
-            stop=stop,
-        )
-    tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
+    with writing_into(directory):
+        executor = executor_of(jobs, cluster, directory)
+        with StopSignals() as stop, RunsDisplay(console, len(runs)) as display:
+            outcomes = carry_out(
+                runs,
+                directory,
+                executor=executor,
+                data=data,
+                started=display.started,
+                advanced=display.advanced,
+                ended=display.ended,
+                stop=stop,
+            )
+        tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
     failed = failures(outcomes)
     if stop.received:
         exit_with(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,10 +22,10 @@ from hypermnesia.cli.common import (
     check_used,
     executor_of,
     exit_with,
-    made,
     reachable,
     tell,
     words,
+    writing_into,
 )
 from hypermnesia.errors import ConfigurationError
 
@@ -78,7 +79,7 @@ def reproduce(
     part = select(load_table(table), words(only, "--only"), words(methods, "--methods"), words(variants, "--variants"))
     changes = assignments(settings or [])
     runs, changed = plan_table(part, seeds, changes), influential(changes)
-    directory = made(out or Path("runs") / part.name)
+    directory = out or Path("runs") / part.name
     if changed:
         tell(Console(), f"Not the published settings: {' '.join(changed)}")
 
@@ -129,7 +130,7 @@ def compare(
     chosen = choose(words(methods, "--methods"), base.scenario)
     without = [] if methods else left_out(base.scenario)
     runs = plan_comparison(base, chosen, seeds)
-    directory = made(out or Path("runs") / f"compare-{base.name}")
+    directory = out or Path("runs") / f"compare-{base.name}"
 
     def show(console: Console, outcomes: Sequence[Outcome]) -> list[Path]:
         comparison = compare(base, chosen, outcomes, seeds, without)
@@ -216,13 +217,13 @@ def tune(
             "--cluster: its workers must reach the trials; give a --storage, as postgresql://USER@HOST/NAME, or a"
             " journal file on a file system that they share."
         )
-    made(directory)
-    executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)
     console = Console()
-    try:
-        found = search_for(search, executor=executor, told=lambda trial: tell(console, trial_line(trial, metric)))
-    except KeyboardInterrupt:
-        exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
+    with contextlib.nullcontext() if storage else writing_into(directory):  # other machines may take part
+        executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)
+        try:
+            found = search_for(search, executor=executor, told=lambda trial: tell(console, trial_line(trial, metric)))
+        except KeyboardInterrupt:
+            exit_with(INTERRUPTED, "Stopped; all trials that ended are kept. The same command goes on.")
     print_trials(console, found, metric)
     if (directory / TUNED).is_file():
         tell(console, f"the best settings are in {directory / TUNED}: hypermnesia run {directory / TUNED}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hypermnesia.cli.common import made, reachable
+from hypermnesia.cli.common import reachable, writing_into
 from hypermnesia.cli.output import told as bounded
 from hypermnesia.errors import ConfigurationError
 
@@ -44,11 +44,11 @@ def report(
     from hypermnesia.report.page.build import write_figures
 
     built = _build(runs, told=set())
-    directory = made(figures) if figures else None
-    _write(out, built, watched=watch)
-    print(f"written to {out}")
-    if directory:
-        print(f"{len(write_figures(directory, built.figures))} files written to {directory}")
+    with writing_into(figures, "--figures") if figures else contextlib.nullcontext():
+        _write(out, built, watched=watch)
+        print(f"written to {out}")
+        if figures:
+            print(f"{len(write_figures(figures, built.figures))} files written to {figures}")
     if watch:
         _follow(runs, out, built)
 
@@ -61,14 +61,21 @@ def _follow(runs: list[Path], out: Path, built: Report) -> None:
     before = state(runs)
     print("Watching; the page follows. End with Ctrl-C.", flush=True)
     with StopSignals() as stop:
-        built = _build(runs, told)  # what was written between reading and looking
+        built = _build_again(runs, told, built)  # what was written between reading and looking
         while not stop():
             _write(out, built, watched=True)
             before = wait_for_change(runs, before, stop)
-            with contextlib.suppress(ConfigurationError):  # there is nothing at this moment: a run may be replaced
-                built = _build(runs, told)
+            built = _build_again(runs, told, built)
     _write(out, built, watched=False)
     print(f"\nNo longer watching; {out} shows the runs as they are now.")
+
+
+def _build_again(runs: list[Path], told: set[str], before: Report) -> Report:
+    """The report, or that of before where there is nothing at this moment: runs may be replaced or moved."""
+    try:
+        return _build(runs, told)
+    except (ConfigurationError, OSError):
+        return before
 
 
 def _build(runs: list[Path], told: set[str]) -> Report:

@@ -83,7 +83,12 @@ class _DownloadBar:
 
     def __init__(self, name: str):
         console = Console(stderr=True)
-        columns = (TextColumn("Downloading {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        columns = (
+            TextColumn("Downloading {task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task(name, total=None)
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+from rich.table import Column
 
 from hypermnesia.criteria import Metric
-from hypermnesia.training.trainer import Progress
+from hypermnesia.evaluation.bars import Bars, Words
+from hypermnesia.training.monitor import Progress
 
 _LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")
 
@@ -48,14 +49,13 @@ class ProgressDisplay:
     def __init__(self, console: Console, tasks: Sequence[str], metric: Metric, *, quiet: bool = False) -> None:
         self._console, self._tasks, self._metric, self._quiet = console, tasks, metric, quiet
         self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
+            Words("{task.description}", console),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}", markup=False),
-            TimeRemainingColumn(compact=True),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            Words("{task.fields[figures]}", console, spared=True),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
             console=console,
-            transient=True,
-            disable=quiet or not console.is_terminal,
+            disable=quiet,
         )
         self._task: int | None = None
         self._figures = ""

@@ -14,7 +14,7 @@ from hypermnesia.errors import DataError
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.learners import ContinualLearner, Score, score
 from hypermnesia.tasks import Scenario, Task
-from hypermnesia.training.trainer import Progress
+from hypermnesia.training.monitor import Progress
 
 Scores = Mapping[int, Mapping[str, Score]]
 """Scores by number of the task, then by split: `test` or `validation`."""

@@ -34,8 +34,8 @@ from hypermnesia.learners.state import kinds_of
 from hypermnesia.modules import answer_of, called, evaluation_mode
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.part import Parts
-from hypermnesia.training.trainer import Monitor
 
 
 class Admission(Answering):
@@ -93,7 +93,8 @@ class Admission(Answering):
         learner._task = learner._current = learner._trainer_state = None
         learner._rehearsed = outputs
         size = min(len(task.train), self.training.batch_size)
-        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
+        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False}
+        changed |= {"plateau": None, "early_stopping": None}
         vars(learner).update(training=self.training.model_copy(update=changed), settings=brief(self.settings))
         learner._parts = Parts(**learner._make_parts())
         inputs, _ = few_examples(task)
@@ -201,9 +202,10 @@ class Admission(Answering):
 
     def _check_training(self, task: Task) -> None:
         """Refuse a task for which some settings of training have no meaning."""
-        if self.training.plateau is not None and task.validation is None:
+        looking = [name for name in ("plateau", "early_stopping") if getattr(self.training, name) is not None]
+        if looking and task.validation is None:
             raise ConfigurationError(
-                f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
+                f"training.{looking[0]} looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
             )
         if self.training.augmentation is not None and not _are_images(task.train.input_shape):

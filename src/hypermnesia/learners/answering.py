@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -54,6 +55,14 @@ class Answering(LearnerState):
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Where no input is of one class, there is no class scenario."""
         return SCENARIOS if self._one_class_each else ("task", "domain")
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        """Whether it can infer which task an input is of.
+
+        Args:
+            outputs: Number of outputs of each task.
+        """
+        return True
 
     @property
     def input_shape(self) -> Shape | None:

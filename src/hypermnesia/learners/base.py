@@ -25,7 +25,9 @@ from hypermnesia.tasks.structured_kind import kind_of
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import state_of_first
 from hypermnesia.training.device import made_on_the_cpu
-from hypermnesia.training.trainer import Monitor, Objective, Trainer
+from hypermnesia.training.monitor import Monitor
+from hypermnesia.training.objective import Objective
+from hypermnesia.training.trainer import Trainer
 from hypermnesia.training.turn import in_turn
 
 
@@ -87,8 +89,8 @@ class ContinualLearner(Admission):
                 floating-point labels are regression targets; unless the criterion says otherwise.
             if_known: What to do where a task of this name was learned already: learn a `new` one all the same, which
                 has the same name and a number of its own; `relearn`, as :meth:`relearn` does; or `refuse` it.
-            monitor: Called after every step. It stops on purpose by raising
-                :class:`hypermnesia.errors.StopLearning`.
+            monitor: Called after every step. It ends the task, which then counts as learned, by returning True, and
+                stops on purpose by raising :class:`hypermnesia.errors.StopLearning`.
 
         Raises:
             ConfigurationError: The task is to be refused, or `if_known` is none of these.
@@ -118,7 +120,7 @@ class ContinualLearner(Admission):
         Args:
             source: Examples of the task, of any kind that :meth:`learn` takes.
             task: Number or name of the learned task; None for the one that has the name of `source`.
-            monitor: Called after every step.
+            monitor: Called after every step; as for :meth:`learn`.
 
         Raises:
             ConfigurationError: There is no such task, or the method has no place for this.
@@ -206,6 +208,9 @@ class ContinualLearner(Admission):
             self._finish(task, monitor)
         finally:
             self._task = self._trainer = None
+            for examples in (task.train, task.validation):
+                if examples is not None:
+                    examples.close()
 
     def _join(self, task: Task, way: Way, number: int) -> None:
         """Let all ranks that learn together begin as the first one, and refuse what would not be learning together."""

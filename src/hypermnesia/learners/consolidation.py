@@ -17,8 +17,8 @@ from hypermnesia.modules import answer_with, check_takes_weights, check_uses_wei
 from hypermnesia.regularizers import Penalty
 from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
-from hypermnesia.training.trainer import Objective
 
 Answers = Callable[[dict[str, Tensor], Inputs], Tensor]
 """From weights by name, and inputs, to the outputs that an input of the task chooses between, `[n, outputs]`."""

@@ -15,8 +15,8 @@ from hypermnesia.learners.method import Method
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class ExperienceReplaySettings(MemorySettings):

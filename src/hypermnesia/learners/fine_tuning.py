@@ -6,7 +6,7 @@ from hypermnesia.criteria import ANY
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.standard import StandardObjective
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.objective import Objective
 
 
 class FineTuningLearner(StandardNetworkLearner):

@@ -16,7 +16,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure, tells_apart
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
@@ -26,9 +26,9 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.settings import OnlyWith, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class FromScratchSettings(HypernetworkLearnerSettings):
@@ -151,6 +151,9 @@ class FromScratchLearner(ContinualLearner):
 
     def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        return tells_apart(outputs)
 
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())

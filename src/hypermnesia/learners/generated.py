@@ -16,8 +16,8 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
-from hypermnesia.training.trainer import Objective
 from hypermnesia.training.turn import in_turn
 
 INPUTS_AT_A_TIME = 2000

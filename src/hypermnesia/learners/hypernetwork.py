@@ -15,7 +15,7 @@ from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure, tells_apart
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
@@ -23,8 +23,8 @@ from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Source, Task
+from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Monitor
 
 
 class HypernetworkLearnerSettings(HypernetworkSettings):
@@ -125,7 +125,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
         Args:
             source: As for :meth:`learn`.
-            monitor: Called after every step.
+            monitor: Called after every step; as for :meth:`learn`.
 
         Raises:
             ConfigurationError: If a task begun by :meth:`learn` is in progress, or no task was learned yet and weights
@@ -155,6 +155,9 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     def _check_training(self, task: Task) -> None:
         super()._check_training(task)
         check_is_asked(self.settings.inference, task)
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        return tells_apart(outputs)
 
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())

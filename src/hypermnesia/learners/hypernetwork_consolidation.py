@@ -22,9 +22,9 @@ from hypermnesia.learners.si import IntelligentConsolidation, SISettings
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks import ActivationName
 from hypermnesia.settings import chosen
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class ConsolidatedHypernetworkSettings(HypernetworkLearnerSettings):

@@ -9,7 +9,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Optimizer
 
 from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError
 from hypermnesia.errors import ConfigurationError
@@ -18,16 +17,16 @@ from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.modules import answer
-from hypermnesia.parallel import part_of_mean, share, sum_gradients
+from hypermnesia.parallel import part_of_mean, share
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
 from hypermnesia.training.device import forward_precision, single_or_double
+from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class JointLearner(StandardNetworkLearner):
@@ -127,7 +126,7 @@ class _UnionObjective(Objective):
 
     def __init__(self, standard: StandardNetwork, training: TrainingSettings, criterion: Criterion) -> None:
         network, outputs = standard.network, standard.outputs
-        self._parameters = list(network.parameters())
+        self._standard = network
         self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision = training.precision
         self._criterion = criterion
@@ -140,13 +139,16 @@ class _UnionObjective(Objective):
         spread = competing / competing.sum(1, keepdim=True)
         self._targets = ((1 - smoothing) * torch.eye(len(outputs)) + smoothing * spread).to(standard.device)
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._parameters
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return {name.removeprefix("module."): parameter for name, parameter in self._standard.named_parameters()}
+
+    def statistics(self) -> list[Tensor]:
+        return list(self._standard.buffers())
 
     def prepare(self, iteration: int) -> None:
         """Nothing is left to chance."""
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         own = share(labels)
         with forward_precision(self._precision, inputs.device):
             outputs = single_or_double(answer(self._network, share(inputs)))
@@ -160,8 +162,8 @@ class _UnionObjective(Objective):
             right = self._criterion.merit(outputs, own)
             assert right is not None
             merit = right.sum() / len(labels)
-        loss.backward()
-        return sum_gradients(self._parameters, {"loss": loss, self._criterion.metric: merit})
+        portion.loss(loss).backward()
+        return {"loss": loss, self._criterion.metric: merit}
 
 
 METHODS = (Method("joint", "joint", JointLearner),)

@@ -21,9 +21,9 @@ from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay.inputs import check_inputs, check_numbers
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import CombinedObjective, Objective
 from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective, Objective
 
 _OTHERWISE = "set likelihood.distribution to 'normal', for any"
 

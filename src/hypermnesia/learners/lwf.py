@@ -17,8 +17,8 @@ from hypermnesia.parallel import share
 from hypermnesia.settings import SearchRange, Settings, chosen
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.objective import WHOLE, Objective, Portion
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class LwFSettings(Settings):
@@ -109,9 +109,10 @@ class _CurrentInputs(Past):
         """Start with another task in every step, so that small batches leave none out."""
         self._first.fill_(iteration % self._num_tasks)
 
-    def batch(self, current: Inputs) -> PastBatch:
+    def batch(self, current: Inputs, portion: Portion = WHOLE) -> PastBatch:
         number = len(current)
-        tasks = (self._first + torch.arange(number, device=current.device)) % self._num_tasks
+        places = portion.number * number + torch.arange(number, device=current.device)
+        tasks = (self._first + places) % self._num_tasks
         current, tasks = share(current), share(tasks)
         return PastBatch(current, self._targets(current, tasks), tasks, number)
 

@@ -23,6 +23,7 @@ from hypermnesia.standard import Past, PastBatch
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.augmentation import augmented
+from hypermnesia.training.objective import WHOLE, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
@@ -151,7 +152,7 @@ class StoredExamples(Past):
         self._kept = counts.nonzero()[:, 0]
         self._counts, self._firsts = counts, counts.cumsum(0) - counts
         # Storage that stays the same, for CUDA graphs.
-        anything = torch.zeros(training.batch_size, dtype=torch.int64, device=self._all[0].device)
+        anything = torch.zeros(training.examples_in_a_step, dtype=torch.int64, device=self._all[0].device)
         self._batch = [part[anything] for part in self._all]
         self.answers: Tensor | None = self._batch[3] if len(self._batch) > 3 else None
 
@@ -169,10 +170,10 @@ class StoredExamples(Past):
         for place, part in zip(self._batch, (drawn, *(other[chosen] for other in others)), strict=True):
             place.copy_(part)
 
-    def batch(self, current: Inputs) -> PastBatch:
-        """Return the batch of the prepared step."""
-        inputs, targets, tasks = map(share, self._batch[:3])
-        return PastBatch(inputs, targets, tasks, len(self._batch[0]))
+    def batch(self, current: Inputs, portion: Portion = WHOLE) -> PastBatch:
+        """Return the batch of the prepared step, or its portion of that."""
+        inputs, targets, tasks = (portion.rows(part) for part in self._batch[:3])
+        return PastBatch(share(inputs), share(targets), share(tasks), len(inputs))
 
 
 def _rows(kept: tuple[Any, ...], task: int, outputs: Outputs, label_smoothing: float) -> list[Any]:

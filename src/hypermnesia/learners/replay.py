@@ -15,9 +15,9 @@ from hypermnesia.replay import ReplayClassifier, ReplaySettings
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import CombinedObjective, Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective, Objective
 from hypermnesia.training.turn import in_turn
 
 

@@ -17,9 +17,9 @@ from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.given import Given, take_given
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class SeparateLearner(ContinualLearner):

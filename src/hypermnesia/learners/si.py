@@ -155,6 +155,9 @@ class _Intelligent(Penalty):
     def __init__(self, penalty: QuadraticPenalty, integral: si.PathIntegral, strength: float) -> None:
         self._penalty, self._integral, self._strength = penalty, integral, strength
 
+    def statistics(self) -> list[Tensor]:
+        return self._integral.tensors()
+
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         self._integral.record(parameters)
         return self._strength * self._penalty.accumulate_gradients(parameters, self._strength)

@@ -22,6 +22,7 @@ from hypermnesia.inputs import Shape
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.learned_by import LearnedBy, again, labels_of_state
 from hypermnesia.learners.prediction import LearnedTask
+from hypermnesia.learners.saved_numbers import check_numbers
 from hypermnesia.memory import checked_allocations
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
 from hypermnesia.seeds import Seeds
@@ -206,6 +207,7 @@ class LearnerState(LearnedBy, ABC):
             ) from error
 
     def _take_over(self, state: dict[str, Any]) -> None:
+        check_numbers(state)
         shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else _checked_shape(shape)
         self.input_kind = None if state["input_type"] is None else kind_named(state["input_type"])

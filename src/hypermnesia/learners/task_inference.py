@@ -21,9 +21,9 @@ from hypermnesia.replay import HardReplaySettings, ReplayClassifier, SelfReplayi
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import Batches, CombinedObjective, Objective, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective, Objective
 from hypermnesia.training.turn import in_turn
 
 
@@ -161,8 +161,11 @@ class _OfTask(Objective):
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._objective.parameters()
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return self._objective.named_parameters()
+
+    def statistics(self) -> list[Tensor]:
+        return self._objective.statistics()
 
     def rate_factors(self) -> dict[Tensor, float]:
         return self._objective.rate_factors()
@@ -170,14 +173,17 @@ class _OfTask(Objective):
     def used_rows(self) -> dict[nn.Parameter, slice]:
         return self._objective.used_rows()
 
-    def begin(self, inputs: Inputs, labels: Tensor) -> None:
-        self._objective.begin(inputs, torch.zeros_like(labels))
+    def begin(self, batches: Batches) -> None:
+        self._objective.begin([(inputs, torch.zeros_like(labels)) for inputs, labels in batches])
 
     def prepare(self, iteration: int) -> None:
         self._objective.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        return self._objective.accumulate_gradients(inputs, torch.zeros_like(labels), optimizer)
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+        return self._objective.add_gradients(inputs, torch.zeros_like(labels), portion)
+
+    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+        return self._objective.complete(scalars, optimizer)
 
 
 METHODS = (Method("hnet-tir", "HNET+TIR", TaskInferenceLearner, based_on="hnet"),)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
-from rich.table import Table
+from rich.progress import BarColumn, TaskID, TaskProgressColumn
+from rich.table import Column, Table
 
 from hypermnesia.criteria import Metric
+from hypermnesia.evaluation.bars import Bars, Words
 from hypermnesia.evaluation.progress import share_done
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.search import Trial
@@ -35,14 +36,12 @@ class RunsDisplay:
 
     def __init__(self, console: Console, total: int) -> None:
         self._console, self._total = console, total
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[note]}"),
+        self._bars = Bars(
+            Words("{task.description}", console),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(table_column=Column(no_wrap=True)),
+            Words("{task.fields[note]}", console, spared=True),
             console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
         self._all = self._bars.add_task("all runs", total=total, note="")
         self._at_work: dict[str, TaskID] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,20 +26,49 @@ def duration(seconds: float | int | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
 
 
-def size(number: float | int | None) -> str:
+def unit_of(most: float) -> tuple[str, int]:
+    """Unit in which amounts of memory of up to `most` bytes are shown beside each other, and its bytes.
+
+    Example:
+        >>> unit_of(2384), unit_of(5 * 2**20)
+        (('KiB', 1024), ('MiB', 1048576))
+    """
+    return ("MiB", 2**20) if most >= 2**20 else ("KiB", 2**10)
+
+
+def size(number: float | int | None, most: float | int | None = None) -> str:
     """Amount of memory in KiB or MiB; empty for None.
 
     Args:
         number: Number of bytes.
+        most: The largest amount that stands beside it, whose unit it has, too; None: none does.
 
     Example:
-        >>> size(2384), size(5 * 2**20)
-        ('2.33 KiB', '5.00 MiB')
+        >>> size(2384), size(5 * 2**20), size(2384, 5 * 2**20)
+        ('2.33 KiB', '5.00 MiB', '0.00227 MiB')
     """
     if number is None:
         return ""
-    unit, value = ("MiB", number / 2**20) if number >= 2**20 else ("KiB", number / 2**10)
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+    unit, of = unit_of(number if most is None else most)
+    value = number / of
+    least = 2 if not 0 < abs(value) < 0.1 else 2 - math.floor(math.log10(abs(value)))
+    return f"{value:.{least if abs(value) < 10 else 1 if abs(value) < 100 else 0}f} {unit}"
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Whole numbers, of which three or more in a row stand as the first and the last.
+
+    Example:
+        >>> numbers([0, 1, 2, 3, 7, 9, 10])
+        '0 to 3, 7, 9, 10'
+    """
+    rows: list[list[int]] = []
+    for value in sorted(set(values)):
+        if rows and value == rows[-1][-1] + 1:
+            rows[-1].append(value)
+        else:
+            rows.append([value])
+    return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in rows)
 
 
 def number(value: float | int | None, form: str) -> str:

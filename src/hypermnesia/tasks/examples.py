@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -99,10 +99,13 @@ class Examples(abc.ABC):
         """Draw up to `number` examples without replacement, in random order; all where there are fewer."""
         return next(self.batches(number, seeds))
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
+    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
         """Return endless batches for training, shuffled as by `shuffled_batches`, beginning with batch `start`."""
         chosen = shuffled_batches(len(self), batch_size, seeds, start, self._device)
         return (self.take(indices) for indices in chosen)
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to do
+        """End what was started to read examples, such as other processes; they can be read again."""
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """Return every example once, always in the same order; the last batch may be smaller."""

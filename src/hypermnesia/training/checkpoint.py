@@ -134,7 +134,7 @@ class Checkpoints:
 
     def save(self, step: int, state: Any) -> None:
         """Write the state reached after `step` steps, then drop the oldest ones."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(exist_ok=True)  # not those above it: a run whose directory has gone has lost its files
         write_state(self.directory / f"step-{step:09d}.safetensors", state)
         for old in self._files()[self.keep :]:
             old.unlink()

@@ -36,7 +36,8 @@ def finished(tmp_path):
     def write(run, **summary) -> Path:
         path = tmp_path / run.name
         directory = RunDirectory(path)
-        directory.open(run.experiment, {}, resume=False)
+        with directory.opened(run.experiment, {}, resume=False):
+            pass
         directory.write_matrix(np.array([[0.9]]), ["digits"], ACCURACY)
         directory.write_timing([("digits", 10, 2.5, 0.5)])
         directory.write_summary({"measure": "accuracy", "scenario_accuracy": FOUND} | summary)

@@ -12,7 +12,7 @@ from hypermnesia.experiments.many_runs import tune as module
 from hypermnesia.experiments.many_runs.cluster import Cluster
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.many_runs.search import Search, search_space
-from hypermnesia.experiments.many_runs.study import STUDY
+from hypermnesia.experiments.many_runs.study import STUDY, open_study
 from hypermnesia.experiments.many_runs.tune import TUNED, tune
 from hypermnesia.settings import SearchRange
 from tests.runs import load
@@ -172,3 +172,28 @@ def test_without_optuna_it_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'hypermnesia\[tune\]'"):
         tune(search(tmp_path, 1))
+
+
+@pytest.mark.parametrize("junk", ["garbage", "a directory"])
+def test_what_is_no_study_is_named_and_left_alone(tmp_path, junk):
+    file = tmp_path / STUDY
+    file.mkdir() if junk == "a directory" else file.write_text("garbage, garbage, garbage " * 100)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(
+        ConfigurationError, match=r"study.db cannot be read as the trials of a search \(.*\): move it away"
+    ):
+        tune(search(tmp_path, 1))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_trial_that_was_under_way_is_closed_and_its_settings_are_tried_again(tmp_path):
+    wanted = search(tmp_path, 2)
+    cut_short = open_study(wanted).ask()
+    settings = {
+        place: cut_short.suggest_float(place, where.low, where.high, log=where.log)
+        for place, where in wanted.space.items()
+    }
+    trials = {trial.number: trial for trial in tune(wanted)}
+    assert (trials[0].state, trials[0].settings) == ("fail", settings)
+    assert (trials[1].state, trials[1].settings) == ("complete", settings)
+    assert len(trials) == 3

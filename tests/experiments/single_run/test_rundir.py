@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from hypermnesia.claims import claimed
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.files import FORMAT
@@ -10,8 +11,14 @@ from hypermnesia.files import FORMAT
 @pytest.fixture
 def run(tmp_path, tiny):
     directory = RunDirectory(tmp_path / "runs" / "tiny")
-    directory.open(tiny, {"torch": "2"}, resume=False)
+    assert not opened(directory, tiny, {"torch": "2"})
     return directory
+
+
+def opened(directory, experiment, environment=None, *, resume=False, overwrite=False) -> bool:
+    """Open a run directory and leave it as it is; returns whether a run in it would be continued."""
+    with directory.opened(experiment, environment or {}, resume=resume, overwrite=overwrite) as resumed:
+        return resumed
 
 
 def environments(run):
@@ -29,7 +36,7 @@ def test_a_new_run_directory_says_what_is_run_and_on_what(run, tiny):
 
 def test_resuming_adds_an_environment(run, tiny):
     run.check(tiny, resume=True, overwrite=False)
-    assert run.open(tiny, {"torch": "3"}, resume=True)
+    assert opened(run, tiny, {"torch": "3"}, resume=True)
     assert environments(run) == [{"torch": "2"}, {"torch": "3"}]
 
 
@@ -52,8 +59,8 @@ def test_overwriting_replaces_the_whole_run(run, tiny):
     run.metrics.touch()
     (run.path / ".accuracy.csv.x.tmp").touch()  # left by a killed run
     run.check(tiny, resume=False, overwrite=True)
-    assert not run.open(tiny, {"torch": "3"}, resume=False)
-    assert {path.name for path in run.path.iterdir()} == {"config.yaml", "environment.json"}
+    assert not opened(run, tiny, {"torch": "3"}, overwrite=True)
+    assert {path.name for path in run.path.iterdir()} == {"config.yaml", "environment.json", ".lock"}
     assert [path.name for path in run.path.parent.iterdir()] == ["tiny"]
 
 
@@ -66,11 +73,10 @@ def test_overwriting_never_deletes_what_no_run_writes(run, tiny):
 @pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}])
 def test_a_run_that_another_process_carries_out_is_refused(run, tiny, how):
     how = {"resume": False, "overwrite": False} | how
-    with run.claimed():
-        with pytest.raises(ConfigurationError, match="is in use: another process carries out the run in it"):
-            RunDirectory(run.path).check(tiny, **how)
-        with pytest.raises(ConfigurationError, match="is in use"), RunDirectory(run.path).claimed():
-            pass
+    with claimed(run.path):
+        for refused in (RunDirectory(run.path).check, lambda *args, **how: opened(run, *args, **how)):
+            with pytest.raises(ConfigurationError, match="is in use: another process writes into it"):
+                refused(tiny, **how)
     RunDirectory(run.path).check(tiny, resume=True, overwrite=False)
 
 
@@ -87,14 +93,14 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path, tiny, how):
 def test_an_empty_directory_is_taken(tmp_path, tiny):
     directory = RunDirectory(tmp_path)
     directory.check(tiny, resume=False, overwrite=False)
-    directory.open(tiny, {}, resume=False)
+    opened(directory, tiny)
     assert directory.is_run()
 
 
 def test_a_directory_that_cannot_be_made_has_its_message(tmp_path, tiny):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="cannot be made: Not a directory"):
-        RunDirectory(tmp_path / "file" / "run").open(tiny, {}, resume=False)
+        opened(RunDirectory(tmp_path / "file" / "run"), tiny)
 
 
 def test_there_is_nothing_to_resume_where_nothing_was_run(tmp_path):

@@ -255,6 +255,32 @@ def test_it_prints_in_black_on_white_whatever_the_screen(opened):
     assert base64.b64decode(printed["data"]).count(b"/Type /Page\n") > 2
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_hindrance(opened, scheme):
+    from axe_core_python.selenium import Axe
+
+    it = opened(scheme=scheme)
+    it.browser.execute_script("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+    it.wait(f"{VISIBLE}.every(chart => chart.querySelector('svg, .error'))")
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+    found = Axe().run(it.browser, options={"runOnly": rules})
+    assert found["passes"]
+    violations = {each["id"]: [node["html"] for node in each["nodes"]][:3] for each in found["violations"]}
+    assert violations == {}
+
+
+def test_every_chart_has_a_sentence_for_those_who_cannot_see_it(opened):
+    it = opened()
+    sentences = it.ask(
+        "[...document.querySelectorAll('.chart')].map(c => [c.getAttribute('role'), c.getAttribute('aria-label')])"
+    )
+    assert len(sentences) > 10
+    assert all(role == "group" and len(text.split()) > 5 and text.endswith(".") for role, text in sentences)
+    assert len(set(map(tuple, sentences))) > len(sentences) / 2
+    drawn = it.ask(f"{VISIBLE}.map(c => c.querySelector('svg')?.getAttribute('aria-label') ?? '')")
+    assert all(len(text.split()) > 3 for text in drawn)
+
+
 def test_the_keyboard_reaches_everything(opened):
     from selenium.webdriver.common.keys import Keys
 

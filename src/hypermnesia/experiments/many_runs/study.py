@@ -8,7 +8,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, HypermnesiaError
 from hypermnesia.experiments.many_runs.search import Search
 from hypermnesia.experiments.settings.config import Experiment
 
@@ -39,13 +39,23 @@ def open_study(search: Search) -> optuna.Study:
     searched = json.dumps([search.experiment.model_dump(mode="json"), sorted(search.space)], sort_keys=True)
     # A database may hold several searches; a directory holds one.
     name = f"{search.experiment.name}-{hashlib.sha256(searched.encode()).hexdigest()[:8]}" if search.storage else "tune"
-    study = optuna.create_study(
-        storage=_storage(search.storage) if search.storage else f"sqlite:///{search.directory / STUDY}",
-        study_name=name,
-        direction="maximize" if search.experiment.metric.more_is_better else "minimize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
-    )
+    file = None if search.storage else search.directory / STUDY
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{file}" if file else _storage(search.storage or ""),
+            study_name=name,
+            direction="maximize" if search.experiment.metric.more_is_better else "minimize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+    except HypermnesiaError:
+        raise
+    except Exception as error:  # whatever a database makes of what stands there
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        raise ConfigurationError(
+            f"{file or search.storage} cannot be read as the trials of a search ({reason}): move it away to begin anew,"
+            f" or choose another {'directory (out)' if file else 'storage'}."
+        ) from error
     if study.user_attrs.setdefault("searched", searched) != searched:
         raise ConfigurationError(
             f"{search.directory} holds the search of another experiment: choose another directory (out), or remove it."
@@ -57,12 +67,24 @@ def open_study(search: Search) -> optuna.Study:
     return study
 
 
-def forget_running(study: optuna.Study) -> None:
-    """Trials that were under way when an earlier search was killed will not end any more."""
+def take_up_unfinished(study: optuna.Study) -> None:
+    """Let the settings be tried again of trials that were under way when an earlier search was stopped or killed."""
     from optuna.trial import TrialState
 
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
+    unfinished = (TrialState.RUNNING, TrialState.FAIL)
+    tried = [_settings(trial) for trial in study.get_trials() if trial.state not in unfinished]
+    for trial in study.get_trials(states=unfinished):
+        # Its process may be about to end it: whoever comes first.
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        if (settings := _settings(trial)) and settings not in tried:
+            study.enqueue_trial(settings)
+            tried.append(settings)
+
+
+def _settings(trial: optuna.trial.FrozenTrial) -> dict[str, float]:
+    """Those that a trial was given, or as far as it has chosen them."""
+    given: dict[str, float] = trial.system_attrs.get("fixed_params", trial.params)
+    return given
 
 
 def value_of(experiment: Experiment, place: str) -> float:

@@ -19,7 +19,7 @@ from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.many_runs.executor import Executor, Job
 from hypermnesia.experiments.many_runs.plan import threads
 from hypermnesia.experiments.many_runs.search import Search, Trial
-from hypermnesia.experiments.many_runs.study import forget_running, open_study
+from hypermnesia.experiments.many_runs.study import open_study, take_up_unfinished
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
@@ -66,7 +66,7 @@ def tune(
     """
     study = open_study(search)
     if search.storage is None:  # else others may be at work in it
-        forget_running(study)
+        take_up_unfinished(study)
     try:
         if executor is None:
             _work(search, 0, told)

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from hypermnesia.errors import CheckpointError
-from hypermnesia.files import open_regular
+from hypermnesia.files import named, open_regular
 
 _REMEDY = "Put it back, or start again (overwrite)."
 
@@ -42,7 +42,7 @@ class Records:
     """
 
     def __init__(self, path: Path, position: Position = Position()) -> None:
-        self._digest = hashlib.sha256()
+        self._path, self._digest = path, hashlib.sha256()
         if position.length:
             self._read(path, position)
         self._file = path.open("ab")
@@ -67,19 +67,22 @@ class Records:
     def add(self, **record: str | int | float) -> None:
         """Append one record."""
         line = json.dumps(record, allow_nan=False).encode() + b"\n"
-        self._file.write(line)
+        with named(self._path):
+            self._file.write(line)
+            self._file.flush()  # so that a full disk is noticed here, and the file can be followed
         self._digest.update(line)
-        self._file.flush()  # so that a full disk is noticed here, and the file can be followed
 
     def sync(self) -> Position:
         """Make sure that everything is on the disk; returns the position."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return Position(self._file.tell(), self._digest.hexdigest())
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        self._file.close()
+        with named(self._path):
+            self._file.close()
 
 
 class TensorBoard:
@@ -91,6 +94,7 @@ class TensorBoard:
     """
 
     def __init__(self, directory: Path, step: int) -> None:
+        self._directory = directory
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -103,18 +107,21 @@ class TensorBoard:
     def add(self, name: str, value: float, step: int) -> None:
         """One point of the curve of that name."""
         if self._writer:
-            self._writer.add_scalar(name, value, step)
+            with named(self._directory):
+                self._writer.add_scalar(name, value, step)
 
     def flush(self) -> None:
         """Write what has been added so far."""
         if self._writer:
-            self._writer.flush()
+            with named(self._directory):
+                self._writer.flush()
 
     def close(self) -> None:
         """Write the rest and end."""
         if self._writer:
             try:
-                self._writer.close()
+                with named(self._directory):
+                    self._writer.close()
             finally:
                 threading.excepthook = self._hook
 

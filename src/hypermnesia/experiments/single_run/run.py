@@ -12,16 +12,19 @@ from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
-from hypermnesia.experiments.settings.build import build_learner, fitting
+from hypermnesia.experiments.settings.build import build_learner, fitting, outputs_of
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Position, Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.same_data import check_same_data
+from hypermnesia.experiments.single_run.stopwatch import Stopwatch
 from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints, state_of_first
-from hypermnesia.training.trainer import Progress, check_finite
+from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
@@ -38,6 +41,8 @@ def run(
     display: ProgressDisplay,
     stop: Callable[[], bool] = lambda: False,
     resume: bool = False,
+    overwrite: bool = False,
+    finished: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary | None:
     """Learn the tasks one after another, measure how well they are answered after each, and write everything down.
 
@@ -52,6 +57,8 @@ def run(
         display: Shows what happens.
         stop: Asked after every step and evaluation; True ends the run as soon as it is saved.
         resume: Go on with what `directory` holds, if anything.
+        overwrite: Replace the run that `directory` holds, if any.
+        finished: Called with what was found, while no other process may write into the directory.
 
     Returns:
         What was found; None on another rank than the first.
@@ -59,8 +66,9 @@ def run(
     Raises:
         RunStopped: `stop` said so, on whichever rank.
         DivergenceError: The loss is not finite; what was saved before remains.
-        CheckpointError: What `directory` holds cannot be continued.
-        ConfigurationError: Another process carries out the run in `directory`.
+        CheckpointError: What `directory` holds cannot be continued, or the directory has gone.
+        ConfigurationError: `directory` holds a run that is neither resumed nor replaced, or another process writes
+            into it.
         OSError: A file could not be written; what was saved before remains.
     """
     with threads(experiment.threads):
@@ -74,9 +82,20 @@ def run(
             learner.recall(tasks[: learner.num_tasks])
             _learn(experiment, tasks, learner, _FurtherRank(experiment, stop), saved["rows"])
             return None
-        resumed = directory.open(experiment, environment(learner.device), resume=resume)
-        with directory.claimed():
-            return _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
+        where = environment(learner.device)
+        with directory.opened(experiment, where, resume=resume, overwrite=overwrite) as resumed:
+            check_same_data(directory, experiment, tasks)
+            try:
+                summary = _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
+                finished(summary)
+            except (OSError, CheckpointError) as error:
+                if directory.is_run():
+                    raise
+                raise CheckpointError(
+                    f"{directory.path} was deleted or moved while the run went on. What was saved in it has gone with"
+                    " it: move it back and resume the run, or start it again."
+                ) from error
+            return summary
 
 
 def _learn(
@@ -84,6 +103,7 @@ def _learn(
 ) -> None:
     """Learn and evaluate what is left after so many rows of the accuracy matrix."""
     evaluation = experiment.evaluation
+    infers = learner.can_infer(list(map(outputs_of, tasks)))
     learn_and_evaluate(
         learner,
         tasks,
@@ -91,7 +111,7 @@ def _learn(
         observer,
         first=rows,
         only_newest=evaluation.tasks != "all",
-        at_end=learner.scenarios if evaluation.every_scenario else (),
+        at_end=learner.scenarios if evaluation.every_scenario and infers else (),
     )
 
 
@@ -132,7 +152,7 @@ class _Run(Observer):
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned
-        self.saved = self.clock = time.perf_counter()
+        self.saved, self.watch = time.perf_counter(), Stopwatch()
         position = self._restore() if resumed else Position()
         self.records = Records(directory.metrics, position)
         self.tensorboard = TensorBoard(directory.tensorboard, self.step)
@@ -169,15 +189,17 @@ class _Run(Observer):
         rows = len(self.state.rows)
         if parallel.size() > 1:
             state_of_first({"learner": self.learner.state_dict(), "rows": rows})
-        self.clock = time.perf_counter()
         try:
-            _learn(self.experiment, self.tasks, self.learner, self, rows)
+            with self.watch:
+                self.watch.lap()
+                _learn(self.experiment, self.tasks, self.learner, self, rows)
         finally:
             self.records.close()
             self.tensorboard.close()
         return self._finish()
 
     def learning(self, task: int, progress: Progress) -> None:
+        self.watch.look()
         if len(self.state.learning_seconds) == task:
             self.state.learning_seconds.append(0.0)
         self.iteration = progress.iteration
@@ -210,13 +232,14 @@ class _Run(Observer):
         if self.experiment.recording.keep_learners:
             self.directory.learners.mkdir(exist_ok=True)
             self.learner.save(self.directory.learner_after(self.learner.num_tasks))
-        self.clock = time.perf_counter()
+        self.watch.lap()
 
     def evaluating(self, after: int, task: int) -> None:
         # Of several ranks none leaves the others while they measure.
         if parallel.size() == 1 and self.stop():
             self._save()
             raise RunStopped
+        self.watch.look()
         self.display.evaluating(after, task)
 
     def evaluated(self, after: int, scores: Scores) -> None:
@@ -237,12 +260,12 @@ class _Run(Observer):
             }
         inferred = [found.inferred for found in tests.values() if found.inferred is not None]
         self.state.inferred = inferred if len(tests) == after + 1 and inferred else None
-        self.state.evaluation_seconds.append(time.perf_counter() - self.clock)
+        self.state.evaluation_seconds.append(self.watch.lap())
         self._write_tables()
         self.display.evaluated(after, row)
         self._keep_replay(after)
         self._save()
-        self.clock = time.perf_counter()
+        self.watch.lap()
 
     def _keep_replay(self, after: int) -> None:
         """Write down what the newest task's inputs are remembered as, and what has become of the others'."""
@@ -266,9 +289,7 @@ class _Run(Observer):
 
     def _tick(self) -> None:
         """Add the time since the last tick to that of the task being learned."""
-        now = time.perf_counter()
-        self.state.learning_seconds[-1] += now - self.clock
-        self.clock = now
+        self.state.learning_seconds[-1] += self.watch.lap()
 
     def _write_tables(self) -> None:
         self.directory.write_matrix(self.state.matrix(), self.state.tasks, self.metric)

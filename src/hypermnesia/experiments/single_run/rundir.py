@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import shutil
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from torch import Tensor
 
+from hypermnesia.claims import LOCK, claimed, in_use
 from hypermnesia.criteria import ACCURACY, ERROR, Metric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
@@ -34,6 +35,7 @@ class RunDirectory:
     |---|---|
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
+    | data.json | a digest of each task's examples, where they are somebody's own |
     | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
     | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv for a regression |
     | timing.csv | seconds each task took |
@@ -58,6 +60,7 @@ class RunDirectory:
         self.path = path
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
+        self.data = path / "data.json"
         self.metrics = path / "metrics.jsonl"
         self.timing = path / "timing.csv"
         self.task_inference = path / "task_inference.csv"
@@ -70,7 +73,7 @@ class RunDirectory:
         self.checkpoint = path / "checkpoint"
         self.tensorboard = path / "tensorboard"
         self.analyses = path / "analyses"
-        self.lock = path / ".lock"
+        self.lock = path / LOCK
 
     def learner_after(self, tasks: int) -> Path:
         """File of the learner as it was after `tasks` tasks."""
@@ -133,13 +136,16 @@ class RunDirectory:
         Raises:
             ConfigurationError: Says what is in the way, and what to do.
         """
+        if self.lock.exists():
+            with claimed(self.path):
+                pass
+        self._check(experiment, resume=resume, overwrite=overwrite)
+
+    def _check(self, experiment: Experiment, *, resume: bool, overwrite: bool) -> None:
         if self.is_free():
             return
         if not self.is_run():
             raise ConfigurationError(f"{self.path} exists and is not a run directory; choose another directory (out).")
-        if self.lock.exists():
-            with self.claimed():
-                pass
         if resume:
             self._check_same(experiment)
         elif not overwrite:
@@ -167,60 +173,65 @@ class RunDirectory:
                 "or choose another directory (out)."
             )
 
-    def open(self, experiment: Experiment, environment: Mapping[str, Any], *, resume: bool) -> bool:
-        """Make the directory, in the place of what is there unless it is resumed.
+    @contextlib.contextmanager
+    def opened(
+        self, experiment: Experiment, environment: Mapping[str, Any], *, resume: bool, overwrite: bool = False
+    ) -> Iterator[bool]:
+        """The directory while its run is carried out, by this process alone; made unless the run is resumed.
 
-        Call `check` before. A new directory appears complete or not at all, whenever the process is killed.
+        A new directory appears complete, and claimed, or not at all, whenever the process is killed; of several
+        processes that make it at once, one does.
 
         Returns:
             Whether an earlier run is continued.
-        """
-        if resume and self.is_run():
-            _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
-            return True
-        path = self.path.resolve()
-        made, old = (path.with_name(f".{path.name}.{suffix}") for suffix in ("new", "old"))
-        for leftover in (made, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        try:
-            made.mkdir(parents=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{self.path} cannot be made: {error.strerror}; choose another directory (out)."
-            ) from error
-        _write(made / self.config.name, experiment.to_yaml())
-        _write(made / self.environment.name, _json([{"format": FORMAT, **environment}]))
-        if path.exists():
-            path.rename(old)
-        made.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
-        return False
-
-    @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Keep other processes from carrying out the run in here; the system ends it with the process, even if killed.
 
         Raises:
-            ConfigurationError: Another process does so.
+            ConfigurationError: As for `check`, or the directory cannot be made.
         """
-        lock = FileLock(self.lock, blocking=False)
+        with contextlib.ExitStack() as held:
+            if before := self.is_run():
+                held.enter_context(claimed(self.path))
+            self._check(experiment, resume=resume, overwrite=overwrite)  # since it was checked, others may have come
+            if before and resume:
+                _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
+                yield True
+            else:
+                held.enter_context(self._made(experiment, environment, replace=before))
+                yield False
+
+    @contextlib.contextmanager
+    def _made(self, experiment: Experiment, environment: Mapping[str, Any], *, replace: bool) -> Iterator[None]:
+        """Make the directory aside and put it in its place, with the lock that this process holds."""
+        path = self.path.resolve()
+        made, old = (path.with_name(f".{path.name}.{suffix}") for suffix in ("new", "old"))
         try:
-            lock.acquire()
-        except Timeout:
-            raise ConfigurationError(
-                f"{self.path} is in use: another process carries out the run in it; wait for it, stop it, or choose "
-                "another directory (out)."
-            ) from None
-        try:
+            made.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._cannot_be_made(error) from error
+        with claimed(made, named=self.path):
+            for leftover in (old, *(each for each in made.iterdir() if each.name != LOCK)):
+                shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+            _write(made / self.config.name, experiment.to_yaml())
+            _write(made / self.environment.name, _json([{"format": FORMAT, **environment}]))
+            if replace:
+                path.rename(old)
+            try:
+                made.rename(path)  # also where an empty directory is
+            except OSError as error:
+                shutil.rmtree(made, ignore_errors=True)
+                come = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+                raise (in_use(self.path) if come else self._cannot_be_made(error)) from error
+            shutil.rmtree(old, ignore_errors=True)
             yield
-        finally:
-            lock.release()
+
+    def _cannot_be_made(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(f"{self.path} cannot be made: {error.strerror}; choose another directory (out).")
 
     def _written_by_a_run(self, name: str) -> bool:
         tables = {f"{metric.name}.{ending}" for metric in (ACCURACY, ERROR) for ending in ("csv", "png")}
         files = {path.name for path in vars(self).values() if path != self.path}
-        # A killed run may leave behind a file it was writing aside.
-        return name in files | tables or (name.startswith(".") and name.endswith(".tmp"))
+        # A killed run may leave behind a file it was writing aside, and an analysis the one it has locked.
+        return name in files | tables or (name.startswith(".") and name.endswith((".tmp", LOCK)))
 
     def _environments(self) -> list[Any]:
         try:

@@ -11,6 +11,9 @@ import altair
 
 from hypermnesia.experiments.recorded_runs.groups import Group
 
+_MOST_GROUPS = 20
+"""Groups of which each is shown by itself: more would make a page that takes long to open."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
@@ -122,25 +125,30 @@ class Section:
 def of_each(title: str, groups: Sequence[Group], make: Callable[[Group], Sequence[Block]]) -> Section | None:
     """Section with a part for each group, of which one is shown at a time; None if all parts are empty.
 
-    A group whose part is empty gets a sentence instead. Where there are several groups, the names of figures say of
-    which they are.
+    A group whose part is empty, or that is one of very many, gets a sentence instead. Where there are several groups,
+    the names of figures say of which they are.
 
     Args:
         title: Heading.
         groups: Groups.
         make: Function from a group to its blocks, whose figures are named by what they show.
     """
-    parts = [make(group) for group in groups]
+    parts = [make(group) for group in groups[:_MOST_GROUPS]]
     if not any(parts):
         return None
     ends = [""] if len(groups) == 1 else _endings(groups)
     nothing = [Text("Nothing was recorded here.")]
+    further = [
+        OfGroup(group, [Text(f"Shown for {_MOST_GROUPS} groups at most; name fewer runs to see this one.")])
+        for group in groups[_MOST_GROUPS:]
+    ]
     return Section(
         title,
         [
             OfGroup(group, _named(blocks, ending) or nothing)
-            for group, blocks, ending in zip(groups, parts, ends, strict=True)
-        ],
+            for group, blocks, ending in zip(groups, parts, ends, strict=False)
+        ]
+        + further,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, GRADUAL, in_units, means, task_axis
+from hypermnesia.charts.chart import COLORS, GRADUAL, in_units, means, task_axis, value_scale
 from hypermnesia.charts.heat_maps import heat_map_of_accuracy, is_whole, task_confusion_chart
 from hypermnesia.charts.retention import retention_chart
 from hypermnesia.criteria import ACCURACY, Metric
@@ -68,12 +69,13 @@ def task_curves_chart(
         bind=altair.binding_select(options=[None, *tasks], labels=["all", *tasks], name="Task "),
     )
     rows = [_row(matrices[:, number:, number], number, task, metric) for number, task in enumerate(tasks)]
+    shown = (value for row in rows for end in ("value", "low", "high") for value in row[end])
     base = (
         altair.Chart(altair.InlineData(rows))
         .transform_flatten(["after", "value", "low", "high", "text"])
         .encode(
             x=task_axis("after", "tasks learned", learned),
-            y=altair.Y("value:Q", title=metric.label, scale=altair.Scale(zero=False)),
+            y=altair.Y("value:Q", title=metric.label, scale=value_scale(shown, metric)),
             color=_color(learned),
         )
     )
@@ -104,7 +106,7 @@ def task_curves_chart(
     return altair.LayerChart(layer=layers, width=520, height=280)
 
 
-def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, metric: Metric) -> dict[str, object]:
+def _row(values: Float64[np.ndarray, "seeds after"], number: int, task: str, metric: Metric) -> dict[str, Any]:
     """A curve as one entry; flattened on the page."""
     measured = np.flatnonzero(~np.isnan(values).any(axis=0))
     return {

@@ -14,18 +14,34 @@ from hypermnesia.errors import CheckpointError
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.report.page.section import Figure, Section, of_each
+from hypermnesia.report.page.section import Block, Figure, Section, Text, of_each
+from hypermnesia.report.text import numbers
+
+_MOST_RUNS = 6
 
 
 def analyses(groups: Sequence[Group]) -> Section:
-    """Section with a figure for each analysis of each run, and a problem for each file that is damaged or unknown."""
+    """Section with a figure for each analysis of some runs, and a problem for each file that is damaged or unknown."""
     problems: list[str] = []
-    found = of_each("Analyses", groups, lambda group: list(_figures(group, problems)))
+    each = max(1, _MOST_RUNS // len(groups))  # of a group
+    found = of_each("Analyses", groups, lambda group: _blocks(group, each, problems))
     return Section("Analyses", found.blocks if found else [], problems)
 
 
-def _figures(group: Group, problems: list[str]) -> Iterator[Figure]:
-    for run in group.runs:
+def _blocks(group: Group, most: int, problems: list[str]) -> Sequence[Block]:
+    """Figures of the first runs that were analyzed, and where those of the others are."""
+    analyzed = [run for run in group.runs if _files(run)]
+    blocks: list[Block] = [*_figures(group, analyzed[:most], problems)]
+    if left_out := analyzed[most:]:
+        seeds = numbers(run.seed for run in left_out if run.seed is not None)
+        blocks.append(
+            Text(f"Seeds {seeds} were analyzed, too; a report of such a run alone shows it: {left_out[0].path}.")
+        )
+    return blocks
+
+
+def _figures(group: Group, runs: Sequence[RecordedRun], problems: list[str]) -> Iterator[Figure]:
+    for run in runs:
         for file in _files(run):
             try:
                 yield _figure(file, run, several=len(group.runs) > 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair
 
-from hypermnesia.charts.chart import in_units
+from hypermnesia.charts.chart import in_units, value_scale
 from hypermnesia.charts.method_curves import average_chart, first_task_chart
 from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
@@ -126,7 +127,7 @@ def ranking_chart(
         label: Title of the axis.
         descending: Whether the largest is the best.
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "of": name,
             "mean": in_units(figure.mean, metric),
@@ -142,7 +143,9 @@ def ranking_chart(
         y=altair.Y("of:N", title=None, sort=order, axis=axis),
         tooltip=[altair.Tooltip("of:N", title="run"), altair.Tooltip("text:N", title=label)],
     )
-    x = altair.X("mean:Q", title=label, scale=altair.Scale(zero=False, nice=True, padding=8))
+    scale = value_scale((row[end] for row in rows for end in ("mean", "low", "high")), metric)
+    scale.padding = 8
+    x = altair.X("mean:Q", title=label, scale=scale, axis=altair.Axis(tickCount=5, labelOverlap=True))
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
     bars = base.mark_rule(strokeWidth=2).encode(x=altair.X("low:Q", title=label), x2="high:Q")
     return altair.LayerChart(layer=[bars, points], width=420, height=_ROW * len(figures))

@@ -11,9 +11,7 @@ from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import Timing
 from hypermnesia.report.page.section import Block, Facts, Figure, Section, of_each
-from hypermnesia.report.text import duration, number, size
-
-_MEBIBYTE = 2**20
+from hypermnesia.report.text import duration, number, size, unit_of
 
 
 def cost(groups: Sequence[Group]) -> Section | None:
@@ -29,7 +27,8 @@ def _blocks(group: Group) -> list[Block]:
         told = f"Seconds of learning and of testing each task; {duration(group.seconds)} together."
         blocks.append(Figure("time", "Time of each task", time_per_task_chart(timings), told))
     if kept:
-        told = f"Memory kept after each task: {size(kept[0])} after the first, {size(kept[-1])} after the last."
+        first, last = (size(kept[place], max(kept)) for place in (0, -1))
+        told = f"Memory kept after each task: {first} after the first, {last} after the last."
         blocks.append(Figure("memory", "Memory kept for the next task", memory_per_task_chart(kept), told))
     return blocks
 
@@ -41,7 +40,7 @@ def _facts(group: Group) -> list[tuple[str, str]]:
         ("weights trained", number(group.figure("num_weights"), ",.0f")),
         ("compression ratio", number(group.figure("compression"), ".3f")),
         ("memory kept", size(kept[-1] if kept else None)),
-        ("more with each task", size(growth)),
+        ("more with each task", size(growth, kept[-1] if kept else None)),
         ("learning, per step", _step(group)),
         ("learning, per task", duration(_of_a_task(group))),
     ]
@@ -93,13 +92,14 @@ def memory_per_task_chart(kept: Sequence[float]) -> altair.LayerChart:
     Args:
         kept: Bytes kept after each task.
     """
-    rows = [{"task": task, "mebibytes": round(size / _MEBIBYTE, 4)} for task, size in enumerate(kept, start=1)]
+    unit, of = unit_of(max(kept))
+    rows = [{"task": task, "kept": round(bytes_ / of, 4)} for task, bytes_ in enumerate(kept, start=1)]
     base = altair.Chart(altair.InlineData(rows)).encode(
         x=task_axis("task", "tasks learned", len(kept)),
-        y=altair.Y("mebibytes:Q", title="memory kept (MiB)", scale=altair.Scale(zero=True)),
+        y=altair.Y("kept:Q", title=f"memory kept ({unit})", scale=altair.Scale(zero=True)),
         tooltip=[
             altair.Tooltip("task:Q", title="tasks learned"),
-            altair.Tooltip("mebibytes:Q", title="memory kept (MiB)", format=",.3f"),
+            altair.Tooltip("kept:Q", title=f"memory kept ({unit})", format=",.3f"),
         ],
     )
     size = 40 if len(kept) <= 30 else 12

@@ -9,7 +9,9 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
+from hypermnesia.charts.chart import value_scale
 from hypermnesia.charts.replay_grid import replay_chart
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import curve, thinned
 from hypermnesia.experiments.recorded_runs.groups import Group
@@ -42,11 +44,14 @@ def _figure(
     name: str, records: Sequence[Mapping[float, Mapping[str, float]]], steps: np.ndarray, group: Group
 ) -> Figure:
     values = np.array([[of_run[step][name] for step in steps] for of_run in records], dtype=np.float64)
+    title = name
+    if name.endswith(ACCURACY.name):  # as all accuracies on the page
+        values, title = ACCURACY.factor * values, f"{name} ({ACCURACY.unit.strip()})"
     curves = thinned(np.concatenate([steps[None], values]), _MOST_POINTS)
     iterations = [timing.iterations for timing in group.counted[0].timing]
     boundaries = np.cumsum(iterations[:-1] if len(iterations) == len(group.tasks) else iterations).tolist()
-    chart = learning_curve_chart(curves[0], curves[1:], name, boundaries)
-    told = f"{name} over {int(steps[-1])} optimizer steps; {values[:, -1].mean():.4g} at the end."
+    chart = learning_curve_chart(curves[0], curves[1:], title, boundaries)
+    told = f"{title} over {int(steps[-1])} optimizer steps; {values[:, -1].mean():.4g} at the end."
     file = f"learning-{name.replace('/', '-').replace('_', '-')}"
     return Figure(file, _FIRST.get(name, name), chart, told)
 
@@ -62,7 +67,7 @@ def learning_curve_chart(
     Args:
         steps: Optimizer steps of all tasks together.
         values: Values of the quantity.
-        name: Name of the quantity, at the axis.
+        name: Name of the quantity, with its unit, at the axis.
         boundaries: Steps at which a task ended and the next began; drawn unless there are too many.
     """
     mean, sem = curve(values)
@@ -79,7 +84,9 @@ def learning_curve_chart(
     base = altair.Chart(altair.InlineData([row])).transform_flatten(list(row)).encode(x=x)
     tooltip = [altair.Tooltip("step:Q", format=","), altair.Tooltip("value:Q", title=name, format=".4~g")]
     layers = [
-        base.mark_line(strokeWidth=1.5, tooltip=None).encode(y=altair.Y("value:Q", title=name)),
+        base.mark_line(strokeWidth=1.5, tooltip=None).encode(
+            y=altair.Y("value:Q", title=name, scale=value_scale(row["low"] + row["high"]))
+        ),
         # Nobody hits a thin line: what tells values is an invisible point at each of them.
         base.mark_point(filled=True, size=60, opacity=0).encode(y="value:Q", tooltip=tooltip),
     ]

@@ -13,13 +13,20 @@ from hypermnesia.report.page.section import Block, Fold, OfGroup, Section, Table
 from hypermnesia.report.text import difference, duration, labels, plain
 
 _MISSING = "—"
+_MOST_OPEN = 20  # runs
 
 
 def runs(groups: Sequence[Group]) -> Section:
     """Section with a row for each run, unfinished ones included."""
     metrics = [group.metric for group in groups]
     head = ["directory", "seed", "state", f"average {labels(metrics)}", difference("forgetting", metrics), "time"]
-    return Section("Runs", [Table("Every run by itself", head, [_row(run) for group in groups for run in group.runs])])
+    table = Table("Every run by itself", head, [_row(run) for group in groups for run in group.runs])
+    return Section("Runs", _in_fold([table], f"Each of the {len(table.rows)} runs", len(table.rows)))
+
+
+def _in_fold(blocks: Sequence[Block], title: str, runs: int) -> Sequence[Block]:
+    """Blocks as they are, or where they are on many runs, within one that can be unfolded."""
+    return [Fold(title, blocks)] if runs > _MOST_OPEN else blocks
 
 
 def _row(run: RecordedRun) -> list[str]:
@@ -69,8 +76,8 @@ def environment(groups: Sequence[Group]) -> Section | None:
     return of_each("Environment", groups, _versions)
 
 
-def _versions(group: Group) -> list[Block]:
-    return [
+def _versions(group: Group) -> Sequence[Block]:
+    folds = [
         Fold(
             f"Seed {run.seed}" if len(group.runs) > 1 else "Versions, device and command",
             [_version_table(run.environments)],
@@ -78,6 +85,7 @@ def _versions(group: Group) -> list[Block]:
         for run in group.runs
         if run.environments
     ]
+    return _in_fold(folds, f"Versions, device and command of each of the {len(folds)} seeds", len(folds))
 
 
 def _version_table(environments: Sequence[Mapping[str, Any]]) -> Table:

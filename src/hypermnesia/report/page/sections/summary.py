@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group, deviations
 from hypermnesia.report.page.section import Block, Facts, Section, Text, of_each
-from hypermnesia.report.text import difference, duration, number, plain
+from hypermnesia.report.text import difference, duration, number, numbers, plain
 
 _NAMED = 8
 
@@ -40,7 +40,7 @@ def _of(value: object, form: str) -> str:
 
 def _extent(group: Group) -> str:
     counted = group.counted
-    seeds = ", ".join(str(run.seed) for run in counted if run.seed is not None)
+    seeds = numbers(run.seed for run in counted if run.seed is not None)
     if not group.finished:
         seed = f" (seed {seeds})" if seeds and len(group.runs) > 1 else ""
         return f"This run{seed} is {counted[0].progress}; figures are those so far."
