@@ -72,6 +72,7 @@ def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--longer", type=int, default=1, help="factor to the number of steps of each module")
     parser.add_argument("--large", action="store_true", help="the largest module instead of the others")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", hm.errors.Note)
@@ -81,6 +82,7 @@ def main() -> None:
     print("| module | weights | ratio | steps | alone (%) | hypernetwork (%) | difference |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for name, (make, iterations, rate) in (LARGE if arguments.large else SMALL).items():
+        iterations *= arguments.longer
         task, found = pair if "0 and 1" in name else digits, []
         for seed in range(arguments.seeds):
             torch.manual_seed(seed)

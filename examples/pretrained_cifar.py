@@ -26,9 +26,9 @@ from torch import Tensor, nn
 import hypermnesia as hm
 from hypermnesia.charts.by_task import by_task_chart
 from hypermnesia.charts.chart import png
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.networks.images import Normalized
-from hypermnesia.problems import CLASSIFICATION
 
 HEAD = "trunk._fc.*"
 NORMALIZATION = "*_bn*"
@@ -192,7 +192,7 @@ def chart(results: dict[str, Any], names: list[str]) -> bytes:
     rows = {name: found["after each task"][: len(names)] for name, found in results.items()}
     early = {name: [Spread(row[-1], None) for row in matrix] for name, matrix in rows.items()}
     late = {name: [Spread(accuracy, None) for accuracy in matrix[-1]] for name, matrix in rows.items()}
-    return png(by_task_chart(early, late, CLASSIFICATION.metric, names))
+    return png(by_task_chart(early, late, ACCURACY, names))
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from hypermnesia.criteria import LabelKind
 from hypermnesia.learners import METHODS, ContinualLearner, Method
-from hypermnesia.problems import BOTH, CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.settings import Settings, checked
 from hypermnesia.tasks import Task, TensorExamples
 from hypermnesia.tasks.scenario import Scenario
@@ -50,14 +50,14 @@ def network(seed: int = 0, width: int = 5) -> nn.Module:
 
 
 @functools.cache
-def tasks(problem: Problem) -> tuple[Task, ...]:
+def tasks(kind: LabelKind) -> tuple[Task, ...]:
     """Tasks of unequal numbers of classes whose classes have names, or regressions; inputs are in [0, 1]."""
     made = []
     for number, classes in enumerate(CLASSES):
         inputs = torch.rand(COUNT, FEATURES, generator=torch.Generator().manual_seed(number))
         labels = torch.arange(COUNT) % classes
-        targets = labels if problem is CLASSIFICATION else inputs[:, :OUTPUTS] + number
-        names = tuple(f"{number}-{label}" for label in range(classes)) if problem is CLASSIFICATION else None
+        targets = labels if kind == "classes" else inputs[:, :OUTPUTS] + number
+        names = tuple(f"{number}-{label}" for label in range(classes)) if kind == "classes" else None
         examples = TensorExamples(inputs, targets)
         made.append(Task(f"task {number}", examples, test=examples, classes=names))
     return tuple(made)
@@ -65,14 +65,14 @@ def tasks(problem: Problem) -> tuple[Task, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A method that learns one kind of problem, in one scenario if it is trained differently in each."""
+    """A method that learns one kind of labels, in one scenario if it is trained differently in each."""
 
     method: Method
     scenario: Scenario | None
-    problem: Problem
+    labels: LabelKind
 
     def __str__(self) -> str:
-        return "-".join([self.method.name, *([self.scenario] if self.scenario else []), self.problem.name])
+        return "-".join([self.method.name, *([self.scenario] if self.scenario else []), self.labels])
 
     @property
     def kind(self) -> type[ContinualLearner]:
@@ -87,7 +87,7 @@ class Case:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Tasks to learn."""
-        return tasks(self.problem)
+        return tasks(self.labels)
 
     @property
     def inputs(self) -> torch.Tensor:
@@ -137,14 +137,14 @@ def answers(learner: ContinualLearner, tasks: tuple[Task, ...]) -> list[Any]:
 def _cases() -> list[Case]:
     cases = []
     for method in METHODS.values():
-        for problem in (problem for problem in BOTH if problem in method.learner.problems):
+        for labels in method.learner.learns:
             scenarios = method.scenarios if method.learner.trained_for_scenario else (None,)
             # Regression targets belong to no class.
-            allowed = [each for each in scenarios if not (problem is REGRESSION and each == "class")]
-            cases += [Case(method, scenario, problem) for scenario in allowed]
+            allowed = [each for each in scenarios if not (labels == "numbers" and each == "class")]
+            cases += [Case(method, scenario, labels) for scenario in allowed]
     return cases
 
 
 CASES = _cases()
-ONE_EACH = list({case.method.name: case for case in CASES if case.problem is CLASSIFICATION}.values())
-"""A case of each method, where neither problem nor scenario makes a difference."""
+ONE_EACH = list({case.method.name: case for case in CASES if case.labels == "classes"}.values())
+"""A case of each method, where neither labels nor scenario makes a difference."""

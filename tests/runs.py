@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation import average_accuracy, forgetting
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, Timing
 from hypermnesia.experiments.settings.benchmark import load_experiment
@@ -16,7 +17,6 @@ from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.settings.sources import assignments
 from hypermnesia.experiments.single_run.records import Records
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY, Metric
 
 ENVIRONMENT = {"started": "2026-01-01T00:00:00+00:00", "command": ["hypermnesia", "run"], "torch": "2.13.0"}
 

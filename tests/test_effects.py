@@ -77,6 +77,9 @@ ALWAYS = {
     "EWCSettings": "strength decay",  # decay is what online EWC is, of whatever strength
     "SISettings": "strength",
     # Of examples and experiments. Those of recording and evaluation stand in every file that a run or a search writes.
+    "Criterion": "kind",
+    "CrossEntropy": "kind",
+    "MeanSquaredError": "kind",
     "DealtClasses": "classes_per_task num_tasks first_task shuffle_classes",
     "FromExamples": "validation examples",
     "_Split": "kind",

@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,14 @@ FEATURES, LENGTH, WORDS, OUTPUTS, COUNT = 8, 5, 12, 3, 12
 class Function(nn.Module):
     """Layers by name, and a forward function of them and the inputs."""
 
-    def __init__(self, forward: Callable[["Function", Tensor], Tensor], **layers: nn.Module):
+    def __init__(self, forward: Callable[..., Any], **layers: nn.Module):
         super().__init__()
         self._function = forward
         for name, layer in layers.items():
             self.add_module(name, layer)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self._function(self, inputs)
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self._function(self, *inputs, **named)
 
 
 class Tied(nn.Module):

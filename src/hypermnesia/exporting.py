@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
+from torch.export import Dim, ExportedProgram
+from torch.utils._pytree import tree_map
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.files import say_what_cannot_be_written, write_atomically
+from hypermnesia.inputs import Graphs, Inputs, Tree
 from hypermnesia.learners import ContinualLearner
+from hypermnesia.modules import answer_of
 from hypermnesia.protection import GeneratedForAnyTask, ProtectedNetwork
 from hypermnesia.standard import StandardForAnyTask, StandardNetwork
+from hypermnesia.tasks.input_kind import InputKind
 
 Format = Literal["onnx", "torch-export", "state-dict"]
 SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "torch-export", ".safetensors": "state-dict"}
@@ -39,8 +44,8 @@ def export(
 
     `onnx` is for onnxruntime and others, `torch-export` for `torch.export.load(path).module()`. A `state-dict`, in a
     safetensors file, is for a module of the same class, `module.load_state_dict(safetensors.torch.load_file(path))`.
-    In ONNX the input is called `inputs`, the output `outputs`; of all tasks together a second input, `task`, is the
-    task's number.
+    In ONNX the input is called `inputs`, or each of its parts by its own name, the output `outputs`; of all tasks
+    together a further input, `task`, is the task's number.
 
     Args:
         learner: Learner of at least one task.
@@ -48,9 +53,10 @@ def export(
         task: Number or name of the task whose network is written (:meth:`ContinualLearner.network`); None for all tasks
             in one file. Tasks of fewer outputs than another have others behind theirs, which are minus infinity.
         format: Format of the file; None for the one that the ending of its name says: .onnx, .pt2 or .safetensors.
-        example: Inputs `[n, ...]` with which the module is traced; None for zeros of the shape and kind learned from.
-        dynamic: Dimensions of the inputs that may differ from the example's: the number of inputs, and others such as a
-            length.
+        example: Inputs `[n, ...]` with which the module is traced; None for zeros of the shape and kind learned from,
+            where they are one tensor.
+        dynamic: Dimensions of the inputs, or of all their parts, that may differ from the example's: the number of
+            inputs, and others such as a length.
 
     Raises:
         ConfigurationError: There is no such task or format, the learner has not one network for all tasks, a package is
@@ -81,8 +87,10 @@ def export(
         content = safetensors.torch.save({name: tensor.cpu().clone() for name, tensor in network.state_dict().items()})
     else:
         with _tracing():
-            program = _traced(network, _example(learner, example), dynamic, of_all=task is None)
-            content = _onnx(program) if chosen == "onnx" else _torch_export(program)
+            inputs = _example(learner, example)
+            program = _traced(_without_cache(network), inputs, dynamic, of_all=task is None)
+            names = [*(["inputs"] if isinstance(inputs, Tensor) else inputs.parts), *(["task"] if task is None else [])]
+            content = _onnx(program, names) if chosen == "onnx" else _torch_export(program)
     with say_what_cannot_be_written(path):
         write_atomically(path, content)
 
@@ -102,27 +110,51 @@ def _of_all_tasks(learner: ContinualLearner) -> nn.Module:
     return copy.deepcopy(made).eval()
 
 
-def _example(learner: ContinualLearner, example: Any) -> Tensor:
+def _without_cache(network: nn.Module) -> nn.Module:
+    """A network of Hugging Face that keeps nothing for the next call, which would be one output more."""
+    for part in network.modules():
+        if getattr(getattr(part, "config", None), "use_cache", False):
+            part.config.use_cache = False  # type: ignore[union-attr]
+    return network
+
+
+def _example(learner: ContinualLearner, example: Any) -> Inputs:
     shape, kind = learner.input_shape, learner.input_kind
     assert shape is not None
     assert kind is not None
-    return kind.of(torch.zeros(2, *shape, dtype=kind.type) if example is None else example).to(learner.device)
+    if example is None:
+        if not (isinstance(shape, tuple) and isinstance(kind, InputKind)):
+            raise ConfigurationError("inputs have several parts: give an example of them (example=)")
+        example = torch.zeros(2, *shape, dtype=kind.type)
+    inputs: Inputs = kind.of(example).to(learner.device)
+    if isinstance(inputs, Graphs):
+        raise ConfigurationError("a network of graphs cannot be traced: choose the format state-dict")
+    return inputs
 
 
-def _traced(network: nn.Module, example: Tensor, dynamic: tuple[int, ...], *, of_all: bool) -> ExportedProgram:
-    if wrong := [each for each in dynamic if not 0 <= each < example.ndim]:
+def _traced(network: nn.Module, example: Inputs, dynamic: tuple[int, ...], *, of_all: bool) -> ExportedProgram:
+    parts = [example] if isinstance(example, Tensor) else list(example.parts.values())
+    most = max(part.ndim for part in parts)
+    if wrong := [each for each in dynamic if not 0 <= each < most]:
         raise ConfigurationError(
-            f"dynamic: inputs have dimensions 0 … {example.ndim - 1}, not {wrong[0]}; 0 is the number of inputs"
+            f"dynamic: inputs have dimensions 0 … {most - 1}, not {wrong[0]}; 0 is the number of inputs"
         )
     if 0 in dynamic and len(example) == 1:
-        example = example.expand(2, *example.shape[1:])  # one input alone would be traced as a constant
-    sizes = dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC)
-    # An example number of a task, and no sizes of it.
-    inputs, shapes = ((example, torch.tensor(0)), (sizes, {})) if of_all else ((example,), (sizes,))
+        example = example[torch.zeros(2, dtype=torch.int64)]  # one input alone would be traced as a constant
+    positional, named = ((example,), {}) if isinstance(example, Tensor) else example.arguments()
+    if of_all and named:
+        named = {**named, "task": torch.tensor(0)}  # any number of a task
+    elif of_all:
+        positional = (*positional, torch.tensor(0))
+    sizes = tree_map(lambda part: {each: Dim.DYNAMIC for each in dynamic if each < part.ndim}, (positional, named))
+    # Inside of another, whose name goes before those of its tensors: one may be called "inputs" too.
+    traced = _Network(network, of_all=of_all, in_parts=not isinstance(example, Tensor))
+    if named:
+        _takes_named(traced, named)
     try:
         with torch.no_grad():
-            # Inside of another, whose name goes before those of its tensors: one may be called "inputs" too.
-            return torch.export.export(_Network(network), inputs, dynamic_shapes=(shapes,))
+            shapes = sizes[1] if named else {"inputs": sizes[0]}
+            return torch.export.export(traced, positional, named, dynamic_shapes=shapes)
     except Exception as error:  # whatever the module's forward method cannot do while it is traced
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigurationError(
@@ -132,12 +164,34 @@ def _traced(network: nn.Module, example: Tensor, dynamic: tuple[int, ...], *, of
 
 
 class _Network(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
+    """A network of inputs by place, or one to which the task is an input behind them."""
 
-    def forward(self, *inputs: Tensor) -> Any:
-        return self.network(*inputs)
+    def __init__(self, network: nn.Module, *, of_all: bool, in_parts: bool) -> None:
+        super().__init__()
+        self.network, self.of_all, self._in_parts = network, of_all, in_parts
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        if not self.of_all:
+            return answer_of(self.network(*inputs))
+        *places, task = inputs
+        return self.of_task(tuple(places), task)
+
+    def of_task(self, content: Any, task: Tensor) -> Tensor:
+        answers: Tensor = self.network(Tree.unchecked(content) if self._in_parts else content[0], task)
+        return answers
+
+
+def _takes_named(network: _Network, names: Iterable[str]) -> None:
+    """Let a network take inputs of these names; torch.export asks the signature for them."""
+
+    def forward(**inputs: Tensor) -> Tensor:
+        if not network.of_all:
+            return answer_of(network.network(**inputs))
+        return network.of_task({name: part for name, part in inputs.items() if name != "task"}, inputs["task"])
+
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+    forward.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    network.forward = forward  # type: ignore[method-assign,assignment]
 
 
 def _torch_export(program: ExportedProgram) -> bytes:
@@ -146,8 +200,7 @@ def _torch_export(program: ExportedProgram) -> bytes:
     return file.getvalue()
 
 
-def _onnx(program: ExportedProgram) -> bytes:
-    names = ["inputs", "task"][: len(program.graph_signature.user_inputs)]
+def _onnx(program: ExportedProgram, names: list[str]) -> bytes:
     try:
         made = torch.onnx.export(program, dynamo=True, input_names=names, output_names=["outputs"], verbose=False)
     except ModuleNotFoundError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hypermnesia.errors import CheckpointError
 
-FORMAT = 6
+FORMAT = 7
 """Version of the layout of run directories and learner files; raised when older ones can no longer be read."""
 
 

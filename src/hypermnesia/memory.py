@@ -47,7 +47,7 @@ def check_room(size: float, what: str, device: torch.device | str = "cpu") -> No
         hypermnesia.errors.ConfigurationError: A tensor would need 1,024.0 PiB of memory, and ... are free.
     """
     if size > _WORTH_A_LOOK and size > (free := free_memory(device)):
-        raise ConfigurationError(f"{what} would need {_amount(size)} of memory, and {_amount(free)} are free.")
+        raise ConfigurationError(f"{what} would need {show_bytes(size)} of memory, and {show_bytes(free)} are free.")
 
 
 @contextlib.contextmanager
@@ -107,7 +107,13 @@ def _shape(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequenc
     return next((each for each in lists if each is not None), numbers[:1] if name in _OF_A_NUMBER else numbers)
 
 
-def _amount(size: float) -> str:
+def show_bytes(size: float) -> str:
+    """Write an amount of memory as people read it.
+
+    Example:
+        >>> show_bytes(5 * 2**20)
+        '5.0 MiB'
+    """
     unit = min(int(math.log(max(size, 1), 1024)), len(_UNITS) - 1)
     return f"{size / 1024**unit:,.1f} {_UNITS[unit]}"
 

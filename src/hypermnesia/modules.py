@@ -15,6 +15,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs
 from hypermnesia.seeds import Seeds
 
 Result = TypeVar("Result")
@@ -59,6 +60,69 @@ def copy_of(module: nn.Module, device: torch.device) -> nn.Module:
     return copied
 
 
+def answer(module: nn.Module, inputs: Inputs) -> Tensor:
+    """Call a module with inputs, and return its answer.
+
+    Of a dictionary the module gets the parts by name, of a tuple by place.
+
+    Args:
+        module: Any module.
+        inputs: Inputs that it takes.
+
+    Returns:
+        The tensor in what it returns, as :func:`answer_of` finds it.
+
+    Example:
+        >>> from hypermnesia.inputs import Tree
+        >>> answer(nn.Bilinear(2, 2, 3), Tree((torch.zeros(5, 2), torch.zeros(5, 2)))).shape
+        torch.Size([5, 3])
+    """
+    return answer_of(called(module, inputs))
+
+
+def answer_with(module: nn.Module, tensors: dict[str, Tensor], inputs: Inputs) -> Tensor:
+    """Call a module that has other parameters and buffers than its own meanwhile, and return its answer.
+
+    Args:
+        module: Any module.
+        tensors: Parameters and buffers by name; buffers that the module replaces replace them in here.
+        inputs: Inputs that it takes.
+    """
+    if isinstance(inputs, Tensor):
+        return answer_of(functional_call(module, tensors, (inputs,)))
+    return answer_of(functional_call(module, tensors, *inputs.arguments()))
+
+
+def answer_of(outputs: Any) -> Tensor:
+    """Find the answer in what a module returns: a tensor, the entry or attribute `logits`, or the first of a tuple.
+
+    Args:
+        outputs: What it returns. A dictionary without `logits` has an answer only if it has nothing else. What has none
+            is returned as it is, to be refused before anything is learned.
+
+    Example:
+        >>> answer_of({"logits": torch.zeros(1), "hidden": torch.ones(1)}), answer_of((torch.zeros(1), torch.ones(1)))
+        (tensor([0.]), tensor([0.]))
+    """
+    if isinstance(outputs, Tensor):
+        return outputs
+    named = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
+    parts = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
+    if isinstance(named, Tensor):
+        return named
+    if isinstance(parts, (tuple, list)) and parts and (len(parts) == 1 or not isinstance(outputs, Mapping)):
+        return parts[0]  # type: ignore[no-any-return]
+    return outputs  # type: ignore[no-any-return]
+
+
+def called(module: nn.Module, inputs: Inputs) -> Any:
+    """Call a module with inputs, and return all that it returns."""
+    if isinstance(inputs, Tensor):
+        return module(inputs)
+    positional, named = inputs.arguments()
+    return module(*positional, **named)
+
+
 def check_takes_weights(module: nn.Module) -> None:
     """Refuse a module that `torch.func.functional_call` cannot call with other weights than its own.
 
@@ -77,7 +141,7 @@ def check_takes_weights(module: nn.Module) -> None:
             )
 
 
-def check_uses_weights(module: nn.Module, inputs: Tensor) -> None:
+def check_uses_weights(module: nn.Module, inputs: Inputs) -> None:
     """Refuse a module that computes with other weights than those that it is given.
 
     A forward method that belongs to another object, for instance, or a part that keeps weights outside of its
@@ -104,15 +168,15 @@ def check_uses_weights(module: nn.Module, inputs: Tensor) -> None:
                 parameter.add_((0.1 * noise).to(parameter))
             moved[name] = parameter.detach().clone().requires_grad_()
 
-    def answer(module: nn.Module) -> Tensor:
+    def answered(module: nn.Module) -> Tensor:
         with Seeds(0).default_generator():
-            outputs: Tensor = module(inputs)
+            outputs = answer(module, inputs)
         outputs.float().sum().backward()
         return outputs.detach()
 
     with torch.enable_grad():
-        expected = answer(own)
-        found = holding(other, moved, lambda: answer(other))
+        expected = answered(own)
+        found = holding(other, moved, lambda: answered(other))
     gradients = {name: parameter.grad for name, parameter in own.named_parameters()}
     # A copy that uses none of its own has kept a forward function of the original.
     used = [name for name in moved if gradients[name] is not None] or list(moved)

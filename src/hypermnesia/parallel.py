@@ -21,8 +21,10 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from hypermnesia.errors import ConfigurationError, RanksError
+from hypermnesia.inputs import Inputs
 
 Value = TypeVar("Value")
+Batch = TypeVar("Batch", bound=Inputs)
 
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
@@ -90,7 +92,7 @@ def _restarts() -> int:
     return int(os.environ["TORCHELASTIC_RESTART_COUNT"])
 
 
-def share(batch: Tensor) -> Tensor:
+def share(batch: Batch) -> Batch:
     """Return the rows of a batch that are this rank's: one of as many blocks as there are ranks, as equal as can be.
 
     Args:
@@ -103,7 +105,8 @@ def share(batch: Tensor) -> Tensor:
     if ranks == 1:
         return batch
     check_divisible(len(batch))
-    return batch.tensor_split(ranks)[rank()]
+    mine: Any = batch.tensor_split(ranks)[rank()]
+    return mine  # type: ignore[no-any-return]
 
 
 def check_divisible(rows: int) -> None:

@@ -15,9 +15,9 @@ from hypermnesia.analyses.long_sequence import (
     long_sequence_lines,
 )
 from hypermnesia.charts.chart import specification, svg
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY
 from tests.runs import load
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from hypermnesia.charts.by_task import by_task_chart
 from hypermnesia.charts.chart import svg
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.statistics import Spread
-from hypermnesia.problems import ACCURACY
 
 
 @pytest.mark.parametrize("sem", [None, 0.01])

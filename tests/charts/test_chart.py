@@ -3,7 +3,7 @@ import pytest
 
 from hypermnesia.charts.heat_maps import heat_map_of_accuracy
 from hypermnesia.charts.retention import retention_chart
-from hypermnesia.problems import ACCURACY, ERROR
+from hypermnesia.criteria import ACCURACY, ERROR
 from hypermnesia.report.page.sections.learning import learning_curve_chart
 from tests.scene import Scene, scene
 

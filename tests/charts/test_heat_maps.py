@@ -6,7 +6,7 @@ from PIL import Image
 
 from hypermnesia.charts.chart import png, specification, titled
 from hypermnesia.charts.heat_maps import matrix_chart, task_confusion_chart
-from hypermnesia.problems import ACCURACY, ERROR
+from hypermnesia.criteria import ACCURACY, ERROR
 from tests.scene import cut, overlaps, rows, scene
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hypermnesia.charts.retention import retention_chart
-from hypermnesia.problems import ACCURACY
+from hypermnesia.criteria import ACCURACY
 from tests.runs import triangle
 from tests.scene import cut, overlaps, scene
 

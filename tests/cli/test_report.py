@@ -17,7 +17,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hypermnesia.analyses.files import to_json
-from hypermnesia.problems import ERROR
+from hypermnesia.criteria import ERROR
 from tests.analyzed import RESULTS, write_analyses
 from tests.cli.conftest import TINY, signal_when_a_task_is_written_down
 from tests.runs import triangle, write_run

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.evaluation import sequence
 from hypermnesia.evaluation.progress import ProgressDisplay
@@ -15,7 +16,6 @@ from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.single_run.environment import threads
 from hypermnesia.experiments.single_run.run import run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY
 from tests.runs import load
 from tests.stopping import Stopped, stop_at
 

@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.experiments.settings.build import build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.run import run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import Summary
-from hypermnesia.problems import ACCURACY
 from tests.runs import load
 
 TINY = [

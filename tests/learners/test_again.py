@@ -9,7 +9,6 @@ from torch import nn
 import hypermnesia as hm
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.learners import ContinualLearner, load
-from hypermnesia.problems import REGRESSION
 from hypermnesia.tasks import TensorExamples
 from tests.methods import CASES, CLASSES, COUNT, FEATURES, ONE_EACH, OUTPUTS, Case, answers, network
 from tests.nested import equal, snapshot
@@ -26,7 +25,7 @@ INPUTS = torch.rand(6, FEATURES, generator=torch.Generator().manual_seed(5))
 def more(case: Case, number: int, seed: int = 9) -> hm.Task:
     """New examples of a task."""
     inputs = torch.rand(COUNT, FEATURES, generator=torch.Generator().manual_seed(seed))
-    if case.problem is REGRESSION:
+    if case.labels == "numbers":
         return hm.Task(f"task {number}", TensorExamples(inputs, inputs[:, :OUTPUTS] + number))
     return hm.Task(f"task {number}", TensorExamples(inputs, torch.arange(COUNT) % CLASSES[number]))
 
@@ -135,7 +134,7 @@ class TestRelearning:
             learner.relearn(hm.Task("task 7", more(case, 1).train))
         with pytest.raises(ConfigurationError, match="there is no task 3"):
             learner.relearn(more(case, 1), task=3)
-        if case.problem is not REGRESSION:
+        if case.labels != "numbers":
             with pytest.raises(DataError, match=r"no examples of task 'task 0', which has 2 classes \(0-0, 0-1\)"):
                 learner.relearn(more(case, 1), task=0)
             named = hm.Task("task 0", more(case, 0).train, classes=("a", "b"))
@@ -176,7 +175,7 @@ class TestForgetting:
             for number in (0, 2):
                 answer = each.predict(INPUTS, number)
                 assert torch.equal(answer.outputs, before[number].outputs)
-                if case.problem is not REGRESSION:
+                if case.labels != "numbers":
                     assert torch.equal(answer.classes, before[number].classes)
             for asked, message in ((1, "task 1, 'task 1', was forgotten"), ("task 1", "task 1, 'task 1', was forg")):
                 with pytest.raises(ConfigurationError, match=message):

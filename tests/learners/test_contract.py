@@ -10,9 +10,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import hypermnesia as hm
+from hypermnesia.criteria import USUAL
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners import METHODS, ContinualLearner, load, score
-from hypermnesia.problems import CLASSIFICATION, REGRESSION
 from hypermnesia.training.checkpoint import read_state, write_state
 from tests.methods import CASES, CLASSES, COUNT, FEATURES, ONE_EACH, OUTPUTS, Case, answers, network, tasks
 from tests.nested import equal, snapshot
@@ -65,13 +65,13 @@ def test_every_case_is_there():
     assert {case.method.name for case in ONE_EACH} == set(METHODS)
     for name, method in METHODS.items():
         assert method.name == name
-        of_method = [case for case in CASES if case.method is method and case.problem is CLASSIFICATION]
+        of_method = [case for case in CASES if case.method is method and case.labels == "classes"]
         assert {scenario for case in of_method for scenario in case.make().scenarios} == set(method.scenarios)
 
 
 def test_tasks_are_known_by_number_and_name(case):
     learner = case.learned.learner
-    assert (learner.num_tasks, learner.in_progress, learner.problem) == (3, None, case.problem)
+    assert (learner.num_tasks, learner.in_progress, learner.criterion) == (3, None, USUAL[case.labels])
     assert [task.name for task in learner.tasks] == [task.name for task in case.tasks]
     assert [task.classes for task in learner.tasks] == [task.classes for task in case.tasks]
     assert learner.num_weights > 0
@@ -89,7 +89,7 @@ def test_classes_are_told_where_the_task_is_known(case):
     learner = case.learned.learner
     for number, task in enumerate(case.tasks):
         prediction = learner.predict(examples(task)[0], number)
-        if case.problem is REGRESSION:
+        if case.labels == "numbers":
             assert prediction.values.shape == (COUNT, OUTPUTS)
             continue
         classes = CLASSES[number]
@@ -114,13 +114,13 @@ def test_classes_are_told_where_the_task_is_inferred(case):
     if prediction.task is None:
         assert prediction.certainty is None
         assert learner.scenarios == ("domain",)
-        if case.problem is CLASSIFICATION:
+        if case.labels == "classes":
             with pytest.raises(ConfigurationError, match=r"answers without a task.*prediction\.labels"):
                 _ = prediction.classes
     else:
         assert ((prediction.task >= 0) & (prediction.task < 3)).all()
         assert ((prediction.certainty > 0) & (prediction.certainty <= 1 + 1e-6)).all()
-    if case.problem is REGRESSION:
+    if case.labels == "numbers":
         assert prediction.values.shape == (3 * COUNT, OUTPUTS)
         return
     assert torch.equal(prediction.labels, prediction.probabilities.argmax(1))
@@ -138,7 +138,7 @@ def test_a_score_is_the_mean_over_examples(case):
         inputs, targets = examples(task)
         for scenario in learner.scenarios:
             prediction = learner.predict(inputs, number if scenario == "task" else None)
-            if case.problem is REGRESSION:
+            if case.labels == "numbers":
                 merit = (prediction.values - targets).square().mean(1)
             else:
                 merit = (prediction.labels == targets).float()
@@ -200,9 +200,9 @@ def test_a_file_holds_all_of_a_learner(case, tmp_path):
     for loaded in (one, other):
         assert type(loaded) is case.kind
         assert is_as(loaded, case, 3)
-        for of in ("settings", "training", "seeds", "tasks", "problem", "scenarios", "num_weights", "memory_bytes"):
+        for of in ("settings", "training", "seeds", "tasks", "criterion", "scenarios", "num_weights", "memory_bytes"):
             assert getattr(loaded, of) == getattr(learner, of), of
-        assert repr(loaded) == repr(learner)
+        assert repr(loaded).split(" on ")[0] == repr(learner).split(" on ")[0]
     assert [file.name for file in tmp_path.iterdir()] == ["learner.safetensors"]
     if case.method.learner.trained_for_scenario:
         assert one.scenario == case.scenario
@@ -266,7 +266,7 @@ def test_the_module_is_left_alone(case):
 def wrong_sources(case: Case) -> dict[str, tuple[object, str]]:
     """What cannot be learned after a first task, and what is said of it."""
     inputs, targets = examples(case.tasks[1])
-    other_problem = targets.long()[:, 0] if case.problem is REGRESSION else inputs[:, :OUTPUTS]
+    other_problem = targets.long()[:, 0] if case.labels == "numbers" else inputs[:, :OUTPUTS]
     found = {
         "shape": ((inputs[:, :5], targets), r"have shape \[5\], but those of the first task had \[8\]"),
         "problem": ((inputs, other_problem), "regression"),
@@ -274,7 +274,7 @@ def wrong_sources(case: Case) -> dict[str, tuple[object, str]]:
         "unequal": ((inputs, targets[:-1]), "14"),
         "no source": ("mnist", "str"),
     }
-    if case.problem is CLASSIFICATION:
+    if case.labels == "classes":
         found["negative labels"] = ((inputs, -targets), "Labels")
     return found
 
@@ -293,9 +293,9 @@ def test_first_tasks_that_do_not_fit_are_refused_and_change_nothing(case):
     learner = case.make()
     with pytest.raises(DataError, match=r"the module does not take inputs of shape \[n, 5\]"):
         learner.learn((torch.rand(4, 5), examples(case.tasks[0])[1][:4]))
-    if REGRESSION not in case.kind.problems or case.scenario == "class":
-        with pytest.raises(DataError, match=r"is a regression, and the class-incr|learns classification only"):
-            learner.learn(tasks(REGRESSION)[0])
+    if "numbers" not in case.kind.learns or case.scenario == "class":
+        with pytest.raises(DataError, match=r"is a regression, and the class-incr|learns classes only"):
+            learner.learn(tasks("numbers")[0])
     assert equal(learner.state_dict(), case.learned.states[0])
 
 
@@ -333,7 +333,7 @@ def test_questions_that_make_no_sense_are_refused(case):
         with pytest.raises(ConfigurationError, match=f"does not answer in the {scenario}-incremental scenario"):
             learner.score(case.tasks[0], scenario=scenario)
     prediction = learner.predict(inputs, 0)
-    wrong = ("labels", "probabilities", "classes") if case.problem is REGRESSION else ("values",)
+    wrong = ("labels", "probabilities", "classes") if case.labels == "numbers" else ("values",)
     for name in wrong:
         with pytest.raises(ConfigurationError, match=r"(regression|classes).*learned"):
             getattr(prediction, name)
@@ -384,6 +384,22 @@ def test_a_learner_is_shown_on_one_line(case):
     assert shown.startswith(f"{case.kind.__name__}(3 tasks, ")
     assert "\n" not in shown
     assert repr(case.make()).startswith(f"{case.kind.__name__}(0 tasks, ")
+
+
+@one_each
+def test_a_learner_says_how_much_it_keeps_for_its_answers(case):
+    learner = case.make()
+    learner.learn(case.tasks[0])
+    assert learner.answer_cache_bytes == 0
+    assert "kept for answers" not in repr(learner)
+    learner.predict(case.inputs, 0)
+    weights = sum(p.numel() * p.element_size() for p in learner.network(0).parameters())
+    assert 0 < learner.answer_cache_bytes <= 2 * weights
+    assert "KiB kept for answers" in repr(learner) or " B kept for answers" in repr(learner)
+    kept = learner.answer_cache_bytes
+    learner.learn(case.tasks[1])
+    # A network that no other task has a part in is still the same.
+    assert learner.answer_cache_bytes == (kept if case.kind in (hm.SeparateLearner, hm.FromScratchLearner) else 0)
 
 
 @one_each

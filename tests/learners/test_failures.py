@@ -301,7 +301,7 @@ def others(case: Case) -> dict[str, hm.Task]:
         "number of examples": task(inputs[:-1], labels[:-1]),
         "shape of inputs": task(inputs[:, :-1], labels),
         "type of inputs": task(inputs.double(), labels),
-        "problem": task(inputs, labels.float(), classes=None),
+        "kind of labels": task(inputs, labels.float(), classes=None),
         "content": task(changed_input, labels),
         "content ": task(inputs, changed_label),
         "content  ": task(inputs.flip(0), labels.flip(0)),

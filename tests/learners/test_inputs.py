@@ -247,11 +247,15 @@ TARGETS = torch.rand(COUNT, 2, generator=G)
     [
         (LABELS, LABELS > 0, "must be integers.*torch.bool"),
         (LABELS, nn.functional.one_hot(LABELS), r"class numbers must have shape \[n\]"),
-        (LABELS, nn.functional.one_hot(LABELS).float(), "examples of regression, but what was learned is classif"),
+        (
+            LABELS,
+            nn.functional.one_hot(LABELS).float(),
+            "examples are numbers, but what was learned are classes",
+        ),
         (LABELS, ["cat", "dog"] * 7 + ["cat"], "Labels must be real numbers"),
         (LABELS, LABELS + 1, "labels go up to 2, but those of task 'task' are 0 to 1"),
         (LABELS, LABELS - 1, "the smallest is -1"),
-        (TARGETS, LABELS, "examples of classification, but what was learned is regression"),
+        (TARGETS, LABELS, "examples are classes, but what was learned are numbers"),
         (TARGETS, TARGETS[:, 0], "there are 1 regression targets, but task 'task' has 2"),
     ],
 )

@@ -86,7 +86,7 @@ def test_any_source_of_floating_point_labels_is_a_regression(source):
     x = torch.linspace(0, 1, 32)[:, None]
     data = TensorDataset(x, x[:, 0])
     task = Task.of(DataLoader(data, batch_size=8) if source == "loader" else data)
-    assert (task.problem.name, task.num_outputs) == ("regression", 1)
+    assert (task.labels, task.num_outputs) == ("numbers", 1)
     learner = learners.HypernetworkLearner(network(1), **GENERATED, training=TRAINING)
     learner.learn(task)
     assert (learner.predict(x, 0).values - x).abs().max() < 0.1

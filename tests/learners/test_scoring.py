@@ -7,10 +7,10 @@ from torch.nn.functional import one_hot
 
 import hypermnesia as hm
 import hypermnesia.learners.scoring
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ContinualLearner, Prediction, Score, score
 from hypermnesia.learners.prediction import LearnedTask
-from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import SCENARIOS, TensorExamples
 from hypermnesia.tasks.input_kind import InputKind
 
@@ -31,7 +31,7 @@ class Oracle(ContinualLearner):
 
     device = torch.device("cpu")
     in_progress = None
-    problem, input_kind = CLASSIFICATION, InputKind(torch.float32)
+    criterion, input_kind = CrossEntropy(), InputKind(torch.float32)
 
     def __init__(self, scenarios=SCENARIOS, infers: bool = True, num_tasks: int = 3):
         self._scenarios, self._infers, self._known = scenarios, infers, num_tasks

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import hypermnesia as hm
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.settings import checked
 from hypermnesia.training import TrainingSettings
 from hypermnesia.training.plateau import PlateauFactor
@@ -109,7 +109,7 @@ def test_label_smoothing_leaves_the_published_share_to_the_true_class():
     targets = torch.full((6, 10), 0.05 / 9, dtype=torch.float64)
     targets[labels, labels] = 0.95
     expected = -(targets * outputs.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(CLASSIFICATION.loss(outputs, labels, 0.05 / 0.9), expected)
+    torch.testing.assert_close(CrossEntropy().loss(outputs, labels, 0.05 / 0.9), expected)
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])

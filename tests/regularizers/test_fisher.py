@@ -6,9 +6,9 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
+from hypermnesia.criteria import MeanSquaredError
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.modules import holding
-from hypermnesia.problems import REGRESSION
 from hypermnesia.regularizers.fisher import diagonal_fisher, gradient_form
 
 CLASSES = 4
@@ -172,7 +172,7 @@ def test_of_numbers_predicted_by_a_linear_map(kind):
         weight,
         [(inputs, targets)],
         kind,
-        REGRESSION,
+        MeanSquaredError(),
         generator=torch.Generator().manual_seed(0),
         chunk_size=5000,
     )["w"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.single_run.summary import RunState, Summary
-from hypermnesia.problems import ACCURACY
 from hypermnesia.report.summary import print_summary
 
 

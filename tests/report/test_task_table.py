@@ -8,9 +8,9 @@ import pytest
 
 from hypermnesia.analyses.sheet import as_csv, write_sheet
 from hypermnesia.charts.chart import svg
+from hypermnesia.criteria import ERROR
 from hypermnesia.experiments.recorded_runs.by_task import forward_transfer, reference
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import ERROR
 from hypermnesia.report.task_table import comparable, task_chart, task_sheet
 from tests.runs import load, recorded
 

@@ -104,7 +104,7 @@ def test_a_task_of_arrays_is_that_of_their_tensors(inputs, labels) -> None:
 def test_floating_point_labels_are_regression_targets(targets) -> None:
     task = Task.of(([[0.0], [1.0]], targets))
     _, y = next(task.train.in_order(2))
-    assert (task.problem.name, y.dtype) == ("regression", torch.float32)
+    assert (task.labels, y.dtype) == ("numbers", torch.float32)
     assert y.flatten().tolist() == np.ravel(targets).tolist()
 
 

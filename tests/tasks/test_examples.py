@@ -133,7 +133,10 @@ class Items(Dataset[object]):
         ((), "there are none"),
         (((torch.zeros(2), True),), "must be integers.*not torch.bool"),
         (((torch.zeros(2), -1),), "the smallest is -1"),
-        ((torch.zeros(2),), "pairs of an input tensor and an integer or floating-point label.*of type Tensor"),
+        (
+            (torch.zeros(2),),
+            "pairs of an input tensor .* and an integer or floating-point label.*of type Tensor",
+        ),
         (((torch.zeros(2), 0, "path"),), "3 parts of types Tensor, Tensor, tuple"),
         (((torch.zeros(2), "cat"),), "2 parts of types Tensor, tuple"),
         (((object(), 0),), "cannot be put together into a batch.*object"),

@@ -133,7 +133,6 @@ def test_splits_of_a_task_are_of_one_kind():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"image": NUMBERS}, "not a dict. Each example has one input: put its parts into one tensor"),
         (NUMBERS.to_sparse(), "must be a dense tensor of numbers.*to_dense"),
         (NUMBERS.to("meta"), "without values"),
         ("image.png", "must be a tensor, a NumPy array or lists of numbers, not a str"),
@@ -145,7 +144,9 @@ def test_what_is_no_input_is_refused_in_the_same_words_at_learning_and_in_use(in
             ask()
 
 
-def test_items_of_several_inputs_are_refused_with_what_to_do():
-    for item in ({"left": NUMBERS, "right": NUMBERS}, (NUMBERS, NUMBERS)):
-        with pytest.raises(DataError, match="Each example has one input: put its parts into one tensor"):
-            DatasetExamples([(item, 0)])
+def test_several_parts_are_refused_where_one_tensor_was_learned():
+    with pytest.raises(DataError, match="must be a tensor, a NumPy array or lists of numbers, not a dict"):
+        InputKind(torch.float32).of({"image": NUMBERS})
+    learned = Task.of((NUMBERS, [0, 1]))
+    with pytest.raises(DataError, match=r"inputs of task 'task' have several parts \(left\), but one tensor"):
+        Task.of([({"left": NUMBERS[0]}, 0)]).prepared(InputKind(learned.train.input_type))

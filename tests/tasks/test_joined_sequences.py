@@ -30,7 +30,7 @@ def test_all_tasks_are_shuffled_by_the_seed() -> None:
 
 
 def test_what_no_network_can_learn_together_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"'digits 0/1' have shape 1×8×8, .*permutation 0' 1×10×10"):
+    with pytest.raises(ConfigurationError, match=r"'digits 0/1' have shape \[1, 8, 8\], .* 0' \[1, 10, 10\]"):
         join(split(DIGITS), permuted(DIGITS, padding=1))
     points = split(DIGITS, num_tasks=1)
     with pytest.raises(ConfigurationError, match="one shape"):

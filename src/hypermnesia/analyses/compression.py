@@ -7,7 +7,6 @@ hypernetworks also differ in their hidden layers; here they differ in the size o
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,16 +25,17 @@ from hypermnesia.analyses.variants import (
     title_of,
 )
 from hypermnesia.charts.chart import COLORS, value_scale
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.base import Base
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
+from hypermnesia.inputs import numbers_in
 from hypermnesia.learners import METHODS, HypernetworkLearner
 from hypermnesia.networks import MLPSettings
 from hypermnesia.networks.sizes import widths_of_size
-from hypermnesia.problems import ACCURACY
 
 _STANDARD = METHODS["separate"]
 _LOOKS = {
@@ -119,7 +119,7 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
     if not isinstance(network, MLPSettings) or not network.hidden:
         raise ConfigurationError("network: there is no hidden layer of an mlp that could be made smaller or larger.")
     tasks = build_tasks(base.experiment, data)
-    inputs, classes = math.prod(tasks[0].train.input_shape), [task.num_outputs or 1 for task in tasks]
+    inputs, classes = numbers_in(tasks[0].train.input_shape), [task.num_outputs or 1 for task in tasks]
     runs: list[PlannedRun] = []
     planned: list[Size] = []
     left_out = [] if base.scenario in _STANDARD.scenarios else [_STANDARD.why_not(base.scenario)]

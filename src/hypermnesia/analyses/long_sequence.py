@@ -16,10 +16,10 @@ import numpy as np
 
 from hypermnesia.analyses.analysis import Analysis
 from hypermnesia.charts.chart import value_scale
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
 NAME = "long-sequence"
 _SMOOTHED_FROM = 20  # tasks
@@ -94,7 +94,7 @@ def long_sequence(directory: RunDirectory) -> LongSequence:
         ConfigurationError: There is no run, no task is learned yet, or a file is damaged.
     """
     experiment = directory.read_experiment()
-    if experiment.problem is not CLASSIFICATION:
+    if experiment.criterion.labels != "classes":
         raise ConfigurationError(f"{directory.path}: its tasks are regressions; accuracies are of classes.")
     run = read_run(directory.path, history=False)
     if run.problems:

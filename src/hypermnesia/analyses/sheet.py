@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hypermnesia.charts.chart import png, svg
+from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.files import write_formats
-from hypermnesia.problems import Metric
 
 Column = TypeVar("Column")
 
@@ -51,7 +51,7 @@ def figures_of(name: str, figure: Spread | None, metric: Metric) -> dict[str, fl
     """Unrounded mean and standard error in the metric's unit, by the names of their columns.
 
     Example:
-        >>> from hypermnesia.problems import ACCURACY
+        >>> from hypermnesia.criteria import ACCURACY
         >>> figures_of("accuracy", Spread(0.75, None), ACCURACY)
         {'accuracy_percent': 75.0, 'accuracy_sem': None}
     """

@@ -21,6 +21,7 @@ from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
 from hypermnesia.analyses.sheet import Sheet, figures_of
 from hypermnesia.analyses.variants import changes_of, check_classes, seeds_of, title_of
 from hypermnesia.charts.chart import COLORS
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import statistics
 from hypermnesia.evaluation.statistics import show_spread
@@ -31,7 +32,6 @@ from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.settings.build import build_learner, build_network, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import HypernetworkLearner
-from hypermnesia.problems import ACCURACY
 from hypermnesia.tasks import Task
 
 _ITSELF = "fine-tuning"

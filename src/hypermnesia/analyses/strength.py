@@ -26,13 +26,13 @@ from hypermnesia.analyses.variants import (
     title_of,
 )
 from hypermnesia.charts.chart import COLORS, value_scale
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.base import Base
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.learners import METHODS, Method
-from hypermnesia.problems import ACCURACY
 
 _LOOKS = {
     "right after learning a task": {"color": COLORS[4], "dash": [5, 3], "shape": "diamond"},

@@ -14,6 +14,7 @@ from hypermnesia.analyses.analysis import PlannedStudy, Study
 from hypermnesia.analyses.sheet import Sheet, figures_of
 from hypermnesia.analyses.variants import changes_of
 from hypermnesia.charts.chart import COLORS
+from hypermnesia.criteria import ERROR
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs.base import Base
@@ -24,7 +25,6 @@ from hypermnesia.experiments.settings.build import build_tasks, load_learner
 from hypermnesia.experiments.settings.config import PolynomialTasks
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.learners import METHODS, Method
-from hypermnesia.problems import ERROR
 from hypermnesia.tasks import Polynomial, Scenario
 
 PRESET = "toy-regression"

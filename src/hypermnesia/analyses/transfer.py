@@ -15,12 +15,12 @@ import torch
 from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
 from hypermnesia.analyses.files import Parts
 from hypermnesia.charts.chart import value_scale
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import ContinualLearner, HypernetworkLearner, score
-from hypermnesia.problems import ACCURACY
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Task
 from hypermnesia.tasks.fewer_examples import choose_few

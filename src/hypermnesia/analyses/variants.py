@@ -7,11 +7,11 @@ from typing import Any
 
 import altair
 
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs.base import Base
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import ACCURACY, CLASSIFICATION
 
 Point = dict[str, Any]
 
@@ -22,7 +22,7 @@ def check_classes(base: Base) -> None:
     Raises:
         ConfigurationError: The experiment is one.
     """
-    if base.experiment.problem is not CLASSIFICATION:
+    if base.experiment.criterion.labels != "classes":
         raise ConfigurationError(f"{base.source} is a regression; accuracies are of classes, as in split-digits.")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import altair
 
 from hypermnesia.charts.chart import height_of, in_units, task_axis, value_scale
+from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
-from hypermnesia.problems import Metric
 
 _WHEN = ["right after learning", "after the last task"]
 _APART = 0.7  # of the way from one task to the next, over which the methods stand side by side

@@ -15,8 +15,8 @@ import numpy as np
 import vl_convert
 from jaxtyping import Float64
 
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
-from hypermnesia.problems import ACCURACY, Metric
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """For categories: Okabe and Ito's, which people with and without color blindness can tell apart, without their yellow,
@@ -217,7 +217,7 @@ def in_units(value: float, metric: Metric) -> float:
     """Value in the metric's unit, with as many digits as a chart needs.
 
     Example:
-        >>> from hypermnesia.problems import ACCURACY
+        >>> from hypermnesia.criteria import ACCURACY
         >>> in_units(0.97541, ACCURACY)
         97.541
     """

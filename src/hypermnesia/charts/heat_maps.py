@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int
 
 from hypermnesia.charts.chart import labeled
 from hypermnesia.charts.retention import retention_chart
-from hypermnesia.problems import ACCURACY, Metric
+from hypermnesia.criteria import ACCURACY, Metric
 
 _MOST_NUMBERS = 12
 _SIDE, _NARROWEST_CELL = 420, 38  # pixels

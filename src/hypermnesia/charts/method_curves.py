@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from hypermnesia.charts.chart import COLORS, height_of, in_units, task_axis, value_scale
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import ACCURACY, Metric
 
 # Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
 _LINES = ([1, 0], [6, 3], [1, 3])

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from hypermnesia.charts.chart import means, task_axis, value_scale
-from hypermnesia.problems import Metric
+from hypermnesia.criteria import Metric
 
 _WHEN = ["right after learning", "after the last task"]
 _APART = 0.12  # of both points of a task, which often agree, from the middle between them

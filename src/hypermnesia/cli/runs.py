@@ -81,7 +81,7 @@ def run(
             directory.check(experiment, resume=resume, overwrite=overwrite)
         tasks = build_tasks(experiment, data)
         console = Console(stderr=as_json, quiet=parallel.rank() > 0)
-        names, metric = [task.name for task in tasks], experiment.problem.metric
+        names, metric = [task.name for task in tasks], experiment.criterion.metric
         display = ProgressDisplay(console, names, metric, quiet=quiet)
         try:
             with StopSignals() as stop, display:

@@ -85,11 +85,11 @@ def _number_or_name(task: str | None) -> int | str | None:
 
 def _table(answer: Prediction) -> tuple[list[str], Iterator[list[object]]]:
     """Names of columns, and a row for each input."""
-    from hypermnesia.problems import REGRESSION
+    from hypermnesia.criteria import MeanSquaredError
 
     number = len(answer.outputs)
     tasks: list[object] = [""] * number if answer.task is None else answer.task.tolist()
-    if answer.problem is REGRESSION:
+    if isinstance(answer.criterion, MeanSquaredError):
         values = answer.values.tolist()
         header = ["task", *(f"value {place}" for place in range(answer.values.shape[1]))]
         return header, ([task, *row] for task, row in zip(tasks, values, strict=True))
@@ -107,6 +107,7 @@ def _inputs(file: Path, learner: ContinualLearner) -> Tensor:
     import torch
 
     shape = learner.input_shape
+    assert isinstance(shape, tuple)  # the application knows no others
     assert shape is not None
     if not file.is_file():
         raise DataError(f"there is no file {file}")

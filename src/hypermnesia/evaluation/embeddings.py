@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 
 _MARGIN = 1.5
@@ -19,7 +20,7 @@ _MARGIN = 1.5
 def accuracy_at(
     learner: GeneratedNetworkLearner,
     embeddings: Float[Tensor, "points embedding"],
-    inputs: Float[Tensor, "inputs *shape"],
+    inputs: Inputs,
     labels: Int64[Tensor, " inputs"],
     task: int,
 ) -> Float64[Tensor, " points"]:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from rich.table import Column
 
+from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.bars import Bars, Words
-from hypermnesia.problems import Metric
 from hypermnesia.training.trainer import Progress
 
 _LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")

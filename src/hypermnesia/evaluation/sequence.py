@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from rich.console import Console
 
 from hypermnesia import parallel
+from hypermnesia.criteria import USUAL
 from hypermnesia.errors import DataError
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.learners import ContinualLearner, Score, score
@@ -74,7 +75,7 @@ def learn_sequence(
     scenario = scenario or learner.scenarios[0]
     console = Console()
     hidden = not progress or parallel.rank() > 0 or not (console.is_terminal or console.is_jupyter)
-    display = ProgressDisplay(console, [task.name for task in tasks], tasks[0].problem.metric, quiet=hidden)
+    display = ProgressDisplay(console, [task.name for task in tasks], USUAL[tasks[0].labels].metric, quiet=hidden)
     matrix = _Matrix(len(tasks), scenario, display)
     with display:
         learn_and_evaluate(learner, tasks, [scenario], matrix, first=learner.num_tasks)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.problems import Metric
+from hypermnesia.criteria import Metric
 
 
 class Spread(NamedTuple):
@@ -58,7 +58,7 @@ def show_spread(figure: Spread | None, metric: Metric) -> str:
         metric: Metric whose unit and decimals are shown.
 
     Example:
-        >>> from hypermnesia.problems import ACCURACY
+        >>> from hypermnesia.criteria import ACCURACY
         >>> show_spread(Spread(0.9754, 0.002), ACCURACY), show_spread(Spread(0.9754, None), ACCURACY)
         ('97.54 ± 0.20', '97.54')
     """

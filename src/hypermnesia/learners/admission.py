@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from hypermnesia import parallel
+from hypermnesia.criteria import USUAL, LabelKind
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
-from hypermnesia.learners.answering import Answering, sizes
+from hypermnesia.inputs import Inputs, Shape, show_shape
+from hypermnesia.learners.answering import Answering
 from hypermnesia.learners.first_check import (
     brief,
     check_in_training,
@@ -27,8 +29,7 @@ from hypermnesia.learners.first_check import (
 )
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.prediction import LearnedTask
-from hypermnesia.modules import evaluation_mode
-from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
+from hypermnesia.modules import answer_of, called, evaluation_mode
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.part import Parts
@@ -39,10 +40,10 @@ class Admission(Answering):
     """Base class of learners: which tasks they admit.
 
     Attributes:
-        problems: Problems that it can learn, classification or regression.
+        learns: Kinds of labels that it can learn.
     """
 
-    problems: ClassVar[tuple[Problem, ...]] = (CLASSIFICATION,)
+    learns: ClassVar[tuple[LabelKind, ...]] = ("classes",)
     # Of a learner that is a rehearsal of another: the number of outputs of its tasks.
     _rehearsed: int | None = None
     _admitted: tuple[Task, int, int] | None = None  # task, number and outputs
@@ -101,61 +102,62 @@ class Admission(Answering):
 
     def _check(self, task: Task) -> int:
         """Refuse a task that cannot be learned, before anything has changed; returns its number of outputs."""
-        self._check_problem(task)
+        self._check_labels(task)
         self._check_training(task)
         check_shares(task, self.training.batch_size)
-        shape = tuple(task.train.input_shape)
+        shape = task.train.input_shape
         if self._input_shape is not None and shape != self._input_shape and not self._may_have(shape):
             raise self._other_shape(task)
         batch = few_examples(task)
         inputs = batch[0].to(self.device)
         try:
             with torch.no_grad(), evaluation_mode(self._module):
-                answer = self._module(inputs)
+                returned = called(self._module, inputs)
         except Exception as error:  # whatever the module raises
             if self._input_shape not in (None, shape):
                 raise self._other_shape(task) from error
             weights = ", ".join(sorted({str(p.dtype) for p in self._module.parameters()}))
             raise DataError(
-                f"the module does not take inputs of shape [n, {sizes(shape)}] and type {inputs.dtype}, as in task"
-                f" '{task.name}' (its weights are {weights}): {error}"
+                f"the module does not take inputs of shape {show_shape(shape, 'n')} and type {_types(inputs)}, as in"
+                f" task '{task.name}' (its weights are {weights}): {error}"
             ) from error
-        outputs = check_outputs(answer, len(inputs))
+        outputs = check_outputs(answer_of(returned), len(inputs))
         check_numbers(task, self._module, self.device)
         check_not_one_hot(task)
         if self.needs_one_shape:
             check_one_shape(task)
         if self.num_tasks == 0:
             with default_generators_kept(self.device), explained(task):
-                check_in_training(self._module, inputs[: self.training.batch_size])
+                check_in_training(self._module, inputs[: self.training.batch_size], type(returned))
                 self._check_batches(task, inputs[:1])
                 self._check_module(inputs)
         return self._count_outputs(task, outputs.shape[1])
 
     def _other_shape(self, task: Task) -> DataError:
         return DataError(
-            f"inputs of task '{task.name}' have shape [{sizes(tuple(task.train.input_shape))}], but those of the first"
-            f" task had [{sizes(self._input_shape)}]: bring all tasks to one shape"
+            f"inputs of task '{task.name}' have shape {show_shape(task.train.input_shape)}, but those of the first task"
+            f" had {show_shape(self._input_shape)}: bring all tasks to one shape"
         )
 
-    def _check_batches(self, task: Task, example: Tensor) -> None:
+    def _check_batches(self, task: Task, example: Inputs) -> None:
         """Refuse batches with which the module cannot be trained."""
         check_last_batch(task, self._module, example)
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
 
-    def _check_problem(self, task: Task) -> None:
-        if task.problem not in self.problems:
+    def _check_labels(self, task: Task) -> None:
+        if task.labels not in self.learns:
             raise DataError(
-                f"task '{task.name}' is one of {task.problem.name}, but a {type(self).__name__} learns"
-                f" {' and '.join(problem.name for problem in self.problems)} only: integer labels are classes,"
-                " floating-point labels are regression targets"
+                f"labels of task '{task.name}' are {task.labels}, but a {type(self).__name__} learns"
+                f" {' and '.join(self.learns)} only: integer labels are classes, floating-point labels are regression"
+                " targets"
             )
-        if self._input_shape is not None and task.problem is not self.problem:
+        if self._input_shape is not None and USUAL[task.labels] != self.criterion:
             raise DataError(
-                f"task '{task.name}' is one of {task.problem.name}, but those before were of {self.problem.name}: one"
-                " learner learns one of them"
+                f"labels of task '{task.name}' are {task.labels}, but those before were {self.criterion.labels}:"
+                " integer labels are classes, floating-point labels are regression targets, and one learner learns one"
+                " of them"
             )
 
     def _check_training(self, task: Task) -> None:
@@ -165,20 +167,20 @@ class Admission(Answering):
                 f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
             )
-        if self.training.label_smoothing and task.problem is REGRESSION:
+        if self.training.label_smoothing and task.labels == "numbers":
             raise ConfigurationError(
                 f"training.label_smoothing is for classes, but task '{task.name}' is a regression: leave it out"
             )
-        if self.training.augmentation is not None and len(task.train.input_shape) != 3:
+        if self.training.augmentation is not None and not _are_images(task.train.input_shape):
             raise ConfigurationError(
                 "training.augmentation is for images, inputs of shape [channels, height, width]; those of task"
-                f" '{task.name}' have [{sizes(tuple(task.train.input_shape))}]: leave it out"
+                f" '{task.name}' have {show_shape(task.train.input_shape)}: leave it out"
             )
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         """Number of the task's classes or regression targets; refuses a task with more than the module's outputs."""
         asked = task.num_outputs
-        if task.problem is REGRESSION and asked != outputs:
+        if task.labels == "numbers" and asked != outputs:
             raise DataError(
                 f"task '{task.name}' has {asked} regression targets for each input, but the module gives {outputs}:"
                 " they must be equal (if the labels are classes, make them integers)"
@@ -193,11 +195,20 @@ class Admission(Answering):
     def _check_more_of(self, learned: LearnedTask, task: Task) -> None:
         """Refuse examples that cannot be more of a learned task."""
         outputs = task.count_outputs()
-        wrong = outputs != learned.outputs if task.problem is REGRESSION else outputs > learned.outputs
+        wrong = outputs != learned.outputs if task.labels == "numbers" else outputs > learned.outputs
         if wrong or task.classes not in (None, learned.classes):
-            what = "regression targets" if task.problem is REGRESSION else "classes"
+            what = "regression targets" if task.labels == "numbers" else "classes"
             names = "" if learned.classes is None else f" ({', '.join(learned.classes)})"
             raise DataError(
                 f"these are no examples of task '{learned.name}', which has {learned.outputs} {what}{names}: they have"
                 f" {outputs}, or others; more classes make a new task"
             )
+
+
+def _are_images(shape: Shape) -> bool:
+    return isinstance(shape, tuple) and len(shape) == 3
+
+
+def _types(inputs: Inputs) -> str:
+    types = {inputs.dtype} if isinstance(inputs, Tensor) else set(inputs.types.values())
+    return ", ".join(sorted(map(str, types)))

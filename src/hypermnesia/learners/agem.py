@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
 from hypermnesia.parallel import sum_of_ranks
@@ -104,7 +105,7 @@ class _ProjectedObjective(Objective):
     def prepare(self, iteration: int) -> None:
         self._stored.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         scalars = self._current.accumulate_gradients(inputs, labels, optimizer)
         past = self._stored.batch(inputs)
         (logits,) = self._current.logits(past.inputs)

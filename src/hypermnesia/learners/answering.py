@@ -11,26 +11,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
+from hypermnesia.inputs import Inputs, Shape, shape_of, show_shape
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import LearnerState
-from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks.scenario import SCENARIOS, Scenario
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.device import made_on_the_cpu
+from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.turn import in_turn
 
 
 @runtime_checkable
 class NetworksOfTasks(Protocol):
-    """A part of a learner that has a network for each task."""
+    """A part of a learner that has a network for each task, and keeps those that were asked for."""
+
+    @property
+    def kept(self) -> KeptNetworks:
+        """Networks that are kept for the next answer."""
 
     def network_of(self, task: int) -> nn.Module:
         """Return the network of a task in evaluation mode; nobody may change it."""
 
-    def answer(self, task: int, inputs: Tensor) -> Tensor:
+    def answer(self, task: int, inputs: Inputs) -> Tensor:
         """Return what the network of a task puts out in use."""
 
 
@@ -47,12 +53,22 @@ class Answering(LearnerState):
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
-        return SCENARIOS if self.problem is CLASSIFICATION else ("task", "domain")
+        return SCENARIOS if isinstance(self.criterion, CrossEntropy) else ("task", "domain")
 
     @property
-    def input_shape(self) -> tuple[int, ...] | None:
-        """Shape of one input of the first task; None before it."""
+    def input_shape(self) -> Shape | None:
+        """Shape of one input of the first task, or of each of its parts by name; None before it."""
         return self._input_shape
+
+    @property
+    def answer_cache_bytes(self) -> int:
+        """Bytes of the networks that are kept for the next answers, at most 256 MiB a part of the learner.
+
+        Learning, loading and forgetting drop them; no file holds them.
+        """
+        there = [number for number, task in enumerate(self._known()) if not task.forgotten]
+        parts = {id(part): part for part, _ in map(self.networks_with, there)}
+        return sum(part.kept.num_bytes for part in parts.values())
 
     @made_on_the_cpu
     @in_turn
@@ -60,8 +76,9 @@ class Answering(LearnerState):
         """Answer for inputs.
 
         Args:
-            inputs: Tensor, NumPy array or nested list, `[inputs, ...]`, of the kind that was learned: gray levels
-                (uint8) are scaled as they were, floating-point numbers and integers get the type that they had.
+            inputs: Tensor, NumPy array or nested list, `[inputs, ...]`, or dictionary or tuple of such or graphs, of
+                the kind that was learned: gray levels (uint8) are scaled as they were, floating-point numbers and
+                integers get the type that they had.
             task: Number of the task that they belong to, in the order of learning, from 0; or its name. Or one for each
                 input: a tensor, an array or a list of numbers or names. The task being learned counts too. None where
                 nobody knows: it is inferred, for each input by itself.
@@ -81,22 +98,23 @@ class Answering(LearnerState):
             )
         assert self.input_kind is not None
         inputs = self.input_kind.of(inputs)
-        chosen = chosen_tasks(task, known, len(inputs) if inputs.ndim else 0)
-        shape = tuple(inputs.shape[1:])
-        if shape == self._input_shape:
+        chosen = chosen_tasks(task, known, 0 if isinstance(inputs, Tensor) and not inputs.ndim else len(inputs))
+        if shape_of(inputs) == self._input_shape:
             answer = self._answer_for(inputs.to(self.device), chosen)
         else:
             answer = self._predict_other(inputs, chosen)
-        return Prediction(answer.outputs, answer.task, answer.certainty, self.problem, tuple(known))
+        return Prediction(answer.outputs, answer.task, answer.certainty, self.criterion, tuple(known))
 
-    def _answer_for(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
+    def _answer_for(self, inputs: Inputs, task: int | list[int] | None) -> Prediction:
         return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)
 
-    def _predict_other(self, inputs: Tensor, task: int | list[int] | None) -> Prediction:
+    def _predict_other(self, inputs: Inputs, task: int | list[int] | None) -> Prediction:
         """Answer for inputs of another shape than those learned from, such as longer sequences."""
-        shape = tuple(inputs.shape[1:])
-        wrong = f"inputs must have shape [n, {sizes(self._input_shape)}] as in learning, not [n, {sizes(shape)}]"
-        if inputs.shape == self._input_shape:
+        shape = shape_of(inputs)
+        wrong = (
+            f"inputs must have shape {show_shape(self._input_shape, 'n')} as in learning, not {show_shape(shape, 'n')}"
+        )
+        if isinstance(inputs, Tensor) and inputs.shape == self._input_shape:
             raise DataError(f"{wrong}: give a single input as a batch of one, inputs[None]")
         if not self._may_have(shape):
             raise DataError(wrong)
@@ -107,7 +125,7 @@ class Answering(LearnerState):
         except Exception as error:  # whatever the module raises
             raise DataError(f"{wrong}; the module does not take these ({error})") from error
 
-    def _predict_each(self, inputs: Tensor, tasks: list[int]) -> Prediction:
+    def _predict_each(self, inputs: Inputs, tasks: list[int]) -> Prediction:
         """Answer for each input by its own task; outputs that its task does not have are impossible, or no number."""
         if not tasks:
             first = next(number for number, each in enumerate(self._known()) if not each.forgotten)
@@ -118,7 +136,7 @@ class Answering(LearnerState):
             of_task = (numbers == number).nonzero()[:, 0]
             answers.append((of_task, self._predict(inputs[of_task], number).outputs))
         width = max(outputs.shape[1] for _, outputs in answers)
-        filler = -torch.inf if self.problem is CLASSIFICATION else torch.nan
+        filler = -torch.inf if isinstance(self.criterion, CrossEntropy) else torch.nan
         together = answers[0][1].new_full((len(inputs), width), filler)
         for of_task, outputs in answers:
             together[of_task, : outputs.shape[1]] = outputs
@@ -198,7 +216,7 @@ class Answering(LearnerState):
         """
         return None
 
-    def _predict(self, inputs: Tensor, task: int | None) -> Prediction:
+    def _predict(self, inputs: Inputs, task: int | None) -> Prediction:
         """Answer for inputs that fit, on the learner's device."""
         if task is None:
             return self._infer(inputs)
@@ -212,17 +230,20 @@ class Answering(LearnerState):
         """Return the part that has the network of a task, and the number of the task there."""
 
     @abstractmethod
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         """Answer for inputs whose task nobody says."""
 
-    def _may_have(self, shape: tuple[int, ...]) -> bool:
+    def _may_have(self, shape: Shape) -> bool:
         """Whether inputs may have another shape than the first ones, if the module takes them."""
-        learned = self._input_shape
-        if self.needs_one_shape or learned is None or len(shape) != len(learned):
-            return False
-        # As many numbers but other channels: other axes. A module that flattens its inputs would not notice.
-        return math.prod(shape) != math.prod(learned) or shape[0] == learned[0]
+        return not self.needs_one_shape and self._input_shape is not None and _may_be(shape, self._input_shape)
 
 
-def sizes(shape: tuple[int, ...] | None) -> str:
-    return ", ".join(map(str, shape or ()))
+def _may_be(shape: Shape, learned: Shape) -> bool:
+    """Whether a module may take another shape than the one that was learned."""
+    if isinstance(shape, dict) and isinstance(learned, dict):
+        same = shape.keys() == learned.keys()
+        return same and all(part == learned[name] or _may_be(part, learned[name]) for name, part in shape.items())
+    if isinstance(shape, dict) or isinstance(learned, dict) or len(shape) != len(learned):
+        return False
+    # As many numbers but other channels: other axes. A module that flattens its inputs would not notice.
+    return math.prod(shape) != math.prod(learned) or shape[0] == learned[0]

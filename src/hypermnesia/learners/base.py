@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from hypermnesia import parallel
+from hypermnesia.criteria import USUAL
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
@@ -18,10 +19,10 @@ from hypermnesia.learners.in_progress import InProgress, Way
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.scoring import score
 from hypermnesia.learners.state import kinds_of
-from hypermnesia.problems import CLASSIFICATION
+from hypermnesia.memory import show_bytes
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.identity import differences
-from hypermnesia.tasks.input_kind import InputKind
+from hypermnesia.tasks.structured_kind import kind_of
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import state_of_first
 from hypermnesia.training.device import made_on_the_cpu
@@ -54,9 +55,10 @@ class ContinualLearner(Admission):
 
     def __repr__(self) -> str:
         amid = "" if self._current is None else f", learning {self._current.task.name!r}"
+        kept = f", {show_bytes(self.answer_cache_bytes)} kept for answers" if self.answer_cache_bytes else ""
         return (
             f"{type(self).__name__}({self.num_tasks} tasks{amid}, {self.num_weights:,} weights,"
-            f" {self.compression:.3g} for each weight of the module, on {self.device})"
+            f" {self.compression:.3g} for each weight of the module, on {self.device}{kept})"
         )
 
     def learn(
@@ -178,7 +180,7 @@ class ContinualLearner(Admission):
         self._trainer = self._trainer_state = self._current = None
         self._parts.abandon_task()
         if not self._learned:
-            self._input_shape, self.input_kind, self.problem = None, None, CLASSIFICATION
+            self._input_shape, self.input_kind, self.criterion = None, None, USUAL["classes"]
 
     @made_on_the_cpu
     @torch.enable_grad()
@@ -219,7 +221,7 @@ class ContinualLearner(Admission):
 
     def _begin(self, task: Task, way: Way, number: int) -> None:
         outputs = self._checked(task)
-        shape = self._input_shape or tuple(task.train.input_shape)
+        shape = self._input_shape or task.train.input_shape
         if way == "relearn":
             learned = self._learned[number]
             self._check_more_of(learned, task)
@@ -231,8 +233,8 @@ class ContinualLearner(Admission):
             else:
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
-            self.problem, self._input_shape = task.problem, shape
-            self.input_kind = self.input_kind or InputKind(task.train.input_type)
+            self.criterion, self._input_shape = USUAL[task.labels], shape
+            self.input_kind = self.input_kind or kind_of(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
     def _finish(self, task: Task, monitor: Monitor | None) -> None:
@@ -262,7 +264,7 @@ class ContinualLearner(Admission):
         assert self._current is not None
         examples, validate = self._examples(task), functools.partial(self._validate, task)
         seeds = self.seeds.child(*self._current.place)
-        metric, turn = self.problem.metric, self._turn
+        metric, turn = self.criterion.metric, self._turn
         trainer = Trainer(self._objective(), examples, self.training, seeds, self.device, validate, metric, turn)
         if self._trainer_state is not None:
             trainer.load_state_dict(self._trainer_state)

@@ -8,19 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.modules import check_takes_weights, check_uses_weights, evaluation_mode, holding
-from hypermnesia.problems import BOTH
+from hypermnesia.modules import answer_with, check_takes_weights, check_uses_weights, evaluation_mode, holding
 from hypermnesia.regularizers import Penalty
 from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
 from hypermnesia.training.part import Part
 from hypermnesia.training.trainer import Objective
 
-Answers = Callable[[dict[str, Tensor], Tensor], Tensor]
+Answers = Callable[[dict[str, Tensor], Inputs], Tensor]
 """From weights by name, and inputs, to the outputs that an input of the task chooses between, `[n, outputs]`."""
 
 
@@ -52,7 +51,7 @@ class Consolidation(Part):
 class ConsolidatedLearner(StandardNetworkLearner):
     """Base class of learners of a standard network whose weights are held; subclasses differ in how."""
 
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def _make_parts(self) -> dict[str, Part]:
         check_takes_weights(self._module)
@@ -62,7 +61,7 @@ class ConsolidatedLearner(StandardNetworkLearner):
         self._consolidation = self._make_consolidation(held)
         return {**parts, "consolidation": self._consolidation}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         super()._check_module(inputs)
         check_uses_weights(self._module, inputs)
 
@@ -72,14 +71,14 @@ class ConsolidatedLearner(StandardNetworkLearner):
 
     def _objective(self) -> Objective:
         penalty = self._consolidation.penalty()
-        return StandardObjective(self._standard, self.training, self.problem, penalty=penalty)
+        return StandardObjective(self._standard, self.training, self.criterion, penalty=penalty)
 
     def _answers(self) -> Answers:
         network, competing = self._standard.network, self._standard.outputs.competing(self.num_tasks)
 
-        def answers(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        def answers(parameters: dict[str, Tensor], inputs: Inputs) -> Tensor:
             with evaluation_mode(network):
-                logits: Tensor = functional_call(network, parameters, (inputs,))
+                logits = answer_with(network, parameters, inputs)
             return logits[:, competing]
 
         return answers

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import Answers, MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
 from hypermnesia.parallel import share, sum_gradients
@@ -90,7 +91,7 @@ class DERLearner(MemoryLearner):
     def _answers(self) -> Answers:
         return self._logits_to_keep
 
-    def _logits_to_keep(self, inputs: Tensor) -> Tensor:
+    def _logits_to_keep(self, inputs: Inputs) -> Tensor:
         outputs = self._standard.outputs
         return self._standard.logits(inputs)[:, outputs.competing(len(outputs.classes) - 1)]
 
@@ -132,7 +133,7 @@ class _DarkObjective(Objective):
         if self._labeled is not None:
             self._labeled.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         dark, labeled = self._dark.batch(inputs), None if self._labeled is None else self._labeled.batch(inputs)
         others = [dark.inputs, *([] if labeled is None else [labeled.inputs])]
         logits, of_dark, *of_labeled = self._current.logits(share(inputs), *others)

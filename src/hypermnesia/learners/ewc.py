@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
+from hypermnesia.criteria import USUAL
 from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
 from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, ewc
@@ -82,7 +83,7 @@ class ElasticConsolidation(Consolidation):
             weights,
             ((inputs.to(self._device), labels.to(self._device) + first_label) for inputs, labels in batches),
             self._settings.fisher,
-            task.problem,
+            USUAL[task.labels],
             generator=self._seeds.child("fisher", self._num_tasks).generator(),
             hold=self._held.holding,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
-from hypermnesia.problems import BOTH
 from hypermnesia.standard import StandardObjective
 from hypermnesia.training.trainer import Objective
 
@@ -26,10 +25,10 @@ class FineTuningLearner(StandardNetworkLearner):
         [1]
     """
 
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def _objective(self) -> Objective:
-        return StandardObjective(self._standard, self.training, self.problem)
+        return StandardObjective(self._standard, self.training, self.criterion)
 
 
 METHODS = (Method("fine-tuning", "fine-tuning", FineTuningLearner),)

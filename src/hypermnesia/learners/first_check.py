@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from hypermnesia import parallel
 from hypermnesia.errors import DataError, HypermnesiaError
-from hypermnesia.modules import evaluation_mode
-from hypermnesia.problems import REGRESSION
+from hypermnesia.inputs import Inputs, shape_of, show_shape
+from hypermnesia.modules import answer, answer_of, called, evaluation_mode
 from hypermnesia.settings import Settings, has_effect
 from hypermnesia.tasks.examples import Batch
 from hypermnesia.tasks.loader_examples import LoaderExamples
@@ -49,7 +49,7 @@ def check_outputs(outputs: object, number: int, mode: str = "") -> Tensor:
         parts = f" of {', '.join(map(str, outputs))}" if isinstance(outputs, dict) else ""
         raise DataError(
             f"{wanted}, not a {type(outputs).__name__}{parts}{mode}: wrap it in a module whose forward returns the"
-            " tensor that the loss is to be computed from"
+            " tensor that the loss is to be computed from, or a dictionary that has it as 'logits'"
         )
     if outputs.ndim != 2 or len(outputs) != number:
         raise DataError(f"{wanted}, not {list(outputs.shape)} for {number}{mode}")
@@ -58,20 +58,24 @@ def check_outputs(outputs: object, number: int, mode: str = "") -> Tensor:
     return outputs
 
 
-def check_in_training(module: nn.Module, inputs: Tensor) -> None:
+def check_in_training(module: nn.Module, inputs: Inputs, in_use: type) -> None:
     """Refuse a module that gives something else while it is trained, such as the output of an auxiliary head too.
 
     Args:
         module: Module in the modes in which it is trained; it is not changed.
         inputs: Inputs `[n, ...]` that it takes.
+        in_use: Type of what it returns in evaluation mode.
 
     Raises:
-        DataError: It gives something else than a row of numbers for each input.
+        DataError: It gives something else than a row of numbers for each input, or something else than in use.
     """
     twin = copy.deepcopy(module)
     buffers = {name: buffer.shape for name, buffer in twin.named_buffers()}
     with torch.no_grad():
-        check_outputs(twin(inputs), len(inputs), " in training mode")
+        returned = called(twin, inputs)
+        if in_use is Tensor and not isinstance(returned, Tensor):
+            check_outputs(returned, len(inputs), " in training mode")
+        check_outputs(answer_of(returned), len(inputs), " in training mode")
     for name, buffer in twin.named_buffers():
         if name not in buffers:
             raise DataError(
@@ -100,7 +104,7 @@ def check_numbers(task: Task, module: nn.Module, device: torch.device) -> None:
         return
     inputs, _ = task.train.take(torch.tensor([number]))
     with evaluation_mode(module), torch.no_grad():
-        if bool(module(inputs.to(device)).isfinite().all()):
+        if bool(answer(module, inputs.to(device)).isfinite().all()):
             return
     raise DataError(
         f"inputs of task '{task.name}' are not all finite numbers (example {number}, counted from 0, holds nan or"
@@ -117,15 +121,15 @@ def check_one_shape(task: Task) -> None:
     if isinstance(task.train, TensorExamples):
         return
     for inputs, _ in task.train.in_order(256):
-        if tuple(inputs.shape[1:]) != tuple(task.train.input_shape):
+        if (shape := shape_of(inputs)) != task.train.input_shape:
             raise DataError(
-                f"inputs of task '{task.name}' have different shapes ({list(task.train.input_shape)} and"
-                f" {list(inputs.shape[1:])}), but this learner puts inputs of several tasks into one batch: bring all"
+                f"inputs of task '{task.name}' have different shapes ({show_shape(task.train.input_shape)} and"
+                f" {show_shape(shape)}), but this learner puts inputs of several tasks into one batch: bring all"
                 " to one shape"
             )
 
 
-def check_last_batch(task: Task, module: nn.Module, example: Tensor) -> None:
+def check_last_batch(task: Task, module: nn.Module, example: Inputs) -> None:
     """Refuse a data loader whose last batch is a single example where the module cannot be trained with one.
 
     Args:
@@ -140,7 +144,7 @@ def check_last_batch(task: Task, module: nn.Module, example: Tensor) -> None:
         return
     try:
         with torch.no_grad():
-            copy.deepcopy(module)(example)
+            called(copy.deepcopy(module), example)
     except ValueError as error:
         raise DataError(
             f"the data loader of task '{task.name}' makes a last batch of a single example, with which the module"
@@ -166,7 +170,7 @@ def check_not_one_hot(task: Task) -> None:
     Raises:
         DataError: All are.
     """
-    if task.problem is REGRESSION and isinstance(task.train, TensorExamples) and task.train.are_targets_one_hot():
+    if task.labels == "numbers" and isinstance(task.train, TensorExamples) and task.train.are_targets_one_hot():
         raise DataError(
             f"labels of task '{task.name}' are rows of zeros with a single one, which are classes, but floating-point"
             " labels are regression targets: give the numbers of the classes, as in labels.argmax(1)"

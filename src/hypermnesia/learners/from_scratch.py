@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
@@ -19,7 +21,6 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
 from hypermnesia.networks import ActivationName
-from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import OnlyWith, chosen
@@ -87,7 +88,7 @@ class FromScratchLearner(ContinualLearner):
 
     Settings = FromScratchSettings
     settings: FromScratchSettings
-    problems = BOTH
+    learns = ("classes", "numbers")
     relearns = True
     forgets = True
 
@@ -127,13 +128,13 @@ class FromScratchLearner(ContinualLearner):
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
-        return super().scenarios if self.problem is CLASSIFICATION else ("task",)
+        return super().scenarios if isinstance(self.criterion, CrossEntropy) else ("task",)
 
     def _make_parts(self) -> dict[str, Part]:
         self._networks = _NetworkOfEachTask(self._module, self.settings, self.training, self.seeds)
         return {"networks": self._networks}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         check_uses_weights(self._module, inputs)
 
     def _check_training(self, task: Task) -> None:
@@ -141,12 +142,12 @@ class FromScratchLearner(ContinualLearner):
         check_is_asked(self.settings.inference, task)
 
     def _objective(self) -> Objective:
-        return network_objective(self._networks.current, self.problem, self.training.label_smoothing)
+        return network_objective(self._networks.current, self.criterion, self.training.label_smoothing)
 
     def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
         of_tasks = {number: (network, 0) for number, network in self._networks.there.items()}
         return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
@@ -182,7 +183,7 @@ class _NetworkOfEachTask(Part):
     def num_weights(self) -> int:
         return sum(network.num_weights for network in self.there.values())
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         number = len(self.networks)
         network = self._new(number)
         network.begin_task(outputs, input_shape)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hypermnesia.criteria import Criterion
 from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
-from hypermnesia.problems import Problem
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
 from hypermnesia.training.part import Part
@@ -40,7 +43,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         self._network = ProtectedNetwork(self._module, self.settings, self.training, self.seeds)
         return {"network": self._network}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         check_uses_weights(self._module, inputs)
 
     @property
@@ -50,13 +53,13 @@ class GeneratedNetworkLearner(ContinualLearner):
 
     @in_turn
     def answers(
-        self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
+        self, embeddings: Float[Tensor, "points embedding"], inputs: Any, task: int
     ) -> Int64[Tensor, "points inputs"]:
         """Likeliest class of each input, by the networks of any embeddings, learned or not.
 
         Args:
             embeddings: Embeddings from which the networks are generated.
-            inputs: Inputs as in training batches.
+            inputs: Inputs as :meth:`predict` takes them.
             task: Number of the task whose statistics (batch normalization's) the networks use, from 0.
         """
         assert self.input_kind is not None
@@ -69,7 +72,7 @@ class GeneratedNetworkLearner(ContinualLearner):
         return self._network, task
 
     def _answer(
-        self, inputs: Tensor, tasks: Int64[Tensor, " inputs"], certainty: Float[Tensor, " inputs"]
+        self, inputs: Inputs, tasks: Int64[Tensor, " inputs"], certainty: Float[Tensor, " inputs"]
     ) -> Prediction:
         """Let each input be answered by the network of its task."""
         answers = [
@@ -81,24 +84,24 @@ class GeneratedNetworkLearner(ContinualLearner):
         return Prediction(torch.cat([answer for _, answer in answers])[order], tasks, certainty)
 
     def _objective(self) -> Objective:
-        return network_objective(self._network, self.problem, self.training.label_smoothing)
+        return network_objective(self._network, self.criterion, self.training.label_smoothing)
 
 
 def network_objective(
-    network: ProtectedNetwork, problem: Problem, label_smoothing: float, penalty: Penalty | None = None
+    network: ProtectedNetwork, criterion: Criterion, label_smoothing: float, penalty: Penalty | None = None
 ) -> Objective:
     """Make the objective of a target network: the loss on the task that was begun, old tasks kept.
 
     Args:
         network: Network that has begun a task.
-        problem: Problem of the task.
+        criterion: What is learned by.
         label_smoothing: Share of the labels that is spread over all classes.
         penalty: Penalty on moving Θ_h itself, where β = 0; None for none.
     """
 
-    def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         outputs = network.while_learning(tensors, inputs)
-        merit = problem.merit(outputs, labels).mean()
-        return problem.loss(outputs, labels, label_smoothing), {problem.metric.name: merit}
+        merit = criterion.merit(outputs, labels).mean()
+        return criterion.loss(outputs, labels, label_smoothing), {criterion.metric.name: merit}
 
     return network.objective(loss, penalty=penalty)

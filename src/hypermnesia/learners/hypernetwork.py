@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.inference_criteria import InferenceSettings
@@ -17,7 +19,6 @@ from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart,
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
-from hypermnesia.problems import BOTH, CLASSIFICATION
 from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
@@ -71,7 +72,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
     Settings = HypernetworkLearnerSettings
     settings: HypernetworkLearnerSettings
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def __init__(
         self,
@@ -109,7 +110,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
-        return super().scenarios if self.problem is CLASSIFICATION else ("task",)
+        return super().scenarios if isinstance(self.criterion, CrossEntropy) else ("task",)
 
     def adapt(self, source: Task | Source, *, monitor: Monitor | None = None) -> None:
         """Learn a task with nothing but its embedding, and parameters of its own: old tasks stay bit for bit.
@@ -150,7 +151,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         super()._check_training(task)
         check_is_asked(self.settings.inference, task)
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
         networks = {task: (self._network, task) for task in self.hypernetwork.tasks}
         return least_unsure(networks, inputs, self.settings.inference, self.seeds.child("inference"))

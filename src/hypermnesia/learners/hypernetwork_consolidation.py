@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
 from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings
 from hypermnesia.learners.generated import network_objective
@@ -126,13 +127,13 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     def _objective(self) -> Objective:
         return network_objective(
-            self._network, self.problem, self.training.label_smoothing, self._consolidation.penalty()
+            self._network, self.criterion, self.training.label_smoothing, self._consolidation.penalty()
         )
 
     def _answers(self) -> Answers:
         network, (embedding, of_task) = self._network, self._embedding_of_task()
 
-        def answers(theta: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        def answers(theta: dict[str, Tensor], inputs: Inputs) -> Tensor:
             with evaluation_mode(network.module):
                 return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import Criterion, MeanSquaredError
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs, numbers_in
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
+from hypermnesia.modules import answer
 from hypermnesia.parallel import part_of_mean, share, sum_gradients
-from hypermnesia.problems import BOTH, REGRESSION, Problem
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
@@ -46,7 +48,7 @@ class JointLearner(StandardNetworkLearner):
         1
     """
 
-    problems = BOTH
+    learns = ("classes", "numbers")
     needs_one_shape = True
 
     def recall(self, tasks: Sequence[Task]) -> None:
@@ -59,7 +61,7 @@ class JointLearner(StandardNetworkLearner):
     @property
     def memory_bytes(self) -> int:
         """Bytes of weights, and of all examples as float32, a label being one number."""
-        examples = sum(len(task.train) * (1 + torch.Size(task.train.input_shape).numel()) for task in self._data.tasks)
+        examples = sum(len(task.train) * (1 + numbers_in(task.train.input_shape)) for task in self._data.tasks)
         return super().memory_bytes + 4 * examples
 
     def _check(self, task: Task) -> int:
@@ -82,7 +84,7 @@ class JointLearner(StandardNetworkLearner):
             self._data.tasks = before
             raise
 
-    def _check_batches(self, task: Task, example: Tensor) -> None:
+    def _check_batches(self, task: Task, example: Inputs) -> None:
         """Nothing: batches are made of the examples of all tasks, whoever has made those of one."""
 
     def _check_recalled(self) -> None:
@@ -102,7 +104,7 @@ class JointLearner(StandardNetworkLearner):
         return UnionExamples([each.train for each in (*self._data.tasks, task)], places, len(outputs))
 
     def _objective(self) -> Objective:
-        return _UnionObjective(self._standard, self.training, self.problem)
+        return _UnionObjective(self._standard, self.training, self.criterion)
 
 
 class _Data(Part):
@@ -123,12 +125,12 @@ class _Data(Part):
 class _UnionObjective(Objective):
     """The loss on examples of any task, whose labels are as `UnionExamples` has them."""
 
-    def __init__(self, standard: StandardNetwork, training: TrainingSettings, problem: Problem) -> None:
+    def __init__(self, standard: StandardNetwork, training: TrainingSettings, criterion: Criterion) -> None:
         network, outputs = standard.network, standard.outputs
         self._parameters = list(network.parameters())
-        self._network = torch.compile(network) if training.compile else network
+        self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision = training.precision
-        self._problem = problem
+        self._criterion = criterion
         # For each output, which others its task chooses between.
         competing = torch.zeros(len(outputs), len(outputs), dtype=torch.bool)
         for task in range(len(outputs.classes)):
@@ -144,20 +146,20 @@ class _UnionObjective(Objective):
     def prepare(self, iteration: int) -> None:
         """Nothing is left to chance."""
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         own = share(labels)
         with forward_precision(self._precision, inputs.device):
-            outputs = single_or_double(self._network(share(inputs)))
-        if self._problem is REGRESSION:
+            outputs = single_or_double(answer(self._network, share(inputs)))
+        if isinstance(self._criterion, MeanSquaredError):
             # Where nothing is asked, the answer is right whatever it is.
             error = torch.where(own.isnan(), 0.0, outputs - own.nan_to_num().to(outputs.dtype))
             merit = loss = error.square().sum() / (~labels.isnan()).sum()
         else:
             outputs = torch.where(self._competing[own], outputs, IMPOSSIBLE)
             loss = part_of_mean(functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels))
-            merit = part_of_mean(self._problem.merit(outputs, own).mean(), len(labels))
+            merit = part_of_mean(self._criterion.merit(outputs, own).mean(), len(labels))
         loss.backward()
-        return sum_gradients(self._parameters, {"loss": loss, self._problem.metric.name: merit})
+        return sum_gradients(self._parameters, {"loss": loss, self._criterion.metric.name: merit})
 
 
 METHODS = (Method("joint", "joint", JointLearner),)

@@ -9,17 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME
 from hypermnesia.learners.inference_criteria import InferenceSettings, certainty, is_surer, margin, uncertainty
 from hypermnesia.learners.prediction import LearnedTask, Prediction
-from hypermnesia.problems import REGRESSION
 from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
 
 
 def least_unsure(
-    networks: Mapping[int, tuple[ProtectedNetwork, int]], inputs: Tensor, settings: InferenceSettings, seeds: Seeds
+    networks: Mapping[int, tuple[ProtectedNetwork, int]], inputs: Inputs, settings: InferenceSettings, seeds: Seeds
 ) -> Prediction:
     """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks.
 
@@ -79,7 +79,7 @@ def check_is_asked(settings: InferenceSettings, task: Task) -> None:
     Raises:
         ConfigurationError: One was chosen, and the task is a regression.
     """
-    if task.problem is REGRESSION and settings != InferenceSettings():
+    if task.labels == "numbers" and settings != InferenceSettings():
         raise ConfigurationError(
             f"inference has no effect on task '{task.name}': of a regression no network says how sure it is, so the"
             " task must be known; leave it out"
@@ -88,7 +88,7 @@ def check_is_asked(settings: InferenceSettings, task: Task) -> None:
 
 @torch.no_grad()
 def _logits_of_copies(
-    network: ProtectedNetwork, task: int, inputs: Tensor, settings: InferenceSettings, seeds: Seeds
+    network: ProtectedNetwork, task: int, inputs: Inputs, settings: InferenceSettings, seeds: Seeds
 ) -> Float[Tensor, "copies inputs outputs"]:
     """Answers of a task's network, and of as many with a noisy embedding as the criterion wants."""
     parts = inputs.split(INPUTS_AT_A_TIME)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, AutoencoderSettings, VariationalAutoencoder
-from hypermnesia.problems import BOTH
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay.inputs import check_inputs, check_numbers
 from hypermnesia.settings import chosen
@@ -75,7 +75,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     Settings = LikelihoodLearnerSettings
     needs_one_shape = True
     settings: LikelihoodLearnerSettings
-    problems = BOTH
+    learns = ("classes", "numbers")
 
     def __init__(
         self,
@@ -114,7 +114,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         self._autoencoder = ShapedPart(self._make_autoencoder)
         return {**super()._make_parts(), "autoencoder": self._autoencoder}
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
+        assert isinstance(inputs, Tensor)
         check_numbers(inputs, self.settings.likelihood.distribution, "inputs", _OTHERWISE)
         bounds = self._bounds(inputs)
         # The bounds are per number of an input, likelihoods are of all its numbers; each task is as likely beforehand.
@@ -122,7 +123,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         tasks = torch.tensor(self.hypernetwork.tasks, device=inputs.device)[bounds.argmin(0)]
         return self._answer(inputs, tasks, posterior.amax(0))
 
-    def _bounds(self, inputs: Tensor) -> Tensor:
+    def _bounds(self, inputs: Inputs) -> Tensor:
         """Negative log-likelihood of each input under each task that is known, `[tasks, inputs]`."""
         autoencoder = self._autoencoder.made
         bounds = []
@@ -138,9 +139,10 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         check_inputs(task, likelihood.distribution, likelihood.channels, _OTHERWISE, asked=True)
         return outputs
 
-    def _make_autoencoder(self, input_shape: tuple[int, ...]) -> ProtectedNetwork:
+    def _make_autoencoder(self, input_shape: Shape) -> ProtectedNetwork:
         seeds = self.seeds.child("autoencoder")
         with seeds.child("module").default_generator():
+            assert isinstance(input_shape, tuple)
             module = VariationalAutoencoder(
                 input_shape, **self.settings.likelihood.model_dump(exclude={"hypernetwork"})
             )
@@ -149,10 +151,10 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     def _objective(self) -> Objective:
         autoencoder = self._autoencoder.made
 
-        def bound(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        def bound(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return autoencoder.while_learning(tensors, inputs).mean(), {}
 
-        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
         return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})
 
 

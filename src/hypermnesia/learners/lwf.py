@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.parallel import share
@@ -94,7 +95,7 @@ class _CurrentInputs(Past):
         """Start with another task in every step, so that small batches leave none out."""
         self._first.fill_(iteration % self._num_tasks)
 
-    def batch(self, current: Tensor) -> PastBatch:
+    def batch(self, current: Inputs) -> PastBatch:
         number = len(current)
         tasks = (self._first + torch.arange(number, device=current.device)) % self._num_tasks
         current, tasks = share(current), share(tasks)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs, joined, of_state, state_of
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.parallel import share
@@ -24,7 +25,7 @@ from hypermnesia.training.augmentation import augmented
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
-Answers = Callable[[Tensor], Float[Tensor, "inputs outputs"]]
+Answers = Callable[[Inputs], Float[Tensor, "inputs outputs"]]
 
 
 class MemorySettings(Settings):
@@ -98,14 +99,14 @@ class Memory(Part):
 
     def __init__(self, size: int, seeds: Seeds, device: torch.device, answers: Answers | None = None) -> None:
         self._size, self._seeds, self._device, self._answers = size, seeds, device, answers
-        self.kept: list[tuple[Tensor, ...]] = []
+        self.kept: list[tuple[Any, ...]] = []
 
     def end_task(self, task: Task) -> None:
         """Choose examples of the task, and keep fewer of the earlier ones."""
         number = len(self.kept)
         share = self._size // (number + 1)
         inputs, labels = (part.to(self._device) for part in task.train.draw(share, self._seeds.child("buffer", number)))
-        examples: tuple[Tensor, ...] = (inputs, labels)
+        examples: tuple[Any, ...] = (inputs, labels)
         if self._answers is not None:
             examples += (torch.cat([self._answers(part) for part in inputs.split(INPUTS_AT_A_TIME)]),)
         # In random order, so the first ones are a random choice. Cloned, so that the others are freed.
@@ -113,11 +114,11 @@ class Memory(Part):
 
     def state(self) -> dict[str, Any]:
         """All that is kept."""
-        return {"kept": [list(kept) for kept in self.kept]}
+        return {"kept": [[state_of(part) for part in kept] for kept in self.kept]}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
-        self.kept = [tuple(part.to(self._device, copy=True) for part in kept) for kept in state["kept"]]
+        self.kept = [tuple(of_state(part).to(self._device, copy=True) for part in kept) for kept in state["kept"]]
 
 
 class StoredExamples(Past):
@@ -139,13 +140,14 @@ class StoredExamples(Past):
     def __init__(self, memory: Memory, outputs: Outputs, training: TrainingSettings, seeds: Seeds) -> None:
         self._augmentation, self._seeds = training.augmentation, seeds
         rows = [_rows(kept, task, outputs, training.label_smoothing) for task, kept in enumerate(memory.kept)]
-        self._all = [torch.cat(parts) for parts in zip(*rows, strict=True)]
+        self._all: list[Any] = [joined(parts) for parts in zip(*rows, strict=True)]
         counts = torch.tensor([len(inputs) for inputs, *_ in rows])
         self._kept = counts.nonzero()[:, 0]
         self._counts, self._firsts = counts, counts.cumsum(0) - counts
         # Storage that stays the same, for CUDA graphs.
-        self._batch = [part.new_empty(training.batch_size, *part.shape[1:]) for part in self._all]
-        self.answers = self._batch[3] if len(self._batch) > 3 else None
+        anything = torch.zeros(training.batch_size, dtype=torch.int64, device=self._all[0].device)
+        self._batch = [part[anything] for part in self._all]
+        self.answers: Tensor | None = self._batch[3] if len(self._batch) > 3 else None
 
     def prepare(self, iteration: int) -> None:
         """Draw the batch of a step."""
@@ -161,13 +163,13 @@ class StoredExamples(Past):
         for place, part in zip(self._batch, (drawn, *(other[chosen] for other in others)), strict=True):
             place.copy_(part)
 
-    def batch(self, current: Tensor) -> PastBatch:
+    def batch(self, current: Inputs) -> PastBatch:
         """Return the batch of the prepared step."""
         inputs, targets, tasks = map(share, self._batch[:3])
         return PastBatch(inputs, targets, tasks, len(self._batch[0]))
 
 
-def _rows(kept: tuple[Tensor, ...], task: int, outputs: Outputs, label_smoothing: float) -> list[Tensor]:
+def _rows(kept: tuple[Any, ...], task: int, outputs: Outputs, label_smoothing: float) -> list[Any]:
     """What a step needs of the examples kept of a task: inputs, target probabilities, their task, and their answers."""
     inputs, labels, *answers = kept
     competing = outputs.competing(task)

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hypermnesia.arguments import whole_number
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError
 from hypermnesia.errors import CheckpointError, ConfigurationError, shown
-from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Prediction:
         task: Task used for each input, given or inferred, `[inputs]`; None where the learner answers without one.
             Task and label together name a class among all classes.
         certainty: Certainty of that task, from 0 to 1, `[inputs]`; 1 where it was given.
-        problem: Classification or regression.
+        criterion: What was learned by.
         tasks: Tasks that the learner knows, in the order of learning.
 
     Example:
@@ -67,7 +67,7 @@ class Prediction:
     outputs: Float[Tensor, "inputs outputs"]
     task: Int64[Tensor, " inputs"] | None
     certainty: Float[Tensor, " inputs"] | None
-    problem: Problem = CLASSIFICATION
+    criterion: Criterion = USUAL["classes"]
     tasks: tuple[LearnedTask, ...] = ()
 
     @property
@@ -75,25 +75,25 @@ class Prediction:
         """Likeliest class of each input, counted within its task.
 
         Raises:
-            ConfigurationError: The problem is a regression.
+            ConfigurationError: A regression was learned.
         """
-        return self._of(CLASSIFICATION).argmax(1)
+        return self._of(CrossEntropy).argmax(1)
 
     @property
     def probabilities(self) -> Float[Tensor, "inputs classes"]:
         """Probability of each class of the task.
 
         Raises:
-            ConfigurationError: The problem is a regression.
+            ConfigurationError: A regression was learned.
         """
-        return self._of(CLASSIFICATION).softmax(1)
+        return self._of(CrossEntropy).softmax(1)
 
     @property
     def classes(self) -> Int64[Tensor, " inputs"]:
         """Likeliest class of each input, counted among the classes of all tasks in the order of learning.
 
         Raises:
-            ConfigurationError: The problem is a regression, or the learner answers without a task.
+            ConfigurationError: A regression was learned, or the learner answers without a task.
 
         Example:
             >>> tasks = (LearnedTask("coins", 2), LearnedTask("dice", 6))
@@ -109,7 +109,7 @@ class Prediction:
         """Name of the likeliest class of each input.
 
         Raises:
-            ConfigurationError: The problem is a regression, the learner answers without a task, or the classes of a
+            ConfigurationError: A regression was learned, the learner answers without a task, or the classes of a
                 task have no names.
         """
         used = self._tasks().tolist()
@@ -125,15 +125,15 @@ class Prediction:
         """Predicted values of the regression targets.
 
         Raises:
-            ConfigurationError: The problem is a classification.
+            ConfigurationError: Classes were learned.
         """
-        return self._of(REGRESSION)
+        return self._of(MeanSquaredError)
 
-    def _of(self, problem: Problem) -> Tensor:
-        if self.problem is not problem:
+    def _of(self, kind: type[Criterion]) -> Tensor:
+        if not isinstance(self.criterion, kind):
             raise ConfigurationError(
                 "classes were learned, not a regression: ask for prediction.labels or prediction.probabilities"
-                if problem is REGRESSION
+                if kind is MeanSquaredError
                 else "a regression was learned, not classes: ask for prediction.values"
             )
         return self.outputs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import numbers_in
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
@@ -27,7 +27,7 @@ class Score:
     """Score of a learner on the examples of one task.
 
     Attributes:
-        value: Mean of the problem's metric over examples, by scenario: accuracy from 0 to 1, or mean squared error.
+        value: Mean of the metric over examples, by scenario: accuracy from 0 to 1, or mean squared error.
         inferred: Number of inputs taken to belong to each task; None where the learner was told, or infers none.
     """
 
@@ -56,10 +56,10 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
             f"this learner does not answer in the {strangers[0]}-incremental scenario, only in: "
             f"{', '.join(learner.scenarios)}"
         )
-    if examples.problem is not learner.problem:
+    if examples.labels != learner.criterion.labels:
         raise DataError(
-            f"these are examples of {examples.problem.name}, but what was learned is {learner.problem.name}: integer"
-            " labels are classes, floating-point labels are regression targets"
+            f"labels of these examples are {examples.labels}, but what was learned are {learner.criterion.labels}:"
+            " integer labels are classes, floating-point labels are regression targets"
         )
     assert learner.input_kind is not None
     examples = examples.prepared(learner.input_kind)
@@ -67,7 +67,7 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
     count = 0
     counts: Tensor | None = None
     known = learner.num_tasks + (learner.in_progress is not None)
-    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // math.prod(examples.input_shape)))
+    batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // max(1, numbers_in(examples.input_shape))))
     for inputs, targets in examples.in_order(batch_size):
         targets = targets.to(learner.device)
         count += len(targets)
@@ -107,4 +107,4 @@ def _check_targets(targets: Tensor, task: LearnedTask) -> None:
 
 def _merit(learner: Answering, outputs: Tensor, targets: Tensor) -> float:
     """Summed over inputs, in double precision: an exact count where it counts."""
-    return float(learner.problem.merit(outputs, targets).double().sum())
+    return float(learner.criterion.merit(outputs, targets).double().sum())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import BOTH, REGRESSION
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -37,7 +37,7 @@ class SeparateLearner(ContinualLearner):
         1
     """
 
-    problems = BOTH
+    learns = ("classes", "numbers")
     relearns = True
     forgets = True
 
@@ -53,18 +53,18 @@ class SeparateLearner(ContinualLearner):
     def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
         return self._networks.of_task(task), 0
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         raise NotImplementedError  # the scenarios above say so first
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         self._networks.find_head(inputs)
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         # Any number will do: the head grows.
-        return task.count_outputs() if task.problem is REGRESSION else count_new_classes(task, 0)
+        return task.count_outputs() if task.labels == "numbers" else count_new_classes(task, 0)
 
     def _objective(self) -> Objective:
-        return StandardObjective(self._networks.current, self.training, self.problem)
+        return StandardObjective(self._networks.current, self.training, self.criterion)
 
 
 class _SeparateNetworks(Part):
@@ -80,7 +80,7 @@ class _SeparateNetworks(Part):
         self._current: int | None = None
         self._is_new = True
 
-    def find_head(self, inputs: Tensor) -> None:
+    def find_head(self, inputs: Inputs) -> None:
         """Let the heads be the layer that the module's outputs come from; before the first task."""
         self._start.find_head(inputs)
 
@@ -100,7 +100,7 @@ class _SeparateNetworks(Part):
         assert network is not None
         return network
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         network = self._new(len(self.networks))
         network.begin_task(outputs)
         self._current, self._is_new, self.networks = len(self.networks), True, (*self.networks, network)

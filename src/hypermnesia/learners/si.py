@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from hypermnesia.inputs import Shape
 from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
 from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, si
@@ -57,7 +58,7 @@ class IntelligentConsolidation(Consolidation):
         assert self._integral is not None
         return _Intelligent(self._penalty, self._integral, self._settings.strength)
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         """Watch the weights from here on."""
         self._integral = si.PathIntegral(self._held.weights())
 

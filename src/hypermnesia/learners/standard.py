@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.first_check import count_new_classes
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.problems import REGRESSION
 from hypermnesia.settings import Settings
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs, Scenario
@@ -59,7 +59,7 @@ class StandardNetworkLearner(ContinualLearner):
         self._standard = StandardNetwork(self._module, self.scenario, self.training, self.seeds.child("classifier"))
         return {"network": self._standard}
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         self._standard.find_head(inputs)
 
     @property
@@ -70,15 +70,15 @@ class StandardNetworkLearner(ContinualLearner):
     def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
         return self._standard, task
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         logits, outputs = self._standard.logits(inputs), self._standard.outputs
         if self.scenario == "domain":
             return Prediction(logits, None, None)
         return _likeliest_class(logits, outputs)
 
-    def _check_problem(self, task: Task) -> None:
-        super()._check_problem(task)
-        if task.problem is REGRESSION and self.scenario == "class":
+    def _check_labels(self, task: Task) -> None:
+        super()._check_labels(task)
+        if task.labels == "numbers" and self.scenario == "class":
             raise DataError(
                 f"task '{task.name}' is a regression, and the class-incremental scenario asks for one class among all:"
                 " make the learner for the scenario 'task' or 'domain'"
@@ -86,7 +86,7 @@ class StandardNetworkLearner(ContinualLearner):
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         # Any number will do: the head grows.
-        if task.problem is REGRESSION:
+        if task.labels == "numbers":
             return task.count_outputs()
         return count_new_classes(task, len(self._standard.outputs) if self.scenario == "domain" else 0)
 

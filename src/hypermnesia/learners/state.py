@@ -15,19 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
+from hypermnesia.criteria import USUAL, Criterion
 from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
+from hypermnesia.inputs import Shape
 from hypermnesia.learners.in_progress import InProgress
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.saved_numbers import check_numbers
 from hypermnesia.memory import checked_allocations
 from hypermnesia.modules import copy_of, put_to_rest, resting_parts
-from hypermnesia.problems import CLASSIFICATION, PROBLEMS, Problem
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings
 from hypermnesia.tasks.identity import Identity
-from hypermnesia.tasks.input_kind import InputKind
+from hypermnesia.tasks.structured_kind import Kind, kind_named, kind_of
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.checkpoint import check_alike, read_state, write_state
 from hypermnesia.training.device import made_on_the_cpu, resolve_device
@@ -49,7 +50,7 @@ class LearnerState(ABC):
         training: Settings of training. Others take effect from the next task on; what refers to the learner's inside,
             as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
-        problem: Problem of its tasks; all must agree. Classification before the first one.
+        criterion: What is learned by. Before the first task, what classes are learned by.
         input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
     """
 
@@ -70,9 +71,9 @@ class LearnerState(ABC):
         self.seeds = Seeds(seed)
         self.device = resolve_device(str(device))
         self._module = copy_of(module, self.device)
-        self._input_shape: tuple[int, ...] | None = None
-        self.input_kind: InputKind | None = None
-        self.problem: Problem = CLASSIFICATION
+        self._input_shape: Shape | None = None
+        self.input_kind: Kind | None = None
+        self.criterion: Criterion = USUAL["classes"]
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
         self._task: Task | None = None  # only while it is learned from
@@ -176,7 +177,7 @@ class LearnerState(ABC):
             "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
             "input_shape": self._input_shape,
             "input_type": None if self.input_kind is None else self.input_kind.name,
-            "problem": self.problem.name,
+            "criterion": self.criterion.kind,
             "learned": [dataclasses.asdict(task) for task in self._learned],
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
         }
@@ -204,9 +205,9 @@ class LearnerState(ABC):
     def _take_over(self, state: dict[str, Any]) -> None:
         check_numbers(state)
         shape, current = state["input_shape"], state["current"]
-        self._input_shape = None if shape is None else tuple(whole_number(size, "input_shape", 0) for size in shape)
-        self.input_kind = None if state["input_type"] is None else InputKind.named(state["input_type"])
-        self.problem = PROBLEMS[state["problem"]]
+        self._input_shape = None if shape is None else _checked_shape(shape)
+        self.input_kind = None if state["input_type"] is None else kind_named(state["input_type"])
+        self.criterion = next(each for each in USUAL.values() if each.kind == state["criterion"])
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
         self._parts.load_state(state["parts"])
@@ -294,7 +295,7 @@ class LearnerState(ABC):
 
     def _prepared(self, task: Task) -> Task:
         """A task whose inputs go in as those of the first one."""
-        return task.prepared(self.input_kind or InputKind(task.train.input_type))
+        return task.prepared(self.input_kind or kind_of(task.train.input_type))
 
     @abstractmethod
     def _make_parts(self) -> dict[str, Part]:
@@ -312,12 +313,12 @@ class LearnerState(ABC):
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
         parts = same_tensors(self._parts.state())
-        fields = self.problem, self._input_shape, self.input_kind, self._learned, self._current
+        fields = self.criterion, self._input_shape, self.input_kind, self._learned, self._current
         try:
             yield
         except BaseException:
             self._parts.load_state(parts)
-            self.problem, self._input_shape, self.input_kind, self._learned, self._current = fields
+            self.criterion, self._input_shape, self.input_kind, self._learned, self._current = fields
             raise
 
     def _check_idle(self) -> None:
@@ -361,6 +362,12 @@ def same_tensors(state: Any) -> Any:
     if isinstance(state, dict):
         return {key: same_tensors(value) for key, value in state.items()}
     return [same_tensors(value) for value in state] if isinstance(state, (list, tuple)) else state
+
+
+def _checked_shape(shape: Any) -> Shape:
+    if isinstance(shape, dict):
+        return {name: tuple(whole_number(size, "input_shape", 0) for size in part) for name, part in shape.items()}
+    return tuple(whole_number(size, "input_shape", 0) for size in shape)
 
 
 def _bytes(node: Any) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia.initialization import Initialization
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.generated import GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
@@ -118,12 +119,12 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         """
         return self._classifier.replay(task, number)
 
-    def _infer(self, inputs: Tensor) -> Prediction:
+    def _infer(self, inputs: Inputs) -> Prediction:
         logits = self._classifier.standard.logits(inputs)
         # By logits: probabilities of several may round to 1.
         return self._answer(inputs, logits.argmax(1), logits.softmax(1).amax(1))
 
-    def _check_module(self, inputs: Tensor) -> None:
+    def _check_module(self, inputs: Inputs) -> None:
         super()._check_module(inputs)
         self._classifier.standard.find_head(inputs)
 
@@ -134,14 +135,14 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
 
     def _objective(self) -> Objective:
         task_classifier, replay_model = self._classifier.objectives()
-        main = network_objective(self._network, self.problem, self.training.label_smoothing)
+        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
         return CombinedObjective(main, {"task_classifier": task_classifier, "replay": replay_model})
 
 
 class _TaskClassifier(ReplayClassifier):
     """A classifier to which every task is a single class."""
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         super().begin_task(1, input_shape)
 
     def objectives(self) -> tuple[Objective, Objective]:
@@ -164,13 +165,13 @@ class _OfTask(Objective):
     def used_rows(self) -> dict[nn.Parameter, slice]:
         return self._objective.used_rows()
 
-    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+    def begin(self, inputs: Inputs, labels: Tensor) -> None:
         self._objective.begin(inputs, torch.zeros_like(labels))
 
     def prepare(self, iteration: int) -> None:
         self._objective.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         return self._objective.accumulate_gradients(inputs, torch.zeros_like(labels), optimizer)
 
 

@@ -14,7 +14,8 @@ from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.modules import with_tensors
+from hypermnesia.inputs import Inputs
+from hypermnesia.modules import answer, answer_of, with_tensors
 
 
 class GrowingClassifier(nn.Module):
@@ -68,14 +69,14 @@ class GrowingClassifier(nn.Module):
         """Return the trained parameters of the head, which have a row for each output."""
         return [p for p in self._head.parameters() if p.requires_grad and len(p) == self.num_outputs]
 
-    def forward(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+    def forward(self, *inputs: Any, **named: Any) -> Float[Tensor, "inputs outputs"]:
         """Return the logits of all classes that have arrived, `[inputs, num_outputs]`.
 
         Args:
-            inputs: Inputs of the module, `[inputs, ...]`.
+            inputs: Arguments of the module.
+            named: Arguments of the module by name.
         """
-        logits: Tensor = self.module(inputs)
-        return logits
+        return answer_of(self.module(*inputs, **named))
 
     def grow(self, outputs: int, generator: torch.Generator | None = None) -> None:
         """Add outputs behind the old ones, which keep their weights bit for bit.
@@ -164,7 +165,7 @@ class GrowingClassifier(nn.Module):
 
 
 @torch.no_grad()
-def head_of(module: nn.Module, inputs: Tensor) -> str:
+def head_of(module: nn.Module, inputs: Inputs) -> str:
     """Find the linear layer whose outputs are those of a module, wherever in the module it stands.
 
     That is the layer whose result the module returns or, where something else comes after it such as a softmax, the
@@ -198,7 +199,7 @@ def head_of(module: nn.Module, inputs: Tensor) -> str:
 
 
 @torch.no_grad()
-def ends_in(module: nn.Module, head: str, inputs: Tensor) -> bool:
+def ends_in(module: nn.Module, head: str, inputs: Inputs) -> bool:
     """Tell whether a module returns what its head gives; otherwise something comes after it, such as a softmax.
 
     Args:
@@ -214,7 +215,7 @@ def ends_in(module: nn.Module, head: str, inputs: Tensor) -> bool:
     return head in results and _is_same(results[head], outputs)
 
 
-def _results_of_layers(module: nn.Module, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+def _results_of_layers(module: nn.Module, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
     """Outputs of a module, and the results of those of its linear layers that are called once."""
     twin = copy.deepcopy(module).eval()
     calls: dict[str, list[Tensor]] = {}
@@ -223,7 +224,7 @@ def _results_of_layers(module: nn.Module, inputs: Tensor) -> tuple[Tensor, dict[
         twin.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(result))
     # As it is written: what is compiled calls no hooks.
     with torch.compiler.set_stance("force_eager"):
-        outputs = twin(inputs)
+        outputs = answer(twin, inputs)
     return outputs, {name: made[0] for name, made in calls.items() if len(made) == 1}
 
 
@@ -231,7 +232,7 @@ def _is_same(result: Tensor, outputs: Tensor) -> bool:
     return result.shape == outputs.shape and result.data_ptr() == outputs.data_ptr()
 
 
-def _grows(module: nn.Module, name: str, inputs: Tensor, outputs: int) -> bool:
+def _grows(module: nn.Module, name: str, inputs: Inputs, outputs: int) -> bool:
     """Whether one output more of a layer is one more of the module."""
     twin = copy.deepcopy(module).eval()
     layer: Any = twin.get_submodule(name)
@@ -242,7 +243,7 @@ def _grows(module: nn.Module, name: str, inputs: Tensor, outputs: int) -> bool:
         layer.bias = nn.Parameter(torch.cat([layer.bias, layer.bias[-1:]]))
     layer.out_features += 1
     try:
-        grown = twin(inputs)
+        grown = answer(twin, inputs)
     except Exception:  # whatever is behind the layer raises
         return False
     return isinstance(grown, Tensor) and grown.shape == (len(inputs), outputs + 1)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.func import functional_call
+
+from hypermnesia.inputs import Inputs
+from hypermnesia.modules import answer_with
 
 if TYPE_CHECKING:
     from hypermnesia.protection.network import ProtectedNetwork
@@ -50,9 +52,7 @@ class GeneratedForAnyTask(nn.Module):
             self._places[name] = f"of_task_{len(self._places)}"
             self.register_buffer(self._places[name], torch.stack(of_tasks))
 
-    def forward(
-        self, inputs: Float[Tensor, "inputs *shape"], task: Int64[Tensor, ""]
-    ) -> Float[Tensor, "inputs outputs"]:
+    def forward(self, inputs: Inputs, task: Int64[Tensor, ""]) -> Float[Tensor, "inputs outputs"]:
         """Return the outputs of a task's network.
 
         Args:
@@ -61,5 +61,4 @@ class GeneratedForAnyTask(nn.Module):
         """
         weights = self.hypernetwork.generate(self.embeddings[task])
         of_task = {name: getattr(self, place)[task] for name, place in self._places.items()}
-        outputs: Tensor = functional_call(self.module, self._network.typed({**weights, **of_task}), (inputs,))
-        return outputs
+        return answer_with(self.module, self._network.typed({**weights, **of_task}), inputs)

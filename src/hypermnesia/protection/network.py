@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from hypermnesia import modules
 from hypermnesia.errors import DataError
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.modules import Result, check_takes_weights, evaluation_mode, with_tensors
 from hypermnesia.protection.objective import (
     AdaptationObjective,
@@ -34,7 +34,7 @@ from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.trainer import Objective
 
-Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
+Forward = Callable[[dict[str, Tensor], Inputs], Tensor]
 """From weights and statistics by name, and inputs, to outputs."""
 
 _NUMBERS_AT_A_TIME = 2**24
@@ -120,11 +120,11 @@ class ProtectedNetwork(Part):
         own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own.names if name in tensors)
         return sum(parameter.numel() for parameter in self.hypernetwork.parameters()) + own
 
-    def __call__(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
+    def __call__(self, tensors: dict[str, Tensor], inputs: Inputs) -> Tensor:
         """The module's output with these weights and statistics, in the precision asked for."""
         with forward_precision(self._precision, inputs.device):
             typed = self.typed(tensors)
-            output: Tensor = functional_call(self.module, typed, (inputs,))
+            output = modules.answer_with(self.module, typed, inputs)
             self._keep_assigned(tensors, typed)
         return single_or_double(output)
 
@@ -178,11 +178,11 @@ class ProtectedNetwork(Part):
         return self._made(task)[0] if self._snapshot is not None else self.kept.of(task, one_of_all=one_of_all)
 
     @torch.no_grad()
-    def answer(self, task: int, inputs: Tensor, *, one_of_all: bool = False) -> Tensor:
+    def answer(self, task: int, inputs: Inputs, *, one_of_all: bool = False) -> Tensor:
         """Return what the network of a task puts out in use."""
         network = self.network_of(task, one_of_all=one_of_all)
         with forward_precision(self._precision, inputs.device):
-            return single_or_double(network(inputs))
+            return single_or_double(modules.answer(network, inputs))
 
     @torch.no_grad()
     def _made(self, task: int) -> tuple[nn.Module, int]:
@@ -192,7 +192,7 @@ class ProtectedNetwork(Part):
         return with_tensors(self.module, tensors).eval(), own
 
     def outputs(
-        self, embeddings: Float[Tensor, "points embedding"], inputs: Float[Tensor, "inputs *shape"], task: int
+        self, embeddings: Float[Tensor, "points embedding"], inputs: Inputs, task: int
     ) -> Float[Tensor, "points inputs outputs"]:
         """The module's outputs with weights generated from each embedding, several embeddings at a time.
 
@@ -223,7 +223,7 @@ class ProtectedNetwork(Part):
         with evaluation_mode(self.module), torch.no_grad():
             yield
 
-    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
+    def begin_task(self, outputs: int = 1, input_shape: Shape = ()) -> None:
         """Make room for one more task: an embedding, what the task has of its own, a snapshot of Θ_h."""
         self.kept.clear()
         self._take_snapshot()

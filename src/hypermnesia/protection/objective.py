@@ -13,13 +13,14 @@ from torch.optim import Optimizer
 from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.inputs import Inputs
 from hypermnesia.modules import Result
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
 from hypermnesia.training.trainer import Objective
 
-Loss = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
+Loss = Callable[[dict[str, Tensor], Inputs, Tensor], tuple[Tensor, dict[str, Tensor]]]
 """Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
 
 
@@ -46,7 +47,7 @@ class TaskLoss:
         self._of_task = of_task
         self._hold = hold
 
-    def __call__(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of generated weights, and scalars to report."""
         number = len(inputs)
         loss, scalars = self._loss({**weights, **self._of_task}, parallel.share(inputs), parallel.share(labels))
@@ -59,7 +60,7 @@ class TaskLoss:
         return result
 
     def accumulate_gradients(
-        self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor
+        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the gradient of the loss to `.grad` of all that the weights were generated from.
 
@@ -103,7 +104,7 @@ class EmbeddingChoice:
         self._seeds = seeds
         self._statistics = list(statistics)
 
-    def __call__(self, loss: Loss, inputs: Tensor, labels: Tensor) -> None:
+    def __call__(self, loss: Loss, inputs: Inputs, labels: Tensor) -> None:
         """Give the task the embedding whose network has the least loss on a batch."""
         if self._further == 0:
             return
@@ -204,7 +205,7 @@ class ProtectedObjective(Objective):
         beta = ", a smaller beta" if self._regularizer is not None else ""
         return f"Try another training.learning_rate, more iterations{beta}, or larger chunks (compression, chunk_size)."
 
-    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+    def begin(self, inputs: Inputs, labels: Tensor) -> None:
         """Let the task begin with that of several embeddings whose network fits its first batch best."""
         self._choice(self._loss, inputs, labels)
 
@@ -214,7 +215,7 @@ class ProtectedObjective(Objective):
             generator = self._seeds.child("past tasks", iteration).generator()
             self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add both gradients to `.grad`; return loss, task loss, regularizer and the scalars of the task loss."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
         if self._regularizer is not None and self._settings.gradient_through_lookahead:
@@ -234,7 +235,7 @@ class ProtectedObjective(Objective):
         return self._report(task_loss, penalty, scalars)
 
     def _through_lookahead(
-        self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor, optimizer: Optimizer
+        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor, optimizer: Optimizer
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Add both gradients to `.grad`, that of the regularizer by way of the step too."""
         assert self._regularizer is not None
@@ -315,14 +316,14 @@ class AdaptationObjective(Objective):
         """What a person can try where a task was hardly learned."""
         return "An embedding alone may not suffice: use learn instead of adapt, or more iterations."
 
-    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+    def begin(self, inputs: Inputs, labels: Tensor) -> None:
         """Let the task begin with that of several embeddings whose network fits its first batch best."""
         self._choice(self._loss, inputs, labels)
 
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradient to `.grad` of its parameters; return the loss and the scalars of the task loss."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
         loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)

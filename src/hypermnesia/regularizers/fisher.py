@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, Targets
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem, Targets
+from hypermnesia.inputs import Inputs
 from hypermnesia.regularizers import linear_layers
 
 FisherKind = Literal["sampled", "exact", "empirical"]
@@ -20,7 +21,7 @@ GradientForm = Literal["linear layers", "vectorized", "one by one"]
 parameters belong to such layers. `vectorized`: by `torch.func.vmap`. `one by one`: by backward passes, which every
 module has that can be trained."""
 
-Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
+Outputs = Callable[[dict[str, Tensor], Inputs], Tensor]
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 """Function that calls another while a network has these parameters by name, and returns its result."""
@@ -30,9 +31,9 @@ Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 def diagonal_fisher(
     outputs: Outputs,
     parameters: Mapping[str, Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: Iterable[tuple[Inputs, Tensor]],
     kind: FisherKind,
-    problem: Problem = CLASSIFICATION,
+    criterion: Criterion = USUAL["classes"],
     *,
     generator: torch.Generator | None = None,
     chunk_size: int = 32,
@@ -41,8 +42,8 @@ def diagonal_fisher(
     """Compute the mean over all examples x of E_y[(∂ log p(y | x) / ∂θ_i)²], for each parameter θ_i.
 
     The gradients are those of single examples, not of a batch's mean, in the fastest form that is right for the
-    network: see :func:`gradient_form`. The distribution p is that of the problem: the softmax over classes, or a normal
-    distribution of variance one around the outputs. The expectation is over one of these y:
+    network: see :func:`gradient_form`. The distribution p is that of the criterion: the softmax over classes, or a
+    normal distribution of variance one around the outputs. The expectation is over one of these y:
 
     - `sampled`: one for each example, drawn from the model's own p(y | x). An unbiased estimate of the Fisher
       information; if the model is certain, nearly all samples contribute nothing, and the rare others everything.
@@ -59,7 +60,7 @@ def diagonal_fisher(
         parameters: Parameters θ by name; taken as constants.
         batches: Pairs of inputs [n, ...] and labels [n], which are indices of these outputs.
         kind: Kind of the expectation: `sampled`, `exact` or `empirical`.
-        problem: Problem that the outputs belong to.
+        criterion: What the outputs are learned by.
         generator: CPU generator for `sampled`; None for torch's default one.
         chunk_size: Number of gradients, each as large as θ, that are held at once; at least those of one example.
         hold: Calls a function while the network has other parameters, for those that are computed one by one; by
@@ -87,11 +88,11 @@ def diagonal_fisher(
         if len(inputs) == 0:
             continue
         count += len(inputs)
-        form = form or gradient_form(outputs, theta, inputs, kind, problem, hold=hold)
-        targets = _targets(kind, problem, outputs(theta, inputs), labels, generator)
-        squares = _in_form(form, outputs, theta, inputs, targets, problem, chunk_size, hold)
+        form = form or gradient_form(outputs, theta, inputs, kind, criterion, hold=hold)
+        targets = _targets(kind, criterion, outputs(theta, inputs), labels, generator)
+        squares = _in_form(form, outputs, theta, inputs, targets, criterion, chunk_size, hold)
         if squares is None:  # layers of other batches were used in another way
-            squares = _in_form("one by one", outputs, theta, inputs, targets, problem, chunk_size, hold)
+            squares = _in_form("one by one", outputs, theta, inputs, targets, criterion, chunk_size, hold)
         for name, square in (squares or {}).items():
             sums[name] += square
     if count == 0:
@@ -103,9 +104,9 @@ def diagonal_fisher(
 def gradient_form(
     outputs: Outputs,
     parameters: Mapping[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     kind: FisherKind,
-    problem: Problem = CLASSIFICATION,
+    criterion: Criterion = USUAL["classes"],
     *,
     hold: Hold = lambda parameters, action: action(),
 ) -> GradientForm:
@@ -119,7 +120,7 @@ def gradient_form(
         parameters: Parameters θ by name; taken as constants.
         inputs: Inputs `[n, ...]`, of which the first two are used.
         kind: Kind of the expectation.
-        problem: Problem that the outputs belong to.
+        criterion: What the outputs are learned by.
         hold: Calls a function while the network has other parameters.
 
     Raises:
@@ -133,10 +134,14 @@ def gradient_form(
     inputs = inputs[:2]
     # Any target has a gradient to compare. That of the kind itself may have many, and need not exist in every form.
     answers = outputs(theta, inputs)
-    some = torch.zeros_like(answers) if problem is REGRESSION else answers.new_zeros(len(inputs), dtype=torch.int64)
+    some = (
+        answers.new_zeros(len(inputs), dtype=torch.int64)
+        if isinstance(criterion, CrossEntropy)
+        else torch.zeros_like(answers)
+    )
     of_kind = None if kind == "exact" else some
     try:
-        expected = _one_by_one(outputs, theta, inputs, some, problem, hold)
+        expected = _one_by_one(outputs, theta, inputs, some, criterion, hold)
     except Exception as error:  # whatever a layer raises
         raise ConfigurationError(
             "the Fisher information needs the gradient of each example by itself, which this network does not give"
@@ -146,10 +151,10 @@ def gradient_form(
     forms: tuple[GradientForm, ...] = ("linear layers", "vectorized")
     for form in forms:
         try:
-            found = _in_form(form, outputs, theta, inputs, some, problem, 32, hold)
+            found = _in_form(form, outputs, theta, inputs, some, criterion, 32, hold)
             if found is not None and _agree(found, expected):
                 if of_kind is None:
-                    _in_form(form, outputs, theta, inputs, None, problem, 32, hold)
+                    _in_form(form, outputs, theta, inputs, None, criterion, 32, hold)
                 return form
         except Exception:  # whatever a layer raises, there is a slower form
             continue
@@ -170,30 +175,30 @@ def _in_form(
     form: GradientForm,
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
-    problem: Problem,
+    criterion: Criterion,
     chunk_size: int,
     hold: Hold,
 ) -> dict[str, Tensor] | None:
     """Sums of squared gradients by name: of the given targets, or expected over all; None where the form has none."""
     match form:
         case "linear layers":
-            values = functools.partial(_weighted_values, problem, targets)
+            values = functools.partial(_weighted_values, criterion, targets)
             return linear_layers.squared_gradients(outputs, theta, inputs, values)
         case "vectorized":
-            chunks = list(_squared_gradients(outputs, theta, inputs, targets, problem, chunk_size))
+            chunks = list(_squared_gradients(outputs, theta, inputs, targets, criterion, chunk_size))
             return {name: torch.stack([chunk[name] for chunk in chunks]).sum(0) for name in theta}
         case "one by one":
-            return _one_by_one(outputs, theta, inputs, targets, problem, hold)
+            return _one_by_one(outputs, theta, inputs, targets, criterion, hold)
 
 
 def _one_by_one(
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
-    problem: Problem,
+    criterion: Criterion,
     hold: Hold,
 ) -> dict[str, Tensor]:
     """Sums of squared gradients by name, by a backward pass for each example and value."""
@@ -206,9 +211,9 @@ def _one_by_one(
             leaves = {name: parameter.clone().requires_grad_() for name, parameter in theta.items()}
 
             def weight_of_value(
-                leaves: dict[str, Tensor] = leaves, value: int = value, example: Tensor = example, target: Any = target
+                leaves: dict[str, Tensor] = leaves, value: int = value, example: Inputs = example, target: Any = target
             ) -> tuple[int, Tensor]:
-                v, w = _weighted_values(problem, target, outputs(leaves, example))
+                v, w = _weighted_values(criterion, target, outputs(leaves, example))
                 v[0, value].backward()
                 return v.shape[1], w[0, value].detach()
 
@@ -223,39 +228,39 @@ def _one_by_one(
 
 
 def _targets(
-    kind: FisherKind, problem: Problem, outputs: Tensor, labels: Tensor, generator: torch.Generator | None
+    kind: FisherKind, criterion: Criterion, outputs: Tensor, labels: Tensor, generator: torch.Generator | None
 ) -> Targets | None:
     """Targets whose likelihood is differentiated, for each example of a batch; None for the expectation over all."""
     if kind == "sampled":
-        return problem.sample(outputs, generator)
+        return criterion.sample(outputs, generator)
     if kind == "exact":
         return None
-    return labels if problem is REGRESSION else labels.to(torch.int64)
+    return labels.to(torch.int64) if isinstance(criterion, CrossEntropy) else labels
 
 
-def _weighted_values(problem: Problem, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
+def _weighted_values(criterion: Criterion, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Values v and weights w of a batch of outputs: Σ w (∂v/∂θ)² is the contribution of an example."""
     if targets is None:
-        return problem.information(outputs)
-    likelihoods = torch.func.vmap(problem.log_likelihood)(outputs, targets.to(outputs.device))[:, None]
+        return criterion.information(outputs)
+    likelihoods = torch.func.vmap(criterion.log_likelihood)(outputs, targets.to(outputs.device))[:, None]
     return likelihoods, torch.ones_like(likelihoods)
 
 
 def _squared_gradients(
     outputs: Outputs,
     theta: dict[str, Tensor],
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Targets | None,
-    problem: Problem,
+    criterion: Criterion,
     chunk_size: int,
 ) -> Iterable[dict[str, Tensor]]:
     """Sums of squared gradients by name, for each chunk of examples: of the given targets, or expected over all."""
 
     def log_likelihood(theta: dict[str, Tensor], example: Tensor, target: Tensor) -> Tensor:
-        return problem.log_likelihood(outputs(theta, example[None])[0], target)
+        return criterion.log_likelihood(outputs(theta, example[None])[0], target)
 
     def information(theta: dict[str, Tensor], example: Tensor) -> tuple[Tensor, Tensor]:
-        return problem.information(outputs(theta, example[None])[0])
+        return criterion.information(outputs(theta, example[None])[0])
 
     if targets is not None:
         gradient_of = torch.func.vmap(torch.func.grad(log_likelihood), in_dims=(None, 0, 0))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from hypermnesia.inputs import Inputs
 
 WeightedValues = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Function of outputs [n, outputs] that returns values v and weights w, both [n, values]."""
@@ -21,9 +22,9 @@ _VALUES_AT_A_TIME = 32
 
 @torch.enable_grad()
 def squared_gradients(
-    outputs: Callable[[dict[str, Tensor], Tensor], Tensor],
+    outputs: Callable[[dict[str, Tensor], Inputs], Tensor],
     theta: Mapping[str, Tensor],
-    inputs: Float[Tensor, "n *shape"],
+    inputs: Inputs,
     weighted_values: WeightedValues,
 ) -> dict[str, Tensor] | None:
     """Compute Σ over examples n and values i of w_ni (∂v_ni/∂θ)², for each parameter.

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import Inputs
 from hypermnesia.parallel import share
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.inputs import check_inputs
@@ -156,7 +157,7 @@ class ReplayStream(Past):
         for current, part in zip(self._batch, self._block, strict=True):
             current.copy_(part[place])
 
-    def batch(self, current: Tensor | None = None) -> PastBatch:
+    def batch(self, current: Inputs | None = None) -> PastBatch:
         """Return the batch of the prepared step; every step uses the same storage."""
         inputs, targets, tasks = map(share, self._batch)
         return PastBatch(inputs, targets, tasks, self._batch_size)

@@ -33,11 +33,17 @@ def check_inputs(
         >>> task = Task.of((torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([0])))
         >>> check_inputs(task, "bernoulli", (), "choose another distribution")
     """
+    if not isinstance(task.train.input_shape, tuple):
+        raise DataError(
+            f"inputs of task '{task.name}' have several parts ({', '.join(task.train.input_shape)}), but what is to be"
+            " imitated must be one tensor of numbers: choose a method that imitates no inputs, as hnet or er"
+        )
     if channels:
         halved(task.train.input_shape, channels)
     splits = [task.train, *([task.validation, task.test] if asked else [])]
     for examples in splits:
         for inputs, _ in [] if examples is None else examples.in_order(1000):
+            assert isinstance(inputs, Tensor)
             check_numbers(inputs, distribution, f"inputs of task '{task.name}'", otherwise)
 
 

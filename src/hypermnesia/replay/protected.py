@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.networks.coding import decoder
 from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.replay.model import ReplayModel
@@ -77,7 +78,7 @@ class ProtectedReplayModel(ReplayModel):
         """Numbers trained and kept."""
         return self._network.num_weights + sum(p.numel() for p in self._auxiliary.parameters())
 
-    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
+    def begin_task(self, outputs: int = 1, input_shape: Shape = ()) -> None:
         """Make room for one more task with that number of classes."""
         self._network.begin_task()
         self._auxiliary_before = copy.deepcopy(self._auxiliary.state_dict())
@@ -95,10 +96,11 @@ class ProtectedReplayModel(ReplayModel):
         """Objective of the task that was begun."""
         condition = self._condition(self._network.current)
 
-        def loss(tensors: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             def generate(latents: Tensor) -> Tensor:
                 return self._network.while_learning(tensors, self._with_condition(latents, condition))
 
+            assert isinstance(inputs, Tensor)
             return self._loss(generate, inputs.flatten(1), labels)
 
         return self._network.objective(loss, self._learned_along())

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.networks.autoencoder import VariationalAutoencoder
 from hypermnesia.networks.distribution import expectation
 from hypermnesia.parallel import part_of_mean, share, sum_gradients
@@ -79,7 +80,7 @@ class SelfReplayingVAE(ReplayModel):
         """Numbers trained and kept."""
         return sum(parameter.numel() for parameter in self._network.parameters())
 
-    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
+    def begin_task(self, outputs: int = 1, input_shape: Shape = ()) -> None:
         """Make room for one more task."""
         self._before = copy.deepcopy(self._network)
 
@@ -147,7 +148,8 @@ class _SelfReplayObjective(Objective):
             generator = self._seeds.child("replay", iteration).generator()
             self._latents.copy_(self._model.latents(len(self._latents), generator))
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+        assert isinstance(inputs, Tensor)
         number, inputs = len(inputs), share(inputs)
         new = len(inputs)
         if self._latents is not None:

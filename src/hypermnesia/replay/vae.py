@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from hypermnesia.inputs import Shape
 from hypermnesia.networks.coding import encoder
 from hypermnesia.networks.distribution import LARGEST_LOG_VARIANCE, bounded, expectation, fitted_log_scale, surprise
 from hypermnesia.replay.protected import Generate, ProtectedReplayModel
@@ -71,7 +72,7 @@ class VAE(ProtectedReplayModel):
         """Numbers trained and kept."""
         return super().num_weights + sum(prior.numel() for prior in self._priors)
 
-    def begin_task(self, outputs: int = 1, input_shape: tuple[int, ...] = ()) -> None:
+    def begin_task(self, outputs: int = 1, input_shape: Shape = ()) -> None:
         """Make room for one more task with that number of classes."""
         if self._class_priors:
             # Not quite equal, so that classes can part.

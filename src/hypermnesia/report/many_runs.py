@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn
 from rich.table import Column, Table
 
+from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.bars import Bars, Words
 from hypermnesia.evaluation.progress import share_done
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.search import Trial
-from hypermnesia.problems import Metric
 
 _SHOWN = 10
 
@@ -75,7 +75,7 @@ class RunsDisplay:
     def ended(self, outcome: Outcome) -> None:
         """Tell how a run has ended; of a failed one also why."""
         took = f" in {_duration(outcome.seconds)}" if outcome.seconds else ""
-        show = outcome.run.experiment.problem.metric.show
+        show = outcome.run.experiment.criterion.metric.show
         found = "".join(f", {scenario} {show(value)}" for scenario, value in outcome.averages.items())
         why = "\n" + textwrap.indent(outcome.message, "  ") if outcome.state == "failed" else ""
         self._print(f"{outcome.run.name}: {outcome.state}{took}{found}{why}")
@@ -133,7 +133,7 @@ def trial_line(trial: Trial, metric: Metric) -> str:
     """Line for a trial that ended.
 
     Example:
-        >>> from hypermnesia.problems import ACCURACY
+        >>> from hypermnesia.criteria import ACCURACY
         >>> trial_line(Trial(3, {"learner.beta": 0.01}, 0.975, "complete"), ACCURACY)
         'trial 3: validation accuracy 97.50 %, learner.beta=0.01'
     """

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from hypermnesia.analyses.sheet import escaped, figures_of, in_parts, markdown_table
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.many_runs.published import PUBLISHED, Variant
 from hypermnesia.experiments.many_runs.reproduce import Cell, Comparison
 from hypermnesia.files import write_formats
-from hypermnesia.problems import ACCURACY
 
 BELOW = "↓"
 _LATEX = str.maketrans(

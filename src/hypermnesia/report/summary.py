@@ -12,10 +12,10 @@ from rich.text import Text
 from hypermnesia.charts.chart import png, titled
 from hypermnesia.charts.heat_maps import matrix_chart, task_confusion_chart
 from hypermnesia.charts.replay_grid import replay_chart
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation import learning_accuracy
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.summary import Summary
-from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.text import duration
 
 # cividis, as in charts, at 0, 10, … 100 %; importing a library for it would take longer than printing everything else.

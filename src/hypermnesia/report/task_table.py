@@ -8,6 +8,7 @@ import altair
 
 from hypermnesia.analyses.sheet import Sheet, figures_of
 from hypermnesia.charts.by_task import by_task_chart, transfer_chart
+from hypermnesia.criteria import Metric
 from hypermnesia.evaluation import statistics
 from hypermnesia.evaluation.statistics import Spread
 from hypermnesia.experiments.recorded_runs.by_task import (
@@ -17,7 +18,6 @@ from hypermnesia.experiments.recorded_runs.by_task import (
     right_after,
 )
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import Metric
 from hypermnesia.report.text import difference
 
 MOST_TASKS = 25

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from hypermnesia.problems import Metric
+from hypermnesia.criteria import Metric
 
 
 def duration(seconds: float | int | None) -> str:
@@ -101,7 +101,7 @@ def difference(what: str, metrics: Iterable[Metric]) -> str:
     """Label of a difference of values of these metrics, with their unit.
 
     Example:
-        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> from hypermnesia.criteria import ACCURACY, ERROR
         >>> difference("forgetting", [ACCURACY]), difference("forgetting", [ERROR])
         ('forgetting (%)', 'forgetting')
     """
@@ -113,7 +113,7 @@ def labels(metrics: Iterable[Metric]) -> str:
     """Label of a column that holds values of all these metrics.
 
     Example:
-        >>> from hypermnesia.problems import ACCURACY, ERROR
+        >>> from hypermnesia.criteria import ACCURACY, ERROR
         >>> labels([ACCURACY, ERROR, ACCURACY])
         'test accuracy (%) or mean squared error on test data'
     """

@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from hypermnesia.inputs import Inputs
+from hypermnesia.modules import answer
+
 if TYPE_CHECKING:
     from hypermnesia.standard.network import StandardNetwork
 
@@ -46,14 +49,12 @@ class StandardForAnyTask(nn.Module):
         self.register_buffer("absent", places >= counts[:, None])
         self.to(standard.device)
 
-    def forward(
-        self, inputs: Float[Tensor, "inputs *shape"], task: Int64[Tensor, ""]
-    ) -> Float[Tensor, "inputs outputs"]:
+    def forward(self, inputs: Inputs, task: Int64[Tensor, ""]) -> Float[Tensor, "inputs outputs"]:
         """Return the logits of a task's outputs.
 
         Args:
             inputs: Inputs of the module.
             task: Number of the task.
         """
-        logits: Tensor = self.module(inputs)
+        logits = answer(self.module, inputs)
         return logits[:, self.outputs[task]].masked_fill(self.absent[task], -torch.inf)

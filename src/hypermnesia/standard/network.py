@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
 from hypermnesia.errors import CheckpointError, ConfigurationError
-from hypermnesia.modules import evaluation_mode
+from hypermnesia.inputs import Inputs, Shape
+from hypermnesia.modules import answer, evaluation_mode
 from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
@@ -101,7 +102,7 @@ class StandardNetwork(Part):
         """Its parameters by name, without those that are frozen."""
         return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
 
-    def find_head(self, inputs: Tensor) -> None:
+    def find_head(self, inputs: Inputs) -> None:
         """Let the head be the layer that the module's outputs come from, wherever it is; before the first task.
 
         Args:
@@ -119,7 +120,7 @@ class StandardNetwork(Part):
             self.network = GrowingClassifier(self._module, name)
 
     @torch.no_grad()
-    def logits(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+    def logits(self, inputs: Inputs) -> Float[Tensor, "inputs outputs"]:
         """Logits of all outputs, for use."""
         return self._answer(self.network, inputs)
 
@@ -142,13 +143,13 @@ class StandardNetwork(Part):
         return self.kept.of(task) if self.before is None else self._made(task)[0]
 
     @torch.no_grad()
-    def answer(self, task: int, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+    def answer(self, task: int, inputs: Inputs) -> Float[Tensor, "inputs outputs"]:
         """Return the logits of a task's outputs, for use."""
         if not self._ends_in_head:
             return self.logits(inputs)[:, self.outputs.of_task(task)]
         network = self.network_of(task)
         with forward_precision(self._training.precision, inputs.device):
-            return single_or_double(network(inputs))
+            return single_or_double(answer(network, inputs))
 
     def _made(self, task: int) -> tuple[nn.Module, int]:
         network = self.network.with_outputs(self.outputs.of_task(task)).eval()
@@ -156,12 +157,12 @@ class StandardNetwork(Part):
         return network, sum(p.numel() * p.element_size() for p in head.parameters())
 
     @torch.no_grad()
-    def logits_before(self, inputs: Tensor) -> Float[Tensor, "inputs outputs"]:
+    def logits_before(self, inputs: Inputs) -> Float[Tensor, "inputs outputs"]:
         """Logits of the outputs there were before the task that is being learned."""
         assert self.before is not None
         return self._answer(self.before, inputs)
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...] = ()) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape = ()) -> None:
         """Make room for a task with that number of classes, or of regression targets."""
         self.kept.clear()
         self.before = copy.deepcopy(self.network)
@@ -235,9 +236,9 @@ class StandardNetwork(Part):
         """Parameters that are used as they are, by name."""
         return {name: p for name, p in self.network.named_parameters() if not p.requires_grad}
 
-    def _answer(self, network: nn.Module, inputs: Tensor) -> Tensor:
+    def _answer(self, network: nn.Module, inputs: Inputs) -> Tensor:
         with evaluation_mode(network), forward_precision(self._training.precision, inputs.device):
-            logits: Tensor = network(inputs)
+            logits = answer(network, inputs)
         logits = single_or_double(logits)
         for task in self.forgotten:
             logits[:, self.outputs.of_task(task)] = IMPOSSIBLE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy
+from hypermnesia.inputs import Inputs, joined
+from hypermnesia.modules import answer
 from hypermnesia.parallel import part_of_mean, share, sum_gradients
-from hypermnesia.problems import CLASSIFICATION, Problem
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
@@ -32,7 +34,7 @@ class PastBatch(NamedTuple):
         number: Number of inputs of all ranks.
     """
 
-    inputs: Float[Tensor, "past *shape"]
+    inputs: Inputs
     targets: Float[Tensor, "past outputs"]
     tasks: Int64[Tensor, " past"]
     number: int
@@ -46,7 +48,7 @@ class Past(ABC):
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
-    def batch(self, current: Tensor) -> PastBatch:
+    def batch(self, current: Inputs) -> PastBatch:
         """Return the batch of the prepared step, in which `current` are all inputs of the current task."""
 
 
@@ -60,7 +62,7 @@ class StandardObjective(Objective):
     Args:
         standard: Network that is learning a task.
         training: Settings of precision, compilation and label smoothing.
-        problem: Problem of the task.
+        criterion: What the current task is learned by.
         past: Source of inputs of past tasks, for classification only; None for none.
         weight: Share w of the past in the loss; `equal` gives every task so far the same share.
         temperature: Temperature T of the targets of the past.
@@ -71,7 +73,7 @@ class StandardObjective(Objective):
         self,
         standard: StandardNetwork,
         training: TrainingSettings,
-        problem: Problem = CLASSIFICATION,
+        criterion: Criterion = USUAL["classes"],
         *,
         past: Past | None = None,
         weight: float | Literal["equal"] = "equal",
@@ -80,14 +82,14 @@ class StandardObjective(Objective):
     ) -> None:
         network, outputs = standard.network, standard.outputs
         self._parameters = dict(network.named_parameters())
-        self._network = torch.compile(network) if training.compile else network
+        self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision, self._smoothing = training.precision, training.label_smoothing
-        self._problem = problem
+        self._criterion = criterion
         self._past, self._penalty = past, penalty
         task, others = standard.current, standard.num_others
         self._weight = others / (others + 1) if weight == "equal" else weight
         self._temperature = temperature
-        self._current = outputs.competing(task) if problem is CLASSIFICATION else outputs.of_task(task)
+        self._current = outputs.competing(task) if isinstance(criterion, CrossEntropy) else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
         self._shift = outputs.of_task(task).start - self._current.start
         self._among_competing = AmongCompeting(standard)
@@ -108,7 +110,7 @@ class StandardObjective(Objective):
         if self._past is not None:
             self._past.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradient of the loss to `.grad`; return the loss, its parts and the metric."""
         past = None if self._past is None else self._past.batch(inputs)
         logits, *of_past = self.logits(share(inputs), *([] if past is None else [past.inputs]))
@@ -123,11 +125,11 @@ class StandardObjective(Objective):
             scalars["loss"] = scalars["loss"] + scalars["penalty"]
         return scalars
 
-    def logits(self, *batches: Tensor) -> tuple[Tensor, ...]:
+    def logits(self, *batches: Inputs) -> tuple[Tensor, ...]:
         """Return the logits of all outputs for each batch of inputs; to the network they are one batch."""
-        inputs = torch.cat(batches) if len(batches) > 1 else batches[0]
+        inputs = joined(batches)
         with forward_precision(self._precision, inputs.device):
-            logits = single_or_double(self._network(inputs))
+            logits = single_or_double(answer(self._network, inputs))
         return torch.split(logits, [len(batch) for batch in batches])
 
     def task_loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -138,9 +140,9 @@ class StandardObjective(Objective):
             labels: Labels of the whole batch.
         """
         number, current, labels = len(labels), logits[:, self._current], share(labels) + self._shift
-        loss = part_of_mean(self._problem.loss(current, labels, self._smoothing), number)
-        merit = part_of_mean(self._problem.merit(current, labels).mean(), number)
-        return loss, {self._problem.metric.name: merit, "task_loss": loss}
+        loss = part_of_mean(self._criterion.loss(current, labels, self._smoothing), number)
+        merit = part_of_mean(self._criterion.merit(current, labels).mean(), number)
+        return loss, {self._criterion.metric.name: merit, "task_loss": loss}
 
     def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
         """Return what this rank adds to T² · cross-entropy on inputs of past tasks, given logits of all outputs."""
@@ -183,7 +185,7 @@ class SoftTargets:
         self._temperature = temperature
         self._among_competing = AmongCompeting(standard)
 
-    def __call__(self, inputs: Tensor, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
+    def __call__(self, inputs: Inputs, tasks: Int64[Tensor, " past"]) -> Float[Tensor, "past outputs"]:
         """Return the targets for inputs `[past, ...]` and the task that each stands for."""
         logits = self._standard.logits_before(inputs)
         old = logits.shape[1]
@@ -193,7 +195,7 @@ class SoftTargets:
 
 
 def likeliest_outputs(
-    standard: StandardNetwork, inputs: Tensor, tasks: Int64[Tensor, " past"], *, surely: bool = True
+    standard: StandardNetwork, inputs: Inputs, tasks: Int64[Tensor, " past"], *, surely: bool = True
 ) -> Int64[Tensor, " past"]:
     """Find the likeliest output for each input, according to the network before the current task.
 

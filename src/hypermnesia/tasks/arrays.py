@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from hypermnesia.errors import DataError
+from hypermnesia.inputs import Inputs, Structured, structured
 
 ArrayLike: TypeAlias = Tensor | npt.NDArray[Any] | Sequence[Any]
 """A tensor, a NumPy array (or what can become one, as a data frame), or nested lists of numbers."""
-ONE_INPUT = "Each example has one input: put its parts into one tensor, which the module takes apart."
-"""Advice to those who have several."""
 
 
 def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) -> Tensor:
@@ -42,10 +41,7 @@ def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) ->
             raise DataError(f"{what} must be a dense tensor of numbers, not one {kind}.")
         return value.detach() if value.requires_grad else value
     if not (isinstance(value, (list, tuple)) or hasattr(value, "__array__")):
-        advice = f" {ONE_INPUT}" if isinstance(value, Mapping) else ""
-        raise DataError(
-            f"{what} must be a tensor, a NumPy array or lists of numbers, not a {type(value).__name__}.{advice}"
-        )
+        raise DataError(f"{what} must be a tensor, a NumPy array or lists of numbers, not a {type(value).__name__}.")
     try:
         if isinstance(value, (list, tuple)) and value and all(isinstance(part, Tensor) for part in value):
             return torch.stack(list(value)).detach()
@@ -53,6 +49,27 @@ def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) ->
     except (ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{what} have parts of different shapes; give all the same shape. ({error})") from error
     return usual_type(_of_array(array, what), floats)
+
+
+def parts_or_tensor(value: Any) -> Inputs:
+    """Return inputs as they were given in several parts, or else as a tensor.
+
+    Example:
+        >>> parts_or_tensor({"angle": [0.5, 1.0]}).parts["angle"], parts_or_tensor([0.5, 1.0])
+        (tensor([0.5000, 1.0000]), tensor([0.5000, 1.0000]))
+    """
+    if isinstance(value, Mapping):
+        value = {name: _part(part, name) for name, part in value.items()}
+    elif isinstance(value, tuple) and structured(value) is not None:
+        value = tuple(_part(part, str(place)) for place, part in enumerate(value))
+    found = structured(value)
+    return as_tensor(value, "Inputs") if found is None else found
+
+
+def _part(value: Any, name: str) -> Any:
+    if isinstance(value, (Mapping, tuple)):
+        return value
+    return as_tensor(value, f"Part '{name}' of the inputs")
 
 
 def usual_type(tensor: Tensor, floats: torch.dtype | None = None) -> Tensor:
@@ -70,8 +87,14 @@ def usual_type(tensor: Tensor, floats: torch.dtype | None = None) -> Tensor:
     return tensor.to(torch.int64) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
 
 
-def scaled(inputs: Tensor) -> Tensor:
-    """Scale gray levels (uint8) to float32 in [0, 1]; other inputs stay as they are."""
+def scaled(inputs: Inputs) -> Inputs:
+    """Scale gray levels (uint8) to float32 in [0, 1]; other inputs, and other parts of inputs, stay as they are."""
+    if isinstance(inputs, Structured):
+        return inputs.map(_scaled) if torch.uint8 in inputs.types.values() else inputs
+    return _scaled(inputs)
+
+
+def _scaled(inputs: Tensor) -> Tensor:
     return inputs.to(torch.float32).div_(255) if inputs.dtype == torch.uint8 else inputs
 
 

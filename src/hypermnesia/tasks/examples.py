@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from hypermnesia.criteria import LabelKind, Targets
 from hypermnesia.errors import DataError
-from hypermnesia.problems import Problem, Targets
+from hypermnesia.inputs import Inputs, Shape, Type, finite, joined
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.arrays import scaled
 from hypermnesia.tasks.identity import Identity
-from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.shuffled_batches import shuffled_batches
+from hypermnesia.tasks.structured_kind import Kind
 
-Batch = tuple[Shaped[Tensor, "batch *shape"], Targets]
+Batch = tuple[Inputs, Targets]
 """Inputs and labels (classes or regression targets); uint8 inputs have become float32 in [0, 1]."""
 
 _LOOKED_AT = 4096
@@ -29,24 +31,24 @@ class Examples(abc.ABC):
     """One split (training, validation or test) of a task; `TensorExamples` where the data fits in memory.
 
     Attributes:
-        input_shape: Shape of one input, such as `(1, 28, 28)`.
-        input_type: Type in which inputs are stored; those of uint8 are gray levels.
-        problem: Classification, where labels are integers, or regression, where they are floating-point numbers.
+        input_shape: Shape of one input, such as `(1, 28, 28)`; of inputs of several parts, that of each by name.
+        input_type: Type in which inputs, or their parts, are stored; those of uint8 are gray levels.
+        labels: Kind of the labels: `classes` where they are integers, `numbers` where floating-point.
         num_outputs: Number of classes (labels are 0 to this minus 1) or of regression targets an input; None where
             only reading all labels would tell.
     """
 
-    input_shape: tuple[int, ...]
-    input_type: torch.dtype
-    problem: Problem
+    input_shape: Shape
+    input_type: Type
+    labels: LabelKind
     num_outputs: int | None
     _device = torch.device("cpu")
     """Device on which indices of examples are wanted."""
 
-    _prepare: Callable[[Tensor], Tensor] = staticmethod(scaled)
+    _prepare: Callable[[Inputs], Inputs] = staticmethod(scaled)
     """Function that makes of stored inputs those that go into a network."""
 
-    def prepared(self, kind: InputKind, what: str = "inputs") -> Examples:
+    def prepared(self, kind: Kind, what: str = "inputs") -> Examples:
         """Return the same examples, whose inputs go into a network as those that were learned first.
 
         Args:
@@ -58,13 +60,14 @@ class Examples(abc.ABC):
 
         Example:
             >>> from hypermnesia.tasks import TensorExamples
+            >>> from hypermnesia.tasks.input_kind import InputKind
             >>> images = TensorExamples([[0, 255]], [0]).prepared(InputKind(torch.uint8))
             >>> next(images.in_order(1))[0]
             tensor([[0., 1.]])
         """
         kind.check(self.input_type, what)
         same = copy.copy(self)
-        same._prepare = kind
+        same._prepare = kind  # type: ignore[assignment]  # inputs are of its kind
         return same
 
     @abc.abstractmethod
@@ -79,8 +82,9 @@ class Examples(abc.ABC):
         """Return what tells these examples from others, as JSON values by name."""
         return {
             "number of examples": len(self),
-            "shape of inputs": list(self.input_shape),
-            "problem": self.problem.name,
+            "shape of inputs": _as_json(self.input_shape),
+            "type of inputs": _as_json(self.input_type),
+            "kind of labels": self.labels,
             "number of outputs": self.num_outputs,
         }
 
@@ -105,7 +109,7 @@ class Examples(abc.ABC):
         """Return the number of the first example whose input is not finite numbers alone; None where all are."""
         first = 0
         for inputs, _ in self.in_order(_LOOKED_AT):
-            if not bool((fine := inputs.isfinite().flatten(1).all(1)).all()):
+            if not bool((fine := finite(inputs)).all()):
                 return first + int((~fine).nonzero()[0, 0])
             first += len(inputs)
         return None
@@ -129,7 +133,35 @@ class Examples(abc.ABC):
         return inputs
 
 
+def drawn_from(batches: Iterable[Batch], number: int, seeds: Seeds) -> Batch:
+    """Draw up to `number` examples of some batches without replacement, in random order; all where there are fewer.
+
+    Every example gets a random key, and those of the smallest keys are drawn: so no more are held than are drawn, and a
+    batch.
+    """
+    generator = seeds.generator()
+    drawn: tuple[Inputs, Tensor, Tensor] | None = None
+    for inputs, labels in batches:
+        keys = torch.rand(len(labels), generator=generator, dtype=torch.float64)
+        if drawn is not None:
+            inputs, labels, keys = (
+                joined([drawn[0], inputs]),
+                torch.cat([drawn[1], labels]),
+                torch.cat([drawn[2], keys]),
+            )
+        smallest = keys.argsort()[:number]
+        drawn = inputs[smallest.to(inputs.device)], labels[smallest.to(labels.device)], keys[smallest]
+    assert drawn is not None
+    return drawn[:2]
+
+
 def check_any(examples: Examples) -> None:
     """Refuse a split without examples."""
     if len(examples) == 0:
         raise DataError("A task needs examples, but there are none.")
+
+
+def _as_json(value: Shape | Type) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_json(part) for name, part in value.items()}
+    return list(value) if isinstance(value, tuple) else str(value)

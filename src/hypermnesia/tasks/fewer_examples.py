@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from hypermnesia.criteria import Targets, label_kind
 from hypermnesia.errors import ConfigurationError, note
-from hypermnesia.problems import REGRESSION, Targets, problem_of
 from hypermnesia.seeds import Seeds
 
 
@@ -39,7 +39,7 @@ def choose_few(
     if examples is None:
         return None
     count = _count(examples, len(labels), task)
-    classes = torch.zeros(len(labels), dtype=torch.int64) if problem_of(labels) is REGRESSION else labels.cpu()
+    classes = torch.zeros(len(labels), dtype=torch.int64) if label_kind(labels) == "numbers" else labels.cpu()
     chosen = _by_share(classes, seeds)[:count].sort().values
     before, after = len(classes.unique()), len(classes[chosen].unique())
     if after < before:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
+from hypermnesia.inputs import Inputs
 from hypermnesia.seeds import default_generators_kept
 
 Identity = dict[str, Any]
@@ -109,6 +110,28 @@ def content_of_loader(loader: DataLoader[Any]) -> str:
         for name in ("indices", "weights"):
             if (given := getattr(loader.sampler, name, None)) is not None:
                 _add_leaves(digest, [name, torch.as_tensor(given)])
+    return digest.text()
+
+
+def content_of_stream(read: Callable[[], Iterable[tuple[Inputs, Tensor]]]) -> str:
+    """Compute a digest of examples that come one after another, which are read twice.
+
+    Where they are not the same the second time, they count with their labels only.
+
+    Args:
+        read: Gives batches of all of them.
+    """
+    with _chance_left_alone():
+        once, again = (_digest_of_stream(read()) for _ in range(2))
+        return once if once == again else _digest_of_stream((labels, labels) for _, labels in read())
+
+
+def _digest_of_stream(batches: Iterable[tuple[Inputs, Tensor]]) -> str:
+    digest = Digest()
+    for inputs, labels in batches:
+        for part in (inputs,) if isinstance(inputs, Tensor) else inputs.parts.values():
+            digest.add(part)
+        digest.add(labels)
     return digest.text()
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hypermnesia.errors import CheckpointError, DataError
-from hypermnesia.tasks.arrays import ArrayLike, as_tensor, scaled
+from hypermnesia.inputs import Type
+from hypermnesia.tasks.arrays import ArrayLike, as_tensor
 
 _GRAY, _FLOATS, _INTEGERS = "gray levels", "floating-point numbers", "integers"
 _FITTING = {_GRAY: (_GRAY, _INTEGERS, _FLOATS), _INTEGERS: (_INTEGERS, _GRAY)}
@@ -86,18 +87,20 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
             return inputs.to(torch.float32)
         if inputs.dtype != torch.uint8:
             self._check_range(inputs, 0, 255, "give numbers from 0 to 255")
-        return scaled(inputs.to(torch.uint8))
+        return inputs.to(torch.float32).div_(255)
 
-    def check(self, other: torch.dtype, what: str = "inputs") -> None:
+    def check(self, other: Type, what: str = "inputs") -> None:
         """Refuse inputs of a type that cannot mean what was learned.
 
         Args:
-            other: Their type.
+            other: Their type, or that of each of their parts.
             what: What they are called in errors.
 
         Raises:
             DataError: It cannot.
         """
+        if isinstance(other, dict):
+            raise DataError(f"{what} have several parts ({', '.join(other)}), but one tensor was learned: give that")
         learned = _group(self.type)
         if _group(other) not in _FITTING.get(learned, (learned,)):
             raise DataError(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.inputs import show_shape
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
 
@@ -41,10 +42,10 @@ def join(*sequences: Sequence[Task], shuffle: bool = False, seed: int = 0) -> li
                 f"Tasks of one sequence must have inputs of one shape: those of '{tasks[0].name}' have shape"
                 f" {_text(tasks[0])}, those of '{task.name}' {_text(task)}. Join datasets of one shape."
             )
-        if task.problem is not tasks[0].problem:
+        if task.labels != tasks[0].labels:
             raise ConfigurationError(
-                f"Tasks of one sequence must be of one kind: '{tasks[0].name}' is one of {tasks[0].problem.name},"
-                f" '{task.name}' one of {task.problem.name}."
+                f"Tasks of one sequence must be of one kind: labels of '{tasks[0].name}' are {tasks[0].labels}, those"
+                f" of '{task.name}' {task.labels}."
             )
     if shuffle:
         order = torch.randperm(len(tasks), generator=Seeds(seed).child("task order").generator())
@@ -59,4 +60,4 @@ def join(*sequences: Sequence[Task], shuffle: bool = False, seed: int = 0) -> li
 
 
 def _text(task: Task) -> str:
-    return "×".join(map(str, task.train.input_shape))
+    return show_shape(task.train.input_shape)

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler
@@ -15,7 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSa
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.dataset_examples import DatasetExamples
-from hypermnesia.tasks.examples import Batch
+from hypermnesia.tasks.examples import Batch, drawn_from
 from hypermnesia.tasks.identity import Identity, content_of_loader
 
 
@@ -33,6 +32,7 @@ class LoaderExamples(DatasetExamples):
         DataError: The loader yields nothing, has no length, or its items are no such pairs.
 
     Example:
+        >>> import torch
         >>> loader = DataLoader([(torch.zeros(2), 0), (torch.ones(2), 1)], batch_size=2)
         >>> next(LoaderExamples(loader).in_order(batch_size=128))[1]
         tensor([0, 1])
@@ -101,20 +101,8 @@ class LoaderExamples(DatasetExamples):
         return super().take(chosen)
 
     def draw(self, number: int, seeds: Seeds) -> Batch:
-        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw. Every example
-        # gets a random key, and those of the smallest keys are drawn.
-        generator = seeds.generator()
-        drawn: list[Tensor] = []
-        for inputs, labels in self.in_order(number):
-            keys = torch.rand(len(labels), generator=generator, dtype=torch.float64)
-            drawn = (
-                [torch.cat(parts) for parts in zip(drawn, (inputs, labels, keys), strict=True)]
-                if drawn
-                else [inputs, labels, keys]
-            )
-            smallest = drawn[2].argsort()[:number]
-            drawn = [part[smallest.to(part.device)] for part in drawn]
-        return drawn[0], drawn[1]
+        # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw.
+        return drawn_from(self.in_order(number), number, seeds)
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
         return map(self._ready, itertools.islice(self._drawn(seeds), start, None))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from hypermnesia.criteria import LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.problems import REGRESSION, Problem
-from hypermnesia.tasks.arrays import ArrayLike
+from hypermnesia.inputs import show_shape
 from hypermnesia.tasks.dataset_examples import DatasetExamples
 from hypermnesia.tasks.examples import Examples
+from hypermnesia.tasks.experiences import ExperienceDataset, is_experience
 from hypermnesia.tasks.identity import Identity
-from hypermnesia.tasks.input_kind import InputKind
 from hypermnesia.tasks.loader_examples import LoaderExamples
+from hypermnesia.tasks.stream_examples import StreamExamples
+from hypermnesia.tasks.structured_kind import Kind, kind_of
 from hypermnesia.tasks.tensor_examples import TensorExamples
 
-Source: TypeAlias = Examples | Dataset[Any] | DataLoader[Any] | tuple[ArrayLike, ArrayLike]
-"""Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a map-style dataset
-of (input, label) pairs; or a data loader of one."""
+Source: TypeAlias = Any
+"""Sources of examples: a pair (inputs, labels) of tensors, NumPy arrays or nested lists; a list or dataset of examples;
+or a data loader of one. `Task.of` says more."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,23 +55,22 @@ class Task:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.classes is not None and self.problem is REGRESSION:
+        if self.classes is not None and self.labels == "numbers":
             raise DataError(f"Task {self.name!r}: its labels are regression targets, so it has no classes to name.")
         for split, examples in (("train", self.train), ("test", self.test), ("validation", self.validation)):
             if examples is None:
                 continue
-            if examples.problem is not self.problem:
+            if examples.labels != self.labels:
                 raise DataError(
-                    f"Task {self.name!r}: {split} labels are for {examples.problem.name}, training labels for "
-                    f"{self.problem.name}: give integers in both for classes, floating-point numbers in both for "
-                    "regression."
+                    f"Task {self.name!r}: {split} labels are {examples.labels}, training labels {self.labels}: give"
+                    " integers in both for classes, floating-point numbers in both for regression."
                 )
             if examples.input_shape != self.train.input_shape:
                 raise DataError(
-                    f"Task {self.name!r}: {split} inputs have shape {examples.input_shape}, training inputs "
-                    f"{self.train.input_shape}; they must be equal."
+                    f"Task {self.name!r}: {split} inputs have shape {show_shape(examples.input_shape)}, training inputs"
+                    f" {show_shape(self.train.input_shape)}; they must be equal."
                 )
-            InputKind(self.train.input_type).check(examples.input_type, f"{split} inputs of task '{self.name}'")
+            kind_of(self.train.input_type).check(examples.input_type, f"{split} inputs of task '{self.name}'")
             self._check_targets(split, examples)
             highest = (examples.num_outputs or 0) - 1
             if self.classes is not None and highest >= len(self.classes):
@@ -81,7 +84,7 @@ class Task:
         learned, asked = self.train.num_outputs, examples.num_outputs
         if self.classes is not None or learned is None or asked is None:
             return
-        if self.problem is REGRESSION and asked != learned:
+        if self.labels == "numbers" and asked != learned:
             raise DataError(
                 f"Task {self.name!r}: {split} examples have {asked} regression targets, training examples {learned};"
                 " they must be equal."
@@ -92,7 +95,7 @@ class Task:
                 " the names of all classes (classes=...) where some have no training examples."
             )
 
-    def prepared(self, kind: InputKind) -> Task:
+    def prepared(self, kind: Kind) -> Task:
         """Return the same task, whose inputs go into a network as those that were learned first.
 
         Args:
@@ -108,9 +111,9 @@ class Task:
         )
 
     @property
-    def problem(self) -> Problem:
-        """Problem of the task: classification or regression."""
-        return self.train.problem
+    def labels(self) -> LabelKind:
+        """Kind of its labels: `classes` (integers), or `numbers` to be predicted (floating-point)."""
+        return self.train.labels
 
     @property
     def num_outputs(self) -> int | None:
@@ -147,9 +150,11 @@ class Task:
         """Make a task of whatever holds the examples.
 
         Args:
-            source: Training examples: a tuple (inputs, labels) of tensors, NumPy arrays or nested lists, a map-style
-                `Dataset` of (input, label) pairs, or a `DataLoader` of one. Integer labels are classes, floating-point
-                ones regression targets. A `Task` is returned as it is.
+            source: Training examples: a tuple (inputs, labels) of tensors, NumPy arrays or nested lists, where inputs
+                may be a dictionary or tuple of these, or graphs; a list or a dataset, of PyTorch or of Hugging Face, of
+                pairs (input, label), of dictionaries with a label, or of graphs; a `DataLoader` of one; an experience
+                of Avalanche. Integer labels are classes, floating-point ones regression targets. A `Task` is returned
+                as it is.
             test: Test examples, of any of these kinds.
             validation: Examples to choose settings by, of any of these kinds.
             name: Name of the task, in tables and errors.
@@ -170,6 +175,8 @@ class Task:
                     "A Task has its splits and classes already; exchange them by dataclasses.replace(task, test=...)."
                 )
             return source
+        if classes is None and is_experience(source):
+            classes = ExperienceDataset(source).classes
         return cls(
             name=name,
             train=_examples(source),
@@ -183,19 +190,20 @@ def _examples(source: Source) -> Examples:
     match source:
         case Examples():
             return source
+        case DataLoader(dataset=IterableDataset()) | IterableDataset():
+            return StreamExamples(source)
         case DataLoader():
             return LoaderExamples(source)
         case TensorDataset(tensors=(inputs, labels)) | tuple((inputs, labels)):
             return TensorExamples(inputs, labels)
-        case IterableDataset():
-            raise DataError(
-                "A task cannot be made of an IterableDataset: its examples can be neither counted nor "
-                "shuffled reproducibly. Give a map-style dataset (with __len__ and __getitem__)."
-            )
-        case Dataset() if hasattr(source, "__len__"):
+        case _ if is_experience(source):
+            return DatasetExamples(ExperienceDataset(source))
+        case tuple() | str() | Mapping() | Tensor() | np.ndarray():
+            pass
+        case _ if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
             return DatasetExamples(source)
     kind = f"{type(source).__name__} of {len(source)}" if isinstance(source, tuple) else type(source).__name__
     raise DataError(
-        f"A task cannot be made of a {kind}. It takes a tuple (inputs, labels) of tensors, NumPy arrays or lists, a "
-        "map-style torch.utils.data.Dataset of (input, label) pairs, or a DataLoader of one."
+        f"A task cannot be made of a {kind}. It takes a tuple (inputs, labels) of tensors, NumPy arrays or lists, a"
+        " list or dataset of examples, or a DataLoader of one."
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from hypermnesia.criteria import Targets
 from hypermnesia.errors import DataError
-from hypermnesia.problems import REGRESSION
-from hypermnesia.tasks.arrays import ArrayLike, as_tensor
+from hypermnesia.inputs import Inputs, Structured, Tree, shape_of, type_of
+from hypermnesia.tasks.arrays import ArrayLike, as_tensor, parts_or_tensor
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Digest, Identity
 from hypermnesia.tasks.labels import check_from_zero, targets_of
@@ -20,7 +24,8 @@ class TensorExamples(Examples):
     Batches are made on the device of the tensors.
 
     Args:
-        inputs: Inputs `[n, ...]`: a tensor, a NumPy array or nested lists. uint8 is scaled to float32 in [0, 1] batch
+        inputs: Inputs `[n, ...]`: a tensor, a NumPy array or nested lists; or a dictionary or tuple of tensors, or
+            graphs (:mod:`hypermnesia.inputs`). uint8 is scaled to float32 in [0, 1] batch
             by batch, floating-point arrays become float32; any other type stays as it is.
         labels: Class numbers from 0, integers `[n]`, or regression targets, floating-point, `[n]` or `[n, targets]`.
         rows: Indices of the examples that belong to this split, in order; None for all.
@@ -45,27 +50,28 @@ class TensorExamples(Examples):
 
     def __init__(
         self,
-        inputs: ArrayLike,
+        inputs: ArrayLike | Mapping[str, Any] | Structured,
         labels: ArrayLike,
         *,
         rows: Int64[Tensor, " rows"] | None = None,
         classes: Int64[Tensor, " classes"] | None = None,
         permutation: Int64[Tensor, " elements"] | None = None,
     ):
-        inputs, labels = as_tensor(inputs, "Inputs"), as_tensor(labels, "Labels")
-        if inputs.shape[:1] != labels.shape[:1]:
+        inputs, labels = parts_or_tensor(inputs), as_tensor(labels, "Labels")
+        number = 0 if isinstance(inputs, Tensor) and not inputs.ndim else len(inputs)
+        if [number] != list(labels.shape[:1]):
             raise DataError(
-                f"Inputs of shape {list(inputs.shape)} and labels of shape {list(labels.shape)} do not fit "
-                "together: there must be one label for each of the n inputs."
+                f"Inputs of shape {_shown(inputs)} and labels of shape {list(labels.shape)} do not fit together: there"
+                " must be one label for each of the n inputs."
             )
         if inputs.device != labels.device:
             raise DataError(f"Inputs are on {inputs.device} but labels on {labels.device}; move one to the other.")
         self._inputs, self._device, self._rows, self._permutation = inputs, inputs.device, rows, permutation
         check_any(self)
-        self.input_shape, self.input_type = tuple(inputs.shape[1:]), inputs.dtype
-        self._labels, self.problem = targets_of(labels)
+        self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
+        self._labels, self.labels = targets_of(labels)
         self._class_of: Tensor | None = None
-        if self.problem is REGRESSION:
+        if self.labels == "numbers":
             self.num_outputs = self._labels.shape[1]
         else:
             self._number_classes(classes)
@@ -90,23 +96,29 @@ class TensorExamples(Examples):
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         chosen = chosen.to(self._device)
         rows = chosen if self._rows is None else self._rows.index_select(0, chosen)
+        if not isinstance(self._inputs, Tensor):
+            return self._prepare(self._inputs[rows]), self._labels_of(rows)
         inputs = self._inputs.index_select(0, rows)
         if self._permutation is not None:
             # While it is still uint8; on the CPU `gather` takes a quarter of the time of `index_select` here.
             columns = self._permutation.expand(len(rows), -1)
             inputs = inputs.flatten(1).gather(1, columns).view(inputs.shape)
+        return self._prepare(inputs), self._labels_of(rows)
+
+    def _labels_of(self, rows: Tensor) -> Targets:
         labels = self._labels.index_select(0, rows)
-        return self._prepare(inputs), labels if self._class_of is None else self._class_of.index_select(0, labels)
+        return labels if self._class_of is None else self._class_of.index_select(0, labels)
 
     def identity(self) -> Identity:
         """Return what tells these examples from others: their properties, and a digest of all of them."""
         digest = Digest()
-        digest.add(self._inputs, self._rows)
+        for part in _parts(self._inputs):
+            digest.add(part, self._rows if isinstance(self._inputs, (Tensor, Tree)) else None)
         digest.add(self._labels, self._rows)
         for order in (self._permutation, self._class_of):
             if order is not None:
                 digest.add(order)
-        return {**super().identity(), "type of inputs": str(self.input_type), "content": digest.text()}
+        return {**super().identity(), "content": digest.text()}
 
     def present_classes(self) -> list[int]:
         labels = self._labels if self._rows is None else self._labels.index_select(0, self._rows)
@@ -122,10 +134,20 @@ class TensorExamples(Examples):
 
     def first_not_finite(self) -> int | None:
         # Pixels and tokens are always numbers.
-        real = self._inputs.is_floating_point() or self._inputs.is_complex()
+        real = any(part.is_floating_point() or part.is_complex() for part in _parts(self._inputs))
         return super().first_not_finite() if real else None
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         if self._permutation is None:
             return inputs
         return inputs.flatten(1)[:, self._permutation.argsort().to(inputs.device)].view_as(inputs)
+
+
+def _parts(inputs: Inputs) -> list[Tensor]:
+    return [inputs] if isinstance(inputs, Tensor) else list(inputs.parts.values())
+
+
+def _shown(inputs: Inputs) -> str:
+    if isinstance(inputs, Tensor):
+        return str(list(inputs.shape))
+    return ", ".join(f"{name} {list(part.shape)}" for name, part in inputs.parts.items())

@@ -10,7 +10,8 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.nn import functional
 
-from hypermnesia.problems import REGRESSION, problem_of
+from hypermnesia.criteria import label_kind
+from hypermnesia.inputs import joined
 from hypermnesia.tasks.examples import Batch, Examples
 
 
@@ -21,7 +22,7 @@ class UnionExamples(Examples):
     other tasks are NaN.
 
     Args:
-        parts: Examples of each task, all of one input shape and one problem.
+        parts: Examples of each task, all of one input shape and one kind of labels.
         places: Outputs of each task, in the same order.
         num_outputs: Number of outputs of the network.
 
@@ -37,7 +38,7 @@ class UnionExamples(Examples):
     def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
         self._parts = list(zip(parts, places, strict=True))
         self.input_shape, self.input_type = parts[0].input_shape, parts[0].input_type
-        self.problem, self.num_outputs = parts[0].problem, num_outputs
+        self.labels, self.num_outputs = parts[0].labels, num_outputs
         self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:
@@ -53,11 +54,12 @@ class UnionExamples(Examples):
                 positions.append(position)
                 batches.append((inputs, self._placed(labels, place)))
         order = torch.cat(positions).argsort()
-        inputs, labels = (torch.cat(column) for column in zip(*batches, strict=True))
+        columns = zip(*batches, strict=True)
+        inputs, labels = joined(next(columns)), torch.cat(next(columns))
         return self._prepare(inputs[order.to(inputs.device)]), labels[order.to(labels.device)]
 
     def _placed(self, labels: Tensor, place: slice) -> Tensor:
-        if problem_of(labels) is REGRESSION:
+        if label_kind(labels) == "numbers":
             placed: Tensor = functional.pad(labels, (place.start, self.num_outputs - place.stop), value=math.nan)
             return placed
         shifted: Tensor = labels + place.start

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from hypermnesia.arguments import whole_number
+from hypermnesia.inputs import Shape
 from hypermnesia.tasks.task import Task
 
 
@@ -23,7 +24,7 @@ class Part(ABC):
         """Number of weights that are trained and kept, of all tasks together; 0 where it trains none."""
         return 0
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:  # noqa: B027 - some need nothing
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:  # noqa: B027 - some need nothing
         """Make room for one more task.
 
         Args:
@@ -82,7 +83,7 @@ class Parts(Part):
         """Number of weights that are trained and kept, of all parts together."""
         return sum(part.num_weights for part in self._parts.values())
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         """Make room for one more task, in the order of the parts."""
         for part in self._parts.values():
             part.begin_task(outputs, input_shape)
@@ -129,7 +130,7 @@ class ShapedPart(Part, Generic[Made]):
 
     def __init__(self, make: Callable[[tuple[int, ...]], Made]) -> None:
         self._make = make
-        self._input_shape: tuple[int, ...] = ()
+        self._input_shape: Shape = ()
         self._made: Made | None = None
         self._num_tasks = 0
 
@@ -144,9 +145,10 @@ class ShapedPart(Part, Generic[Made]):
         """Number of weights that are trained and kept; 0 before the first task."""
         return 0 if self._made is None else self._made.num_weights
 
-    def begin_task(self, outputs: int, input_shape: tuple[int, ...]) -> None:
+    def begin_task(self, outputs: int, input_shape: Shape) -> None:
         """Make room for one more task."""
         if self._made is None:
+            assert isinstance(input_shape, tuple)  # what imitates inputs has refused all others
             self._input_shape, self._made = input_shape, self._make(input_shape)
         self._made.begin_task(outputs, input_shape)
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
+from hypermnesia.inputs import Inputs
+
+Step = Callable[[Inputs, Tensor], dict[str, Tensor]]
 
 _WARM_UP = 3
 
@@ -30,7 +32,7 @@ class GraphedStep:
         self._eager_steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, step: Step, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def __call__(self, step: Step, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         """Do one step.
 
         Args:
@@ -53,7 +55,7 @@ class GraphedStep:
             # Capturing records the step without doing it; the replay below does.
             with torch.cuda.device(self._stream.device), torch.cuda.graph(self._graph):
                 self._scalars = step(self._inputs, self._labels)
-        self._inputs.copy_(inputs)
+        self._inputs.copy_(inputs)  # type: ignore[arg-type]  # of the same kind in every step
         self._labels.copy_(labels)
         self._graph.replay()
         return self._scalars

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypermnesia import parallel
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.errors import CheckpointError, ConfigurationError, DivergenceError, note
-from hypermnesia.problems import ACCURACY, Metric
+from hypermnesia.inputs import Graphs, Inputs
 from hypermnesia.seeds import Seeds, default_generators_kept
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.training.augmentation import augmented
@@ -53,7 +54,7 @@ class Objective(ABC):
         """What a person can try where a task was hardly learned, to be told then; None to say nothing."""
         return None
 
-    def begin(self, inputs: Tensor, labels: Tensor) -> None:  # noqa: B027 - most have nothing to do
+    def begin(self, inputs: Inputs, labels: Tensor) -> None:  # noqa: B027 - most have nothing to do
         """Choose where to begin, by the first batch; called before the first step, and again if none was taken yet."""
 
     @abstractmethod
@@ -61,7 +62,7 @@ class Objective(ABC):
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Put the gradient for a batch into `.grad` of the parameters; return detached scalars, `loss` among them.
 
         Of several ranks each is given the whole batch and takes its share of it (`hypermnesia.parallel`); gradient and
@@ -138,7 +139,7 @@ class Trainer:
         if parallel.rank() == 0 and self._fit is not None and (finding := self._fit.finding()):
             note(f"{finding} {self._objective.remedy}")
 
-    def _learn_from(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _learn_from(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         """Take one step, with all that belongs to it; return its scalars."""
         # Ranks draw dropout's masks, and noise, for their shares alone: each from seeds of its own.
         own = ("rank", parallel.rank()) if parallel.rank() else ()
@@ -146,11 +147,12 @@ class Trainer:
         set_learning_rate(self._optimizer, self._learning_rate())
         if self._settings.augmentation is not None:
             seeds = self._seeds.child("augmentation", self.iteration)
+            assert isinstance(inputs, Tensor)  # images, or the task was refused
             inputs = augmented(inputs, self._settings.augmentation, seeds)
         if self.iteration == 0:
             self._objective.begin(inputs, labels)
         self._objective.prepare(self.iteration)
-        graphed = self._graphed
+        graphed = None if isinstance(inputs, Graphs) else self._graphed  # which differ in size
         scalars = graphed(self._step, inputs, labels) if graphed else self._step(inputs, labels)
         self.iteration += 1
         if self.iteration % _CHECK_EVERY == 0 or self.iteration == self.iterations:
@@ -209,7 +211,7 @@ class Trainer:
                 " from 0, holds nan or infinity): leave such examples out, or replace the numbers"
             ) from error
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         self._optimizer.zero_grad()
         scalars = self._objective.accumulate_gradients(inputs, labels, self._optimizer)
         if self._settings.clip_norm is not None:
@@ -315,7 +317,7 @@ class CombinedObjective(Objective):
         """That of the main objective."""
         return self._main.remedy
 
-    def begin(self, inputs: Tensor, labels: Tensor) -> None:
+    def begin(self, inputs: Inputs, labels: Tensor) -> None:
         """Let each objective choose where to begin."""
         for objective in (self._main, *self._others.values()):
             objective.begin(inputs, labels)
@@ -325,7 +327,7 @@ class CombinedObjective(Objective):
         for objective in (self._main, *self._others.values()):
             objective.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Tensor, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
         """Add the gradients of all objectives to `.grad`; return the scalars of all."""
         scalars = self._main.accumulate_gradients(inputs, labels, optimizer)
         loss = scalars["loss"]

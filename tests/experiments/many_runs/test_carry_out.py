@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError, Note
 from hypermnesia.experiments.many_runs import child
 from hypermnesia.experiments.many_runs.carry_out import carry_out
@@ -18,7 +19,6 @@ from hypermnesia.experiments.many_runs.plan import PlannedRun, over_seeds
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY
 
 NEW = PlannedRun("new", load_experiment("split-digits", {"learner.beta": 1}), ("task", "class"))
 OTHER = PlannedRun("other", load_experiment("split-digits"), ("class",))

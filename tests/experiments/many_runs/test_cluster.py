@@ -9,6 +9,8 @@ import pytest
 from hypermnesia.errors import ConfigurationError, Note
 from hypermnesia.experiments.many_runs.carry_out import carry_out
 from hypermnesia.experiments.many_runs.cluster import Cluster
+from hypermnesia.experiments.many_runs.plan import PlannedRun
+from hypermnesia.experiments.settings.benchmark import load_experiment
 from tests.experiments.many_runs.clusters import Machines, expected, kill, planned, until
 
 pytestmark = pytest.mark.slow
@@ -86,6 +88,41 @@ def test_nothing_is_lost_when_workers_the_scheduler_and_the_client_are_killed(ma
     assert max(Counter(machines.logged("ends")).values()) == 1, "a run was made twice to its end"
     assert any(step for _, step in machines.logged("starts")), "none was resumed"
     assert set(starts) == {run.name for run in runs}
+
+
+def test_real_runs_are_byte_for_byte_those_of_processes_whoever_is_killed(machines, tmp_path):
+    changes = {"training.iterations": 60, "recording.checkpoint_every": 0.2, "threads": 1, "device": "cpu"}
+    runs = [
+        PlannedRun(method, load_experiment("split-digits", changes, method=method), ("task",))
+        for method in ("hnet", "si")
+    ]
+    machines.scheduler()
+    workers = [machines.worker(real=True) for _ in range(4)]
+    until(lambda: (machines.folder / "errors").read_text().count("Registered to") == 4, *workers)
+    killed = []
+
+    def kill_each_once(run, where, line) -> None:
+        if run.name not in killed and list((tmp_path / "cluster" / run.name).glob("checkpoint/step-*")):
+            killed.append(run.name)
+            port = int(where.rpartition(":")[2])
+            listening = (each for each in workers if each.poll() is None and port in _ports(each.pid))
+            kill(next(listening))
+
+    for engine in ("processes", "cluster"):
+        (tmp_path / engine).mkdir()
+        executor = Cluster(str(machines.file), tmp_path / engine) if engine == "cluster" else None
+        advanced = {"advanced": kill_each_once} if executor else {}
+        outcomes = carry_out(runs, tmp_path / engine, executor=executor, **advanced)
+        assert {outcome.state for outcome in outcomes} == {"finished"}
+    assert sorted(killed) == sorted(run.name for run in runs)
+    for run in runs:
+        for file in ("metrics.jsonl", "accuracy.csv", "learner.safetensors"):
+            one, other = ((tmp_path / engine / run.name / file).read_bytes() for engine in ("processes", "cluster"))
+            assert one == other, (run.name, file)
+
+
+def _ports(process: int) -> set[int]:
+    return {each.laddr.port for each in psutil.Process(process).net_connections() if each.status == "LISTEN"}
 
 
 def test_without_a_shared_file_system_directories_travel(machines, tmp_path, monkeypatch):

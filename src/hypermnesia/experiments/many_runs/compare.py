@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from hypermnesia.criteria import Metric
 from hypermnesia.experiments.many_runs.base import Base
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped, over_seeds
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.learners import Method
-from hypermnesia.problems import Metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MethodComparison:
     @property
     def metric(self) -> Metric:
         """Metric of all runs."""
-        return self.base.experiment.problem.metric
+        return self.base.experiment.criterion.metric
 
     @property
     def untuned(self) -> list[Method]:

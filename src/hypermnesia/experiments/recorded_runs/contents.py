@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Float64
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.files import read_regular
-from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.tasks.scenario import SCENARIOS
 
 _TABLE, _HISTORY, _IMAGES = 16 << 20, 128 << 20, 64 << 20

@@ -11,7 +11,6 @@ from hypermnesia.experiments.settings.build import build_network, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.learners import HypernetworkLearner
-from hypermnesia.problems import CLASSIFICATION
 from hypermnesia.tasks import Task
 from hypermnesia.training.device import resolve_device
 
@@ -82,7 +81,7 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
             f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hnet can be"
             " analyzed."
         )
-    if experiment.problem is not CLASSIFICATION:
+    if experiment.criterion.labels != "classes":
         raise ConfigurationError(f"{path}: its tasks are regressions; accuracies are of classes.")
     tasks = build_tasks(experiment, data)
     return FinishedRun(directory, experiment, tasks, _load(directory.learner, experiment, tasks))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int
 
+from hypermnesia.criteria import Metric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import (
     average_accuracy,
@@ -26,7 +27,6 @@ from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, Timing
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.settings.config import APART_FROM_SETTINGS
 from hypermnesia.experiments.settings.sources import flatten
-from hypermnesia.problems import Metric
 
 
 @dataclasses.dataclass(frozen=True)

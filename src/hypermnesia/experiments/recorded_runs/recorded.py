@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float64, Int
 from pydantic import ValidationError
 
+from hypermnesia.criteria import ACCURACY, ERROR, Metric
 from hypermnesia.errors import ConfigurationError, HypermnesiaError, shown
 from hypermnesia.experiments.recorded_runs import contents
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from hypermnesia.problems import ACCURACY, ERROR, Metric
 from hypermnesia.settings import checked
 
 T = TypeVar("T")

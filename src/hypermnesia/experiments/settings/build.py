@@ -14,6 +14,7 @@ from hypermnesia.data import INSTALLED, ImageDataset, load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
+from hypermnesia.inputs import Shape
 from hypermnesia.learners import METHODS, ContinualLearner
 from hypermnesia.memory import checked_allocations
 from hypermnesia.seeds import Seeds
@@ -96,10 +97,10 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
     """
     outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
-    return network_for(experiment, tuple(tasks[0].train.input_shape), outputs)
+    return network_for(experiment, tasks[0].train.input_shape, outputs)
 
 
-def network_for(experiment: Experiment, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+def network_for(experiment: Experiment, input_shape: Shape, outputs: int) -> nn.Module:
     """The network of an experiment, with its first weights.
 
     Args:
@@ -109,6 +110,7 @@ def network_for(experiment: Experiment, input_shape: tuple[int, ...], outputs: i
     """
     # What is not generated starts from the module's own initial values.
     with Seeds(experiment.seed).child("network").default_generator():
+        assert isinstance(input_shape, tuple)
         return experiment.network.build(input_shape, outputs)
 
 
@@ -123,7 +125,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
     """
     method = METHODS[experiment.learner.method]
-    if experiment.problem not in method.learner.problems:
+    if experiment.criterion.labels not in method.learner.learns:
         raise ConfigurationError(
             f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
@@ -138,7 +140,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
             device=resolve_device(experiment.device),
             **options,
         )
-    learner.problem = experiment.problem
+    learner.criterion = experiment.criterion
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
 
+from hypermnesia.criteria import USUAL, Criterion
 from hypermnesia.data import DATASETS, INSTALLED
 from hypermnesia.experiments.settings import sources
 from hypermnesia.learners import METHODS, Method
 from hypermnesia.networks import NETWORKS, NetworkSettings
-from hypermnesia.problems import CLASSIFICATION, REGRESSION, Problem
 from hypermnesia.settings import Settings
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings
@@ -248,9 +248,9 @@ class Experiment(Settings):
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 
     @property
-    def problem(self) -> Problem:
-        """Problem type of the tasks."""
-        return REGRESSION if isinstance(self.tasks, PolynomialTasks) else CLASSIFICATION
+    def criterion(self) -> Criterion:
+        """What the tasks are learned by."""
+        return USUAL["numbers" if isinstance(self.tasks, PolynomialTasks) else "classes"]
 
     @property
     def reads_files(self) -> bool:
@@ -268,9 +268,9 @@ class Experiment(Settings):
             raise ValueError(f"tasks.kind={kind} {where}; leave it out, as by data=null")
         if self.training.plateau is not None and not getattr(self.tasks, "validation", 0):
             raise ValueError("training.plateau looks at validation examples; set some aside, as tasks.validation=500")
-        if self.problem is REGRESSION and self.training.label_smoothing:
+        if self.criterion.labels == "numbers" and self.training.label_smoothing:
             raise ValueError(f"tasks.kind={kind} asks for numbers; training.label_smoothing is for classes")
-        if self.problem is REGRESSION and self.scenario == "class":
+        if self.criterion.labels == "numbers" and self.scenario == "class":
             raise ValueError(f"tasks.kind={kind} asks for numbers, so the scenario must be task or domain, not class")
         return self
 

@@ -144,7 +144,7 @@ class _Run(Observer):
     ) -> None:
         self.experiment, self.tasks, self.learner = experiment, tasks, learner
         self.directory, self.display, self.stop = directory, display, stop
-        self.metric = tasks[0].problem.metric
+        self.metric = experiment.criterion.metric
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned

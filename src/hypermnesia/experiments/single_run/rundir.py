@@ -16,11 +16,11 @@ import numpy as np
 from torch import Tensor
 
 from hypermnesia.claims import LOCK, claimed, in_use
+from hypermnesia.criteria import ACCURACY, ERROR, Metric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.files import FORMAT, read_regular, write_atomically
-from hypermnesia.problems import ACCURACY, ERROR, Metric
 from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
+from hypermnesia.criteria import Metric
 from hypermnesia.errors import CheckpointError, shown
 from hypermnesia.evaluation import (
     average_accuracy,
@@ -20,7 +21,6 @@ from hypermnesia.evaluation import (
     task_inference_accuracy,
 )
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.problems import Metric
 from hypermnesia.tasks.scenario import SCENARIOS
 from hypermnesia.training.checkpoint import check_alike
 

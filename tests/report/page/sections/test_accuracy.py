@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hypermnesia.charts.chart import specification
-from hypermnesia.problems import ACCURACY
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.report.page.sections.accuracy import task_curves_chart
 from tests.runs import triangle
 from tests.scene import cut, overlaps, rows, scene

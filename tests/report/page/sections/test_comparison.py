@@ -1,7 +1,7 @@
 import pytest
 
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.statistics import Spread
-from hypermnesia.problems import ACCURACY
 from hypermnesia.report.page.sections.comparison import ranking_chart
 from tests.scene import cut, overlaps, scene
 

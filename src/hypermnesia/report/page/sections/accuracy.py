@@ -12,9 +12,9 @@ from jaxtyping import Float64
 from hypermnesia.charts.chart import COLORS, GRADUAL, in_units, means, task_axis, value_scale
 from hypermnesia.charts.heat_maps import heat_map_of_accuracy, is_whole, task_confusion_chart
 from hypermnesia.charts.retention import retention_chart
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.page.section import Block, Figure, Section, of_each
 
 _MOST_POINTS = 20

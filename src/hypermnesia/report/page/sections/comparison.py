@@ -9,12 +9,12 @@ import altair
 
 from hypermnesia.charts.chart import in_units, value_scale
 from hypermnesia.charts.method_curves import average_chart, first_task_chart
+from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
 from hypermnesia.experiments.many_runs import published as tables
 from hypermnesia.experiments.many_runs.published import PUBLISHED
 from hypermnesia.experiments.many_runs.reproduce import Comparison, answers
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import ACCURACY, Metric
 from hypermnesia.report.page.section import Block, Figure, Section, Table, Text
 from hypermnesia.report.published_table import BELOW, ours_head, ours_text, variant_note
 from hypermnesia.report.task_table import comparable, task_charts, task_sheet

@@ -11,10 +11,10 @@ from jaxtyping import Float64
 
 from hypermnesia.charts.chart import value_scale
 from hypermnesia.charts.replay_grid import replay_chart
+from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import curve, thinned
 from hypermnesia.experiments.recorded_runs.groups import Group
-from hypermnesia.problems import ACCURACY
 from hypermnesia.report.page.section import Block, Figure, Fold, Section, Text, of_each
 
 _MOST_POINTS = 500
