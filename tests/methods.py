@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hypermnesia.criteria import LabelKind
+from hypermnesia.criteria import LabelKind, MeanSquaredError
 from hypermnesia.learners import METHODS, ContinualLearner, Method
 from hypermnesia.settings import Settings, checked
 from hypermnesia.tasks import Task, TensorExamples
@@ -137,7 +137,7 @@ def answers(learner: ContinualLearner, tasks: tuple[Task, ...]) -> list[Any]:
 def _cases() -> list[Case]:
     cases = []
     for method in METHODS.values():
-        for labels in method.learner.learns:
+        for labels in ("classes", *(["numbers"] if MeanSquaredError in method.learner.learns else [])):
             scenarios = method.scenarios if method.learner.trained_for_scenario else (None,)
             # Regression targets belong to no class.
             allowed = [each for each in scenarios if not (labels == "numbers" and each == "class")]

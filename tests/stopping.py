@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hypermnesia.errors import StopLearning
-from hypermnesia.training.trainer import Progress
+from hypermnesia.training.monitor import Progress
 
 
 class Stopped(StopLearning):

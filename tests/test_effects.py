@@ -50,6 +50,7 @@ ALWAYS = {
     "Augmentation": "crop_border flip",
     "MLPSettings": "kind hidden",
     "NetworkSettings": "kind",
+    "PythonNetworkSettings": "kind call arguments outputs_as input_shape_as",
     "ResNetSettings": "kind depth width",
     "ZenkeNetSettings": "kind dropout dense_dropout",
     "ImageNetworkSettings": "normalization",
@@ -77,21 +78,31 @@ ALWAYS = {
     "EWCSettings": "strength decay",  # decay is what online EWC is, of whatever strength
     "SISettings": "strength",
     # Of examples and experiments. Those of recording and evaluation stand in every file that a run or a search writes.
-    "Criterion": "kind",
-    "CrossEntropy": "kind",
+    "CrossEntropy": "kind label_smoothing",
+    "BinaryCrossEntropy": "kind pos_weight",
     "MeanSquaredError": "kind",
+    "FileSettings": "path test",
+    "FolderData": "kind size colors",
+    "ArraysData": "kind inputs labels tasks leave_out",  # which of them depends on the ending of the path
+    "IdxData": "kind path name",
+    "PythonData": "kind call arguments",
+    "NamedData": "kind name",
+    "FurtherTask": "data validation",
     "DealtClasses": "classes_per_task num_tasks first_task shuffle_classes",
     "FromExamples": "validation examples",
     "_Split": "kind",
     "_Permuted": "kind num_tasks padding",
     "_Parts": "kind parts shuffle_tasks",
     "_OfData": "data",
-    "DataSettings": "name",
+    "DataSettings": "kind",
+    "_Listed": "kind classes",
+    "_Given": "kind",
     "PolynomialSettings": "coefficients low high",
     "PolynomialTasks": "kind functions examples noise validation",
     "EvaluationSettings": "tasks every_scenario",  # the latter where a learner answers in several, as it says
     "RecordingSettings": "log_every checkpoint_every keep_learners",
-    "Experiment": "name description tasks network scenario learner training evaluation recording seed device threads",
+    "Experiment": "name description tasks further network scenario learner training evaluation recording seed device"
+    " threads",
     "Variant": "label note",
     "Reproduction": "method benchmark preset settings variant scenarios separately",
     "PublishedTable": "name source seeds methods accuracy variants by_task runs",
@@ -99,9 +110,10 @@ ALWAYS = {
 """By class, the fields that have an effect whatever is beside them."""
 
 BY_TASK = {
-    "TrainingSettings": "plateau label_smoothing augmentation batch_size",
+    "TrainingSettings": "plateau augmentation batch_size",
+    "CrossEntropy": "weight ignore_index",
     "HypernetworkLearnerSettings": "inference",
-    "Experiment": "data",
+    "Experiment": "data criterion",
 }
 """Those that depend on the tasks: refused when a task is learned that they cannot have an effect on, or with `tasks`.
 

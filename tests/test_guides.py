@@ -11,7 +11,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 
-@pytest.mark.parametrize("name", ["pretrained.md", "deployment.md", "inputs.md"])
+@pytest.mark.parametrize("name", ["pretrained.md", "deployment.md", "inputs.md", "losses-and-metrics.md"])
 def test_a_guide_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = (DOCS / name).read_text("utf-8")

@@ -105,7 +105,7 @@ def doubled(task: hm.Task) -> hm.Task:
     return hm.Task.of((inputs.double(), targets), name=task.name, classes=task.classes)
 
 
-COMPARED = [*ONE_EACH, *(case for case in CASES if str(case) in ("hnet-regression", "joint-task-regression"))]
+COMPARED = [*ONE_EACH, *(case for case in CASES if str(case) in ("hnet-numbers", "joint-task-numbers"))]
 """A case of each method, and objectives that regressions alone have."""
 
 

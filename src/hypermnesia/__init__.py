@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hypermnesia import data, errors, evaluation, learners, networks, regularizers, tasks, training
+    from hypermnesia import criteria, data, errors, evaluation, learners, networks, regularizers, tasks, training
     from hypermnesia.evaluation.sequence import learn_sequence
     from hypermnesia.exporting import export
     from hypermnesia.hypernetwork import Hypernetwork
@@ -42,6 +42,7 @@ __all__ = [
     "TaskInferenceLearner",
     "TrainingSettings",
     "__version__",
+    "criteria",
     "data",
     "errors",
     "evaluation",
@@ -55,7 +56,7 @@ __all__ = [
     "training",
 ]
 
-_MODULES = ("data", "errors", "evaluation", "learners", "networks", "regularizers", "tasks", "training")
+_MODULES = ("criteria", "data", "errors", "evaluation", "learners", "networks", "regularizers", "tasks", "training")
 # Names that are not looked for among the learners.
 _HOMES = {
     "Hypernetwork": "hypernetwork",

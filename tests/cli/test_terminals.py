@@ -10,7 +10,7 @@ from rich.table import Column
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.bars import Bars, Words
 from hypermnesia.evaluation.progress import ProgressDisplay
-from hypermnesia.training.trainer import Progress
+from hypermnesia.training.monitor import Progress
 
 NAME = "[bold]a name[/bold] of many words " * 5
 

@@ -105,7 +105,7 @@ def nested(depth: int) -> list:
         (("state", "learned", 0, "outputs"), True),
         (("state", "learned", 0, "name"), None),
         (("state", "parts"), {}),
-        (("state", "criterion"), []),
+        (("state", "labels"), []),
         (("state", "input_shape"), 3),
         (("state", "parts", "network", "task_embeddings", 0), torch.ones(1)),
         (("state", "parts", "network", "task_embeddings", 0), torch.ones(24, dtype=torch.int64)),

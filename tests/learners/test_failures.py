@@ -412,7 +412,7 @@ def references(node: Any, seen: set[int] | None = None) -> list[Any]:
 def test_ctrl_c_amid_a_step_waits_for_its_end_and_learning_goes_on_bit_for_bit(case):
     """Wherever in the step it comes: before the forward pass, or after the optimizer's step."""
     learner = learned(case)
-    for place in ("prepare", "accumulate_gradients"):
+    for place in ("prepare", "add_gradients"):
         objective = learner._objective
 
         def interrupting(made: Any = objective, place: str = place) -> Any:

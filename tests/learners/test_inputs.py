@@ -246,16 +246,20 @@ TARGETS = torch.rand(COUNT, 2, generator=G)
     ("learned_of", "asked", "message"),
     [
         (LABELS, LABELS > 0, "must be integers.*torch.bool"),
-        (LABELS, nn.functional.one_hot(LABELS), r"class numbers must have shape \[n\]"),
+        (
+            LABELS,
+            nn.functional.one_hot(LABELS),
+            r"are classes of shape \[n, …\], but what was learned are classes of sh",
+        ),
         (
             LABELS,
             nn.functional.one_hot(LABELS).float(),
-            "examples are numbers, but what was learned are classes",
+            r"are numbers of shape \[n, …\], but what was learned are classes",
         ),
         (LABELS, ["cat", "dog"] * 7 + ["cat"], "Labels must be real numbers"),
         (LABELS, LABELS + 1, "labels go up to 2, but those of task 'task' are 0 to 1"),
         (LABELS, LABELS - 1, "the smallest is -1"),
-        (TARGETS, LABELS, "examples are classes, but what was learned are numbers"),
+        (TARGETS, LABELS, r"are classes of shape \[n\], but what was learned are numbers of shape \[n, …\]"),
         (TARGETS, TARGETS[:, 0], "there are 1 regression targets, but task 'task' has 2"),
     ],
 )

@@ -158,14 +158,14 @@ def test_the_first_task_is_what_fine_tuning_does(make, examples, module):
     assert equal(learner.state_dict()["parts"]["network"], standard.state_dict()["parts"]["network"])
 
 
-def stored(scenario: str, **training) -> StoredExamples:
+def stored(scenario: str, label_smoothing: float = 0.0, **training) -> StoredExamples:
     """Of images of two tasks, of two and of three classes, whose pixels say which they are."""
     memory = Memory(8, Seeds(0), torch.device("cpu"), lambda inputs: inputs[:, 0, 0, :2])
     for number, classes in enumerate((2, 3)):
         images = (torch.arange(4.0)[:, None] + 10 * number + torch.tensor([0.0, 0.25]))[:, None, None, :]
         memory.end_task(Task.of((images, torch.arange(4) % classes)))
     outputs = Outputs(scenario, (2, 3, 4))
-    return StoredExamples(memory, outputs, TrainingSettings(batch_size=50, **training), Seeds(1))
+    return StoredExamples(memory, outputs, TrainingSettings(batch_size=50, **training), Seeds(1), label_smoothing)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from torch.nn.functional import one_hot
 
 import hypermnesia as hm
 import hypermnesia.learners.scoring
-from hypermnesia.criteria import CrossEntropy
+from hypermnesia.criteria import CrossEntropy, measure_of
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners import ContinualLearner, Prediction, Score, score
 from hypermnesia.learners.prediction import LearnedTask
@@ -31,7 +31,9 @@ class Oracle(ContinualLearner):
 
     device = torch.device("cpu")
     in_progress = None
-    criterion, input_kind = CrossEntropy(), InputKind(torch.float32)
+    input_kind, kind_of_labels = InputKind(torch.float32), ("classes", 0)
+    criterion = CrossEntropy()
+    measure = measure_of(None, criterion)
 
     def __init__(self, scenarios=SCENARIOS, infers: bool = True, num_tasks: int = 3):
         self._scenarios, self._infers, self._known = scenarios, infers, num_tasks

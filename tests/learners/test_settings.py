@@ -32,7 +32,7 @@ def parameters(kind: type[ContinualLearner]) -> dict[str, inspect.Parameter]:
 
 def test_the_constructor_takes_the_fields_and_what_all_learners_take(kind):
     fields = list(kind.Settings.model_fields)
-    of_all = [*(["scenario"] if kind.trained_for_scenario else []), "training", "seed", "device"]
+    of_all = [*(["scenario"] if kind.trained_for_scenario else []), "criterion", "metric", "training", "seed", "device"]
     assert list(parameters(kind)) == ["module", "settings", *fields, *of_all]
     variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     assert not variable & {parameter.kind for parameter in parameters(kind).values()}
@@ -43,7 +43,7 @@ def test_defaults_of_fields_and_keyword_arguments_are_equal(kind):
     for name, field in kind.Settings.model_fields.items():
         assert parameters(kind)[name].default == field.default, name
         assert not field.is_required()
-    common = {"settings": None, "training": None, "seed": 0, "device": "cpu"}
+    common = {"settings": None, "criterion": None, "metric": None, "training": None, "seed": 0, "device": "cpu"}
     assert {name: parameters(kind)[name].default for name in common} == common
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import hypermnesia as hm
 from hypermnesia.criteria import CrossEntropy
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.settings import checked
 from hypermnesia.training import TrainingSettings
 from hypermnesia.training.plateau import PlateauFactor
@@ -26,7 +26,6 @@ EVERYTHING = {
     "milestones": [[1, 0.5], [2.5, 0.25]],
     "plateau": {"patience": 0, "factor": 0.5},
     "augmentation": {"crop_border": 1, "flip": True},
-    "label_smoothing": 0.1,
 }
 """All that a step may depend on beside the batch and the weights."""
 
@@ -109,27 +108,31 @@ def test_label_smoothing_leaves_the_published_share_to_the_true_class():
     targets = torch.full((6, 10), 0.05 / 9, dtype=torch.float64)
     targets[labels, labels] = 0.95
     expected = -(targets * outputs.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(CrossEntropy().loss(outputs, labels, 0.05 / 0.9), expected)
+    torch.testing.assert_close(CrossEntropy(label_smoothing=0.05 / 0.9).loss(outputs, labels), expected)
 
 
 @pytest.mark.parametrize("scenario", ["task", "domain", "class"])
 def test_joint_training_smooths_over_the_classes_that_compete(scenario):
     module = nn.Sequential(nn.Flatten(), nn.Linear(FEATURES, OUTPUTS))
-    learner = hm.JointLearner(module, scenario=scenario, training={**TRAINING, "label_smoothing": 0.2})
+    smooth = CrossEntropy(label_smoothing=0.2)
+    learner = hm.JointLearner(module, scenario=scenario, criterion=smooth, training=TRAINING)
     losses = []
     for number in range(2):
         learner.learn(task(number), monitor=lambda progress: losses.append(float(progress.scalars["loss"])))
     # Near log 2 or log 4 at the start, and nowhere near what an impossible class would cost.
     assert all(0 < loss < 2 for loss in losses)
-    alone = hm.FineTuningLearner(module, scenario=scenario, training={**TRAINING, "label_smoothing": 0.2})
+    alone = hm.FineTuningLearner(
+        module, scenario=scenario, criterion=CrossEntropy(label_smoothing=0.2), training=TRAINING
+    )
     first = []
     alone.learn(task(0), monitor=lambda progress: first.append(float(progress.scalars["loss"])))
     assert losses[: len(first)] == pytest.approx(first, rel=1e-5)
 
 
 def test_a_regression_has_no_labels_to_smooth():
-    learner = hm.HypernetworkLearner(nn.Linear(3, 1), chunk_size=4, training={**TRAINING, "label_smoothing": 0.1})
-    with pytest.raises(ConfigurationError, match=r"label_smoothing is for classes"):
+    smooth = CrossEntropy(label_smoothing=0.1)
+    learner = hm.HypernetworkLearner(nn.Linear(3, 1), chunk_size=4, criterion=smooth, training=TRAINING)
+    with pytest.raises(DataError, match=r"are numbers, but its labels are class numbers.*cross-entropy"):
         learner.learn((torch.rand(4, 3), torch.rand(4)))
 
 
@@ -145,7 +148,6 @@ def test_a_regression_has_no_labels_to_smooth():
         ({"plateau": {"least_rate": 1e-3}}, "least_rate: the learning rate begins at 0.001 and could never fall"),
         ({"plateau": {"factor": 1}}, "plateau.factor"),
         ({"plateau": {"patience": -1}}, "plateau.patience"),
-        ({"label_smoothing": 1}, "label_smoothing"),
         ({"augmentation": {"crop_border": -1}}, "augmentation.crop_border"),
         ({"augmentation": {"flips": True}}, "Did you mean 'flip'"),
     ],

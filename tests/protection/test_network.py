@@ -37,7 +37,7 @@ def take_steps(network: ProtectedNetwork, number: int = 5, seed: int = 0) -> Non
         optimizer.zero_grad()
         objective.prepare(iteration)
         inputs = torch.randn(8, 4, generator=generator) + seed
-        objective.accumulate_gradients(inputs, (inputs[:, 0] > seed).long(), optimizer)
+        objective.accumulate_gradients([(inputs, (inputs[:, 0] > seed).long())], optimizer)
         optimizer.step()
 
 
@@ -229,7 +229,7 @@ def test_a_regularizer_relative_to_what_it_protects_does_not_depend_on_the_size_
             with torch.no_grad():
                 protected.hypernetwork.readout.mul_(1.5)
             optimizer = torch.optim.SGD(objective.parameters(), lr=1.0)
-            scalars = objective.accumulate_gradients(torch.zeros(2, 4), torch.zeros(2), optimizer)
+            scalars = objective.accumulate_gradients([(torch.zeros(2, 4), torch.zeros(2))], optimizer)
             pulled.append(scalars["loss"].item())
         return pulled
 
@@ -254,7 +254,7 @@ def test_a_task_begins_with_the_candidate_that_fits_its_first_batch_best():
     def loss(number: int) -> tuple[float, torch.Tensor]:
         protected, inputs, labels, objective = begun(number)
         before = copied(protected.state())
-        objective.begin(inputs, labels)
+        objective.begin([(inputs, labels)])
         after = copied(protected.state())
         chosen = after["task_embeddings"].pop()
         assert equal(before["task_embeddings"][:-1], after["task_embeddings"])
@@ -276,7 +276,7 @@ def test_before_anything_was_learned_there_is_nothing_to_choose():
     protected = network()
     protected.begin_task()
     before = copied(protected.state())
-    protected.objective(lambda *_: pytest.fail("was asked")).begin(torch.zeros(1, 4), torch.zeros(1))
+    protected.objective(lambda *_: pytest.fail("was asked")).begin([(torch.zeros(1, 4), torch.zeros(1))])
     assert equal(protected.state(), before)
 
 
@@ -315,7 +315,7 @@ def test_a_module_of_another_type_starts_as_it_is_and_learns_in_float32(dtype, o
 
     objective = protected.objective(loss)
     optimizer = torch.optim.SGD(objective.parameters(), lr=1e-3)
-    objective.accumulate_gradients(inputs, torch.arange(4) % 3, optimizer)
+    objective.accumulate_gradients([(inputs, torch.arange(4) % 3)], optimizer)
     optimizer.step()
     assert not torch.equal(protected.tensors(0)["2.weight"], given[2].weight)  # a step that bfloat16 alone would lose
     assert all(parameter.dtype in (torch.float32, dtype) for parameter in objective.parameters())

@@ -62,10 +62,10 @@ def gradients_of_a_step(network: ProtectedNetwork, other: nn.Module, kind: type 
         value = task_loss(network.module, other, tensors, inputs, labels)
         return value, {"twice": 2 * value}
 
-    objective = network.objective(loss, list(other.parameters()))
+    objective = network.objective(loss, dict(other.named_parameters()))
     optimizer = kind(objective.parameters(), lr=RATE)
     objective.prepare(0)
-    scalars = objective.accumulate_gradients(INPUTS, LABELS, optimizer)
+    scalars = objective.accumulate_gradients([(INPUTS, LABELS)], optimizer)
     return [parameter.grad for parameter in objective.parameters()], scalars
 
 
@@ -140,7 +140,7 @@ def test_a_subset_of_past_tasks_is_drawn_anew_for_each_step_and_each_is_drawn():
     def regularizer(iteration: int) -> float:
         optimizer.zero_grad()
         objective.prepare(iteration)
-        return objective.accumulate_gradients(INPUTS, LABELS, optimizer)["regularizer"].item()
+        return objective.accumulate_gradients([(INPUTS, LABELS)], optimizer)["regularizer"].item()
 
     values = [regularizer(i) for i in range(12)]
     assert len(set(values)) == PAST

@@ -5,10 +5,11 @@ import copy
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from torch.optim import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.regularizers import gradient_step, lookahead
+from hypermnesia.regularizers.candidate import SUPPORTED
 
 OPTIMIZERS = [
     (SGD, {"lr": 0.1}),
@@ -23,12 +24,20 @@ OPTIMIZERS = [
     (AdamW, {"lr": 0.01, "fused": True}),
     (RMSprop, {"lr": 0.01}),
     (RMSprop, {"lr": 0.01, "momentum": 0.9, "centered": True, "weight_decay": 0.1}),
+    (Adadelta, {"weight_decay": 0.1}),
+    (Adagrad, {"lr_decay": 0.1, "fused": True}),
+    (Adagrad, {"initial_accumulator_value": 0.1, "foreach": True}),
+    (Adamax, {"foreach": True}),
+    (NAdam, {"decoupled_weight_decay": True, "weight_decay": 0.1}),
+    (RAdam, {"foreach": True, "maximize": True}),
+    (Rprop, {"lr": 0.1, "etas": (0.4, 1.3)}),
+    *((kind, {}) for kind in SUPPORTED),
 ]
 
 
-def problem():
+def problem(bias: bool = True):
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+    module = nn.Sequential(nn.Linear(5, 7, bias=bias), nn.Tanh(), nn.Linear(7, 3, bias=bias))
     return module, torch.randn(6, 5)
 
 
@@ -42,9 +51,9 @@ def frozen(optimizer):
 
 @pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
 def test_lookahead_equals_the_next_real_step_bit_for_bit(kind, options):
-    module, inputs = problem()
+    module, inputs = problem(bias=kind.__name__ != "Muon")  # which takes matrices only
     optimizer = kind(module.parameters(), **options)
-    for _ in range(4):  # the first time without any state
+    for _ in range(7):  # the first time without any state; RAdam's steps become others after five
         optimizer.zero_grad()
         loss_of(module, inputs).backward()
         before = [p.detach().clone() for p in module.parameters()]
@@ -168,5 +177,22 @@ def test_gradient_step_is_a_plain_step_whatever_the_optimizer():
 
 def test_another_optimizer_is_refused_by_name():
     weight = nn.Parameter(torch.ones(1))
-    with pytest.raises(ConfigurationError, match=r"Adagrad.*SGD, Adam, AdamW, RMSprop"):
-        lookahead(Adagrad([weight]))
+    with pytest.raises(ConfigurationError, match=r"LBFGS.*Adagrad, Adam, AdamW, .*SGD"):
+        lookahead(LBFGS([weight]))
+
+
+@pytest.mark.parametrize("kind", SUPPORTED)
+def test_candidates_of_any_optimizer_are_differentiable_or_refused(kind):
+    weight = nn.Parameter(torch.tensor([[1.0, -2.0], [0.5, 3.0]]))
+    optimizer = kind([weight])
+    gradient = torch.autograd.grad((weight**3).sum(), weight, create_graph=True)[0]
+    if "differentiable" not in optimizer.defaults:
+        with pytest.raises(ConfigurationError, match=rf"step of {kind.__name__} cannot be differentiated"):
+            lookahead(optimizer, {weight: gradient})
+        return
+    (candidate,) = lookahead(optimizer, {weight: gradient})
+    weight.grad = gradient.detach()
+    (derivative,) = torch.autograd.grad(candidate.sum(), weight)
+    optimizer.step()
+    torch.testing.assert_close(candidate.detach(), weight.detach())
+    assert derivative.isfinite().all()

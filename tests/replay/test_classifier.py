@@ -14,7 +14,7 @@ from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks import Task
 from hypermnesia.tasks.scenario import SCENARIOS, Outputs
 from hypermnesia.training import TrainingSettings, checkpoint
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.objective import Objective
 from tests.nested import equal
 
 HYPERNETWORK = {"embedding_dim": 3, "chunk_embedding_dim": 2, "hidden": (4,), "chunk_size": 30}
@@ -181,7 +181,7 @@ def test_the_loss_is_a_share_of_each_cross_entropy_that_of_replay_times_the_temp
     loss = (1 - weight) * task_loss + weight * replay_loss
     loss.backward()
 
-    scalars = objective.accumulate_gradients(INPUTS, LABELS, optimizer)
+    scalars = objective.accumulate_gradients([(INPUTS, LABELS)], optimizer)
     for name, expected in (("task_loss", task_loss), ("replay_loss", replay_loss), ("loss", loss)):
         assert scalars[name].item() == pytest.approx(expected.item(), rel=1e-4), name
     accuracy = (current[:, among].argmax(1) == LABELS + shift - start).double().mean()
@@ -194,7 +194,7 @@ def test_the_first_task_is_learned_without_replay(replayed):
     made = classifier()
     made.begin_task(3, (5,))
     objective, _ = made.objectives()
-    scalars = objective.accumulate_gradients(INPUTS, LABELS, torch.optim.SGD(objective.parameters(), lr=0.1))
+    scalars = objective.accumulate_gradients([(INPUTS, LABELS)], torch.optim.SGD(objective.parameters(), lr=0.1))
     assert replayed == []
     made.standard.network.train()
     expected = functional.cross_entropy(made.standard.network(INPUTS), LABELS)
@@ -220,7 +220,7 @@ def steps(objective: Objective, number: int = 3) -> None:
         optimizer.zero_grad()
         torch.manual_seed(iteration)  # as the trainer does
         objective.prepare(iteration)
-        objective.accumulate_gradients(INPUTS, LABELS, optimizer)
+        objective.accumulate_gradients([(INPUTS, LABELS)], optimizer)
         optimizer.step()
 
 

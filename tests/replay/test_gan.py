@@ -68,7 +68,7 @@ def test_generator_and_discriminator_have_each_the_gradient_of_their_own_loss(
 
     torch.manual_seed(3)
     scalars = objective.accumulate_gradients(
-        inputs.view(6, *shape), labels, torch.optim.SGD(objective.parameters(), lr=0.1)
+        [(inputs.view(6, *shape), labels)], torch.optim.SGD(objective.parameters(), lr=0.1)
     )
     for parameter, wanted in zip(objective.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, wanted, rtol=1e-3, atol=1e-6)

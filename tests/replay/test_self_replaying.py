@@ -106,7 +106,7 @@ def test_the_loss_is_a_share_of_the_bound_on_new_inputs_and_the_rest_on_replayed
     torch.manual_seed(3)
     optimizer = torch.optim.SGD(objective.parameters(), lr=0.1)
     optimizer.zero_grad()
-    scalars = objective.accumulate_gradients(inputs, torch.zeros(5, dtype=torch.int64), optimizer)
+    scalars = objective.accumulate_gradients([(inputs, torch.zeros(5, dtype=torch.int64))], optimizer)
     assert scalars.keys() == expected.keys()
     for name, value in expected.items():
         assert scalars[name].item() == pytest.approx(value.item(), rel=1e-4), name
@@ -122,7 +122,7 @@ def test_every_step_replays_from_other_noise_and_the_same_again_for_the_same_ste
         objective.prepare(iteration)
         torch.manual_seed(0)
         labels = torch.zeros(5, dtype=torch.int64)
-        scalars = objective.accumulate_gradients(images(1, 5), labels, torch.optim.SGD(objective.parameters()))
+        scalars = objective.accumulate_gradients([(images(1, 5), labels)], torch.optim.SGD(objective.parameters()))
         return scalars["replayed"].item()
 
     found = [replayed(iteration) for iteration in (0, 1, 2, 1)]

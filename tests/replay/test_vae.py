@@ -96,7 +96,7 @@ def test_the_loss_is_the_surprise_of_a_pixel_and_the_divergence_per_pixel(
     expected = torch.autograd.grad(loss, [*auxiliary.parameters()])
 
     torch.manual_seed(3)
-    scalars = objective.accumulate_gradients(inputs, torch.zeros(5, dtype=torch.int64), sgd(objective))
+    scalars = objective.accumulate_gradients([(inputs, torch.zeros(5, dtype=torch.int64))], sgd(objective))
     torch.testing.assert_close(scalars["task_loss"], loss.detach())
     torch.testing.assert_close(scalars["reconstruction"], -pixels.mean().detach())
     torch.testing.assert_close(scalars["divergence"], divergence.detach() / 9)
@@ -160,7 +160,7 @@ def test_the_divergence_is_that_from_the_prior_of_the_class():
     divergence = distributions.kl_divergence(posterior, of_class).sum(1).mean() / 9
     (expected,) = torch.autograd.grad(divergence, prior)
     objective.prepare(0)
-    scalars = objective.accumulate_gradients(inputs, labels, sgd(objective))
+    scalars = objective.accumulate_gradients([(inputs, labels)], sgd(objective))
     torch.testing.assert_close(scalars["divergence"], divergence.detach())
     torch.testing.assert_close(prior.grad, expected, rtol=1e-4, atol=1e-6)
 

@@ -17,6 +17,7 @@ from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, 
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.tasks.scenario import SCENARIOS
 from hypermnesia.training import TrainingSettings
+from hypermnesia.training.objective import Portion
 from tests.stopping import Stopped
 
 CLASSES = (2, 4, 3)  # of the tasks; the last is the one being learned
@@ -61,7 +62,7 @@ class Given(Past):
     def prepare(self, iteration: int) -> None:
         self.prepared.append(iteration)
 
-    def batch(self, current: Tensor) -> PastBatch:
+    def batch(self, current: Tensor, portion: Portion) -> PastBatch:
         assert current is INPUTS
         return PastBatch(PAST_INPUTS, self.targets, PAST_TASKS, len(PAST_TASKS))
 
@@ -124,7 +125,7 @@ def step(objective: StandardObjective, iteration: int = 0) -> dict[str, float]:
     optimizer = torch.optim.SGD(objective.parameters(), lr=0.1)
     optimizer.zero_grad()
     objective.prepare(iteration)
-    scalars = objective.accumulate_gradients(INPUTS, LABELS, optimizer)
+    scalars = objective.accumulate_gradients([(INPUTS, LABELS)], optimizer)
     assert not any(scalar.requires_grad for scalar in scalars.values())
     return {name: scalar.item() for name, scalar in scalars.items()}
 
@@ -166,12 +167,12 @@ def test_equal_weight_is_that_of_each_task_and_the_first_task_has_all():
         standard = network("class", (2,) * number)
         targets = torch.full((NUMBER, 2 * number), 1 / (2 * number))
         past = Given(targets)
-        past.batch = lambda current, targets=targets: PastBatch(
+        past.batch = lambda current, portion, targets=targets: PastBatch(
             PAST_INPUTS, targets, torch.zeros_like(PAST_TASKS), len(PAST_TASKS)
         )
         objective = StandardObjective(standard, TrainingSettings(), past=past)
         labels = LABELS % 2
-        scalars = objective.accumulate_gradients(INPUTS, labels, torch.optim.SGD(objective.parameters()))
+        scalars = objective.accumulate_gradients([(INPUTS, labels)], torch.optim.SGD(objective.parameters()))
         loss, new, old = (scalars[name].item() for name in ("loss", "task_loss", "replay_loss"))
         shares.append((loss - new) / (old - new))
     assert shares == pytest.approx([0, 1 / 2, 2 / 3, 3 / 4], abs=1e-4)
@@ -180,7 +181,8 @@ def test_equal_weight_is_that_of_each_task_and_the_first_task_has_all():
 def test_outputs_of_other_tasks_feel_nothing_where_each_task_has_its_own():
     standard = network("task")
     past = Given(random_targets("task"))
-    past.batch = lambda current: PastBatch(PAST_INPUTS, past.targets, torch.zeros_like(PAST_TASKS), len(PAST_TASKS))
+    tasks = torch.zeros_like(PAST_TASKS)
+    past.batch = lambda current, portion: PastBatch(PAST_INPUTS, past.targets, tasks, len(tasks))
     objective = StandardObjective(standard, TrainingSettings(), past=past)
     step(objective)
     gradient = standard.network.module[2].bias.grad
@@ -260,10 +262,10 @@ def test_soft_targets_are_probabilities_of_competing_outputs_whatever_the_classe
         assert row[among].sum().item() == pytest.approx(1, rel=1e-5)
     # Learned with them, the loss and its gradient are numbers.
     past = Given(targets)
-    past.batch = lambda current: PastBatch(10 * PAST_INPUTS, targets, tasks, len(tasks))
+    past.batch = lambda current, portion: PastBatch(10 * PAST_INPUTS, targets, tasks, len(tasks))
     objective = StandardObjective(standard, TrainingSettings(), past=past, temperature=temperature)
     labels = LABELS % classes[-1]
-    scalars = objective.accumulate_gradients(INPUTS, labels, torch.optim.SGD(objective.parameters()))
+    scalars = objective.accumulate_gradients([(INPUTS, labels)], torch.optim.SGD(objective.parameters()))
     assert all(torch.isfinite(scalar) for scalar in scalars.values())
     assert all(torch.isfinite(parameter.grad).all() for parameter in objective.parameters())
 

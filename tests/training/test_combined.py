@@ -7,7 +7,7 @@ from torch import nn
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import TensorExamples
 from hypermnesia.training import Objective, Trainer, TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective
+from hypermnesia.training.objective import CombinedObjective
 
 CPU = torch.device("cpu")
 EXAMPLES = TensorExamples(torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40).remainder(2))
@@ -20,15 +20,15 @@ class Fitting(Objective):
         torch.manual_seed(seed)
         self.module, self.seed = nn.Linear(3, 2), seed
 
-    def parameters(self):
-        return list(self.module.parameters())
+    def named_parameters(self):
+        return dict(self.module.named_parameters())
 
     def prepare(self, iteration):
         self.noise = torch.randn(3, generator=Seeds(self.seed).child(iteration).generator())
 
-    def accumulate_gradients(self, inputs, labels, optimizer):
+    def add_gradients(self, inputs, labels, portion):
         loss = nn.functional.cross_entropy(self.module(inputs + self.noise), labels)
-        loss.backward()
+        portion.loss(loss).backward()
         return {"loss": loss.detach(), "number": torch.tensor(float(self.seed))}
 
 

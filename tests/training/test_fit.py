@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 import hypermnesia as hm
+from hypermnesia.criteria import USUAL, CrossEntropy, label_kind
 from hypermnesia.training.fit import Fit
 
 
-def finding(losses, labels, **settings):
-    fit = Fit(**settings)
+def finding(losses, labels):
+    fit = Fit.of(USUAL[label_kind(labels)])
     for loss in losses:
         fit.count(torch.as_tensor(loss), labels)
     return fit.finding()
@@ -23,7 +24,7 @@ def finding(losses, labels, **settings):
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=30), st.floats(0, 0.5))
 def test_the_best_constant_answer_is_that_of_the_labels_frequencies(labels, label_smoothing):
     labels = torch.tensor(labels)
-    fit = Fit(label_smoothing)
+    fit = Fit(CrossEntropy(label_smoothing=label_smoothing))
     for _ in range(70):
         fit.count(torch.tensor(1.0), labels)
     fit.finding()

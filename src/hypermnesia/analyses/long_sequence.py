@@ -94,7 +94,7 @@ def long_sequence(directory: RunDirectory) -> LongSequence:
         ConfigurationError: There is no run, no task is learned yet, or a file is damaged.
     """
     experiment = directory.read_experiment()
-    if experiment.criterion.labels != "classes":
+    if experiment.labels != "classes":
         raise ConfigurationError(f"{directory.path}: its tasks are regressions; accuracies are of classes.")
     run = read_run(directory.path, history=False)
     if run.problems:

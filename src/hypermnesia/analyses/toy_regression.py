@@ -22,7 +22,7 @@ from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, grouped,
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun
 from hypermnesia.experiments.settings.build import build_tasks, load_learner
-from hypermnesia.experiments.settings.config import PolynomialTasks
+from hypermnesia.experiments.settings.task_settings import PolynomialTasks
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.learners import METHODS, Method
 from hypermnesia.tasks import Polynomial, Scenario

@@ -22,7 +22,7 @@ def check_classes(base: Base) -> None:
     Raises:
         ConfigurationError: The experiment is one.
     """
-    if base.experiment.criterion.labels != "classes":
+    if base.experiment.labels != "classes":
         raise ConfigurationError(f"{base.source} is a regression; accuracies are of classes, as in split-digits.")
 
 

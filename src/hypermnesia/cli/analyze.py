@@ -19,6 +19,7 @@ from hypermnesia.cli.common import (
     Data,
     Jobs,
     NumSeeds,
+    Trust,
     carry_out_and_show,
     check_used,
     divide,
@@ -82,16 +83,16 @@ def _of_run(analysis: Analysis) -> Callable[..., None]:
     ]
     parameters: dict[str, tuple[Any, Any]] = {"run": (run, ...), **_options(analysis.options)}
     if analysis.of_finished:
-        parameters["data"] = (Data, None)
+        parameters |= {"data": (Data, None), "trust": (Trust, False)}
 
-    def command(run: Path, data: Path | None = None, **options: Any) -> None:
+    def command(run: Path, data: Path | None = None, trust: bool = False, **options: Any) -> None:
         from rich.console import Console
 
         from hypermnesia.analyses.files import write_analysis
         from hypermnesia.experiments.single_run.rundir import RunDirectory
 
         values, directory = _values(analysis.options, options), RunDirectory(run)
-        finished = _open(run, data) if analysis.of_finished else None
+        finished = _open(run, data, trust) if analysis.of_finished else None
         lock = f".{analysis.name}.lock"  # others may be made of the same run at the same time
         with claimed(run, lock=lock) if directory.is_run() else contextlib.nullcontext():
             result = _compute(analysis, finished, values) if finished else analysis.compute(directory, **values)
@@ -200,10 +201,10 @@ def _integers(option: str, text: str, most: float) -> list[int]:
     return found
 
 
-def _open(run: Path, data: Path | None) -> FinishedRun:
+def _open(run: Path, data: Path | None, trust: bool) -> FinishedRun:
     from hypermnesia.experiments.recorded_runs.finished import open_run
 
-    finished = open_run(run, data)
+    finished = open_run(run, data, trust=trust)
     check_used([finished.experiment], data)
     return finished
 

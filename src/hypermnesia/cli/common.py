@@ -69,6 +69,10 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the code and read the files outside of it that the run directory names."),
+]
 NumSeeds = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Runs of each, with seeds 0 to N-1.")]
 Jobs = Annotated[
     int | None,
@@ -128,7 +132,9 @@ def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs
         ConfigurationError: No experiment reads data from files, or what is made at a time is one.
     """
     if data is not None and not any(experiment.reads_files for experiment in experiments):
-        raise ConfigurationError("--data: nothing is read from files here; leave it out.")
+        own = any(experiment.sources for experiment in experiments)
+        where = "the settings say where the data are" if own else "nothing is read from files here"
+        raise ConfigurationError(f"--data: {where}; leave it out.")
     if jobs > 1 and runs == 1:
         raise ConfigurationError(f"--jobs {jobs}: there is one to make, which is not divided; leave it out.")
 

@@ -205,7 +205,7 @@ def tune(
     directory = out or Path("runs") / f"tune-{experiment.name}"
     if join is None:
         check_used([experiment], data, jobs or 1, trials)
-    metric = experiment.criterion.metric
+    metric = experiment.metric
     if storage and "://" not in storage:  # processes of the search may be at work in other directories
         storage = str(Path(storage).absolute())
     search = Search(experiment, directory, trials, data, tuple(places), storage)

@@ -16,6 +16,7 @@ from hypermnesia.cli.common import (
     Data,
     Method,
     Settings,
+    Trust,
     check_used,
     describe,
     divide,
@@ -37,6 +38,7 @@ def run(
         typer.Option(metavar="DIR", callback=reachable, help="Run directory. [default: runs/NAME-seedSEED]"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run directory, if any.")] = False,
+    trust: Trust = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the run directory.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the figures at the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on stdout.")] = False,
@@ -56,6 +58,7 @@ def run(
     from hypermnesia.evaluation.progress import ProgressDisplay
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.build import build_tasks
+    from hypermnesia.experiments.settings.own_files import check_trusted, named_outside
     from hypermnesia.experiments.settings.sources import DEFAULT_PRESET
     from hypermnesia.experiments.single_run.run import RunStopped
     from hypermnesia.experiments.single_run.run import run as carry_out
@@ -67,6 +70,7 @@ def run(
     changes = with_options(changes, {"seed": seed, "device": device})
     if resume and out and source is None and not changes and not method:
         experiment = RunDirectory(out).read_experiment()
+        check_trusted(experiment, out, trust=trust)
     else:
         experiment = load_experiment(DEFAULT_PRESET if source is None else source, changes, method)
     if parallel.was_restarted():
@@ -76,12 +80,13 @@ def run(
     directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
     again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
     again += f" --data {shlex.quote(str(data))}" if data else ""
+    again += " --trust" if named_outside(experiment) else ""
     with parallel.joined():
         if parallel.rank() == 0:
             directory.check(experiment, resume=resume, overwrite=overwrite)
         tasks = build_tasks(experiment, data)
         console = Console(stderr=as_json, quiet=parallel.rank() > 0)
-        names, metric = [task.name for task in tasks], experiment.criterion.metric
+        names, metric = [task.name for task in tasks], experiment.metric
         display = ProgressDisplay(console, names, metric, quiet=quiet)
         try:
             with StopSignals() as stop, display:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hypermnesia.cli.common import Trust
 from hypermnesia.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from hypermnesia.learners import ContinualLearner, Prediction
@@ -31,12 +35,13 @@ def export(
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Number, from 0, or name of a task. [default: all in one file]")
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Write one task's network, or all tasks in one file, for programs that know nothing of hypermnesia."""
     from hypermnesia.experiments.recorded_runs.learned import open_learner
     from hypermnesia.exporting import export as write
 
-    write(open_learner(run), out, _number_or_name(task))
+    write(open_learner(run, trust=trust), out, _number_or_name(task))
     print(f"written to {out}")
 
 
@@ -46,7 +51,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Inputs: pictures of any size, .npy arrays of inputs, or .csv files of numbers, an input a line.",
+            help="Inputs: pictures of any size, .npy arrays of inputs, or .csv files of numbers, an input a line, with "
+            "or without names of columns.",
             show_default=False,
         ),
     ],
@@ -55,27 +61,38 @@ def predict(
     ] = None,
     device: Device = "cpu",
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV file to write. [default: standard output]")
+        Path | None, typer.Option(metavar="FILE", help="CSV or .json file to write. [default: standard output]")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answers as a JSON list on stdout.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Answer for inputs from files, by a CSV line for each: file, place in it, task, label, class, certainty."""
+    from hypermnesia.data import ArraysData
     from hypermnesia.experiments.recorded_runs.learned import open_learner
+    from hypermnesia.experiments.single_run.rundir import RunDirectory
     from hypermnesia.files import write_atomically
 
-    learner = open_learner(run, device)
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
+    if as_json and out is not None:
+        raise ConfigurationError("--json and --out exclude each other: give --out a name that ends in .json.")
+    learner = open_learner(run, device, trust=trust)
+    source = RunDirectory(run).read_experiment().data
+    no_inputs = source.columns_apart if isinstance(source, ArraysData) else frozenset()
+    header: list[str] = []
+    answers: list[list[object]] = []
     for file in files:
-        inputs = _inputs(file, learner)
-        answer = learner.predict(inputs, _number_or_name(task))
-        header, rows = _table(answer)
-        if file is files[0]:
-            writer.writerow(["file", "input", *header])
-        writer.writerows([file, number, *row] for number, row in enumerate(rows))
-    if out is None:
-        print(lines.getvalue(), end="")
+        header, rows = _table(learner.predict(_inputs(file, learner, no_inputs), _number_or_name(task)))
+        answers += [[str(file), number, *row] for number, row in enumerate(rows)]
+    header = ["file", "input", *header]
+    if as_json or (out is not None and out.suffix.lower() == ".json"):
+        text = json.dumps([dict(zip(header, row, strict=True)) for row in answers], indent=2, allow_nan=False) + "\n"
     else:
-        write_atomically(out, lines.getvalue().encode())
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows([header, *answers])
+        text = lines.getvalue()
+    if out is None:
+        print(text, end="")
+    else:
+        write_atomically(out, text.encode())
         print(f"written to {out}")
 
 
@@ -101,7 +118,7 @@ def _table(answer: Prediction) -> tuple[list[str], Iterator[list[object]]]:
     return header, (list(row) for row in zip(*columns, strict=True))
 
 
-def _inputs(file: Path, learner: ContinualLearner) -> Tensor:
+def _inputs(file: Path, learner: ContinualLearner, no_inputs: Set[str]) -> Tensor:
     """Inputs of a file, in the shape that was learned."""
     import numpy as np
     import torch
@@ -116,30 +133,56 @@ def _inputs(file: Path, learner: ContinualLearner) -> Tensor:
             case ".npy":
                 inputs = torch.from_numpy(np.load(file, allow_pickle=False))
             case ".csv":
-                inputs = torch.from_numpy(np.loadtxt(file, delimiter=",", ndmin=2, dtype=np.float32))
+                inputs = torch.from_numpy(_table_of_numbers(file, no_inputs))
             case _:
                 return _picture(file, shape)
-    except (ValueError, TypeError, EOFError) as error:
+    except (ValueError, TypeError, EOFError, csv.Error) as error:
         raise DataError(f"{file} holds no inputs ({error}): give a .npy array or a .csv file of numbers") from error
     if inputs.numel() % torch.Size(shape).numel() or inputs.ndim == 0:
         raise DataError(f"{file} holds {list(inputs.shape)} numbers, but inputs have shape {list(shape)}")
     return inputs.reshape(-1, *shape)
 
 
+def _table_of_numbers(file: Path, no_inputs: Set[str]) -> NDArray[Any]:
+    """The numbers of a table, whose first line may name its columns; those that are no inputs are left out."""
+    import numpy as np
+
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        first = next(csv.reader(stream), [])
+    named = not all(map(_is_number, first))
+    columns = [place for place, name in enumerate(first) if not named or name not in no_inputs]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of tables without rows, of which more is said below
+        table = np.loadtxt(
+            *(file, np.float32),
+            delimiter=",",
+            quotechar='"',
+            comments=None,
+            ndmin=2,
+            skiprows=int(named),
+            usecols=columns,
+            encoding="utf-8-sig",
+        )
+    if not table.size:
+        raise ValueError("it has no lines of numbers")
+    return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _picture(file: Path, shape: tuple[int, ...]) -> Tensor:
     """A picture as one input, in the size and with the colors that were learned."""
-    import numpy as np
-    import torch
-    from PIL import Image, UnidentifiedImageError
+    from hypermnesia.data.pictures import read_picture
 
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ConfigurationError(
             f"{file}: what was learned are no pictures but inputs of shape {list(shape)}; give .npy or .csv files"
         )
     channels, height, width = shape
-    try:
-        with Image.open(file) as image:
-            pixels = np.array(image.convert("L" if channels == 1 else "RGB").resize((width, height)))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} is no picture that can be read ({error})") from error
-    return torch.from_numpy(pixels).reshape(1, height, width, channels).permute(0, 3, 1, 2)
+    return read_picture(file, channels, (height, width))[None]

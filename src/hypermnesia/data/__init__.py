@@ -1,4 +1,4 @@
-"""Image datasets: embedded digits, MNIST and Fashion-MNIST, CIFAR-10 and CIFAR-100."""
+"""Data: published images by name, and files of one's own: pictures, arrays, anything in MNIST's format."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 
+from hypermnesia.data.array_files import ArraysData
 from hypermnesia.data.digits import load_digits
+from hypermnesia.data.idx_folder import IdxData
 from hypermnesia.data.images import ImageDataset
+from hypermnesia.data.labeled import LabeledData
+from hypermnesia.data.picture_folder import FolderData
+from hypermnesia.data.source import DataSettings
 from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
 
-__all__ = ["DATASETS", "INSTALLED", "ImageDataset", "as_images", "load"]
+__all__ = [
+    "DATASETS",
+    "INSTALLED",
+    "OWN_DATA",
+    "ArraysData",
+    "DataSettings",
+    "FolderData",
+    "IdxData",
+    "ImageDataset",
+    "LabeledData",
+    "as_images",
+    "as_labeled",
+    "load",
+]
 
 
 def _in_files(module: str, name: str) -> Callable[[Path | str | None], ImageDataset]:
@@ -34,6 +52,10 @@ DATASETS: dict[str, Callable[[Path | str | None], ImageDataset]] = {
 
 INSTALLED = {"digits"}
 """Datasets that are part of the installation; all others are read from files."""
+
+
+OWN_DATA: tuple[type[DataSettings], ...] = (FolderData, ArraysData, IdxData)
+"""The registry of kinds of data that settings can name, beside datasets by name."""
 
 
 def load(name: str, directory: Path | str | None = None) -> ImageDataset:
@@ -67,17 +89,19 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
         raise DataError(f"{name}: {error.filename or directory} cannot be read ({error.strerror or error}).") from error
 
 
-def as_images(dataset: ImageDataset | str, directory: Path | str | None = None) -> ImageDataset:
+def as_images(dataset: ImageDataset | LabeledData | str, directory: Path | str | None = None) -> ImageDataset:
     """Return a dataset that may be given by its name.
 
     Args:
-        dataset: Images, or their name for :func:`load`.
+        dataset: Images, as such or as labeled data, or their name for :func:`load`.
         directory: As for :func:`load`; None for images.
 
     Raises:
         ConfigurationError: It is neither, there is no dataset of this name, or a directory is given to no use.
         DataError: The files of a dataset given by name are missing or damaged.
     """
+    if isinstance(dataset, LabeledData):
+        dataset = dataset.as_images()
     if isinstance(dataset, ImageDataset):
         if directory is not None:
             raise ConfigurationError("directory is where a dataset given by its name is read from: leave it out.")
@@ -88,3 +112,19 @@ def as_images(dataset: ImageDataset | str, directory: Path | str | None = None) 
             f" {type(dataset).__name__}"
         )
     return load(dataset, directory)
+
+
+def as_labeled(dataset: ImageDataset | LabeledData | str, directory: Path | str | None = None) -> LabeledData:
+    """Return images, which may be given by their name, as labeled data; such data as they are.
+
+    Args:
+        dataset: Labeled data, images, or their name for :func:`load`.
+        directory: As for :func:`load`; None for anything but a name.
+
+    Raises:
+        ConfigurationError: It is neither, there is no dataset of this name, or a directory is given to no use.
+        DataError: The files of a dataset given by name are missing or damaged.
+    """
+    if isinstance(dataset, LabeledData) and directory is None:
+        return dataset
+    return LabeledData.of_images(as_images(dataset, directory))

@@ -13,7 +13,7 @@ from rich.table import Column
 
 from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.bars import Bars, Words
-from hypermnesia.training.trainer import Progress
+from hypermnesia.training.monitor import Progress
 
 _LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")
 

@@ -10,12 +10,11 @@ from jaxtyping import Float64
 from rich.console import Console
 
 from hypermnesia import parallel
-from hypermnesia.criteria import USUAL
 from hypermnesia.errors import DataError
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.learners import ContinualLearner, Score, score
 from hypermnesia.tasks import Scenario, Task
-from hypermnesia.training.trainer import Progress
+from hypermnesia.training.monitor import Progress
 
 Scores = Mapping[int, Mapping[str, Score]]
 """Scores by number of the task, then by split: `test` or `validation`."""
@@ -75,7 +74,7 @@ def learn_sequence(
     scenario = scenario or learner.scenarios[0]
     console = Console()
     hidden = not progress or parallel.rank() > 0 or not (console.is_terminal or console.is_jupyter)
-    display = ProgressDisplay(console, [task.name for task in tasks], USUAL[tasks[0].labels].metric, quiet=hidden)
+    display = ProgressDisplay(console, [task.name for task in tasks], learner.metric_of(tasks[0]), quiet=hidden)
     matrix = _Matrix(len(tasks), scenario, display)
     with display:
         learn_and_evaluate(learner, tasks, [scenario], matrix, first=learner.num_tasks)

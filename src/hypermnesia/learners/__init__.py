@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.learners.agem import AGEMLearner
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.der import DERLearner
@@ -77,17 +78,27 @@ METHODS: dict[str, Method] = {
 """The registry of methods by name, in the order in which tables show them: those that each of these files declares."""
 
 
-def load(path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> ContinualLearner:
+def load(
+    path: str | Path,
+    module: nn.Module,
+    *,
+    criterion: GivenCriterion = None,
+    metric: GivenMetric = None,
+    device: str | torch.device = "cpu",
+) -> ContinualLearner:
     """Read a learner of any kind that was saved.
 
     Args:
         path: File that `learner.save` wrote.
         module: A network of the same architecture as the learner was made with. Its values do not matter: those in the
             file are used, unless it was saved without them.
+        criterion: The function that was learned by, which no file holds; None where it was a criterion with a name.
+        metric: The metric, if that was a function or one of torchmetrics; None where it was one with a name.
         device: Where to continue; need not be where the learner was.
 
     Raises:
-        CheckpointError: The file is missing or damaged, or the module does not fit it.
+        CheckpointError: The file is missing or damaged, the module does not fit it, or a criterion or metric that it
+            does not hold was not given.
 
     Example:
         >>> import tempfile
@@ -96,4 +107,4 @@ def load(path: str | Path, module: nn.Module, *, device: str | torch.device = "c
         >>> type(load(path, nn.Linear(2, 1))).__name__
         'SILearner'
     """
-    return ContinualLearner.load(path, module, device=device)
+    return ContinualLearner.load(path, module, criterion=criterion, metric=metric, device=device)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from inspect import isabstract
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from hypermnesia import parallel
-from hypermnesia.criteria import USUAL, LabelKind
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError, Metric, measure_of
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
 from hypermnesia.inputs import Inputs, Shape, show_shape
 from hypermnesia.learners.answering import Answering
@@ -18,7 +19,6 @@ from hypermnesia.learners.first_check import (
     brief,
     check_in_training,
     check_last_batch,
-    check_not_one_hot,
     check_numbers,
     check_one_shape,
     check_outputs,
@@ -28,22 +28,27 @@ from hypermnesia.learners.first_check import (
     few_of,
 )
 from hypermnesia.learners.in_progress import Way
+from hypermnesia.learners.label_check import asked_outputs, check_not_one_hot, check_targets
 from hypermnesia.learners.prediction import LearnedTask
+from hypermnesia.learners.state import kinds_of
 from hypermnesia.modules import answer_of, called, evaluation_mode
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.part import Parts
-from hypermnesia.training.trainer import Monitor
 
 
 class Admission(Answering):
     """Base class of learners: which tasks they admit.
 
     Attributes:
-        learns: Kinds of labels that it can learn.
+        learns: Kinds of criteria that it can learn by.
+        plain_labels_only: Whether each input must be of one class, all of which count alike, or have a row of numbers:
+            targets of past tasks are made of them.
     """
 
-    learns: ClassVar[tuple[LabelKind, ...]] = ("classes",)
+    learns: ClassVar[tuple[type[Criterion], ...]] = (CrossEntropy,)
+    plain_labels_only: ClassVar[bool] = True
     # Of a learner that is a rehearsal of another: the number of outputs of its tasks.
     _rehearsed: int | None = None
     _admitted: tuple[Task, int, int] | None = None  # task, number and outputs
@@ -88,7 +93,8 @@ class Admission(Answering):
         learner._task = learner._current = learner._trainer_state = None
         learner._rehearsed = outputs
         size = min(len(task.train), self.training.batch_size)
-        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False, "plateau": None}
+        changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False}
+        changed |= {"plateau": None, "early_stopping": None}
         vars(learner).update(training=self.training.model_copy(update=changed), settings=brief(self.settings))
         learner._parts = Parts(**learner._make_parts())
         inputs, _ = few_examples(task)
@@ -121,14 +127,18 @@ class Admission(Answering):
                 f"the module does not take inputs of shape {show_shape(shape, 'n')} and type {_types(inputs)}, as in"
                 f" task '{task.name}' (its weights are {weights}): {error}"
             ) from error
-        outputs = check_outputs(answer_of(returned), len(inputs))
+        criterion = self._criterion_of(task)
+        shape_of_outputs = criterion.shape_of_outputs(tuple(task.label_shape))
+        outputs = check_outputs(answer_of(returned), len(inputs), shape_of_outputs)
         check_numbers(task, self._module, self.device)
-        check_not_one_hot(task)
+        check_targets(task, criterion)
+        if self._given_criterion is None:
+            check_not_one_hot(task)
         if self.needs_one_shape:
             check_one_shape(task)
         if self.num_tasks == 0:
             with default_generators_kept(self.device), explained(task):
-                check_in_training(self._module, inputs[: self.training.batch_size], type(returned))
+                check_in_training(self._module, inputs[: self.training.batch_size], type(returned), shape_of_outputs)
                 self._check_batches(task, inputs[:1])
                 self._check_module(inputs)
         return self._count_outputs(task, outputs.shape[1])
@@ -146,30 +156,57 @@ class Admission(Answering):
     def _check_module(self, inputs: Inputs) -> None:
         """Refuse a module that the method cannot use, by inputs that it takes; before the first task."""
 
+    def _criterion_of(self, task: Task) -> Criterion:
+        """What the task is to be learned by."""
+        return self._given_criterion or USUAL[task.labels]
+
+    def metric_of(self, task: Task) -> Metric:
+        """Return the figure by which answers for a task are judged, also before a first one was learned."""
+        return measure_of(self._given_metric, self._criterion_of(task)).metric
+
+    def _check_criterion(self) -> None:
+        criterion = self._given_criterion
+        if criterion is not None and not isinstance(criterion, self.learns):
+            raise ConfigurationError(self._does_not_learn(f"criterion {criterion.kind}"))
+        match criterion:
+            case CrossEntropy() if self.plain_labels_only and (criterion.weight or criterion.ignore_index >= 0):
+                raise ConfigurationError(self._does_not_learn("weights of classes, or labels to ignore"))
+
+    def _does_not_learn(self, what: str) -> str:
+        every = kinds_of(Admission, every=True)  # type: ignore[type-abstract]
+        able = sorted(name for name, kind in every.items() if not kind.plain_labels_only and not isabstract(kind))
+        numbers = ", and rows of numbers by the mean squared error" if MeanSquaredError in self.learns else " only"
+        return (
+            f"{what}: {type(self).__name__} learns one class an input, all of which count alike, by"
+            f" cross-entropy{numbers}. These learn any labels by any criterion: {', '.join(able)}"
+        )
+
     def _check_labels(self, task: Task) -> None:
-        if task.labels not in self.learns:
+        """Refuse labels that the criterion, or the method, is not for."""
+        criterion, shape = self._criterion_of(task), tuple(task.label_shape)
+        if not isinstance(criterion, self.learns):
+            raise DataError(self._does_not_learn(f"labels of task '{task.name}' are {task.labels}"))
+        if self.plain_labels_only and len(shape) > (task.labels == "numbers"):
+            raise DataError(self._does_not_learn(f"labels of task '{task.name}' have shape {show_shape(shape, 'n')}"))
+        if self._labels is not None and (task.labels, len(shape)) != (self._labels[0], len(self._labels[1])):
             raise DataError(
-                f"labels of task '{task.name}' are {task.labels}, but a {type(self).__name__} learns"
-                f" {' and '.join(self.learns)} only: integer labels are classes, floating-point labels are regression"
-                " targets"
+                f"labels of task '{task.name}' are {task.labels} of shape {show_shape(shape)}, but those before were"
+                f" {self._labels[0]} of shape {show_shape(self._labels[1])}: integer labels are classes, floating-point"
+                " labels are regression targets, and one learner learns one kind of them"
             )
-        if self._input_shape is not None and USUAL[task.labels] != self.criterion:
+        if (why_not := criterion.why_not(task.labels, shape)) is not None:
             raise DataError(
-                f"labels of task '{task.name}' are {task.labels}, but those before were {self.criterion.labels}:"
-                " integer labels are classes, floating-point labels are regression targets, and one learner learns one"
-                " of them"
+                f"labels of task '{task.name}' are {task.labels}, but {why_not} where the criterion is {criterion.kind}"
             )
+        measure_of(self._given_metric, criterion)
 
     def _check_training(self, task: Task) -> None:
         """Refuse a task for which some settings of training have no meaning."""
-        if self.training.plateau is not None and task.validation is None:
+        looking = [name for name in ("plateau", "early_stopping") if getattr(self.training, name) is not None]
+        if looking and task.validation is None:
             raise ConfigurationError(
-                f"training.plateau looks at validation examples, but task '{task.name}' has none: set some aside"
+                f"training.{looking[0]} looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
-            )
-        if self.training.label_smoothing and task.labels == "numbers":
-            raise ConfigurationError(
-                f"training.label_smoothing is for classes, but task '{task.name}' is a regression: leave it out"
             )
         if self.training.augmentation is not None and not _are_images(task.train.input_shape):
             raise ConfigurationError(
@@ -178,26 +215,30 @@ class Admission(Answering):
             )
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
-        """Number of the task's classes or regression targets; refuses a task with more than the module's outputs."""
-        asked = task.num_outputs
-        if task.labels == "numbers" and asked != outputs:
+        """Number of the task's outputs, as classes or targets; refuses a task with more than the module's."""
+        asked, what = asked_outputs(task, self._criterion_of(task))
+        if asked is None:
+            return outputs
+        if what != "classes" and asked != outputs:
             raise DataError(
-                f"task '{task.name}' has {asked} regression targets for each input, but the module gives {outputs}:"
+                f"task '{task.name}' has {asked} {what} for each input, but the module gives {outputs}:"
                 " they must be equal (if the labels are classes, make them integers)"
             )
-        if asked is not None and asked > outputs:
+        if asked > outputs:
             raise DataError(
                 f"task '{task.name}' has labels up to {asked - 1}, but the module has {outputs}"
                 " outputs: labels must be 0 … outputs-1"
             )
-        return asked or outputs
+        return asked
 
     def _check_more_of(self, learned: LearnedTask, task: Task) -> None:
         """Refuse examples that cannot be more of a learned task."""
-        outputs = task.count_outputs()
-        wrong = outputs != learned.outputs if task.labels == "numbers" else outputs > learned.outputs
+        asked, what = asked_outputs(task, self._criterion_of(task))
+        if asked is None and what == "classes":
+            asked = task.train.present_classes()[-1] + 1
+        outputs = learned.outputs if asked is None else asked
+        wrong = outputs > learned.outputs if what == "classes" else outputs != learned.outputs
         if wrong or task.classes not in (None, learned.classes):
-            what = "regression targets" if task.labels == "numbers" else "classes"
             names = "" if learned.classes is None else f" ({', '.join(learned.classes)})"
             raise DataError(
                 f"these are no examples of task '{learned.name}', which has {learned.outputs} {what}{names}: they have"

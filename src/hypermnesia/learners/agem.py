@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
@@ -18,8 +19,8 @@ from hypermnesia.parallel import sum_of_ranks
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class AGEMLearner(MemoryLearner):
@@ -38,7 +39,7 @@ class AGEMLearner(MemoryLearner):
         settings: All settings of the method together, instead of the next one; see :class:`MemorySettings`.
         buffer_size: Number of examples kept of all tasks together, shared equally among them.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -59,15 +60,26 @@ class AGEMLearner(MemoryLearner):
         *,
         buffer_size: int = 500,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(MemorySettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _objective(self) -> Objective:
-        current, stored = StandardObjective(self._standard, self.training), self._remembered()
+        current, stored = StandardObjective(self._standard, self.training, self.criterion), self._remembered()
         return current if stored is None else _ProjectedObjective(current, stored)
 
 
@@ -95,9 +107,13 @@ class _ProjectedObjective(Objective):
     def __init__(self, current: StandardObjective, stored: StoredExamples) -> None:
         self._current, self._stored = current, stored
         self._trained = [parameter for parameter in current.parameters() if parameter.requires_grad]
+        self._reference: list[Tensor | None] = []
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._current.parameters()
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return self._current.named_parameters()
+
+    def statistics(self) -> list[Tensor]:
+        return self._current.statistics()
 
     def used_rows(self) -> dict[nn.Parameter, slice]:
         return self._current.used_rows()
@@ -105,20 +121,30 @@ class _ProjectedObjective(Objective):
     def prepare(self, iteration: int) -> None:
         self._stored.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        scalars = self._current.accumulate_gradients(inputs, labels, optimizer)
-        past = self._stored.batch(inputs)
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+        scalars = self._current.add_gradients(inputs, labels, portion)
+        past = self._stored.batch(inputs, portion)
         (logits,) = self._current.logits(past.inputs)
         past_loss = self._current.past_loss(logits, past)
-        own = torch.autograd.grad(past_loss, self._trained, allow_unused=True)
-        found, of_past = sum_of_ranks(self._trained, own, {"replay_loss": past_loss})
+        found = torch.autograd.grad(portion.loss(past_loss), self._trained, allow_unused=True)
+        if portion.scale != 1:
+            # What has overflowed tells no direction. Otherwise the scale does not matter: only the direction counts.
+            found = tuple(None if gradient is None else torch.nan_to_num(gradient, 0, 0, 0) for gradient in found)
+        so_far = self._reference or [None] * len(found)
+        pairs = zip(so_far, found, strict=True)
+        self._reference = [new if old is None else old if new is None else old + new for old, new in pairs]
+        return {**scalars, "replay_loss": past_loss}
+
+    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+        found, _ = sum_of_ranks(self._trained, self._reference, {})
+        self._reference = []
         # A parameter that the network does not use has neither gradient.
         pairs = [(p.grad, r) for p, r in zip(self._trained, found, strict=True) if p.grad is not None and r is not None]
         gradient, reference = zip(*pairs, strict=True)
         too_much = conflict(gradient, reference)
         for g, r in pairs:
             g.addcmul_(r, -too_much)
-        return {**scalars, **of_past, "projected": (too_much < 0).float()}
+        return {**scalars, "projected": (too_much < 0).float()}
 
 
 METHODS = (Method("a-gem", "A-GEM", AGEMLearner),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -52,8 +53,16 @@ class Answering(LearnerState):
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """Scenarios in which it answers. Regression targets belong to no class, so there is no class scenario."""
-        return SCENARIOS if isinstance(self.criterion, CrossEntropy) else ("task", "domain")
+        """Scenarios in which it answers. Where no input is of one class, there is no class scenario."""
+        return SCENARIOS if self._one_class_each else ("task", "domain")
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        """Whether it can infer which task an input is of.
+
+        Args:
+            outputs: Number of outputs of each task.
+        """
+        return True
 
     @property
     def input_shape(self) -> Shape | None:
@@ -137,7 +146,7 @@ class Answering(LearnerState):
             answers.append((of_task, self._predict(inputs[of_task], number).outputs))
         width = max(outputs.shape[1] for _, outputs in answers)
         filler = -torch.inf if isinstance(self.criterion, CrossEntropy) else torch.nan
-        together = answers[0][1].new_full((len(inputs), width), filler)
+        together = answers[0][1].new_full((len(inputs), width, *answers[0][1].shape[2:]), filler)
         for of_task, outputs in answers:
             together[of_task, : outputs.shape[1]] = outputs
         return Prediction(together, numbers, torch.ones(len(inputs), device=inputs.device))
@@ -172,7 +181,7 @@ class Answering(LearnerState):
         return copy.deepcopy(networks.network_of(number))
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
-        """Average metric on a learned task: the fraction answered correctly, from 0 to 1, or the mean squared error.
+        """Metric on a learned task, by default the fraction answered correctly, from 0 to 1, or the mean squared error.
 
         Args:
             source: Task whose test examples are asked, or examples, of any kind that :meth:`learn` takes.

@@ -11,7 +11,6 @@ from typing import ClassVar, Literal
 import torch
 
 from hypermnesia import parallel
-from hypermnesia.criteria import USUAL
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
@@ -26,7 +25,9 @@ from hypermnesia.tasks.structured_kind import kind_of
 from hypermnesia.tasks.task import Source, Task
 from hypermnesia.training.checkpoint import state_of_first
 from hypermnesia.training.device import made_on_the_cpu
-from hypermnesia.training.trainer import Monitor, Objective, Trainer
+from hypermnesia.training.monitor import Monitor
+from hypermnesia.training.objective import Objective
+from hypermnesia.training.trainer import Trainer
 from hypermnesia.training.turn import in_turn
 
 
@@ -39,6 +40,13 @@ class ContinualLearner(Admission):
     Args:
         module: Network that answers. It is copied, not changed.
         settings: Settings of the method, or their fields as a dict; None for the defaults.
+        criterion: What is learned by: a name (`cross-entropy`, `binary-cross-entropy` where an input has several
+            labels, `mean-squared-error`), an object of :mod:`hypermnesia.criteria`, a loss of `torch.nn`, or any
+            function of outputs and targets that returns a loss. None for cross-entropy where labels are integers, and
+            the mean squared error where they are floating-point numbers.
+        metric: What answers are judged by: a name (`accuracy`, `error`, `loss`), a metric of torchmetrics, or a
+            function of the outputs and targets of all examples, which returns a number for each or one for all. None
+            for the one that goes with the criterion. More is better unless its `higher_is_better` is False.
         training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
         seed: Root of all randomness in this learner.
         device: `cpu`, `cuda`, `mps` or `auto`.
@@ -78,11 +86,11 @@ class ContinualLearner(Admission):
         Args:
             source: A task, a map-style dataset of (input, label) pairs, a data loader of such batches, or a pair of
                 tensors, NumPy arrays or lists. Integer labels are classes and count from 0 within the task;
-                floating-point labels are regression targets.
+                floating-point labels are regression targets; unless the criterion says otherwise.
             if_known: What to do where a task of this name was learned already: learn a `new` one all the same, which
                 has the same name and a number of its own; `relearn`, as :meth:`relearn` does; or `refuse` it.
-            monitor: Called after every step. It stops on purpose by raising
-                :class:`hypermnesia.errors.StopLearning`.
+            monitor: Called after every step. It ends the task, which then counts as learned, by returning True, and
+                stops on purpose by raising :class:`hypermnesia.errors.StopLearning`.
 
         Raises:
             ConfigurationError: The task is to be refused, or `if_known` is none of these.
@@ -112,7 +120,7 @@ class ContinualLearner(Admission):
         Args:
             source: Examples of the task, of any kind that :meth:`learn` takes.
             task: Number or name of the learned task; None for the one that has the name of `source`.
-            monitor: Called after every step.
+            monitor: Called after every step; as for :meth:`learn`.
 
         Raises:
             ConfigurationError: There is no such task, or the method has no place for this.
@@ -180,7 +188,7 @@ class ContinualLearner(Admission):
         self._trainer = self._trainer_state = self._current = None
         self._parts.abandon_task()
         if not self._learned:
-            self._input_shape, self.input_kind, self.criterion = None, None, USUAL["classes"]
+            self._input_shape, self.input_kind, self._labels = None, None, None
 
     @made_on_the_cpu
     @torch.enable_grad()
@@ -200,13 +208,16 @@ class ContinualLearner(Admission):
             self._finish(task, monitor)
         finally:
             self._task = self._trainer = None
+            for examples in (task.train, task.validation):
+                if examples is not None:
+                    examples.close()
 
     def _join(self, task: Task, way: Way, number: int) -> None:
         """Let all ranks that learn together begin as the first one, and refuse what would not be learning together."""
         if parallel.size() == 1:
             return
         of_task = {f"{name} of the task": value for name, value in task.identity().items()}
-        kind = (type(self).__name__, self.settings.model_dump(mode="json"), self._arguments())
+        kind = (type(self).__name__, self.settings.model_dump(mode="json"), self._described(self._arguments()))
         parallel.check_same({"learner": kind, "number of learned tasks": number, "way to learn": way, **of_task})
         state = state_of_first(self.state_dict())
         if parallel.rank() > 0:
@@ -233,7 +244,7 @@ class ContinualLearner(Admission):
             else:
                 self._parts.begin_task(outputs, shape)
                 self._begun(way)
-            self.criterion, self._input_shape = USUAL[task.labels], shape
+            self._input_shape, self._labels = shape, self._labels or (task.labels, tuple(task.label_shape))
             self.input_kind = self.input_kind or kind_of(task.train.input_type)
             self._current, self._trainer_state = InProgress(number, learned, way), None
 
@@ -264,8 +275,17 @@ class ContinualLearner(Admission):
         assert self._current is not None
         examples, validate = self._examples(task), functools.partial(self._validate, task)
         seeds = self.seeds.child(*self._current.place)
-        metric, turn = self.criterion.metric, self._turn
-        trainer = Trainer(self._objective(), examples, self.training, seeds, self.device, validate, metric, turn)
+        trainer = Trainer(
+            self._objective(),
+            examples,
+            self.training,
+            seeds,
+            self.device,
+            validate,
+            self.metric,
+            self._turn,
+            self.criterion,
+        )
         if self._trainer_state is not None:
             trainer.load_state_dict(self._trainer_state)
         return trainer

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hypermnesia.criteria import ANY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.standard import StandardNetworkLearner
@@ -16,8 +17,8 @@ from hypermnesia.modules import answer_with, check_takes_weights, check_uses_wei
 from hypermnesia.regularizers import Penalty
 from hypermnesia.regularizers.fisher import Hold
 from hypermnesia.standard import StandardObjective
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
-from hypermnesia.training.trainer import Objective
 
 Answers = Callable[[dict[str, Tensor], Inputs], Tensor]
 """From weights by name, and inputs, to the outputs that an input of the task chooses between, `[n, outputs]`."""
@@ -51,7 +52,8 @@ class Consolidation(Part):
 class ConsolidatedLearner(StandardNetworkLearner):
     """Base class of learners of a standard network whose weights are held; subclasses differ in how."""
 
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
 
     def _make_parts(self) -> dict[str, Part]:
         check_takes_weights(self._module)

@@ -9,17 +9,17 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.memory import Answers, MemoryLearner, MemorySettings, StoredExamples
 from hypermnesia.learners.method import Method
-from hypermnesia.parallel import share, sum_gradients
+from hypermnesia.parallel import share
 from hypermnesia.settings import SearchRange, chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class DERSettings(MemorySettings):
@@ -57,7 +57,7 @@ class DERLearner(MemoryLearner):
         alpha: Weight α of the mean squared error of logits.
         beta: Weight β of the cross-entropy on other stored examples; 0 for none.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -81,12 +81,23 @@ class DERLearner(MemoryLearner):
         alpha: float = 0.5,
         beta: float = 0.5,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(DERSettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _answers(self) -> Answers:
         return self._logits_to_keep
@@ -96,7 +107,7 @@ class DERLearner(MemoryLearner):
         return self._standard.logits(inputs)[:, outputs.competing(len(outputs.classes) - 1)]
 
     def _objective(self) -> Objective:
-        current, dark = StandardObjective(self._standard, self.training), self._remembered("logits")
+        current, dark = StandardObjective(self._standard, self.training, self.criterion), self._remembered("logits")
         labeled = self._remembered("labels") if self.settings.beta else None
         return current if dark is None else _DarkObjective(current, dark, labeled, self.settings)
 
@@ -125,28 +136,34 @@ class _DarkObjective(Objective):
         self._current, self._dark, self._labeled = current, dark, labeled
         self._alpha, self._beta = settings.alpha, settings.beta
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._current.parameters()
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return self._current.named_parameters()
+
+    def statistics(self) -> list[Tensor]:
+        return self._current.statistics()
 
     def prepare(self, iteration: int) -> None:
         self._dark.prepare(iteration)
         if self._labeled is not None:
             self._labeled.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        dark, labeled = self._dark.batch(inputs), None if self._labeled is None else self._labeled.batch(inputs)
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+        dark = self._dark.batch(inputs, portion)
+        labeled = None if self._labeled is None else self._labeled.batch(inputs, portion)
         others = [dark.inputs, *([] if labeled is None else [labeled.inputs])]
         logits, of_dark, *of_labeled = self._current.logits(share(inputs), *others)
         loss, scalars = self._current.task_loss(logits, labels)
         assert self._dark.answers is not None
-        stored, held = share(self._dark.answers), ~self._dark.answers.isnan()
-        scalars["logit_error"] = squared_error(of_dark, stored) * (share(held).sum() / held.sum())
+        stored, held = share(portion.rows(self._dark.answers)), ~self._dark.answers.isnan()
+        # What this batch, or this rank's share of it, adds to the mean over all logits of the step that are held.
+        part = portion.of * (~stored.isnan()).sum() / held.sum()
+        scalars["logit_error"] = squared_error(of_dark, stored) * part
         loss = loss + self._alpha * scalars["logit_error"]
         if labeled is not None:
             scalars["replay_loss"] = self._current.past_loss(of_labeled[0], labeled)
             loss = loss + self._beta * scalars["replay_loss"]
-        loss.backward()
-        return sum_gradients(self.parameters(), {"loss": loss, **scalars})
+        portion.loss(loss).backward()
+        return {"loss": loss, **scalars}
 
 
 METHODS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import torch
@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
-from hypermnesia.criteria import USUAL
+from hypermnesia.criteria import Criterion, Custom, GivenCriterion, GivenMetric
+from hypermnesia.errors import ConfigurationError
 from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
 from hypermnesia.learners.method import Method
 from hypermnesia.regularizers import Penalty, ewc
@@ -52,12 +53,20 @@ class ElasticConsolidation(Consolidation):
     Args:
         settings: Strength of the penalty, and how the Fisher information is estimated.
         held: Network whose weights are held.
+        criterion: Returns what is learned by.
         seeds: Root of the choice of examples, and of classes if they are sampled.
         device: Device of the weights.
     """
 
-    def __init__(self, settings: EWCSettings, held: HeldNetwork, seeds: Seeds, device: torch.device) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: EWCSettings,
+        held: HeldNetwork,
+        criterion: Callable[[], Criterion],
+        seeds: Seeds,
+        device: torch.device,
+    ) -> None:
+        self._settings, self._criterion = settings, criterion
         self._held = held
         self._seeds = seeds
         self._device = device
@@ -77,13 +86,16 @@ class ElasticConsolidation(Consolidation):
         batches = task.train.in_order(_EXAMPLES_AT_A_TIME)
         if wanted is not None and wanted < len(task.train):
             batches = iter([task.train.draw(wanted, seeds)])
-        weights, first_label = self._held.weights(), self._held.first_label()
+        criterion, weights, first_label = self._criterion(), self._held.weights(), self._held.first_label()
         fisher = diagonal_fisher(
             self._held.answers(),
             weights,
-            ((inputs.to(self._device), labels.to(self._device) + first_label) for inputs, labels in batches),
+            (
+                (inputs.to(self._device), self._criterion().placed(labels.to(self._device), first_label))
+                for inputs, labels in batches
+            ),
             self._settings.fisher,
-            USUAL[task.labels],
+            criterion,
             generator=self._seeds.child("fisher", self._num_tasks).generator(),
             hold=self._held.holding,
         )
@@ -117,7 +129,7 @@ class EWCLearner(ConsolidatedLearner):
         fisher: Kind of Fisher information: `exact`, `sampled` or `empirical`.
         fisher_examples: Number of training examples it is estimated from; None for all.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -142,15 +154,43 @@ class EWCLearner(ConsolidatedLearner):
         fisher: Annotated[FisherKind, OnlyWith("strength")] = "exact",
         fisher_examples: int | None = None,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(EWCSettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _make_consolidation(self, held: HeldNetwork) -> Consolidation:
-        return ElasticConsolidation(self.settings, held, self.seeds, self.device)
+        return ElasticConsolidation(self.settings, held, lambda: self.criterion, self.seeds, self.device)
+
+    def _check_criterion(self) -> None:
+        super()._check_criterion()
+        check_has_fisher(self._given_criterion, self.settings)
+
+
+def check_has_fisher(criterion: Criterion | None, settings: EWCSettings) -> None:
+    """Refuse a Fisher information that there is not: a function that is learned by is no likelihood.
+
+    Raises:
+        ConfigurationError: There is none of that kind.
+    """
+    if isinstance(criterion, Custom) and settings.strength and settings.fisher != "empirical":
+        raise ConfigurationError(
+            f"the criterion {criterion.kind} is no likelihood, so there are no answers to take an expectation over: set"
+            " fisher to 'empirical', which takes the gradient of the loss of each example"
+        )
 
 
 class _Elastic(Penalty):

@@ -9,13 +9,14 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.learners.memory import MemoryLearner, MemorySettings
 from hypermnesia.learners.method import Method
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardObjective
 from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class ExperienceReplaySettings(MemorySettings):
@@ -43,7 +44,7 @@ class ExperienceReplayLearner(MemoryLearner):
         buffer_size: Number of examples kept of all tasks together, shared equally among them.
         weight: Share of kept examples in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -66,15 +67,27 @@ class ExperienceReplayLearner(MemoryLearner):
         buffer_size: int = 500,
         weight: float | Literal["equal"] = "equal",
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(ExperienceReplaySettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _objective(self) -> Objective:
-        return StandardObjective(self._standard, self.training, past=self._remembered(), weight=self.settings.weight)
+        past, weight = self._remembered(), self.settings.weight
+        return StandardObjective(self._standard, self.training, self.criterion, past=past, weight=weight)
 
 
 METHODS = (Method("er", "ER", ExperienceReplayLearner),)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from hypermnesia.criteria import ANY
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.standard import StandardObjective
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.objective import Objective
 
 
 class FineTuningLearner(StandardNetworkLearner):
     """One standard network learns task after task, and nothing keeps it from forgetting; the lower bound.
 
     Args:
-        module, settings, scenario, training, seed, device: As for :class:`StandardNetworkLearner`.
+        module, settings, scenario, criterion, metric, training, seed, device: As for :class:`StandardNetworkLearner`.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("none").
 
@@ -25,7 +26,8 @@ class FineTuningLearner(StandardNetworkLearner):
         [1]
     """
 
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
 
     def _objective(self) -> Objective:
         return StandardObjective(self._standard, self.training, self.criterion)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -33,38 +33,57 @@ def few_of(task: Task, batch: Batch) -> Task:
     return Task(task.name, TensorExamples(*batch), classes=task.classes)
 
 
-def check_outputs(outputs: object, number: int, mode: str = "") -> Tensor:
-    """Refuse what a module gives for a batch where it is not a row of real numbers for each input.
+def check_outputs(outputs: object, number: int, shape: tuple[str, ...] | None = ("outputs",), mode: str = "") -> Tensor:
+    """Refuse what a module gives for a batch where it is not what the labels ask for, as a row of numbers an input.
 
     Args:
         outputs: What it gives.
         number: Number of inputs.
+        shape: Shape that outputs for one input must have, a name for any number; None where any row, or rows, will do.
         mode: Mode in which it was asked, as half a sentence.
 
     Raises:
         DataError: It is something else; the text says what.
     """
-    wanted = "the module must give one tensor of [n, outputs] numbers for n inputs"
+    dimensions = ", ".join(("n", *(("outputs", "...") if shape is None else shape)))
+    wanted = f"the module must give one tensor of [{dimensions}] numbers for n inputs"
     if not isinstance(outputs, Tensor):
         parts = f" of {', '.join(map(str, outputs))}" if isinstance(outputs, dict) else ""
         raise DataError(
             f"{wanted}, not a {type(outputs).__name__}{parts}{mode}: wrap it in a module whose forward returns the"
             " tensor that the loss is to be computed from, or a dictionary that has it as 'logits'"
         )
-    if outputs.ndim != 2 or len(outputs) != number:
-        raise DataError(f"{wanted}, not {list(outputs.shape)} for {number}{mode}")
+    fits = outputs.ndim > 1 and len(outputs) == number
+    if shape is not None:
+        sizes = tuple(map(str, outputs.shape[2:]))
+        fits = fits and sizes == shape[1:]
+    if not fits:
+        advice = "" if shape is None or len(shape) == 1 else _ADVICE[shape[0]]
+        raise DataError(f"{wanted}, not {list(outputs.shape)} for {number}{mode}{advice}")
     if not outputs.is_floating_point():
         raise DataError(f"{wanted}, real floating-point ones, not {outputs.dtype}{mode}")
     return outputs
 
 
-def check_in_training(module: nn.Module, inputs: Inputs, in_use: type) -> None:
+_ADVICE = {
+    "classes": "; each number of these labels is the class of an element. Put classes second, as in outputs.movedim(-1,"
+    " 1). Where a label is a row of zeros with a single one, give labels.argmax(1); where several may be one, say"
+    " criterion='binary-cross-entropy'",
+    "labels": ", as the labels have it",
+    "outputs": ", as the labels have it",
+}
+
+
+def check_in_training(
+    module: nn.Module, inputs: Inputs, in_use: type, shape: tuple[str, ...] | None = ("outputs",)
+) -> None:
     """Refuse a module that gives something else while it is trained, such as the output of an auxiliary head too.
 
     Args:
         module: Module in the modes in which it is trained; it is not changed.
         inputs: Inputs `[n, ...]` that it takes.
         in_use: Type of what it returns in evaluation mode.
+        shape: Shape that outputs for one input must have, as for :func:`check_outputs`.
 
     Raises:
         DataError: It gives something else than a row of numbers for each input, or something else than in use.
@@ -74,8 +93,8 @@ def check_in_training(module: nn.Module, inputs: Inputs, in_use: type) -> None:
     with torch.no_grad():
         returned = called(twin, inputs)
         if in_use is Tensor and not isinstance(returned, Tensor):
-            check_outputs(returned, len(inputs), " in training mode")
-        check_outputs(answer_of(returned), len(inputs), " in training mode")
+            check_outputs(returned, len(inputs), shape, " in training mode")
+        check_outputs(answer_of(returned), len(inputs), shape, " in training mode")
     for name, buffer in twin.named_buffers():
         if name not in buffers:
             raise DataError(
@@ -162,51 +181,6 @@ def check_shares(task: Task, batch_size: int) -> None:
     if isinstance(task.train, LoaderExamples):
         smallest = task.train.size_of_last_batch or parallel.size()  # other loaders tell with each batch
     parallel.check_divisible(smallest)
-
-
-def check_not_one_hot(task: Task) -> None:
-    """Refuse regression targets in memory that are classes, written as rows with a single one.
-
-    Raises:
-        DataError: All are.
-    """
-    if task.labels == "numbers" and isinstance(task.train, TensorExamples) and task.train.are_targets_one_hot():
-        raise DataError(
-            f"labels of task '{task.name}' are rows of zeros with a single one, which are classes, but floating-point"
-            " labels are regression targets: give the numbers of the classes, as in labels.argmax(1)"
-        )
-
-
-def count_new_classes(task: Task, known: int) -> int:
-    """Count the classes of a task for which a head is to grow; refuses labels that leave outputs without examples.
-
-    Args:
-        task: Task of classes. Where they have names, all of them count.
-        known: Number of outputs that other tasks have filled already.
-
-    Raises:
-        DataError: The classes have no names, and there are labels below the largest that no example has.
-    """
-    if task.classes is not None:
-        return len(task.classes)
-    present = task.train.present_classes()
-    count = present[-1] + 1
-    missing = sorted(set(range(min(known, count), min(count, _SHOWN + known + len(present)))) - set(present))
-    if missing:
-        raise DataError(
-            f"task '{task.name}' has labels {_listed(present)} but no example of class {_listed(missing)}: labels count"
-            f" from 0 within a task, and a head would get {count} outputs for {len(present)} classes. Number them from"
-            " 0 without gaps, or give all their names, as in hm.Task.of((inputs, labels), classes=('cat', 'dog')), if"
-            " some have no examples here"
-        )
-    return count
-
-
-_SHOWN = 8
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")
 
 
 def brief(settings: Settings) -> Settings:

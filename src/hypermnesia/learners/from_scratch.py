@@ -9,14 +9,14 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from hypermnesia.criteria import CrossEntropy
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure, tells_apart
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
@@ -26,9 +26,9 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.settings import OnlyWith, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class FromScratchSettings(HypernetworkLearnerSettings):
@@ -72,7 +72,7 @@ class FromScratchLearner(ContinualLearner):
             as :class:`HypernetworkSettings` explains them. `beta` is 0: those of the regularizer, and
             `embedding_candidates`, have no effect and are refused.
         inference: Criterion by which the task is inferred where it is not given.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -88,7 +88,8 @@ class FromScratchLearner(ContinualLearner):
 
     Settings = FromScratchSettings
     settings: FromScratchSettings
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
     relearns = True
     forgets = True
 
@@ -118,17 +119,21 @@ class FromScratchLearner(ContinualLearner):
         own: Sequence[str] = (),
         own_start: Literal["module", "drawn"] = "module",
         inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(FromScratchSettings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
-        return super().scenarios if isinstance(self.criterion, CrossEntropy) else ("task",)
+        """Scenarios in which it answers. How sure a network is tells only where each input is of one class."""
+        return super().scenarios if self._one_class_each else ("task",)
 
     def _make_parts(self) -> dict[str, Part]:
         self._networks = _NetworkOfEachTask(self._module, self.settings, self.training, self.seeds)
@@ -142,10 +147,13 @@ class FromScratchLearner(ContinualLearner):
         check_is_asked(self.settings.inference, task)
 
     def _objective(self) -> Objective:
-        return network_objective(self._networks.current, self.criterion, self.training.label_smoothing)
+        return network_objective(self._networks.current, self.criterion)
 
     def networks_with(self, task: int) -> tuple[ProtectedNetwork, int]:
         return self._networks.there[task], 0
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        return tells_apart(outputs)
 
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())

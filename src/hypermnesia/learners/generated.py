@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from hypermnesia.criteria import Criterion
+from hypermnesia.criteria import Criterion, loss_and_metric
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
@@ -16,8 +16,8 @@ from hypermnesia.learners.prediction import Prediction
 from hypermnesia.modules import check_uses_weights
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.regularizers import Penalty
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
-from hypermnesia.training.trainer import Objective
 from hypermnesia.training.turn import in_turn
 
 INPUTS_AT_A_TIME = 2000
@@ -30,9 +30,7 @@ class GeneratedNetworkLearner(ContinualLearner):
     Args:
         module: Target network, with one head. It is copied, not changed.
         settings: Settings of the hypernetwork, and of the method.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
     """
 
     settings: HypernetworkSettings
@@ -84,24 +82,19 @@ class GeneratedNetworkLearner(ContinualLearner):
         return Prediction(torch.cat([answer for _, answer in answers])[order], tasks, certainty)
 
     def _objective(self) -> Objective:
-        return network_objective(self._network, self.criterion, self.training.label_smoothing)
+        return network_objective(self._network, self.criterion)
 
 
-def network_objective(
-    network: ProtectedNetwork, criterion: Criterion, label_smoothing: float, penalty: Penalty | None = None
-) -> Objective:
+def network_objective(network: ProtectedNetwork, criterion: Criterion, penalty: Penalty | None = None) -> Objective:
     """Make the objective of a target network: the loss on the task that was begun, old tasks kept.
 
     Args:
         network: Network that has begun a task.
         criterion: What is learned by.
-        label_smoothing: Share of the labels that is spread over all classes.
         penalty: Penalty on moving Θ_h itself, where β = 0; None for none.
     """
 
     def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        outputs = network.while_learning(tensors, inputs)
-        merit = criterion.merit(outputs, labels).mean()
-        return criterion.loss(outputs, labels, label_smoothing), {criterion.metric.name: merit}
+        return loss_and_metric(criterion, network.while_learning(tensors, inputs), labels)
 
     return network.objective(loss, penalty=penalty)

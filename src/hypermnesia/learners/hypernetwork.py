@@ -8,14 +8,14 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from hypermnesia.criteria import CrossEntropy
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.generated import GeneratedNetworkLearner
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.inference_criteria import InferenceSettings
-from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure
+from hypermnesia.learners.least_unsure import check_is_asked, check_tells_apart, least_unsure, tells_apart
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName
@@ -23,8 +23,8 @@ from hypermnesia.protection import HypernetworkSettings
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Source, Task
+from hypermnesia.training.monitor import Monitor
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Monitor
 
 
 class HypernetworkLearnerSettings(HypernetworkSettings):
@@ -55,7 +55,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
             gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         inference: Criterion by which the task is inferred where it is not given.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -72,7 +72,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
     Settings = HypernetworkLearnerSettings
     settings: HypernetworkLearnerSettings
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
 
     def __init__(
         self,
@@ -100,17 +101,21 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         own: Sequence[str] = (),
         own_start: Literal["module", "drawn"] = "module",
         inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(HypernetworkLearnerSettings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """Scenarios in which it answers. Of a regression no network says how sure it is, so the task must be known."""
-        return super().scenarios if isinstance(self.criterion, CrossEntropy) else ("task",)
+        """Scenarios in which it answers. How sure a network is tells only where each input is of one class."""
+        return super().scenarios if self._one_class_each else ("task",)
 
     def adapt(self, source: Task | Source, *, monitor: Monitor | None = None) -> None:
         """Learn a task with nothing but its embedding, and parameters of its own: old tasks stay bit for bit.
@@ -120,7 +125,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
         Args:
             source: As for :meth:`learn`.
-            monitor: Called after every step.
+            monitor: Called after every step; as for :meth:`learn`.
 
         Raises:
             ConfigurationError: If a task begun by :meth:`learn` is in progress, or no task was learned yet and weights
@@ -150,6 +155,9 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     def _check_training(self, task: Task) -> None:
         super()._check_training(task)
         check_is_asked(self.settings.inference, task)
+
+    def can_infer(self, outputs: Sequence[int]) -> bool:
+        return tells_apart(outputs)
 
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())

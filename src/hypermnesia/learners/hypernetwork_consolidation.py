@@ -9,10 +9,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
-from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings
+from hypermnesia.learners.ewc import ElasticConsolidation, EWCSettings, check_has_fisher
 from hypermnesia.learners.generated import network_objective
 from hypermnesia.learners.hypernetwork import HypernetworkLearner, HypernetworkLearnerSettings
 from hypermnesia.learners.inference_criteria import InferenceSettings
@@ -21,9 +22,9 @@ from hypermnesia.learners.si import IntelligentConsolidation, SISettings
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks import ActivationName
 from hypermnesia.settings import chosen
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class ConsolidatedHypernetworkSettings(HypernetworkLearnerSettings):
@@ -63,7 +64,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         inference: Criterion by which the task is inferred where it is not given.
         ewc: Settings of elastic weight consolidation, or their fields as a dict; exclusive with `si`.
         si: Settings of Synaptic Intelligence, or their fields as a dict; exclusive with `ewc`.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is wrong, `beta` is not 0, or not exactly one of `ewc` and `si` is given.
@@ -108,27 +109,36 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         inference: InferenceSettings | Mapping[str, Any] = InferenceSettings(),  # noqa: B008 - immutable
         ewc: EWCSettings | Mapping[str, Any] | None = None,
         si: SISettings | Mapping[str, Any] | None = None,
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(ConsolidatedHypernetworkSettings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     def _make_parts(self) -> dict[str, Part]:
         parts = super()._make_parts()
         held = HeldNetwork(self.hypernetwork.shared_parameters, self._answers, self._holding)
         self._consolidation: Consolidation
         if self.settings.ewc is not None:
-            self._consolidation = ElasticConsolidation(self.settings.ewc, held, self.seeds, self.device)
+            self._consolidation = ElasticConsolidation(
+                self.settings.ewc, held, lambda: self.criterion, self.seeds, self.device
+            )
         if self.settings.si is not None:
             self._consolidation = IntelligentConsolidation(self.settings.si, held, self.device)
         return {**parts, "consolidation": self._consolidation}
 
+    def _check_criterion(self) -> None:
+        super()._check_criterion()
+        if self.settings.ewc is not None:
+            check_has_fisher(self._given_criterion, self.settings.ewc)
+
     def _objective(self) -> Objective:
-        return network_objective(
-            self._network, self.criterion, self.training.label_smoothing, self._consolidation.penalty()
-        )
+        return network_objective(self._network, self.criterion, self._consolidation.penalty())
 
     def _answers(self) -> Answers:
         network, (embedding, of_task) = self._network, self._embedding_of_task()

@@ -9,25 +9,24 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Optimizer
 
-from hypermnesia.criteria import Criterion, MeanSquaredError
+from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs, numbers_in
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.modules import answer
-from hypermnesia.parallel import part_of_mean, share, sum_gradients
+from hypermnesia.parallel import part_of_mean, share
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
 from hypermnesia.training.device import forward_precision, single_or_double
+from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class JointLearner(StandardNetworkLearner):
@@ -37,7 +36,7 @@ class JointLearner(StandardNetworkLearner):
     back with :meth:`recall` before it learns on.
 
     Args:
-        module, settings, scenario, training, seed, device: As for :class:`StandardNetworkLearner`.
+        module, settings, scenario, criterion, metric, training, seed, device: As for :class:`StandardNetworkLearner`.
 
     Source: van de Ven and Tolias, Three scenarios for continual learning, 2019 ("offline").
 
@@ -48,7 +47,7 @@ class JointLearner(StandardNetworkLearner):
         1
     """
 
-    learns = ("classes", "numbers")
+    learns = (CrossEntropy, MeanSquaredError)
     needs_one_shape = True
 
     def recall(self, tasks: Sequence[Task]) -> None:
@@ -127,26 +126,29 @@ class _UnionObjective(Objective):
 
     def __init__(self, standard: StandardNetwork, training: TrainingSettings, criterion: Criterion) -> None:
         network, outputs = standard.network, standard.outputs
-        self._parameters = list(network.parameters())
+        self._standard = network
         self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
         self._precision = training.precision
         self._criterion = criterion
+        smoothing = criterion.label_smoothing if isinstance(criterion, CrossEntropy) else 0.0
         # For each output, which others its task chooses between.
         competing = torch.zeros(len(outputs), len(outputs), dtype=torch.bool)
         for task in range(len(outputs.classes)):
             competing[outputs.of_task(task), outputs.competing(task)] = True
         self._competing = competing.to(standard.device)
-        share = training.label_smoothing
         spread = competing / competing.sum(1, keepdim=True)
-        self._targets = ((1 - share) * torch.eye(len(outputs)) + share * spread).to(standard.device)
+        self._targets = ((1 - smoothing) * torch.eye(len(outputs)) + smoothing * spread).to(standard.device)
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._parameters
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return {name.removeprefix("module."): parameter for name, parameter in self._standard.named_parameters()}
+
+    def statistics(self) -> list[Tensor]:
+        return list(self._standard.buffers())
 
     def prepare(self, iteration: int) -> None:
         """Nothing is left to chance."""
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         own = share(labels)
         with forward_precision(self._precision, inputs.device):
             outputs = single_or_double(answer(self._network, share(inputs)))
@@ -157,9 +159,11 @@ class _UnionObjective(Objective):
         else:
             outputs = torch.where(self._competing[own], outputs, IMPOSSIBLE)
             loss = part_of_mean(functional.cross_entropy(outputs, self._targets[own].to(outputs.dtype)), len(labels))
-            merit = part_of_mean(self._criterion.merit(outputs, own).mean(), len(labels))
-        loss.backward()
-        return sum_gradients(self._parameters, {"loss": loss, self._criterion.metric.name: merit})
+            right = self._criterion.merit(outputs, own)
+            assert right is not None
+            merit = right.sum() / len(labels)
+        portion.loss(loss).backward()
+        return {"loss": loss, self._criterion.metric: merit}
 
 
 METHODS = (Method("joint", "joint", JointLearner),)

@@ -57,6 +57,16 @@ def least_unsure(
     return Prediction(answer, tasks, certainty(uncertainties))
 
 
+def tells_apart(outputs: Sequence[int]) -> bool:
+    """Whether how sure networks are can tell tasks apart that have so many outputs: one with a single one is always.
+
+    Example:
+        >>> tells_apart([2, 3]), tells_apart([2, 1])
+        (True, False)
+    """
+    return len(outputs) < 2 or min(outputs) > 1
+
+
 def check_tells_apart(tasks: Sequence[LearnedTask]) -> None:
     """Refuse to infer a task by how sure networks are where one of them is sure of anything.
 
@@ -64,8 +74,8 @@ def check_tells_apart(tasks: Sequence[LearnedTask]) -> None:
         ConfigurationError: There are several tasks, and one of them has a single class.
     """
     known = [task for task in tasks if not task.forgotten]
-    single = next((task for task in known if task.outputs == 1), None)
-    if single is not None and len(known) > 1:
+    if not tells_apart([task.outputs for task in known]):
+        single = next(task for task in known if task.outputs == 1)
         raise ConfigurationError(
             f"task '{single.name}' has a single class, so its network is sure of that whatever it is asked, which says"
             " nothing about the task: say which task the inputs belong to, as in predict(inputs, task=0), or learn with"

@@ -9,19 +9,21 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner, network_objective
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.networks import ActivationName, AutoencoderSettings, VariationalAutoencoder
+from hypermnesia.parallel import part_of_mean
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.replay.inputs import check_inputs, check_numbers
 from hypermnesia.settings import chosen
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import CombinedObjective, Objective
 from hypermnesia.training.part import Part, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective, Objective
 
 _OTHERWISE = "set likelihood.distribution to 'normal', for any"
 
@@ -59,7 +61,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
             gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -75,7 +77,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     Settings = LikelihoodLearnerSettings
     needs_one_shape = True
     settings: LikelihoodLearnerSettings
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
 
     def __init__(
         self,
@@ -103,12 +106,16 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         own: Sequence[str] = (),
         own_start: Literal["module", "drawn"] = "module",
         likelihood: LikelihoodSettings | Mapping[str, Any] = LikelihoodSettings(),  # noqa: B008 - immutable
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(LikelihoodLearnerSettings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     def _make_parts(self) -> dict[str, Part]:
         self._autoencoder = ShapedPart(self._make_autoencoder)
@@ -152,9 +159,9 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         autoencoder = self._autoencoder.made
 
         def bound(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return autoencoder.while_learning(tensors, inputs).mean(), {}
+            return part_of_mean(autoencoder.while_learning(tensors, inputs).mean(), len(labels)), {}
 
-        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
+        main = network_objective(self._network, self.criterion)
         return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})
 
 

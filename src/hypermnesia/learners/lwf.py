@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
@@ -16,8 +17,8 @@ from hypermnesia.parallel import share
 from hypermnesia.settings import SearchRange, Settings, chosen
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
+from hypermnesia.training.objective import WHOLE, Objective, Portion
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class LwFSettings(Settings):
@@ -47,7 +48,7 @@ class LwFLearner(StandardNetworkLearner):
         temperature: Temperature of the old answers.
         weight: Share of old answers in the loss; `equal` gives every task so far the same.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -70,17 +71,30 @@ class LwFLearner(StandardNetworkLearner):
         temperature: float = 2.0,
         weight: float | Literal["equal"] = "equal",
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(LwFSettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _objective(self) -> Objective:
         weight, temperature = self.settings.weight, self.settings.temperature
         past = _CurrentInputs(self._standard, temperature) if self.num_tasks else None
-        return StandardObjective(self._standard, self.training, past=past, weight=weight, temperature=temperature)
+        return StandardObjective(
+            self._standard, self.training, self.criterion, past=past, weight=weight, temperature=temperature
+        )
 
 
 class _CurrentInputs(Past):
@@ -95,9 +109,10 @@ class _CurrentInputs(Past):
         """Start with another task in every step, so that small batches leave none out."""
         self._first.fill_(iteration % self._num_tasks)
 
-    def batch(self, current: Inputs) -> PastBatch:
+    def batch(self, current: Inputs, portion: Portion = WHOLE) -> PastBatch:
         number = len(current)
-        tasks = (self._first + torch.arange(number, device=current.device)) % self._num_tasks
+        places = portion.number * number + torch.arange(number, device=current.device)
+        tasks = (self._first + places) % self._num_tasks
         current, tasks = share(current), share(tasks)
         return PastBatch(current, self._targets(current, tasks), tasks, number)
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs, joined, of_state, state_of
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME
@@ -22,6 +23,7 @@ from hypermnesia.standard import Past, PastBatch
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.augmentation import augmented
+from hypermnesia.training.objective import WHOLE, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
 
@@ -46,7 +48,7 @@ class MemoryLearner(StandardNetworkLearner):
     Of each task equally many examples are kept, drawn at random when it has been learned.
 
     Args:
-        module, settings, scenario, training, seed, device: As for :class:`StandardNetworkLearner`.
+        module, settings, scenario, criterion, metric, training, seed, device: As for :class:`StandardNetworkLearner`.
     """
 
     settings: MemorySettings
@@ -79,7 +81,9 @@ class MemoryLearner(StandardNetworkLearner):
         if not self.num_tasks:
             return None
         seeds = self.seeds.child(purpose, self.num_tasks)
-        return StoredExamples(self._memory, self._standard.outputs, self.training, seeds)
+        assert isinstance(self.criterion, CrossEntropy)
+        smoothing = self.criterion.label_smoothing
+        return StoredExamples(self._memory, self._standard.outputs, self.training, seeds, smoothing)
 
 
 class Memory(Part):
@@ -129,23 +133,26 @@ class StoredExamples(Past):
     Args:
         memory: What is kept.
         outputs: Outputs of the network.
-        training: Settings of the size of a batch, of augmentation and label smoothing.
+        training: Settings of the size of a batch, and of augmentation.
         seeds: Seeds of the draws.
+        label_smoothing: Share of a class's target probability that is spread over all that compete with it.
 
     Attributes:
         answers: What was kept beside all examples of the prepared step, `[past, outputs]`: at outputs that compete for
             them, zero at those of them that have come since, and no number elsewhere; None where nothing was kept.
     """
 
-    def __init__(self, memory: Memory, outputs: Outputs, training: TrainingSettings, seeds: Seeds) -> None:
+    def __init__(
+        self, memory: Memory, outputs: Outputs, training: TrainingSettings, seeds: Seeds, label_smoothing: float = 0.0
+    ) -> None:
         self._augmentation, self._seeds = training.augmentation, seeds
-        rows = [_rows(kept, task, outputs, training.label_smoothing) for task, kept in enumerate(memory.kept)]
+        rows = [_rows(kept, task, outputs, label_smoothing) for task, kept in enumerate(memory.kept)]
         self._all: list[Any] = [joined(parts) for parts in zip(*rows, strict=True)]
         counts = torch.tensor([len(inputs) for inputs, *_ in rows])
         self._kept = counts.nonzero()[:, 0]
         self._counts, self._firsts = counts, counts.cumsum(0) - counts
         # Storage that stays the same, for CUDA graphs.
-        anything = torch.zeros(training.batch_size, dtype=torch.int64, device=self._all[0].device)
+        anything = torch.zeros(training.examples_in_a_step, dtype=torch.int64, device=self._all[0].device)
         self._batch = [part[anything] for part in self._all]
         self.answers: Tensor | None = self._batch[3] if len(self._batch) > 3 else None
 
@@ -163,10 +170,10 @@ class StoredExamples(Past):
         for place, part in zip(self._batch, (drawn, *(other[chosen] for other in others)), strict=True):
             place.copy_(part)
 
-    def batch(self, current: Inputs) -> PastBatch:
-        """Return the batch of the prepared step."""
-        inputs, targets, tasks = map(share, self._batch[:3])
-        return PastBatch(inputs, targets, tasks, len(self._batch[0]))
+    def batch(self, current: Inputs, portion: Portion = WHOLE) -> PastBatch:
+        """Return the batch of the prepared step, or its portion of that."""
+        inputs, targets, tasks = (portion.rows(part) for part in self._batch[:3])
+        return PastBatch(share(inputs), share(targets), share(tasks), len(inputs))
 
 
 def _rows(kept: tuple[Any, ...], task: int, outputs: Outputs, label_smoothing: float) -> list[Any]:

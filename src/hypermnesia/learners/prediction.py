@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hypermnesia.arguments import whole_number
-from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError
+from hypermnesia.criteria import USUAL, BinaryCrossEntropy, Criterion, CrossEntropy, Custom, MeanSquaredError
 from hypermnesia.errors import CheckpointError, ConfigurationError, shown
 
 
@@ -52,7 +52,7 @@ class Prediction:
 
     Attributes:
         outputs: Output of the network used for each input: logits of the classes of a task, or predicted values,
-            `[inputs, outputs]`.
+            `[inputs, outputs]`, or `[inputs, outputs, ...]` where elements of inputs have some.
         task: Task used for each input, given or inferred, `[inputs]`; None where the learner answers without one.
             Task and label together name a class among all classes.
         certainty: Certainty of that task, from 0 to 1, `[inputs]`; 1 where it was given.
@@ -64,28 +64,34 @@ class Prediction:
         tensor([1])
     """
 
-    outputs: Float[Tensor, "inputs outputs"]
+    outputs: Float[Tensor, "inputs outputs *elements"]
     task: Int64[Tensor, " inputs"] | None
     certainty: Float[Tensor, " inputs"] | None
     criterion: Criterion = USUAL["classes"]
     tasks: tuple[LearnedTask, ...] = ()
 
     @property
-    def labels(self) -> Int64[Tensor, " inputs"]:
-        """Likeliest class of each input, counted within its task.
+    def labels(self) -> Int64[Tensor, "inputs *label"]:
+        """Likeliest class of each input, or of each of its elements, counted within its task.
+
+        Where an input has several labels, a 1 for each that is likelier to hold than not: `[inputs, labels]`.
 
         Raises:
             ConfigurationError: A regression was learned.
         """
+        if isinstance(self.criterion, BinaryCrossEntropy):
+            return (self.outputs > 0).long()
         return self._of(CrossEntropy).argmax(1)
 
     @property
-    def probabilities(self) -> Float[Tensor, "inputs classes"]:
-        """Probability of each class of the task.
+    def probabilities(self) -> Float[Tensor, "inputs classes *elements"]:
+        """Probability of each class of the task; of each label, where an input has several.
 
         Raises:
             ConfigurationError: A regression was learned.
         """
+        if isinstance(self.criterion, BinaryCrossEntropy):
+            return self.outputs.sigmoid()
         return self._of(CrossEntropy).softmax(1)
 
     @property
@@ -100,7 +106,7 @@ class Prediction:
             >>> Prediction(torch.tensor([[0.0, 2.0]]), torch.tensor([1]), None, tasks=tasks).classes
             tensor([3])
         """
-        labels = self.labels
+        labels = self._one_label_each()
         counts = torch.tensor([each.outputs for each in self.tasks], device=labels.device)
         return (counts.cumsum(0) - counts)[self._tasks()] + labels
 
@@ -118,10 +124,13 @@ class Prediction:
                 f"classes of task '{nameless[0]}' have no names: give them when it is learned, as in"
                 " Task.of(source, classes=('cat', 'dog'))"
             )
-        return [(self.tasks[task].classes or ())[label] for task, label in zip(used, self.labels.tolist(), strict=True)]
+        return [
+            (self.tasks[task].classes or ())[label]
+            for task, label in zip(used, self._one_label_each().tolist(), strict=True)
+        ]
 
     @property
-    def values(self) -> Float[Tensor, "inputs targets"]:
+    def values(self) -> Float[Tensor, "inputs targets *elements"]:
         """Predicted values of the regression targets.
 
         Raises:
@@ -130,13 +139,22 @@ class Prediction:
         return self._of(MeanSquaredError)
 
     def _of(self, kind: type[Criterion]) -> Tensor:
-        if not isinstance(self.criterion, kind):
+        if not isinstance(self.criterion, (kind, Custom)):  # a loss of the user's own may be for either
             raise ConfigurationError(
                 "classes were learned, not a regression: ask for prediction.labels or prediction.probabilities"
                 if kind is MeanSquaredError
                 else "a regression was learned, not classes: ask for prediction.values"
             )
         return self.outputs
+
+    def _one_label_each(self) -> Tensor:
+        labels = self.labels
+        if labels.ndim > 1:
+            raise ConfigurationError(
+                f"each input has labels of shape {list(labels.shape[1:])}, so it is of no one class: ask for"
+                " prediction.labels"
+            )
+        return labels
 
     def _tasks(self) -> Tensor:
         if self.task is None:

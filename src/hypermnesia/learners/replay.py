@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.standard import StandardNetworkLearner
 from hypermnesia.replay import ReplayClassifier, ReplaySettings
 from hypermnesia.settings import Settings, chosen
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import CombinedObjective, Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective, Objective
 from hypermnesia.training.turn import in_turn
 
 
@@ -43,7 +44,7 @@ class ReplayLearner(StandardNetworkLearner):
         settings: All settings of the method together, instead of the next one.
         replay: Replay model and what is learned from it: :class:`ReplaySettings`, or their fields as a dict.
         scenario: What will be known and asked: decides which outputs of the head a task has.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.
@@ -66,12 +67,23 @@ class ReplayLearner(StandardNetworkLearner):
         *,
         replay: ReplaySettings | Mapping[str, Any] = ReplaySettings(),  # noqa: B008 - immutable
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(ReplayLearnerSettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _make_parts(self) -> dict[str, Part]:
         super()._make_parts()
@@ -95,7 +107,7 @@ class ReplayLearner(StandardNetworkLearner):
         return outputs
 
     def _objective(self) -> Objective:
-        classifier, replay_model = self._classifier.objectives()
+        classifier, replay_model = self._classifier.objectives(self.criterion)
         return CombinedObjective(classifier, {"replay": replay_model})
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hypermnesia.criteria import Criterion, CrossEntropy, Custom, LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import numbers_in
-from hypermnesia.learners.prediction import LearnedTask
+from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.scenario import Scenario
 
@@ -27,7 +28,7 @@ class Score:
     """Score of a learner on the examples of one task.
 
     Attributes:
-        value: Mean of the metric over examples, by scenario: accuracy from 0 to 1, or mean squared error.
+        value: Metric over all examples, by scenario, such as accuracy from 0 to 1, or the mean squared error.
         inferred: Number of inputs taken to belong to each task; None where the learner was told, or infers none.
     """
 
@@ -39,7 +40,8 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
     """Score a learner on all examples of a task.
 
     In the task-incremental scenario it is told the task. In the others it is not: then its label counts in the
-    domain-incremental scenario, label and inferred task together in the class-incremental one.
+    domain-incremental scenario, label and inferred task together in the class-incremental one, where outputs and labels
+    are those among the classes of all tasks.
 
     Args:
         learner: Learner that has seen the task.
@@ -56,55 +58,69 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
             f"this learner does not answer in the {strangers[0]}-incremental scenario, only in: "
             f"{', '.join(learner.scenarios)}"
         )
-    if examples.labels != learner.criterion.labels:
+    learned = learner.kind_of_labels
+    assert learned is not None
+    if (examples.labels, len(examples.label_shape)) != learned:
         raise DataError(
-            f"labels of these examples are {examples.labels}, but what was learned are {learner.criterion.labels}:"
-            " integer labels are classes, floating-point labels are regression targets"
+            f"labels of these examples are {_told(examples.labels, len(examples.label_shape))}, but what was learned"
+            f" are {_told(*learned)}: integer labels are classes, floating-point labels are regression targets"
         )
     assert learner.input_kind is not None
     examples = examples.prepared(learner.input_kind)
-    sums: dict[Scenario, float] = dict.fromkeys(scenarios, 0.0)
-    count = 0
+    criterion, measure = learner.criterion, learner.measure
+    going_on = {scenario: measure.begin(criterion) for scenario in scenarios}
     counts: Tensor | None = None
     known = learner.num_tasks + (learner.in_progress is not None)
     batch_size = max(1, min(_MOST_INPUTS, _MOST_NUMBERS // max(1, numbers_in(examples.input_shape))))
     for inputs, targets in examples.in_order(batch_size):
         targets = targets.to(learner.device)
-        count += len(targets)
-        if "task" in sums:
+        if "task" in going_on:
             answer = learner.predict(inputs, task)
-            _check_targets(targets, answer.tasks[task])
-            sums["task"] += _merit(learner, answer.outputs, targets)
-        if sums.keys() == {"task"}:
+            _check_targets(targets, answer.tasks[task], criterion)
+            going_on["task"].add(answer.outputs, targets)
+        if going_on.keys() == {"task"}:
             continue
         prediction = learner.predict(inputs)
-        _check_targets(targets, prediction.tasks[task])
-        if "domain" in sums:
-            sums["domain"] += _merit(learner, prediction.outputs, targets)
+        _check_targets(targets, prediction.tasks[task], criterion)
+        if "domain" in going_on:
+            going_on["domain"].add(prediction.outputs, targets)
         if prediction.task is not None:
             found = torch.bincount(prediction.task, minlength=known)
             counts = found if counts is None else counts + found
-            if "class" in sums:
-                right = prediction.task == task
-                sums["class"] += _merit(learner, prediction.outputs[right], targets[right])
-    value = {scenario: total / count for scenario, total in sums.items()}
+            if "class" in going_on:
+                first = sum(each.outputs for each in prediction.tasks[:task])
+                going_on["class"].add(_among_all(prediction, prediction.task), criterion.placed(targets, first))
+    value = {scenario: measurement.value() for scenario, measurement in going_on.items()}
     return Score(value, None if counts is None else counts.tolist())
 
 
-def _check_targets(targets: Tensor, task: LearnedTask) -> None:
+def _told(labels: LabelKind, dimensions: int) -> str:
+    return f"{labels} of shape [n{', …' * dimensions}]"
+
+
+def _among_all(prediction: Prediction, tasks: Tensor) -> Tensor:
+    """Outputs `[inputs, classes of all tasks]`: those of each input at the classes of its task, others impossible."""
+    counts = torch.tensor([each.outputs for each in prediction.tasks], device=tasks.device)
+    starts = counts.cumsum(0) - counts
+    total = int(counts.sum())
+    places = torch.arange(prediction.outputs.shape[1], device=tasks.device)
+    # What a task does not have goes to a column behind all.
+    columns = torch.where(places < counts[tasks][:, None], starts[tasks][:, None] + places, total)
+    among = prediction.outputs.new_full((len(tasks), total + 1), -torch.inf)
+    return among.scatter_(1, columns, prediction.outputs)[:, :total]
+
+
+def _check_targets(targets: Tensor, task: LearnedTask, criterion: Criterion) -> None:
     """Refuse labels of classes, or numbers of targets, that the task does not have."""
-    if targets.is_floating_point():
-        if targets.shape[1] != task.outputs:
+    if isinstance(criterion, CrossEntropy):
+        counted = torch.where(targets == criterion.ignore_index, 0, targets)
+        low, highest = (int(bound) for bound in torch.aminmax(counted))
+        if highest >= task.outputs or low < 0:
             raise DataError(
-                f"there are {targets.shape[1]} regression targets, but task '{task.name}' has {task.outputs}"
+                f"labels go {f'up to {highest}' if low >= 0 else f'down to {low}'}, but those of task '{task.name}' are"
+                f" 0 to {task.outputs - 1}: number classes within the task; where some have no training examples, name"
+                " all when it is learned (classes=...)"
             )
-    elif (highest := int(targets.max())) >= task.outputs:
-        raise DataError(
-            f"labels go up to {highest}, but those of task '{task.name}' are 0 to {task.outputs - 1}: number classes"
-            " within the task; where some have no training examples, name all when it is learned (classes=...)"
-        )
-
-
-def _merit(learner: Answering, outputs: Tensor, targets: Tensor) -> float:
-    """Summed over inputs, in double precision: an exact count where it counts."""
-    return float(learner.criterion.merit(outputs, targets).double().sum())
+    elif not isinstance(criterion, Custom) and targets.ndim > 1 and targets.shape[1] != task.outputs:
+        what = "regression targets" if targets.is_floating_point() else "labels an input"
+        raise DataError(f"there are {targets.shape[1]} {what}, but task '{task.name}' has {task.outputs}")

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from hypermnesia.criteria import ANY, CrossEntropy
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
-from hypermnesia.learners.first_check import count_new_classes
+from hypermnesia.learners.label_check import asked_outputs, count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.seeds import Seeds
@@ -16,9 +17,9 @@ from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.given import Given, take_given
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class SeparateLearner(ContinualLearner):
@@ -27,7 +28,7 @@ class SeparateLearner(ContinualLearner):
     Each network starts from the module's weights, with a new head in the place of its last linear layer.
 
     Args:
-        module, settings, training, seed, device: As for :class:`ContinualLearner`.
+        module, settings, criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Example:
         >>> import torch
@@ -37,7 +38,8 @@ class SeparateLearner(ContinualLearner):
         1
     """
 
-    learns = ("classes", "numbers")
+    learns = ANY
+    plain_labels_only = False
     relearns = True
     forgets = True
 
@@ -61,7 +63,11 @@ class SeparateLearner(ContinualLearner):
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         # Any number will do: the head grows.
-        return task.count_outputs() if task.labels == "numbers" else count_new_classes(task, 0)
+        criterion = self._criterion_of(task)
+        if isinstance(criterion, CrossEntropy):
+            return count_new_classes(task, 0, criterion)
+        asked, _ = asked_outputs(task, criterion)
+        return asked or outputs
 
     def _objective(self) -> Objective:
         return StandardObjective(self._networks.current, self.training, self.criterion)

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.inputs import Shape
 from hypermnesia.learners.consolidation import ConsolidatedLearner, Consolidation, HeldNetwork
 from hypermnesia.learners.method import Method
@@ -103,7 +104,7 @@ class SILearner(ConsolidatedLearner):
         strength: c, strength of the penalty in the loss.
         damping: ξ, which bounds the importance of weights that hardly moved.
         scenario: What will be known and asked.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range.
@@ -126,12 +127,23 @@ class SILearner(ConsolidatedLearner):
         strength: float = 1.0,
         damping: float = 0.1,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(SISettings, settings, locals())
-        super().__init__(module, settings, scenario=scenario, training=training, seed=seed, device=device)
+        super().__init__(
+            module,
+            settings,
+            scenario=scenario,
+            criterion=criterion,
+            metric=metric,
+            training=training,
+            seed=seed,
+            device=device,
+        )
 
     def _make_consolidation(self, held: HeldNetwork) -> Consolidation:
         return IntelligentConsolidation(self.settings, held, self.device)
@@ -142,6 +154,9 @@ class _Intelligent(Penalty):
 
     def __init__(self, penalty: QuadraticPenalty, integral: si.PathIntegral, strength: float) -> None:
         self._penalty, self._integral, self._strength = penalty, integral, strength
+
+    def statistics(self) -> list[Tensor]:
+        return self._integral.tensors()
 
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         self._integral.record(parameters)

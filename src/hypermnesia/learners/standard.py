@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hypermnesia.criteria import CrossEntropy, GivenCriterion, GivenMetric
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
-from hypermnesia.learners.first_check import count_new_classes
+from hypermnesia.learners.label_check import asked_outputs, count_new_classes
 from hypermnesia.learners.prediction import Prediction
 from hypermnesia.settings import Settings
 from hypermnesia.standard import StandardNetwork
@@ -30,9 +31,7 @@ class StandardNetworkLearner(ContinualLearner):
             matter. It is copied, not changed.
         settings: Settings of the method.
         scenario: What will be known and asked: decides which outputs of the head a task has.
-        training: Optimizer, schedule, batches: settings, or their fields as a dict; None for the defaults.
-        seed: Root of all randomness in this learner.
-        device: `cpu`, `cuda`, `mps` or `auto`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: There is no such scenario or no linear layer.
@@ -46,6 +45,8 @@ class StandardNetworkLearner(ContinualLearner):
         settings: Settings | Mapping[str, Any] | None = None,
         *,
         scenario: Scenario = "class",
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
@@ -53,7 +54,9 @@ class StandardNetworkLearner(ContinualLearner):
         if scenario not in SCENARIOS:
             raise ConfigurationError(f"scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")
         self.scenario: Scenario = scenario
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     def _make_parts(self) -> dict[str, Part]:
         self._standard = StandardNetwork(self._module, self.scenario, self.training, self.seeds.child("classifier"))
@@ -70,6 +73,14 @@ class StandardNetworkLearner(ContinualLearner):
     def networks_with(self, task: int) -> tuple[StandardNetwork, int]:
         return self._standard, task
 
+    def _check_criterion(self) -> None:
+        super()._check_criterion()
+        if self.scenario == "class" and self._given_criterion is not None and not self._one_class_each:
+            raise ConfigurationError(
+                f"criterion {self._given_criterion.kind}: the class-incremental scenario asks for one class among all,"
+                " which is learned by cross-entropy: make the learner for the scenario 'task' or 'domain'"
+            )
+
     def _infer(self, inputs: Inputs) -> Prediction:
         logits, outputs = self._standard.logits(inputs), self._standard.outputs
         if self.scenario == "domain":
@@ -78,17 +89,20 @@ class StandardNetworkLearner(ContinualLearner):
 
     def _check_labels(self, task: Task) -> None:
         super()._check_labels(task)
-        if task.labels == "numbers" and self.scenario == "class":
+        if self.scenario == "class" and (task.label_shape or not isinstance(self._criterion_of(task), CrossEntropy)):
+            what = "is a regression" if task.labels == "numbers" else "has not one class an input"
             raise DataError(
-                f"task '{task.name}' is a regression, and the class-incremental scenario asks for one class among all:"
+                f"task '{task.name}' {what}, and the class-incremental scenario asks for one class among all:"
                 " make the learner for the scenario 'task' or 'domain'"
             )
 
     def _count_outputs(self, task: Task, outputs: int) -> int:
         # Any number will do: the head grows.
-        if task.labels == "numbers":
-            return task.count_outputs()
-        return count_new_classes(task, len(self._standard.outputs) if self.scenario == "domain" else 0)
+        criterion = self._criterion_of(task)
+        if isinstance(criterion, CrossEntropy):
+            return count_new_classes(task, len(self._standard.outputs) if self.scenario == "domain" else 0, criterion)
+        asked, _ = asked_outputs(task, criterion)
+        return asked or outputs
 
     def _arguments(self) -> dict[str, Any]:
         return {**super()._arguments(), "scenario": self.scenario}

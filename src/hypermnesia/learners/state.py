@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
-from hypermnesia.criteria import USUAL, Criterion
+from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.inputs import Shape
 from hypermnesia.learners.in_progress import InProgress
+from hypermnesia.learners.learned_by import LearnedBy, again, labels_of_state
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.saved_numbers import check_numbers
 from hypermnesia.memory import checked_allocations
@@ -39,18 +40,18 @@ from hypermnesia.training.trainer import Trainer
 from hypermnesia.training.turn import Turn, in_turn
 
 Learner = TypeVar("Learner", bound="LearnerState")
+_MADE_WITH = ("settings", "scenario", "criterion", "metric", "seeds", "seed", "device")
 _MOST_TOLD = 1000
 """Most characters of what is wrong with a file: it may hold anything."""
 
 
-class LearnerState(ABC):
+class LearnerState(LearnedBy, ABC):
     """Base class of learners: what one consists of, which is complete at every boundary of a step.
 
     Attributes:
         training: Settings of training. Others take effect from the next task on; what refers to the learner's inside,
             as to `learner.hypernetwork`, must be asked for again then.
         Settings: Class of the method's settings.
-        criterion: What is learned by. Before the first task, what classes are learned by.
         input_kind: Kind of the inputs of its first task, as which all others are prepared; None before it.
     """
 
@@ -62,10 +63,13 @@ class LearnerState(ABC):
         module: nn.Module,
         settings: MethodSettings | Mapping[str, Any] | None = None,
         *,
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
+        self._learn_by(criterion, metric)
         self.settings = checked(self.Settings, settings)
         self.training = checked(TrainingSettings, training)
         self.seeds = Seeds(seed)
@@ -73,12 +77,12 @@ class LearnerState(ABC):
         self._module = copy_of(module, self.device)
         self._input_shape: Shape | None = None
         self.input_kind: Kind | None = None
-        self.criterion: Criterion = USUAL["classes"]
         self._learned: list[LearnedTask] = []
         self._current: InProgress | None = None
         self._task: Task | None = None  # only while it is learned from
         self._trainer: Trainer | None = None
         self._turn = Turn()
+        self._check_criterion()
         self._trainer_state: dict[str, Any] | None = None
         self._parts = Parts(**self._make_parts())
 
@@ -93,7 +97,7 @@ class LearnerState(ABC):
                 f"{name} is a setting of training: set it by"
                 f" learner.training = learner.training.model_copy(update={{{name!r}: {value!r}}})"
             )
-        elif name in type(self).Settings.model_fields or name in ("settings", "scenario", "seeds", "seed", "device"):
+        elif name in type(self).Settings.model_fields or name in _MADE_WITH:
             raise ConfigurationError(
                 f"{name} is what this learner and its networks were made with, and cannot be changed: make another"
                 " learner; learner.training may be replaced"
@@ -177,7 +181,7 @@ class LearnerState(ABC):
             "trainer": self._trainer_state if self._trainer is None else self._trainer.state_dict(),
             "input_shape": self._input_shape,
             "input_type": None if self.input_kind is None else self.input_kind.name,
-            "criterion": self.criterion.kind,
+            "labels": None if self._labels is None else {"kind": self._labels[0], "shape": self._labels[1]},
             "learned": [dataclasses.asdict(task) for task in self._learned],
             "current": None if self._current is None else {**self._current.state(), "identity": self._identity()},
         }
@@ -207,7 +211,7 @@ class LearnerState(ABC):
         shape, current = state["input_shape"], state["current"]
         self._input_shape = None if shape is None else _checked_shape(shape)
         self.input_kind = None if state["input_type"] is None else kind_named(state["input_type"])
-        self.criterion = next(each for each in USUAL.values() if each.kind == state["criterion"])
+        self._labels = None if state["labels"] is None else labels_of_state(state["labels"])
         self._learned = [LearnedTask.of_state(task) for task in state["learned"]]
         self._current = None if current is None else InProgress.of_state(current)
         self._parts.load_state(state["parts"])
@@ -230,23 +234,34 @@ class LearnerState(ABC):
         """
         settings = self.settings.model_dump(mode="json")
         state = self.state_dict() if module else without_given(self.state_dict())
-        content = {"settings": settings, "arguments": self._arguments(), "state": state}
+        content = {"settings": settings, "arguments": self._described(self._arguments()), "state": state}
         content["resting"] = resting_parts(self._module)
         with say_what_cannot_be_written(path):
             write_state(path, {"format": FORMAT, "kind": type(self).__name__, **content})
 
     @classmethod
-    def load(cls: type[Learner], path: str | Path, module: nn.Module, *, device: str | torch.device = "cpu") -> Learner:
+    def load(
+        cls: type[Learner],
+        path: str | Path,
+        module: nn.Module,
+        *,
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
+        device: str | torch.device = "cpu",
+    ) -> Learner:
         """Read a learner that :meth:`save` wrote.
 
         Args:
             path: The file.
             module: A network of the same architecture as the learner was made with. Its values do not matter: those in
                 the file are used, unless it was saved without them.
+            criterion: The function that was learned by, which no file holds; None where it was a criterion with a name.
+            metric: The metric, if that was a function or one of torchmetrics; None where it was one with a name.
             device: Where to continue; need not be where the learner was.
 
         Raises:
-            CheckpointError: The file is missing, damaged, of another kind of learner, or the module does not fit it.
+            CheckpointError: The file is missing, damaged, of another kind of learner, the module does not fit it, or a
+                criterion or metric that it does not hold was not given.
         """
         saved = read_state(path)
         saved = saved if isinstance(saved, dict) and "kind" in saved else {"kind": "no learner", "format": FORMAT}
@@ -261,9 +276,10 @@ class LearnerState(ABC):
             raise CheckpointError(f"{path} holds {kind}, not a {cls.__name__}")
         module = copy_of(module, resolve_device(str(device)))
         try:
+            arguments = again(saved["arguments"], criterion, metric)
             put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
             with checked_allocations(lambda: "These are not sizes that a learner was saved with."):
-                learner = found(module, saved["settings"], **saved["arguments"], device=device)
+                learner = found(module, saved["settings"], **arguments, device=device)
             learner.load_state_dict(saved["state"])
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {str(error)[:_MOST_TOLD]}") from error
@@ -287,10 +303,11 @@ class LearnerState(ABC):
         return ()
 
     def _arguments(self) -> dict[str, Any]:
-        """Keyword arguments of the constructor that are no fields of the settings, as JSON values."""
-        return {"training": self.training.model_dump(mode="json"), "seed": self.seeds.root}
+        """Keyword arguments of the constructor that are no fields of the settings."""
+        by = {"criterion": self._given_criterion, "metric": self._given_metric}
+        return {**by, "training": self.training.model_dump(mode="json"), "seed": self.seeds.root}
 
-    def recall(self, tasks: Sequence[Task]) -> None:  # noqa: B027 - most learners have no use for it
+    def recall(self, tasks: Sequence[Task]) -> None:
         """Give back the tasks it has learned to a restored learner that needs their data."""
 
     def _prepared(self, task: Task) -> Task:
@@ -313,12 +330,12 @@ class LearnerState(ABC):
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """Undo what is done here if it fails; for changes that put new tensors in the place of old ones."""
         parts = same_tensors(self._parts.state())
-        fields = self.criterion, self._input_shape, self.input_kind, self._learned, self._current
+        fields = self._labels, self._input_shape, self.input_kind, self._learned, self._current
         try:
             yield
         except BaseException:
             self._parts.load_state(parts)
-            self.criterion, self._input_shape, self.input_kind, self._learned, self._current = fields
+            self._labels, self._input_shape, self.input_kind, self._learned, self._current = fields
             raise
 
     def _check_idle(self) -> None:

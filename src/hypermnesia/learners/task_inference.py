@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypermnesia.criteria import USUAL, Criterion, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.generated import GeneratedNetworkLearner, network_objective
@@ -20,9 +21,9 @@ from hypermnesia.replay import HardReplaySettings, ReplayClassifier, SelfReplayi
 from hypermnesia.settings import chosen
 from hypermnesia.standard import StandardNetwork
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import Batches, CombinedObjective, Objective, Portion
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import CombinedObjective, Objective
 from hypermnesia.training.turn import in_turn
 
 
@@ -51,7 +52,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
             gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
-        training, seed, device: As for :class:`ContinualLearner`.
+        criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
     Raises:
         ConfigurationError: A setting is unknown, of the wrong type or out of range, or there is no linear layer.
@@ -94,12 +95,16 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         own: Sequence[str] = (),
         own_start: Literal["module", "drawn"] = "module",
         replay: HardReplaySettings | Mapping[str, Any] = HardReplaySettings(),  # noqa: B008 - immutable
+        criterion: GivenCriterion = None,
+        metric: GivenMetric = None,
         training: TrainingSettings | Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
         settings = chosen(TaskInferenceLearnerSettings, settings, locals())
-        super().__init__(module, settings, training=training, seed=seed, device=device)
+        super().__init__(
+            module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device
+        )
 
     def _make_parts(self) -> dict[str, Part]:
         seeds = self.seeds.child("task classifier")
@@ -134,8 +139,8 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         return outputs
 
     def _objective(self) -> Objective:
-        task_classifier, replay_model = self._classifier.objectives()
-        main = network_objective(self._network, self.criterion, self.training.label_smoothing)
+        task_classifier, replay_model = self._classifier.objectives(self.criterion)
+        main = network_objective(self._network, self.criterion)
         return CombinedObjective(main, {"task_classifier": task_classifier, "replay": replay_model})
 
 
@@ -145,8 +150,8 @@ class _TaskClassifier(ReplayClassifier):
     def begin_task(self, outputs: int, input_shape: Shape) -> None:
         super().begin_task(1, input_shape)
 
-    def objectives(self) -> tuple[Objective, Objective]:
-        of_network, of_model = super().objectives()
+    def objectives(self, criterion: Criterion = USUAL["classes"]) -> tuple[Objective, Objective]:
+        of_network, of_model = super().objectives(criterion)
         return _OfTask(of_network), _OfTask(of_model)
 
 
@@ -156,8 +161,11 @@ class _OfTask(Objective):
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._objective.parameters()
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return self._objective.named_parameters()
+
+    def statistics(self) -> list[Tensor]:
+        return self._objective.statistics()
 
     def rate_factors(self) -> dict[Tensor, float]:
         return self._objective.rate_factors()
@@ -165,14 +173,17 @@ class _OfTask(Objective):
     def used_rows(self) -> dict[nn.Parameter, slice]:
         return self._objective.used_rows()
 
-    def begin(self, inputs: Inputs, labels: Tensor) -> None:
-        self._objective.begin(inputs, torch.zeros_like(labels))
+    def begin(self, batches: Batches) -> None:
+        self._objective.begin([(inputs, torch.zeros_like(labels)) for inputs, labels in batches])
 
     def prepare(self, iteration: int) -> None:
         self._objective.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        return self._objective.accumulate_gradients(inputs, torch.zeros_like(labels), optimizer)
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+        return self._objective.add_gradients(inputs, torch.zeros_like(labels), portion)
+
+    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+        return self._objective.complete(scalars, optimizer)
 
 
 METHODS = (Method("hnet-tir", "HNET+TIR", TaskInferenceLearner, based_on="hnet"),)

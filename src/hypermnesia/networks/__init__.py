@@ -4,6 +4,7 @@ from hypermnesia.networks.autoencoder import AutoencoderSettings, VariationalAut
 from hypermnesia.networks.distribution import Distribution
 from hypermnesia.networks.growing import GrowingClassifier
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName, MLPSettings, mlp
+from hypermnesia.networks.python import PythonNetworkSettings
 from hypermnesia.networks.resnet import ResNetSettings, resnet
 from hypermnesia.networks.target import NetworkSettings
 from hypermnesia.networks.zenkenet import ZenkeNetSettings, zenkenet
@@ -17,6 +18,7 @@ __all__ = [
     "GrowingClassifier",
     "MLPSettings",
     "NetworkSettings",
+    "PythonNetworkSettings",
     "ResNetSettings",
     "VariationalAutoencoder",
     "ZenkeNetSettings",
@@ -25,5 +27,5 @@ __all__ = [
     "zenkenet",
 ]
 
-NETWORKS: tuple[type[NetworkSettings], ...] = (MLPSettings, ResNetSettings, ZenkeNetSettings)
+NETWORKS: tuple[type[NetworkSettings], ...] = (MLPSettings, ResNetSettings, ZenkeNetSettings, PythonNetworkSettings)
 """The registry of target networks that settings can name."""

@@ -19,17 +19,19 @@ from hypermnesia.modules import answer, answer_of, with_tensors
 
 
 class GrowingClassifier(nn.Module):
-    """Copy of a module whose head, a linear layer, starts without outputs and gets more as classes arrive.
+    """Copy of a module whose head starts without outputs and gets more as classes arrive.
 
-    The head is one of the module's linear layers; :func:`head_of` finds it. Its parameters are new ones whenever the
-    number of outputs changes: make optimizers after that, and load a state into a classifier that has grown as far.
+    The head is one of the module's linear layers, or of its convolutions; :func:`head_of` finds it. Its
+    parameters are new ones whenever the number of outputs changes: make optimizers after that, and load a state into a
+    classifier that has grown as far.
 
     Args:
-        module: Classifier that ends in an `nn.Linear`; it is copied, not changed.
-        head: Name of the linear layer that grows; None for the last one in the order of `module.named_modules()`.
+        module: Classifier that ends in an `nn.Linear`, or in a convolution; it is copied, not changed.
+        head: Name of the layer that grows; None for the last linear one in the order of `module.named_modules()`, or
+            the last convolution where there is none.
 
     Raises:
-        ConfigurationError: There is no linear layer that can grow, or its width is not known yet.
+        ConfigurationError: There is no layer that can grow, or its width is not known yet.
 
     Example:
         >>> classifier = GrowingClassifier(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 10)))
@@ -40,11 +42,11 @@ class GrowingClassifier(nn.Module):
 
     def __init__(self, module: nn.Module, head: str | None = None) -> None:
         super().__init__()
-        linear = _linear_layers(module)
-        if not linear:
+        layers = _layers(module, nn.Linear) or _layers(module)
+        if not layers:
             raise ConfigurationError(_no_head(module))
         if head is None:
-            head = next((name for name in reversed(linear) if _why_not(module, name) is None), linear[-1])
+            head = next((name for name in reversed(layers) if _why_not(module, name) is None), layers[-1])
         if (why_not := _why_not(module, head)) is not None:
             raise ConfigurationError(why_not)
         self.module = copy.deepcopy(module)
@@ -63,7 +65,7 @@ class GrowingClassifier(nn.Module):
     @property
     def num_outputs(self) -> int:
         """Number of outputs of the head so far."""
-        return self._head.out_features
+        return len(self._head.weight)
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Return the trained parameters of the head, which have a row for each output."""
@@ -94,8 +96,9 @@ class GrowingClassifier(nn.Module):
         if outputs < 0:
             raise ConfigurationError(f"a head grows by 0 or more outputs, not by {outputs}: to drop some, shrink it")
         weight, bias = self._head.weight.detach(), self._head.bias
-        bound = math.sqrt(6 / (self._head.in_features + self.num_outputs + outputs))
-        new = torch.empty(outputs, self._head.in_features, dtype=weight.dtype)
+        channels, *kernel = weight.shape[1:]
+        bound = math.sqrt(6 / ((channels + self.num_outputs + outputs) * math.prod(kernel)))
+        new = torch.empty(outputs, *weight.shape[1:], dtype=weight.dtype)
         new.uniform_(-bound, bound, generator=generator)
         self._set_head(
             torch.cat([weight, new.to(weight.device)]),
@@ -144,11 +147,11 @@ class GrowingClassifier(nn.Module):
             torch.Size([2, 3])
         """
         copied = with_tensors(self.module, {})
-        head = cast(nn.Linear, copied.get_submodule(self._head_name))
+        head: Any = copied.get_submodule(self._head_name)
         weight, bias = self._head.weight, self._head.bias
         head.weight = nn.Parameter(weight.detach()[outputs].clone(), weight.requires_grad)
         head.bias = None if bias is None else nn.Parameter(bias.detach()[outputs].clone(), bias.requires_grad)
-        head.out_features = len(head.weight)
+        _note_width(head)
         return copied
 
     @property
@@ -158,8 +161,8 @@ class GrowingClassifier(nn.Module):
 
     def _set_head(self, weight: Tensor, bias: Tensor | None) -> None:
         head = self._head
-        head.out_features = len(weight)
         head.weight = nn.Parameter(weight)
+        _note_width(head)
         if bias is not None:
             head.bias = nn.Parameter(bias)
 
@@ -183,14 +186,15 @@ def head_of(module: nn.Module, inputs: Inputs) -> str:
         '2'
     """
     outputs, results = _results_of_layers(module, inputs)
-    wide_enough = [name for name, result in results.items() if result.shape[-1] == outputs.shape[1]]
+    layers: dict[str, Any] = dict(module.named_modules())
+    wide_enough = [name for name in results if len(layers[name].weight) == outputs.shape[1]]
     returned = [name for name in wide_enough if _is_same(results[name], outputs)]
     found = returned or [name for name in wide_enough if _grows(module, name, inputs, outputs.shape[1])]
     if not found:
         raise ConfigurationError(_no_head(module))
     if len(found) > 1:
         raise ConfigurationError(
-            f"the outputs of {type(module).__name__} depend on several linear layers that could grow"
+            f"the outputs of {type(module).__name__} depend on several layers that could grow"
             f" ({', '.join(found)}): let one alone give them, as in nn.Sequential(module, nn.Linear(features, 1))"
         )
     if (why_not := _why_not(module, found[0])) is not None:
@@ -216,10 +220,10 @@ def ends_in(module: nn.Module, head: str, inputs: Inputs) -> bool:
 
 
 def _results_of_layers(module: nn.Module, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
-    """Outputs of a module, and the results of those of its linear layers that are called once."""
+    """Outputs of a module, and the results of those of its layers that are called once."""
     twin = copy.deepcopy(module).eval()
     calls: dict[str, list[Tensor]] = {}
-    for name in _linear_layers(twin):
+    for name in _layers(twin):
         made = calls.setdefault(name, [])
         twin.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(result))
     # As it is written: what is compiled calls no hooks.
@@ -241,16 +245,23 @@ def _grows(module: nn.Module, name: str, inputs: Inputs, outputs: int) -> bool:
     layer.weight = nn.Parameter(torch.cat([layer.weight, layer.weight[-1:]]))
     if layer.bias is not None:
         layer.bias = nn.Parameter(torch.cat([layer.bias, layer.bias[-1:]]))
-    layer.out_features += 1
+    _note_width(layer)
     try:
         grown = answer(twin, inputs)
     except Exception:  # whatever is behind the layer raises
         return False
-    return isinstance(grown, Tensor) and grown.shape == (len(inputs), outputs + 1)
+    return isinstance(grown, Tensor) and grown.ndim > 1 and grown.shape[:2] == (len(inputs), outputs + 1)
 
 
-def _linear_layers(module: nn.Module) -> list[str]:
-    return [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+def _layers(module: nn.Module, kinds: Any = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)) -> list[str]:
+    """Names of layers in which an output is a row of the weight."""
+    parts = module.named_modules()
+    return [name for name, part in parts if isinstance(part, kinds) and getattr(part, "groups", 1) == 1]
+
+
+def _note_width(layer: Any) -> None:
+    """Let a layer say how many outputs its weight has."""
+    setattr(layer, "out_features" if isinstance(layer, nn.Linear) else "out_channels", len(layer.weight))
 
 
 def _no_head(module: nn.Module) -> str:
@@ -261,7 +272,7 @@ def _no_head(module: nn.Module) -> str:
 
 
 def _why_not(module: nn.Module, name: str) -> str | None:
-    """A sentence that says why a linear layer cannot get outputs; None where it can."""
+    """A sentence that says why a layer cannot get outputs; None where it can."""
     layer = module.get_submodule(name)
     if is_parametrized(layer) or not isinstance(layer._parameters.get("weight"), nn.Parameter):
         kinds = ", ".join(type(each).__name__.lstrip("_") for each in layer.modules() if each is not layer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -30,9 +30,9 @@ from hypermnesia.tasks.task import Task
 from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.kept import KeptNetworks
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 Forward = Callable[[dict[str, Tensor], Inputs], Tensor]
 """From weights and statistics by name, and inputs, to outputs."""
@@ -264,18 +264,21 @@ class ProtectedNetwork(Part):
         """Whether the task that is being learned leaves Θ_h as it is."""
         return self._snapshot == {}
 
-    def objective(self, loss: Loss, others: Sequence[nn.Parameter] = (), penalty: Penalty | None = None) -> Objective:
+    def objective(
+        self, loss: Loss, others: Mapping[str, nn.Parameter] | None = None, penalty: Penalty | None = None
+    ) -> Objective:
         """Objective of the task that was begun.
 
         Args:
             loss: Is given the task's weights and statistics.
-            others: Parameters of the loss that are not generated; left alone where Θ_h is frozen.
+            others: Parameters of the loss that are not generated, by name; left alone where Θ_h is frozen.
             penalty: Holds Θ_h itself; only where β = 0.
         """
         assert self._snapshot is not None
         task, is_new = self._current, self._before is None
         of_task, seeds = self._of_task[task], self._seeds.child("task", task, *(() if is_new else ("again",)))
-        own = [tensor for tensor in of_task.values() if isinstance(tensor, nn.Parameter)]
+        # In one order, whatever a file has made of that of the dict: the optimizer's state is by it.
+        own = {n: p for n in self._own.names if isinstance(p := of_task[n], nn.Parameter)}
         statistics = [tensor for tensor in of_task.values() if not isinstance(tensor, nn.Parameter)]
         # Nothing that is generated before anything was learned fits better than anything else.
         further = self.settings.embedding_candidates - 1 if is_new and task > 0 else 0
@@ -284,7 +287,7 @@ class ProtectedNetwork(Part):
         task_loss = TaskLoss(loss, of_task, self.holding)
         if self.is_frozen:
             return AdaptationObjective(self.hypernetwork, task, task_loss, choice, own)
-        others = [*others, *own]
+        others = {**(others or {}), **own}
         return ProtectedObjective(
             self.hypernetwork, task, task_loss, self._snapshot, self.settings, seeds, choice, others, penalty
         )

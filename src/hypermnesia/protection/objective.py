@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,10 +18,14 @@ from hypermnesia.modules import Result
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
 from hypermnesia.seeds import Seeds
-from hypermnesia.training.trainer import Objective
+from hypermnesia.training.objective import WHOLE, Batches, Objective, Portion
+
+EMBEDDING = "task_embedding"
+"""Name, among parameters, of the embedding of the task that is being learned."""
 
 Loss = Callable[[dict[str, Tensor], Inputs, Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""Function of generated weights by name, inputs and labels that returns the task loss, and scalars to report."""
+"""Function of generated weights by name, this rank's inputs, and the labels of the whole batch, that returns what these
+inputs add to the task loss of the batch, and to scalars to report."""
 
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
@@ -49,10 +53,11 @@ class TaskLoss:
 
     def __call__(self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of generated weights, and scalars to report."""
-        number = len(inputs)
-        loss, scalars = self._loss({**weights, **self._of_task}, parallel.share(inputs), parallel.share(labels))
-        parts = {name: parallel.part_of_mean(scalar, number) for name, scalar in scalars.items()}
-        return parallel.part_of_mean(loss, number), parts
+        return self._loss({**weights, **self._of_task}, parallel.share(inputs), labels)
+
+    def statistics(self) -> list[Tensor]:
+        """Return the statistics of the task."""
+        return [tensor for _, tensor in sorted(self._of_task.items()) if not isinstance(tensor, nn.Parameter)]
 
     def holding(self, weights: dict[str, Tensor], action: Callable[[], Result]) -> Result:
         """Call a function while the module holds generated weights."""
@@ -60,7 +65,7 @@ class TaskLoss:
         return result
 
     def accumulate_gradients(
-        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor
+        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor, portion: Portion
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the gradient of the loss to `.grad` of all that the weights were generated from.
 
@@ -72,7 +77,7 @@ class TaskLoss:
 
         def to_the_leaves() -> tuple[Tensor, dict[str, Tensor]]:
             loss, scalars = self(leaves, inputs, labels)
-            loss.backward()
+            portion.loss(loss).backward()
             return loss.detach(), scalars
 
         loss, scalars = self.holding(leaves, to_the_leaves)
@@ -104,8 +109,8 @@ class EmbeddingChoice:
         self._seeds = seeds
         self._statistics = list(statistics)
 
-    def __call__(self, loss: Loss, inputs: Inputs, labels: Tensor) -> None:
-        """Give the task the embedding whose network has the least loss on a batch."""
+    def __call__(self, loss: Loss, batches: Batches) -> None:
+        """Give the task the embedding whose network has the least loss on some batches."""
         if self._further == 0:
             return
         embedding = self._hypernetwork.task_embeddings[-1].detach()
@@ -117,7 +122,7 @@ class EmbeddingChoice:
         for candidate in candidates:  # one after another, so that memory does not grow
             with torch.no_grad():
                 weights = self._hypernetwork.generate(candidate)
-            losses.append(loss(weights, inputs, labels)[0].detach())
+            losses.append(torch.stack([loss(weights, *batch)[0].detach() for batch in batches]).sum())
         for tensor, value in zip(self._statistics, before, strict=True):
             tensor.copy_(value)
         embedding.copy_(candidates[parallel.summed(torch.stack(losses)).nan_to_num(torch.inf).argmin()])
@@ -139,7 +144,7 @@ class ProtectedObjective(Objective):
         settings: Settings of β, of the lookahead and of the number of past tasks a step.
         seeds: Seeds of the choice of past tasks.
         choice: Choice of the embedding to begin with.
-        others: Parameters of the loss that are not generated, such as those of an encoder.
+        others: Parameters of the loss that are not generated, by name, such as those of an encoder.
         penalty: Penalty on moving Θ_h itself, instead of the regularizer (β = 0); None for none.
     """
 
@@ -152,7 +157,7 @@ class ProtectedObjective(Objective):
         settings: HypernetworkSettings,
         seeds: Seeds,
         choice: EmbeddingChoice,
-        others: Sequence[nn.Parameter] = (),
+        others: Mapping[str, nn.Parameter] | None = None,
         penalty: Penalty | None = None,
     ) -> None:
         assert penalty is None or settings.beta == 0
@@ -168,7 +173,9 @@ class ProtectedObjective(Objective):
         self._seeds = seeds
         self._theta = hypernetwork.shared_parameters()
         self._embedding = hypernetwork.task_embeddings[task]
-        self._others = list(others)
+        self._others = dict(others or {})
+        # Of a step whose gradient flows through the lookahead: its batch, with the weights generated for it.
+        self._held: tuple[dict[str, Tensor], Inputs, Tensor] | None = None
         self._choice = choice
         past = [number for number in hypernetwork.tasks if number != task]
         self._num_past = len(past)
@@ -191,9 +198,14 @@ class ProtectedObjective(Objective):
         if settings.max_tasks is not None and settings.max_tasks < self._num_past:
             self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)
 
-    def parameters(self) -> list[nn.Parameter]:
+    def named_parameters(self) -> dict[str, nn.Parameter]:
         """Return Θ_h, the current task's embedding, and the others."""
-        return [*self._theta.values(), self._embedding, *self._others]
+        theta = {f"hypernetwork.{name}": parameter for name, parameter in self._theta.items()}
+        return {**theta, EMBEDDING: self._embedding, **self._others}
+
+    def statistics(self) -> list[Tensor]:
+        """Return the statistics of the task, and what the penalty changes."""
+        return [*self._loss.statistics(), *([] if self._penalty is None else self._penalty.statistics())]
 
     def rate_factors(self) -> dict[Tensor, float]:
         """Return the factor for Θ_h."""
@@ -205,9 +217,9 @@ class ProtectedObjective(Objective):
         beta = ", a smaller beta" if self._regularizer is not None else ""
         return f"Try another training.learning_rate, more iterations{beta}, or larger chunks (compression, chunk_size)."
 
-    def begin(self, inputs: Inputs, labels: Tensor) -> None:
-        """Let the task begin with that of several embeddings whose network fits its first batch best."""
-        self._choice(self._loss, inputs, labels)
+    def begin(self, batches: Batches) -> None:
+        """Let the task begin with that of several embeddings whose network fits its first step best."""
+        self._choice(self._loss, batches)
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks that the regularizer covers in a step, where it does not cover all."""
@@ -215,14 +227,26 @@ class ProtectedObjective(Objective):
             generator = self._seeds.child("past tasks", iteration).generator()
             self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add both gradients to `.grad`; return loss, task loss, regularizer and the scalars of the task loss."""
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
+        """Add the gradient of the task loss to `.grad`; return it and its scalars."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
         if self._regularizer is not None and self._settings.gradient_through_lookahead:
-            task_loss, penalty, scalars = self._through_lookahead(weights, inputs, labels, optimizer)
-            return self._report(task_loss, penalty, scalars)
-        task_loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)
-        scalars = parallel.sum_gradients(self.parameters(), {"task_loss": task_loss, **scalars})
+            if portion != WHOLE:
+                raise ConfigurationError(
+                    "gradient_through_lookahead asks for derivatives of gradients, which are neither accumulated over"
+                    " batches nor scaled for float16: leave it out, or leave training.gradient_accumulation_steps at 1"
+                    " and choose another training.precision"
+                )
+            self._held = weights, inputs, labels
+            return {}
+        task_loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels, portion)
+        return {"task_loss": task_loss, **scalars}
+
+    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add the gradient of the regularizer or penalty to `.grad`; return loss, its parts and the other scalars."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            return self._report(*self._through_lookahead(*held, optimizer))
         task_loss = scalars.pop("task_loss")
         if self._regularizer is None:
             penalty = torch.zeros_like(task_loss)
@@ -271,12 +295,12 @@ class ProtectedObjective(Objective):
             case "none":
                 return dict(self._theta)
             case "sgd":
-                rate = self._settings.lookahead_rate
-                rate = _group(optimizer, self._theta["readout"])["lr"] if rate is None else rate
-                candidates = gradient_step(optimizer, rate, gradients, only=only)
+                candidates = gradient_step(optimizer, self._settings.lookahead_rate, gradients, only=only)
             case "optimizer":
                 candidates = lookahead(optimizer, gradients, only=only)
-        return dict(zip(self._theta, candidates, strict=True))
+        in_order = [p for group in optimizer.param_groups for p in group["params"] if p in only]
+        found = dict(zip(in_order, candidates, strict=True))
+        return {name: found[parameter] for name, parameter in self._theta.items()}
 
 
 class AdaptationObjective(Objective):
@@ -289,7 +313,7 @@ class AdaptationObjective(Objective):
         task: Number of the task to learn.
         loss: Task loss L_task.
         choice: Choice of the embedding to begin with.
-        own: Parameters of the loss that are the task's own.
+        own: Parameters of the loss that are the task's own, by name.
     """
 
     def __init__(
@@ -298,37 +322,41 @@ class AdaptationObjective(Objective):
         task: int,
         loss: TaskLoss,
         choice: EmbeddingChoice,
-        own: Sequence[nn.Parameter] = (),
+        own: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
         self._hypernetwork = hypernetwork
         self._loss = loss
         self._theta = {name: parameter.detach() for name, parameter in hypernetwork.shared_parameters().items()}
         self._embedding = hypernetwork.task_embeddings[task]
         self._choice = choice
-        self._own = list(own)
+        self._own = dict(own or {})
 
-    def parameters(self) -> list[nn.Parameter]:
+    def named_parameters(self) -> dict[str, nn.Parameter]:
         """Return the current task's embedding and its own parameters."""
-        return [self._embedding, *self._own]
+        return {EMBEDDING: self._embedding, **self._own}
+
+    def frozen(self) -> list[str]:
+        """Return the names of Θ_h."""
+        return [f"hypernetwork.{name}" for name in self._theta]
+
+    def statistics(self) -> list[Tensor]:
+        """Return the statistics of the task."""
+        return self._loss.statistics()
 
     @property
     def remedy(self) -> str:
         """What a person can try where a task was hardly learned."""
         return "An embedding alone may not suffice: use learn instead of adapt, or more iterations."
 
-    def begin(self, inputs: Inputs, labels: Tensor) -> None:
-        """Let the task begin with that of several embeddings whose network fits its first batch best."""
-        self._choice(self._loss, inputs, labels)
+    def begin(self, batches: Batches) -> None:
+        """Let the task begin with that of several embeddings whose network fits its first step best."""
+        self._choice(self._loss, batches)
 
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradient to `.grad` of its parameters; return the loss and the scalars of the task loss."""
         weights = self._hypernetwork.generate(self._embedding, self._theta)
-        loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels)
-        return parallel.sum_gradients(self.parameters(), {"loss": loss, **scalars})
-
-
-def _group(optimizer: Optimizer, parameter: Tensor) -> dict[str, Any]:
-    return next(group for group in optimizer.param_groups if any(p is parameter for p in group["params"]))
+        loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels, portion)
+        return {"loss": loss, **scalars}

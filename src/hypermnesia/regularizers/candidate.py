@@ -9,11 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from hypermnesia.errors import ConfigurationError
 
-SUPPORTED: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW, RMSprop)
+SUPPORTED: tuple[type[Optimizer], ...] = tuple(
+    kind
+    for _, kind in sorted(vars(torch.optim).items())
+    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind not in (Optimizer, LBFGS, SparseAdam)
+)
+"""Optimizers whose step depends on parameters, dense gradients and their state alone: those of torch.optim but two."""
 
 
 def lookahead(
@@ -25,7 +30,7 @@ def lookahead(
     bit, with every option of the optimizer.
 
     Args:
-        optimizer: Optimizer of `torch.optim`: an SGD, Adam, AdamW or RMSprop.
+        optimizer: Optimizer of `torch.optim`, such as SGD, Adam, AdamW or RMSprop.
         gradients: Gradient of each parameter, computed with `create_graph=True`: the candidates are then
             differentiable functions of parameters and gradients. None to use `parameter.grad`: the candidates are then
             constants.
@@ -35,12 +40,13 @@ def lookahead(
         Candidate for each of these parameters, in the optimizer's order, group by group.
 
     Raises:
-        ConfigurationError: The optimizer is of another kind.
+        ConfigurationError: The optimizer is of another kind; or candidates are to be differentiable, and its step is
+            not.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(1))
         >>> weight.grad = torch.ones(1)
-        >>> lookahead(SGD([weight], lr=0.5))[0].item(), weight.item()
+        >>> lookahead(torch.optim.SGD([weight], lr=0.5))[0].item(), weight.item()
         (0.5, 1.0)
     """
     if type(optimizer) not in SUPPORTED:
@@ -48,6 +54,11 @@ def lookahead(
         raise ConfigurationError(
             f"lookahead does not know {type(optimizer).__name__}: use one of {names} of torch.optim, or set lookahead"
             " to 'sgd' or 'none'"
+        )
+    if gradients is not None and "differentiable" not in optimizer.defaults:
+        raise ConfigurationError(
+            f"the step of {type(optimizer).__name__} cannot be differentiated: leave gradient_through_lookahead out, or"
+            " choose another training.optimizer, such as adam"
         )
     copies: dict[Tensor, Tensor] = {}
     groups: list[dict[str, Any]] = []
@@ -91,26 +102,37 @@ def lookahead(
 
 def gradient_step(
     optimizer: Optimizer,
-    rate: float | Tensor,
+    rate: float | None,
     gradients: Mapping[Tensor, Tensor] | None = None,
     *,
     only: Collection[Tensor] | None = None,
 ) -> list[Tensor]:
-    """Compute the parameters after one gradient step of the given rate, whatever the optimizer is.
+    """Compute the parameters after one gradient step of a rate, whatever the optimizer is.
 
-    Arguments and result are those of :func:`lookahead`.
+    The other arguments and the result are those of :func:`lookahead`.
+
+    Args:
+        optimizer: Optimizer that has the parameters.
+        rate: Rate of the step; None for the learning rate that the optimizer has for each parameter.
+        gradients: Gradient of each parameter; None to use `parameter.grad`.
+        only: Parameters to compute; None for all.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(1))
         >>> weight.grad = torch.ones(1)
-        >>> gradient_step(Adam([weight]), rate=0.25)[0].item()
+        >>> gradient_step(torch.optim.Adam([weight]), rate=0.25)[0].item()
         0.75
     """
-    parameters = [p for group in optimizer.param_groups for p in group["params"] if only is None or p in only]
+    rates = {
+        parameter: group["lr"] if rate is None else rate
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if only is None or parameter in only
+    }
     if gradients is not None:
-        return [parameter - rate * gradients[parameter] for parameter in parameters]
+        return [parameter - of_it * gradients[parameter] for parameter, of_it in rates.items()]
     # Multiplied, not as `alpha`: a rate on the device stays there while a graph records.
-    return [p.detach().clone() if p.grad is None else p.detach() - rate * p.grad for p in parameters]
+    return [p.detach().clone() if p.grad is None else p.detach() - of_it * p.grad for p, of_it in rates.items()]
 
 
 def _finite_derivative(gradient: Tensor) -> Tensor:

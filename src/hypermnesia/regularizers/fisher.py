@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, Targets
+from hypermnesia.criteria import USUAL, Criterion, Targets
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import Inputs
 from hypermnesia.regularizers import linear_layers
@@ -88,7 +88,7 @@ def diagonal_fisher(
         if len(inputs) == 0:
             continue
         count += len(inputs)
-        form = form or gradient_form(outputs, theta, inputs, kind, criterion, hold=hold)
+        form = form or gradient_form(outputs, theta, inputs, kind, criterion, labels, hold=hold)
         targets = _targets(kind, criterion, outputs(theta, inputs), labels, generator)
         squares = _in_form(form, outputs, theta, inputs, targets, criterion, chunk_size, hold)
         if squares is None:  # layers of other batches were used in another way
@@ -107,6 +107,7 @@ def gradient_form(
     inputs: Inputs,
     kind: FisherKind,
     criterion: Criterion = USUAL["classes"],
+    labels: Targets | None = None,
     *,
     hold: Hold = lambda parameters, action: action(),
 ) -> GradientForm:
@@ -121,6 +122,7 @@ def gradient_form(
         inputs: Inputs `[n, ...]`, of which the first two are used.
         kind: Kind of the expectation.
         criterion: What the outputs are learned by.
+        labels: Labels of the inputs; None for class 0 of each.
         hold: Calls a function while the network has other parameters.
 
     Raises:
@@ -133,12 +135,8 @@ def gradient_form(
     theta = {name: parameter.detach() for name, parameter in parameters.items()}
     inputs = inputs[:2]
     # Any target has a gradient to compare. That of the kind itself may have many, and need not exist in every form.
-    answers = outputs(theta, inputs)
-    some = (
-        answers.new_zeros(len(inputs), dtype=torch.int64)
-        if isinstance(criterion, CrossEntropy)
-        else torch.zeros_like(answers)
-    )
+    some = torch.zeros(len(inputs), dtype=torch.int64) if labels is None else labels[:2]
+    some = some.to(inputs.device)
     of_kind = None if kind == "exact" else some
     try:
         expected = _one_by_one(outputs, theta, inputs, some, criterion, hold)
@@ -235,13 +233,14 @@ def _targets(
         return criterion.sample(outputs, generator)
     if kind == "exact":
         return None
-    return labels.to(torch.int64) if isinstance(criterion, CrossEntropy) else labels
+    return labels
 
 
 def _weighted_values(criterion: Criterion, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Values v and weights w of a batch of outputs: Σ w (∂v/∂θ)² is the contribution of an example."""
     if targets is None:
-        return criterion.information(outputs)
+        values, weights = torch.func.vmap(criterion.information)(outputs)
+        return values, weights
     likelihoods = torch.func.vmap(criterion.log_likelihood)(outputs, targets.to(outputs.device))[:, None]
     return likelihoods, torch.ones_like(likelihoods)
 
@@ -270,7 +269,7 @@ def _squared_gradients(
         return
 
     jacobian_of = torch.func.vmap(torch.func.jacrev(information, has_aux=True), in_dims=(None, 0))
-    num_outputs = outputs(theta, inputs[:1]).shape[1]
-    for chunk in inputs.split(max(1, chunk_size // num_outputs)):
+    num_values = criterion.information(outputs(theta, inputs[:1])[0])[0].numel()
+    for chunk in inputs.split(max(1, chunk_size // num_values)):
         jacobians, weights = jacobian_of(theta, chunk)
         yield {name: torch.tensordot(weights, j.square(), dims=2) for name, j in jacobians.items()}

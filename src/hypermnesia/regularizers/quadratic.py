@@ -22,6 +22,10 @@ class Penalty(ABC):
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         """Add the penalty's gradient to `.grad`, which so far holds that of the task loss alone; return its value."""
 
+    def statistics(self) -> list[Tensor]:
+        """Return what it changes with every step, in place."""
+        return []
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class QuadraticPenalty:

@@ -91,6 +91,10 @@ class PathIntegral:
             for name, tensor in tensors.items():
                 tensor.copy_(state[part][name])
 
+    def tensors(self) -> list[Tensor]:
+        """Return all that steps change, in place."""
+        return [tensor for part in self._parts.values() for tensor in part.values()]
+
     @property
     def _parts(self) -> dict[str, dict[str, Tensor]]:
         return {"start": self.start, "values": self._values, "before": self._before, "gradients": self._gradients}

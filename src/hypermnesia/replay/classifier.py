@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from hypermnesia.criteria import USUAL, Criterion
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
 from hypermnesia.parallel import share
@@ -21,9 +22,9 @@ from hypermnesia.replay.vae import VAE
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import Past, PastBatch, SoftTargets, StandardNetwork, StandardObjective, likeliest_outputs
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import WHOLE, Objective, Portion
 from hypermnesia.training.part import Parts, ShapedPart
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 _MODELS: dict[type, Callable[..., ReplayModel]] = {
     VAESettings: VAE,
@@ -95,17 +96,22 @@ class ReplayClassifier(Parts):
         model = self._model.made
         return model.replay(task, model.latents(number, self._seeds.child("samples", task).generator()))
 
-    def objectives(self) -> tuple[Objective, Objective]:
-        """Objectives for the task that was begun: of the network, and of the replay model."""
+    def objectives(self, criterion: Criterion = USUAL["classes"]) -> tuple[Objective, Objective]:
+        """Objectives for the task that was begun: of the network, by that criterion, and of the replay model."""
         stream, temperature = None, self._settings.temperature
         if self._model.made.past:
             # Of a task that was reopened, beside those of when it was new.
             again = ("again",) if self.standard.current < self.standard.num_tasks else ()
             seeds = self._seeds.child("task", self.standard.current, *again)
             label = self._hard_targets if temperature is None else SoftTargets(self.standard, temperature)
-            stream = ReplayStream(self._model.made, self._training.batch_size, label, seeds)
+            stream = ReplayStream(self._model.made, self._training.examples_in_a_step, label, seeds)
         of_network = StandardObjective(
-            self.standard, self._training, past=stream, weight=self._settings.weight, temperature=temperature or 1.0
+            self.standard,
+            self._training,
+            criterion,
+            past=stream,
+            weight=self._settings.weight,
+            temperature=temperature or 1.0,
         )
         return of_network, self._model.made.objective()
 
@@ -157,10 +163,10 @@ class ReplayStream(Past):
         for current, part in zip(self._batch, self._block, strict=True):
             current.copy_(part[place])
 
-    def batch(self, current: Inputs | None = None) -> PastBatch:
-        """Return the batch of the prepared step; every step uses the same storage."""
-        inputs, targets, tasks = map(share, self._batch)
-        return PastBatch(inputs, targets, tasks, self._batch_size)
+    def batch(self, current: Inputs | None = None, portion: Portion = WHOLE) -> PastBatch:
+        """Return the batch of the prepared step, or its portion of that; every step uses the same storage."""
+        inputs, targets, tasks = (portion.rows(part) for part in self._batch)
+        return PastBatch(share(inputs), share(targets), share(tasks), len(inputs))
 
     @torch.no_grad()
     def _draw(self, number: int) -> None:

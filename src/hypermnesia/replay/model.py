@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
-from hypermnesia.training.trainer import Objective
 
 
 class ReplayModel(Part):

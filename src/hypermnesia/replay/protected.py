@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hypermnesia import parallel
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.networks.coding import decoder
 from hypermnesia.protection import ProtectedNetwork
@@ -19,8 +20,8 @@ from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import GeneratorSettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 Generate = Callable[[Tensor], Tensor]
 """From latents `[n, latent]` to what the generator puts out for them, `[n, numbers]`."""
@@ -101,7 +102,10 @@ class ProtectedReplayModel(ReplayModel):
                 return self._network.while_learning(tensors, self._with_condition(latents, condition))
 
             assert isinstance(inputs, Tensor)
-            return self._loss(generate, inputs.flatten(1), labels)
+            number = len(labels)
+            of_share, scalars = self._loss(generate, inputs.flatten(1), parallel.share(labels))
+            parts = {name: parallel.part_of_mean(scalar, number) for name, scalar in scalars.items()}
+            return parallel.part_of_mean(of_share, number), parts
 
         return self._network.objective(loss, self._learned_along())
 
@@ -156,9 +160,9 @@ class ProtectedReplayModel(ReplayModel):
     def _expected(self, outputs: Tensor) -> Tensor:
         """Flattened inputs, of what the generator puts out for them."""
 
-    def _learned_along(self) -> list[nn.Parameter]:
-        """Terms that the loss of the current task depends on, besides the generator."""
-        return list(self._auxiliary.parameters())
+    def _learned_along(self) -> dict[str, nn.Parameter]:
+        """Parameters that the loss of the current task depends on, besides the generator, by name."""
+        return {f"auxiliary.{name}": parameter for name, parameter in self._auxiliary.named_parameters()}
 
     def _placed(self, task: int, noise: Tensor) -> Tensor:
         """The latents of a task that this noise stands for."""

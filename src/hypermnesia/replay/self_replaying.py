@@ -8,19 +8,18 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.networks.autoencoder import VariationalAutoencoder
 from hypermnesia.networks.distribution import expectation
-from hypermnesia.parallel import part_of_mean, share, sum_gradients
+from hypermnesia.parallel import part_of_mean, share
 from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.device import forward_precision
+from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class SelfReplayingVAE(ReplayModel):
@@ -133,34 +132,38 @@ class _SelfReplayObjective(Objective):
     """1/T of the bound on new inputs, and the rest of that on replayed ones, T being the tasks so far."""
 
     def __init__(self, model: SelfReplayingVAE, network: nn.Module, training: TrainingSettings, seeds: Seeds) -> None:
-        self._parameters = list(network.parameters())
+        self._autoencoder = network
         self._network = torch.compile(network) if training.compile else network
         self._precision = training.precision
         self._model, self._seeds = model, seeds
         self._share = 1 / (model.num_tasks + 1)
-        self._latents = model.latents(training.batch_size, seeds.generator()) if model.num_tasks else None
+        self._latents = model.latents(training.examples_in_a_step, seeds.generator()) if model.num_tasks else None
 
-    def parameters(self) -> list[nn.Parameter]:
-        return self._parameters
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        return dict(self._autoencoder.named_parameters())
+
+    def statistics(self) -> list[Tensor]:
+        return list(self._autoencoder.buffers())
 
     def prepare(self, iteration: int) -> None:
         if self._latents is not None:
             generator = self._seeds.child("replay", iteration).generator()
             self._latents.copy_(self._model.latents(len(self._latents), generator))
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         assert isinstance(inputs, Tensor)
         number, inputs = len(inputs), share(inputs)
         new = len(inputs)
         if self._latents is not None:
-            inputs = torch.cat([inputs, self._model.replay(0, share(self._latents))])
+            latents = portion.rows(self._latents)
+            inputs = torch.cat([inputs, self._model.replay(0, share(latents))])
         with forward_precision(self._precision, inputs.device):
             bounds = self._network(inputs).float()
         loss = part_of_mean(bounds[:new].mean(), number)
         scalars = {"new": loss}
         if self._latents is not None:
-            replayed = part_of_mean(bounds[new:].mean(), len(self._latents))
+            replayed = part_of_mean(bounds[new:].mean(), len(latents))
             scalars["replayed"] = replayed
             loss = self._share * loss + (1 - self._share) * replayed
-        loss.backward()
-        return sum_gradients(self._parameters, {"loss": loss, **scalars})
+        portion.loss(loss).backward()
+        return {"loss": loss, **scalars}

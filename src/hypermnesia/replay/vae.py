@@ -150,8 +150,8 @@ class VAE(ProtectedReplayModel):
     def _expected(self, outputs: Tensor) -> Tensor:
         return expectation(outputs, self._distribution)
 
-    def _learned_along(self) -> list[nn.Parameter]:
-        return [*super()._learned_along(), *self._learned_priors()]
+    def _learned_along(self) -> dict[str, nn.Parameter]:
+        return {**super()._learned_along(), **{f"prior.{n}": p for n, p in enumerate(self._learned_priors())}}
 
     def _learned_priors(self) -> list[nn.Parameter]:
         """The prior of the task that is being learned, if there are any."""

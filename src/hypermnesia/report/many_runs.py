@@ -75,7 +75,7 @@ class RunsDisplay:
     def ended(self, outcome: Outcome) -> None:
         """Tell how a run has ended; of a failed one also why."""
         took = f" in {_duration(outcome.seconds)}" if outcome.seconds else ""
-        show = outcome.run.experiment.criterion.metric.show
+        show = outcome.run.experiment.metric.show
         found = "".join(f", {scenario} {show(value)}" for scenario, value in outcome.averages.items())
         why = "\n" + textwrap.indent(outcome.message, "  ") if outcome.state == "failed" else ""
         self._print(f"{outcome.run.name}: {outcome.state}{took}{found}{why}")

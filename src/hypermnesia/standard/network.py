@@ -120,7 +120,7 @@ class StandardNetwork(Part):
             self.network = GrowingClassifier(self._module, name)
 
     @torch.no_grad()
-    def logits(self, inputs: Inputs) -> Float[Tensor, "inputs outputs"]:
+    def logits(self, inputs: Inputs) -> Float[Tensor, "inputs outputs *elements"]:
         """Logits of all outputs, for use."""
         return self._answer(self.network, inputs)
 
@@ -143,7 +143,7 @@ class StandardNetwork(Part):
         return self.kept.of(task) if self.before is None else self._made(task)[0]
 
     @torch.no_grad()
-    def answer(self, task: int, inputs: Inputs) -> Float[Tensor, "inputs outputs"]:
+    def answer(self, task: int, inputs: Inputs) -> Float[Tensor, "inputs outputs *elements"]:
         """Return the logits of a task's outputs, for use."""
         if not self._ends_in_head:
             return self.logits(inputs)[:, self.outputs.of_task(task)]
@@ -157,7 +157,7 @@ class StandardNetwork(Part):
         return network, sum(p.numel() * p.element_size() for p in head.parameters())
 
     @torch.no_grad()
-    def logits_before(self, inputs: Inputs) -> Float[Tensor, "inputs outputs"]:
+    def logits_before(self, inputs: Inputs) -> Float[Tensor, "inputs outputs *elements"]:
         """Logits of the outputs there were before the task that is being learned."""
         assert self.before is not None
         return self._answer(self.before, inputs)

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from hypermnesia.criteria import USUAL, Criterion, CrossEntropy
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, loss_and_metric
 from hypermnesia.inputs import Inputs, joined
 from hypermnesia.modules import answer
-from hypermnesia.parallel import part_of_mean, share, sum_gradients
+from hypermnesia.parallel import part_of_mean, share
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
 from hypermnesia.training.device import forward_precision, single_or_double
+from hypermnesia.training.objective import WHOLE, Objective, Portion
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Objective
 
 
 class PastBatch(NamedTuple):
@@ -48,22 +48,22 @@ class Past(ABC):
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
 
     @abstractmethod
-    def batch(self, current: Inputs) -> PastBatch:
-        """Return the batch of the prepared step, in which `current` are all inputs of the current task."""
+    def batch(self, current: Inputs, portion: Portion = WHOLE) -> PastBatch:
+        """Return the batch of the prepared step, or its portion of that, which goes with inputs of the current task."""
 
 
 class StandardObjective(Objective):
     """Objective (1 − w) · loss on the current task + w · T² · cross-entropy on the past + a penalty.
 
-    The loss is cross-entropy or, in regression, the mean squared error. The cross-entropy on the past is with
+    The loss is that of the criterion. The cross-entropy on the past is with
     probabilities that were taken at temperature T (distillation, Hinton et al., Distilling the knowledge in a neural
     network, 2015).
 
     Args:
         standard: Network that is learning a task.
-        training: Settings of precision, compilation and label smoothing.
+        training: Settings of precision and compilation.
         criterion: What the current task is learned by.
-        past: Source of inputs of past tasks, for classification only; None for none.
+        past: Source of inputs of past tasks, where each input is of one class; None for none.
         weight: Share w of the past in the loss; `equal` gives every task so far the same share.
         temperature: Temperature T of the targets of the past.
         penalty: Penalty added to the loss; None for none.
@@ -82,8 +82,9 @@ class StandardObjective(Objective):
     ) -> None:
         network, outputs = standard.network, standard.outputs
         self._parameters = dict(network.named_parameters())
+        self._buffers = network.buffers
         self._network: nn.Module = cast(nn.Module, torch.compile(network)) if training.compile else network
-        self._precision, self._smoothing = training.precision, training.label_smoothing
+        self._precision = training.precision
         self._criterion = criterion
         self._past, self._penalty = past, penalty
         task, others = standard.current, standard.num_others
@@ -91,15 +92,19 @@ class StandardObjective(Objective):
         self._temperature = temperature
         self._current = outputs.competing(task) if isinstance(criterion, CrossEntropy) else outputs.of_task(task)
         # Labels count within the task; the loss wants them within the competing outputs.
-        self._shift = outputs.of_task(task).start - self._current.start
+        self._first = outputs.of_task(task).start - self._current.start
         self._among_competing = AmongCompeting(standard)
         # Inputs of the past have outputs of all tasks in the loss.
         all_used = past is not None or self._current == slice(0, len(outputs))
         self._used_rows = {} if all_used else dict.fromkeys(network.head_parameters(), self._current)
 
-    def parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the network."""
-        return list(self._parameters.values())
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters of the network, by the names that the module has for them."""
+        return {name.removeprefix("module."): parameter for name, parameter in self._parameters.items()}
+
+    def statistics(self) -> list[Tensor]:
+        """Return the buffers of the network, and what the penalty changes."""
+        return [*self._buffers(), *([] if self._penalty is None else self._penalty.statistics())]
 
     def used_rows(self) -> dict[nn.Parameter, slice]:
         """Return the rows of the head that belong to outputs in the loss, unless those are all."""
@@ -110,16 +115,19 @@ class StandardObjective(Objective):
         if self._past is not None:
             self._past.prepare(iteration)
 
-    def accumulate_gradients(self, inputs: Inputs, labels: Tensor, optimizer: Optimizer) -> dict[str, Tensor]:
+    def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradient of the loss to `.grad`; return the loss, its parts and the metric."""
-        past = None if self._past is None else self._past.batch(inputs)
+        past = None if self._past is None else self._past.batch(inputs, portion)
         logits, *of_past = self.logits(share(inputs), *([] if past is None else [past.inputs]))
         loss, scalars = self.task_loss(logits, labels)
         if past is not None:
             scalars["replay_loss"] = self.past_loss(of_past[0], past)
             loss = (1 - self._weight) * loss + self._weight * scalars["replay_loss"]
-        loss.backward()
-        scalars = sum_gradients(self.parameters(), {"loss": loss, **scalars})
+        portion.loss(loss).backward()
+        return {"loss": loss, **scalars}
+
+    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+        """Add the gradient of the penalty to `.grad`; return it with the other scalars."""
         if self._penalty is not None:
             scalars["penalty"] = self._penalty.accumulate_gradients(self._parameters).detach()
             scalars["loss"] = scalars["loss"] + scalars["penalty"]
@@ -139,10 +147,8 @@ class StandardObjective(Objective):
             logits: Logits of all outputs, for this rank's share of the batch.
             labels: Labels of the whole batch.
         """
-        number, current, labels = len(labels), logits[:, self._current], share(labels) + self._shift
-        loss = part_of_mean(self._criterion.loss(current, labels, self._smoothing), number)
-        merit = part_of_mean(self._criterion.merit(current, labels).mean(), number)
-        return loss, {self._criterion.metric.name: merit, "task_loss": loss}
+        loss, scalars = loss_and_metric(self._criterion, logits[:, self._current], labels, self._first)
+        return loss, {**scalars, "task_loss": loss}
 
     def past_loss(self, logits: Tensor, past: PastBatch) -> Tensor:
         """Return what this rank adds to T² · cross-entropy on inputs of past tasks, given logits of all outputs."""

@@ -56,6 +56,7 @@ class DatasetExamples(Examples):
         inputs, labels = self._collated([first])
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
         self.labels = label_kind(labels)
+        self.label_shape = tuple(labels.shape[1:])
         self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:
@@ -133,7 +134,7 @@ def checked_batch(batch: Any) -> Batch:
             f"A batch has inputs of shape {show_shape(shape_of(inputs), str(number))} but labels of shape"
             f" {list(labels.shape)}; each input needs one label."
         )
-    if kind == "classes":
+    if kind == "classes" and labels.ndim == 1:
         check_from_zero(int(labels.min()))
     return inputs.detach(), labels
 

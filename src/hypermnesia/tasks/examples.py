@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -34,13 +34,15 @@ class Examples(abc.ABC):
         input_shape: Shape of one input, such as `(1, 28, 28)`; of inputs of several parts, that of each by name.
         input_type: Type in which inputs, or their parts, are stored; those of uint8 are gray levels.
         labels: Kind of the labels: `classes` where they are integers, `numbers` where floating-point.
+        label_shape: Shape of the label of one input; `()` for a class.
         num_outputs: Number of classes (labels are 0 to this minus 1) or of regression targets an input; None where
-            only reading all labels would tell.
+            only reading all labels would tell, or where what they are learned by decides.
     """
 
     input_shape: Shape
     input_type: Type
     labels: LabelKind
+    label_shape: tuple[int, ...]
     num_outputs: int | None
     _device = torch.device("cpu")
     """Device on which indices of examples are wanted."""
@@ -85,6 +87,7 @@ class Examples(abc.ABC):
             "shape of inputs": _as_json(self.input_shape),
             "type of inputs": _as_json(self.input_type),
             "kind of labels": self.labels,
+            "shape of labels": list(self.label_shape),
             "number of outputs": self.num_outputs,
         }
 
@@ -96,10 +99,13 @@ class Examples(abc.ABC):
         """Draw up to `number` examples without replacement, in random order; all where there are fewer."""
         return next(self.batches(number, seeds))
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
+    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
         """Return endless batches for training, shuffled as by `shuffled_batches`, beginning with batch `start`."""
         chosen = shuffled_batches(len(self), batch_size, seeds, start, self._device)
         return (self.take(indices) for indices in chosen)
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to do
+        """End what was started to read examples, such as other processes; they can be read again."""
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """Return every example once, always in the same order; the last batch may be smaller."""
@@ -116,7 +122,7 @@ class Examples(abc.ABC):
 
     def present_classes(self) -> list[int]:
         """Return the classes that have an example, in their order; reads all labels."""
-        return sorted({label for _, labels in self.in_order(1000) for label in labels.tolist()})
+        return sorted({label for _, labels in self.in_order(1000) for label in labels.unique().tolist()})
 
     def as_stored(self, inputs: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n *shape"]:
         """Put every element of inputs back where it is stored, so that people can read a permuted image.

@@ -7,6 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from hypermnesia.criteria import Targets, label_kind
+from hypermnesia.data.shares import ranks_in_classes
 from hypermnesia.errors import ConfigurationError, note
 from hypermnesia.seeds import Seeds
 
@@ -61,9 +62,5 @@ def _count(examples: int | float, total: int, task: str) -> int:
 
 def _by_share(classes: Int64[Tensor, " n"], seeds: Seeds) -> Int64[Tensor, " n"]:
     """All indices in an order of which each beginning has every class in its share: by rank within the class."""
-    order = torch.randperm(len(classes), generator=seeds.generator())
-    _, classes, sizes = classes[order].unique(return_inverse=True, return_counts=True)
-    by_class = classes.argsort(stable=True)
-    ranks = torch.empty_like(classes)
-    ranks[by_class] = torch.arange(len(classes)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
-    return order[(ranks / sizes[classes]).argsort(stable=True)]
+    order, ranks, sizes = ranks_in_classes(classes, seeds)
+    return order[(ranks / sizes).argsort(stable=True)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from jaxtyping import Int64
@@ -16,6 +17,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.dataset_examples import DatasetExamples
 from hypermnesia.tasks.examples import Batch, drawn_from
 from hypermnesia.tasks.identity import Identity, content_of_loader
+from hypermnesia.tasks.passes import end_kept_workers, endless, once
 
 
 class LoaderExamples(DatasetExamples):
@@ -104,24 +106,18 @@ class LoaderExamples(DatasetExamples):
         # Its batches are of its own size and maybe in order; its dataset may hold what it does not draw.
         return drawn_from(self.in_order(number), number, seeds)
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return map(self._ready, itertools.islice(self._drawn(seeds), start, None))
+    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
+        # Workers draw, too, and those that are kept go on with what they have drawn: so they begin anew.
+        self.close()
+        with contextlib.closing(endless(lambda: iter(self._loader), seeds)) as drawn:
+            yield from map(self._ready, itertools.islice(drawn, start, None))
 
-    def _drawn(self, seeds: Seeds) -> Iterator[Any]:
-        """Batches of epoch after epoch. What loader and dataset draw from torch's default generator is seeded."""
-        for epoch in itertools.count():
-            of_epoch = seeds.child("epoch", epoch)
-            with of_epoch.default_generator():
-                batches = iter(self._loader)
-            for number in itertools.count():
-                with of_epoch.child(number).default_generator():
-                    batch = next(batches, None)
-                if batch is None:
-                    break
-                yield batch
+    def close(self) -> None:
+        """End workers that the loader keeps from one epoch to the next; it starts others when it is used again."""
+        end_kept_workers(self._loader)
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return map(self._ready, self._loader)
+        return map(self._ready, once(self._loader))
 
     def _ready(self, batch: Any) -> Batch:
         inputs, labels = self._checked(batch)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hypermnesia.arguments import whole_number
-from hypermnesia.data import ImageDataset, as_images
+from hypermnesia.data import ImageDataset, LabeledData, as_images
 from hypermnesia.memory import check_room
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.fewer_examples import choose_few
@@ -19,7 +19,7 @@ from hypermnesia.tasks.validation_split import set_aside
 
 
 def permuted(
-    dataset: ImageDataset | str,
+    dataset: ImageDataset | LabeledData | str,
     num_tasks: int = 10,
     *,
     padding: int = 0,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, cast
 
 from jaxtyping import Int64
@@ -18,6 +19,7 @@ from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.dataset_examples import checked_batch, collating
 from hypermnesia.tasks.examples import Batch, Examples, drawn_from
 from hypermnesia.tasks.identity import Identity, content_of_stream
+from hypermnesia.tasks.passes import end_kept_workers, endless, once
 
 
 class StreamExamples(Examples):
@@ -76,28 +78,22 @@ class StreamExamples(Examples):
     def draw(self, number: int, seeds: Seeds) -> Batch:
         return drawn_from(self.in_order(number), number, seeds)
 
-    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Iterator[Batch]:
-        return map(self._ready, itertools.islice(self._drawn(batch_size, seeds), start, None))
+    def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
+        self.close()  # workers that a loader keeps go on with what they have drawn: so they begin anew
+        with contextlib.closing(endless(lambda: self._pass(batch_size), seeds)) as drawn:
+            yield from map(self._ready, itertools.islice(drawn, start, None))
+
+    def close(self) -> None:
+        """End workers that a loader keeps from one epoch to the next; it starts others when it is used again."""
+        if isinstance(self._source, DataLoader):
+            end_kept_workers(self._source)
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        return map(self._ready, self._pass(batch_size))
+        return map(self._ready, once(self._source if isinstance(self._source, DataLoader) else self._pass(batch_size)))
 
     def identity(self) -> Identity:
         """Return what tells these examples from others; they are read twice for it."""
         return {**super().identity(), "content": content_of_stream(lambda: self.in_order(1024))}
-
-    def _drawn(self, batch_size: int, seeds: Seeds) -> Iterator[Any]:
-        """Batches of epoch after epoch. What a dataset draws from torch's default generator is seeded."""
-        for epoch in itertools.count():
-            of_epoch = seeds.child("epoch", epoch)
-            with of_epoch.default_generator():
-                batches = self._pass(batch_size)
-            for number in itertools.count():
-                with of_epoch.child(number).default_generator():
-                    batch = next(batches, None)
-                if batch is None:
-                    break
-                yield batch
 
     def _pass(self, batch_size: int) -> Iterator[Any]:
         """Batches of one pass, as they are made."""

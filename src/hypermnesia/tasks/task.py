@@ -71,6 +71,11 @@ class Task:
                     f" {show_shape(self.train.input_shape)}; they must be equal."
                 )
             kind_of(self.train.input_type).check(examples.input_type, f"{split} inputs of task '{self.name}'")
+            if len(examples.label_shape) != len(self.train.label_shape):
+                raise DataError(
+                    f"Task {self.name!r}: {split} labels have shape [n{_sizes(examples.label_shape)}], training labels"
+                    f" [n{_sizes(self.train.label_shape)}]; they must have as many dimensions."
+                )
             self._check_targets(split, examples)
             highest = (examples.num_outputs or 0) - 1
             if self.classes is not None and highest >= len(self.classes):
@@ -116,8 +121,13 @@ class Task:
         return self.train.labels
 
     @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Shape of the label of one input; `()` for a class."""
+        return self.train.label_shape
+
+    @property
     def num_outputs(self) -> int | None:
-        """Number of classes, or of regression targets an input; None where only reading all labels would tell.
+        """Number of classes, or of regression targets an input; None where only reading them all would tell.
 
         Classes without names are counted by the largest training label.
         """
@@ -130,12 +140,6 @@ class Task:
         """
         classes = None if self.classes is None else list(self.classes)
         return {"name": self.name, "names of classes": classes, **self.train.identity()}
-
-    def count_outputs(self) -> int:
-        """Number of outputs as :attr:`num_outputs`, found by reading all training labels where it takes that."""
-        if self.num_outputs is not None:
-            return self.num_outputs
-        return self.train.present_classes()[-1] + 1
 
     @classmethod
     def of(
@@ -184,6 +188,10 @@ class Task:
             validation=None if validation is None else _examples(validation),
             classes=None if classes is None else tuple(classes),
         )
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "".join(f", {size}" for size in shape)
 
 
 def _examples(source: Source) -> Examples:

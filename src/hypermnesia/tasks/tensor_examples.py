@@ -15,7 +15,7 @@ from hypermnesia.inputs import Inputs, Structured, Tree, shape_of, type_of
 from hypermnesia.tasks.arrays import ArrayLike, as_tensor, parts_or_tensor
 from hypermnesia.tasks.examples import Batch, Examples, check_any
 from hypermnesia.tasks.identity import Digest, Identity
-from hypermnesia.tasks.labels import check_from_zero, targets_of
+from hypermnesia.tasks.labels import count_outputs, targets_of
 
 
 class TensorExamples(Examples):
@@ -27,7 +27,8 @@ class TensorExamples(Examples):
         inputs: Inputs `[n, ...]`: a tensor, a NumPy array or nested lists; or a dictionary or tuple of tensors, or
             graphs (:mod:`hypermnesia.inputs`). uint8 is scaled to float32 in [0, 1] batch
             by batch, floating-point arrays become float32; any other type stays as it is.
-        labels: Class numbers from 0, integers `[n]`, or regression targets, floating-point, `[n]` or `[n, targets]`.
+        labels: Class numbers from 0, integers `[n]`, or `[n, ...]` where elements have classes; or regression targets,
+            floating-point, `[n]` or `[n, targets, ...]`.
         rows: Indices of the examples that belong to this split, in order; None for all.
         classes: Stored label of each class of this task: where it is `[7, 3]`, label 7 becomes 0, and 3
             becomes 1. None leaves labels as they are.
@@ -45,8 +46,6 @@ class TensorExamples(Examples):
         (tensor([[1., 0., 0., 0.],
                 [0., 0., 1., 0.]]), tensor([0, 1]))
     """
-
-    num_outputs: int
 
     def __init__(
         self,
@@ -70,25 +69,19 @@ class TensorExamples(Examples):
         check_any(self)
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
         self._labels, self.labels = targets_of(labels)
+        self.label_shape = tuple(self._labels.shape[1:])
         self._class_of: Tensor | None = None
-        if self.labels == "numbers":
-            self.num_outputs = self._labels.shape[1]
-        else:
-            self._number_classes(classes)
-
-    def _number_classes(self, classes: Int64[Tensor, " classes"] | None) -> None:
-        used = self._labels if self._rows is None else self._labels.index_select(0, self._rows)
-        low, high = (int(bound) for bound in torch.aminmax(used))
-        check_from_zero(low)
-        self.num_outputs = high + 1
+        used = self._labels if rows is None else self._labels.index_select(0, rows)
+        self.num_outputs = count_outputs(used, self.labels)
         if classes is not None:
-            self.num_outputs = len(classes)
-            self._class_of = torch.full((max(high, int(classes.max())) + 1,), -1, device=used.device)
-            self._class_of[classes] = torch.arange(len(classes), device=used.device)
-            if len(strangers := torch.unique(used[self._class_of[used] < 0])):
-                raise DataError(
-                    f"Labels {strangers.tolist()} are not among the classes of this task, {classes.tolist()}."
-                )
+            self._number_classes(used, classes)
+
+    def _number_classes(self, used: Int64[Tensor, " n"], classes: Int64[Tensor, " classes"]) -> None:
+        self.num_outputs = len(classes)
+        self._class_of = torch.full((max(int(used.max()), int(classes.max())) + 1,), -1, device=used.device)
+        self._class_of[classes] = torch.arange(len(classes), device=used.device)
+        if len(strangers := torch.unique(used[self._class_of[used] < 0])):
+            raise DataError(f"Labels {strangers.tolist()} are not among the classes of this task, {classes.tolist()}.")
 
     def __len__(self) -> int:
         return len(self._inputs if self._rows is None else self._rows)
@@ -121,14 +114,18 @@ class TensorExamples(Examples):
         return {**super().identity(), "content": digest.text()}
 
     def present_classes(self) -> list[int]:
-        labels = self._labels if self._rows is None else self._labels.index_select(0, self._rows)
-        labels = torch.unique(labels)
+        labels = torch.unique(self._labels if self._rows is None else self._labels.index_select(0, self._rows))
         present: list[int] = sorted((labels if self._class_of is None else self._class_of[labels]).tolist())
         return present
 
+    def range_of_labels(self) -> tuple[float, float]:
+        """Return the smallest and the largest number of all labels."""
+        low, high = torch.aminmax(self._labels if self._rows is None else self._labels.index_select(0, self._rows))
+        return float(low), float(high)
+
     def are_targets_one_hot(self) -> bool:
         """Return whether every regression target is a row of zeros with a single one."""
-        if self._labels.shape[1] < 2 or len(self) < 2:
+        if self._labels.ndim != 2 or self._labels.shape[1] < 2 or len(self) < 2:
             return False
         return bool(((self._labels == 0) | (self._labels == 1)).all()) and bool((self._labels.sum(1) == 1).all())
 

@@ -38,7 +38,8 @@ class UnionExamples(Examples):
     def __init__(self, parts: Sequence[Examples], places: Sequence[slice], num_outputs: int):
         self._parts = list(zip(parts, places, strict=True))
         self.input_shape, self.input_type = parts[0].input_shape, parts[0].input_type
-        self.labels, self.num_outputs = parts[0].labels, num_outputs
+        self.labels, self.label_shape = parts[0].labels, parts[0].label_shape
+        self.num_outputs = num_outputs
         self._ends = torch.tensor([len(part) for part in parts]).cumsum(0)
 
     def __len__(self) -> int:

@@ -2,7 +2,9 @@
 
 from hypermnesia.training.checkpoint import Checkpoints
 from hypermnesia.training.device import resolve_device
+from hypermnesia.training.monitor import Monitor, Progress
+from hypermnesia.training.objective import Objective
 from hypermnesia.training.settings import TrainingSettings
-from hypermnesia.training.trainer import Monitor, Objective, Progress, Trainer
+from hypermnesia.training.trainer import Trainer
 
 __all__ = ["Checkpoints", "Monitor", "Objective", "Progress", "Trainer", "TrainingSettings", "resolve_device"]

@@ -72,7 +72,7 @@ def made_on_the_cpu(function: Callable[Arguments, Result]) -> Callable[Arguments
 
 
 def forward_precision(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context manager of a forward pass in `float32` or `bfloat16`; weights stay float32 either way.
+    """Return the context manager of a forward pass in `float32`, `bfloat16` or `float16`; weights stay float32.
 
     Example:
         >>> linear = torch.nn.Linear(2, 2)
@@ -83,7 +83,8 @@ def forward_precision(precision: str, device: torch.device) -> AbstractContextMa
     if precision == "float32" and not torch.is_autocast_enabled(device.type):
         return contextlib.nullcontext()  # for free, which counts where a single input is answered
     # Without its cache, which would outlive the weights that a graph captures.
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+    halved = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+    return torch.autocast(device.type, halved or torch.bfloat16, enabled=halved is not None, cache_enabled=False)
 
 
 def single_or_double(outputs: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import statistics
 import torch
 from torch import Tensor
 
+from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError
+
 _LEAST_STEPS = 50
 """Steps below which nothing is said: so few need not have learned anything."""
 
@@ -21,10 +23,10 @@ class Fit:
     its standard error, over at least 50 steps. Where there is only one answer, there is nothing to tell.
 
     Args:
-        label_smoothing: Share of the labels that is spread over all classes.
+        criterion: What is learned by: cross-entropy of classes that count alike, or the mean squared error.
 
     Example:
-        >>> fit = Fit()
+        >>> fit = Fit(CrossEntropy())
         >>> for step in range(100):
         ...     fit.count(torch.tensor(0.7), torch.tensor([0, 1]))
         >>> fit.finding()
@@ -32,13 +34,19 @@ class Fit:
 of an answer that does not look at the input is 0.693.'
     """
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        self._label_smoothing = label_smoothing
+    def __init__(self, criterion: CrossEntropy | MeanSquaredError) -> None:
+        self._criterion = criterion
         self._recent: list[tuple[Tensor, Tensor]] = []
         self._losses: list[float] = []
         # Of labels how often each is; of targets their number, sum and sum of squares.
         self._sums = torch.zeros(0, dtype=torch.float64)
-        self._of_classes = True
+
+    @classmethod
+    def of(cls, criterion: Criterion | None) -> Fit | None:
+        """Return the fit by a criterion; None where nobody knows the best constant answer."""
+        if isinstance(criterion, MeanSquaredError):
+            return cls(criterion)
+        return cls(criterion) if isinstance(criterion, CrossEntropy) and criterion.weight is None else None
 
     def count(self, loss: Tensor, labels: Tensor) -> None:
         """Count a step; waits for the device now and then only.
@@ -70,24 +78,25 @@ of an answer that does not look at the input is 0.693.'
         losses, batches = zip(*self._recent, strict=True)
         self._recent = []
         self._losses += torch.stack(losses).tolist()
-        labels = torch.cat(batches).cpu()
-        self._of_classes = not labels.is_floating_point()
-        if self._of_classes:
+        if isinstance(self._criterion, CrossEntropy):
+            labels = torch.cat([batch.flatten() for batch in batches]).cpu()
+            labels = labels[labels != self._criterion.ignore_index]
             sums = labels.bincount(minlength=len(self._sums)).double()
             sums[: len(self._sums)] += self._sums
         else:
-            targets = labels.double()
+            targets = torch.cat(batches).cpu().double()
             sums = torch.stack([torch.ones_like(targets).sum(0), targets.sum(0), targets.square().sum(0)])
             sums = sums + self._sums if len(self._sums) else sums
         self._sums = sums
 
     def _constant(self) -> float:
         """Loss of the best constant answer."""
-        if not self._of_classes:
+        if not isinstance(self._criterion, CrossEntropy):
             number, total, squares = self._sums
             return float((squares / number - (total / number).square()).clamp_min(0).mean())
         shares = self._sums / self._sums.sum()
         if shares.max() == 1:
             return 0.0
-        shares = (1 - self._label_smoothing) * shares + self._label_smoothing / len(shares)
+        smoothing = self._criterion.label_smoothing
+        shares = (1 - smoothing) * shares + smoothing / len(shares)
         return float(torch.special.entr(shares).sum())

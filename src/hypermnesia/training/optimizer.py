@@ -3,64 +3,116 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import Optimizer
 
-from hypermnesia.training.settings import TrainingSettings
+from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.training.optimizer_kinds import OPTIMIZERS, OWN_SETTINGS, takes
+from hypermnesia.training.settings import ParameterGroup, TrainingSettings
 
 _FACTOR = "rate_factor"
 """Key of a parameter group, under which the factor of its learning rate stands."""
+_DECAY = "decay"
+"""Key of a parameter group, under which its weight decay stands, whoever lets it decay."""
+_FUSED = ("sgd", "adam", "adamw")
+_DECOUPLED = ("adamw", "adafactor", "muon")
+"""Optimizers that shrink parameters beside the step, instead of adding to the gradient."""
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter],
+    parameters: Mapping[str, nn.Parameter],
     settings: TrainingSettings,
     factors: Mapping[Tensor, float] | None = None,
     decayed_elsewhere: Collection[Tensor] = (),
 ) -> Optimizer:
     """Make a new optimizer, in the fastest form that the device of the parameters has.
 
-    On a CUDA device its state and learning rates live there, so that a step can be captured in a graph.
+    On a CUDA device its state and learning rates live there where it can, so that a step can be captured in a graph.
 
     Args:
-        parameters: Parameters to optimize.
+        parameters: Parameters to optimize, by name.
         settings: Settings of the optimizer.
-        factors: Factors of the learning rate of some parameters; each makes a parameter group.
+        factors: Factors of the learning rate of some parameters, beside those of the settings' groups.
         decayed_elsewhere: Parameters whose weight decay is left to :func:`decay_rows`.
+
+    Raises:
+        ConfigurationError: The optimizer takes other parameters only.
 
     Example:
         >>> weight = nn.Parameter(torch.zeros(2))
-        >>> type(make_optimizer([weight], TrainingSettings(optimizer="sgd"))).__name__
+        >>> type(make_optimizer({"weight": weight}, TrainingSettings(optimizer="sgd"))).__name__
         'SGD'
     """
-    kinds: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for parameter in parameters:
-        decay = 0.0 if parameter in decayed_elsewhere else settings.weight_decay
-        kinds.setdefault(((factors or {}).get(parameter, 1.0), decay), []).append(parameter)
+    kind = OPTIMIZERS[settings.optimizer]
+    kinds: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        group = group_of(name, settings.groups)
+        decay = settings.weight_decay if group is None or group.weight_decay is None else group.weight_decay
+        factor = (factors or {}).get(parameter, 1.0) * (1.0 if group is None else group.rate_factor)
+        kinds.setdefault((factor, decay, parameter in decayed_elsewhere), []).append(parameter)
+    _check_shapes(settings.optimizer, parameters)
+    device = next(iter(parameters.values())).device
     groups: list[dict[str, Any]] = [
-        {"params": group, _FACTOR: factor, "weight_decay": decay} for (factor, decay), group in kinds.items()
+        {"params": alike, _FACTOR: factor, _DECAY: decay, **_decays(kind, decay, elsewhere)}
+        for (factor, decay, elsewhere), alike in kinds.items()
     ]
-    device = groups[0]["params"][0].device
-    on_cuda = device.type == "cuda"
-    for group in groups if on_cuda else []:
-        group["lr"] = torch.tensor(settings.learning_rate, device=device)
-    options: dict[str, Any] = {"lr": settings.learning_rate}
-    # Fused ones take real floating-point numbers only.
-    real = all(parameter.is_floating_point() for group in groups for parameter in group["params"])
-    fused = real and device.type in ("cpu", "cuda", "mps")
-    match settings.optimizer:
-        case "sgd":
-            return SGD(groups, momentum=settings.momentum, fused=fused, **options)
-        case "rmsprop":
-            return RMSprop(groups, momentum=settings.momentum, capturable=on_cuda, **options)
-        case "adam":
-            return Adam(groups, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
-        case "adamw":
-            return AdamW(groups, betas=settings.betas, fused=fused, capturable=on_cuda, **options)
+    options: dict[str, Any] = {"lr": settings.learning_rate, **settings.optimizer_arguments}
+    options |= {name: getattr(settings, name) for name in OWN_SETTINGS.get(settings.optimizer, ())}
+    if settings.optimizer in _FUSED:
+        # Fused ones take real floating-point numbers only.
+        real = all(parameter.is_floating_point() for parameter in parameters.values())
+        options["fused"] = real and device.type in ("cpu", "cuda", "mps")
+    if takes(kind, "capturable"):
+        options["capturable"] = device.type == "cuda"
+    if device.type == "cuda" and is_capturable(settings.optimizer):
+        for each in groups:
+            each["lr"] = torch.tensor(settings.learning_rate, device=device)
+    return kind(groups, **options)
+
+
+def group_of(name: str, groups: Sequence[ParameterGroup]) -> ParameterGroup | None:
+    """Return the first group with a pattern that matches the name of a parameter; None where there is none."""
+    return next((group for group in groups if any(fnmatchcase(name, pattern) for pattern in group.parameters)), None)
+
+
+def check_groups(groups: Sequence[ParameterGroup], names: Collection[str]) -> None:
+    """Refuse patterns that match no parameter.
+
+    Raises:
+        ConfigurationError: There is such a pattern.
+    """
+    for pattern in (pattern for group in groups for pattern in group.parameters):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            listed = list(names)
+            told = ", ".join(listed[:8]) + (", …" if len(listed) > 8 else "")
+            raise ConfigurationError(
+                f"training.groups: no parameter matches '{pattern}'.{did_you_mean(pattern, listed)} Parameters: {told}."
+            )
+
+
+def is_capturable(name: str) -> bool:
+    """Return whether a CUDA graph can capture steps of the optimizer of that name."""
+    return name == "sgd" or takes(OPTIMIZERS[name], "capturable")
+
+
+def _decays(kind: type[Optimizer], decay: float, elsewhere: bool) -> dict[str, float]:
+    """Arguments of a parameter group by which it decays, or does not."""
+    arguments = {"weight_decay": 0.0 if elsewhere else decay} if takes(kind, "weight_decay") else {}
+    # ASGD shrinks all parameters a little, those without a gradient too.
+    return {**arguments, "lambd": 0.0} if elsewhere and takes(kind, "lambd") else arguments
+
+
+def _check_shapes(name: str, parameters: Mapping[str, Tensor]) -> None:
+    if name == "muon" and (other := next((n for n, p in parameters.items() if p.ndim != 2), None)) is not None:
+        raise ConfigurationError(
+            f"training.optimizer: muon takes matrices only, but '{other}' has shape {list(parameters[other].shape)}:"
+            " choose another optimizer, such as adamw"
+        )
 
 
 @torch.no_grad()
@@ -75,15 +127,16 @@ def decay_rows(optimizer: Optimizer, settings: TrainingSettings, rows: Mapping[n
         settings: Settings it was made with.
         rows: Rows that decay of each of these parameters.
     """
-    for group in optimizer.param_groups if settings.weight_decay else ():
-        for parameter in group["params"]:
+    decoupled = settings.optimizer in _DECOUPLED or settings.optimizer_arguments.get("decoupled_weight_decay", False)
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group[_DECAY] else ():
             if parameter not in rows or parameter.grad is None:
                 continue
             part = parameter[rows[parameter]]
-            if settings.optimizer == "adamw":
-                part.mul_(1 - group["lr"] * settings.weight_decay)
+            if decoupled:
+                part.mul_(1 - group["lr"] * group[_DECAY])
             else:
-                parameter.grad[rows[parameter]].add_(part, alpha=settings.weight_decay)
+                parameter.grad[rows[parameter]].add_(part, alpha=group[_DECAY])
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
@@ -97,7 +150,7 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def learning_rate(settings: TrainingSettings, iteration: int, iterations: int, epoch: float = 0.0) -> float:
-    """Return the learning rate that the schedule gives a step, which depends on the step's number alone.
+    """Return the learning rate that warm-up and schedule give a step, which depends on the step's number alone.
 
     Args:
         settings: Settings of the schedule.
@@ -118,4 +171,6 @@ def learning_rate(settings: TrainingSettings, iteration: int, iterations: int, e
             factor = settings.step_factor ** (iteration // settings.step_size)
         case "milestones":
             factor = next((factor for after, factor in reversed(settings.milestones) if epoch >= after), 1.0)
+    if iteration < settings.warm_up:
+        factor *= (iteration + 1) / (settings.warm_up + 1)
     return settings.learning_rate * factor

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hypermnesia.settings import OnlyWith, SearchRange, Settings
 from hypermnesia.training.augmentation import Augmentation
+from hypermnesia.training.optimizer_kinds import OPTIMIZERS, OWN_SETTINGS, check_arguments, kind_named, takes
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 """Decay rate of an exponential average."""
 Epoch = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Argument = bool | int | float | str | tuple[float | None, ...] | None
+Scheduled = OnlyWith("optimizer", other_than=("rprop",))
+"""Rprop finds step sizes by itself: it has the learning rate for the first one only."""
+Decaying = OnlyWith("optimizer", tuple(name for name, kind in OPTIMIZERS.items() if takes(kind, "weight_decay")))
 
 
 class Plateau(Settings):
@@ -34,6 +39,47 @@ class Plateau(Settings):
     """Learning rate below which it does not fall."""
 
 
+class EarlyStopping(Settings):
+    """End of a task, before its last step, when the metric on its validation examples stops getting better.
+
+    It is measured after every epoch, and after the last step.
+
+    Example:
+        >>> EarlyStopping(patience=5).restore_best
+        True
+    """
+
+    patience: Annotated[int, Field(ge=1)] = 10
+    """Number of epochs without a new best value after which the task ends."""
+    min_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Change, in the metric's own unit, that a better value must exceed to be a new best one."""
+    restore_best: bool = True
+    """Whether the task ends with what had been learned at the best value, statistics included, whatever ends it. That
+    takes memory for one more copy."""
+
+
+class ParameterGroup(Settings):
+    """Parameters that are optimized in another way than others, as parameter groups of PyTorch are.
+
+    Example:
+        >>> ParameterGroup(parameters=("*.bias",), weight_decay=0).rate_factor
+        1.0
+    """
+
+    parameters: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Patterns (such as `*.bias`) of names of parameters."""
+    rate_factor: Factor = 1.0
+    """Factor of their learning rate."""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Weight decay of their own; null for that of all others."""
+
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> ParameterGroup:
+        if self.rate_factor == 1 and self.weight_decay is None:
+            raise ValueError("changes nothing as it is: set rate_factor or weight_decay, or leave the group out")
+        return self
+
+
 class TrainingSettings(Settings):
     """Settings of how one task is learned: optimizer, number of steps, batches and numerics.
 
@@ -44,17 +90,26 @@ class TrainingSettings(Settings):
         16
     """
 
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    """Optimizer, which starts anew for every task."""
+    optimizer: Annotated[str, AfterValidator(kind_named)] = "adam"
+    """Optimizer, which starts anew for every task: one of `torch.optim` by the name of its class, but for those that
+    need the loss again (L-BFGS) or sparse gradients (SparseAdam)."""
+    optimizer_arguments: dict[str, Argument] = Field(default_factory=dict)
+    """Further arguments of the optimizer's class by name, such as `{"amsgrad": true}`."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), SearchRange(1e-5, 1e-1, log=True)] = 1e-3
     """Learning rate of the optimizer at the beginning of a task."""
     momentum: Annotated[float, Field(ge=0, lt=1), OnlyWith("optimizer", ("sgd", "rmsprop"))] = 0.0
     """Momentum of SGD and RMSprop."""
     betas: Annotated[tuple[Decay, Decay], OnlyWith("optimizer", ("adam", "adamw"))] = (0.9, 0.999)
     """Decay rates of Adam's and AdamW's averages of the gradient and of its square."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False), Decaying] = 0.0
     """Weight decay of the optimizer; decoupled from the gradient in AdamW."""
-    schedule: Literal["constant", "cosine", "step", "milestones"] = "constant"
+    groups: tuple[ParameterGroup, ...] = ()
+    """Parameters with a learning rate or a weight decay of their own; of several groups that match one, the first
+    counts. Names are the module's own; `hypernetwork.*` are Θ_h, `task_embedding` is the embedding that is learned."""
+    warm_up: Annotated[int, Field(ge=0), Scheduled] = 0
+    """Number of steps at the beginning of a task over which the learning rate grows from near zero to what the schedule
+    gives; 0 for none."""
+    schedule: Annotated[Literal["constant", "cosine", "step", "milestones"], Scheduled] = "constant"
     """Schedule of the learning rate over one task: `cosine` falls to 0, `step` multiplies it by `step_factor` every
     `step_size` iterations, `milestones` gives it a factor from certain epochs on."""
     step_size: Annotated[int, Field(ge=1), OnlyWith("schedule", ("step",))] = 1000
@@ -64,8 +119,11 @@ class TrainingSettings(Settings):
     milestones: Annotated[tuple[tuple[Epoch, Factor], ...], OnlyWith("schedule", ("milestones",))] = ()
     """Pairs of an epoch and the factor that the learning rate has after it, as `[[80, 0.1], [120, 0.01]]`; all factors
     are to `learning_rate`. Epochs may be fractions, and grow."""
-    plateau: Plateau | None = None
+    plateau: Annotated[Plateau | None, Scheduled] = None
     """Fall of the learning rate, beside the schedule, when the metric on validation examples stops getting better;
+    null for none."""
+    early_stopping: EarlyStopping | None = None
+    """End of a task when the metric on validation examples stops getting better, with the best of what was learned;
     null for none."""
     iterations: Annotated[int, Field(ge=1)] | None = None
     """Number of optimizer steps for each task. Exclusive with `epochs`."""
@@ -73,19 +131,28 @@ class TrainingSettings(Settings):
     """Number of passes over a task's training examples; null for 10 where `iterations` is not given either. Exclusive
     with `iterations`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
-    """Number of training examples in a step, all of a task that has fewer; a data loader makes its own batches."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of a class's target probability that is spread over all classes of the task: with ten classes, 0.0556
-    leaves 0.95 to the true one."""
+    """Number of training examples in a batch, all of a task that has fewer; a data loader makes its own batches."""
+    gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
+    """Number of batches whose mean gradient makes one optimizer step, where a batch as large as all of them takes too
+    much memory. Iterations count optimizer steps."""
     augmentation: Augmentation | None = None
     """Random crops and flips of the images learned from, anew in every step; null for none."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """Largest Euclidean norm of the gradient of all parameters together; null leaves gradients as they are."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of the target network's forward pass (autocast); weights, their generation and the regularizer stay
-    float32."""
+    float32. For `float16` losses are scaled, and steps whose gradients overflow are skipped."""
     compile: bool = False
     """Whether torch.compile compiles the target network's forward pass; on the CPU this needs a C++ compiler."""
+
+    @model_validator(mode="after")
+    def _optimizer_takes_its_arguments(self) -> TrainingSettings:
+        own = {name: getattr(self, name) for name in OWN_SETTINGS.get(self.optimizer, ())}
+        check_arguments(self.optimizer, self.optimizer_arguments, own)
+        decays = takes(OPTIMIZERS[self.optimizer], "weight_decay")
+        if not decays and any(group.weight_decay is not None for group in self.groups):
+            raise ValueError(f"groups: {self.optimizer} has no weight decay; leave it out of all groups")
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSettings:
@@ -111,13 +178,18 @@ class TrainingSettings(Settings):
             )
         return self
 
+    @property
+    def examples_in_a_step(self) -> int:
+        """Number of examples in an optimizer step, as far as `batch_size` decides."""
+        return self.batch_size * self.gradient_accumulation_steps
+
     def total_iterations(self, epoch: float) -> int:
         """Return the number of optimizer steps for a task.
 
         Args:
-            epoch: Number of steps that go once through its training examples, as `Examples.steps_per_epoch` has it.
+            epoch: Number of batches that go once through its training examples, as `Examples.steps_per_epoch` has it.
         """
         if self.iterations is not None:
             return self.iterations
         # Rounded: ten passes of 3.3 steps are 33, whatever the last digit of the product is.
-        return max(1, math.ceil(round((self.epochs or 10.0) * epoch, 6)))
+        return max(1, math.ceil(round((self.epochs or 10.0) * epoch / self.gradient_accumulation_steps, 6)))

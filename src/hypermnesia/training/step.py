@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hypermnesia.inputs import Inputs
+from hypermnesia.training.objective import Batches
 
-Step = Callable[[Inputs, Tensor], dict[str, Tensor]]
+Step = Callable[[Batches], dict[str, Tensor]]
 
 _WARM_UP = 3
 
@@ -32,30 +32,30 @@ class GraphedStep:
         self._eager_steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, step: Step, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
+    def __call__(self, step: Step, batches: Batches) -> dict[str, Tensor]:
         """Do one step.
 
         Args:
-            step: Function of a batch that changes parameters in place and returns scalars; the same each time. The
+            step: Function of batches that changes parameters in place and returns scalars; the same each time. The
                 host must decide nothing in it.
-            inputs: Inputs of the batch.
-            labels: Labels of the batch.
+            batches: Inputs and labels of each batch of the step.
         """
         if self._eager_steps < _WARM_UP:
             self._eager_steps += 1
             current = torch.cuda.current_stream(self._stream.device)
             self._stream.wait_stream(current)
             with torch.cuda.stream(self._stream):
-                scalars = step(inputs, labels)
+                scalars = step(batches)
             current.wait_stream(self._stream)
             return scalars
         if self._graph is None:
-            self._inputs, self._labels = inputs.clone(), labels.clone()
+            self._batches = [(inputs.clone(), labels.clone()) for inputs, labels in batches]
             self._graph = torch.cuda.CUDAGraph()
             # Capturing records the step without doing it; the replay below does.
             with torch.cuda.device(self._stream.device), torch.cuda.graph(self._graph):
-                self._scalars = step(self._inputs, self._labels)
-        self._inputs.copy_(inputs)  # type: ignore[arg-type]  # of the same kind in every step
-        self._labels.copy_(labels)
+                self._scalars = step(self._batches)
+        for held, given in zip(self._batches, batches, strict=True):
+            for place, part in zip(held, given, strict=True):
+                place.copy_(part)  # type: ignore[arg-type]  # of the same kind in every step
         self._graph.replay()
         return self._scalars

@@ -84,7 +84,7 @@ def test_order_of_all_tasks_may_be_drawn_from_the_seed(cifar: Path) -> None:
 
 
 def test_datasets_of_different_shapes_are_refused(cifar: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"'digits 0/1' have shape 1×8×8, .*cifar-10.* 3×32×32"):
+    with pytest.raises(ConfigurationError, match=r"'digits 0/1' have shape \[1, 8, 8\], .*cifar-10.* \[3, 32, 32\]"):
         build_tasks(parts("tasks={kind: parts, parts: [{data: digits}, {data: cifar-10}]}"), cifar)
 
 

@@ -69,7 +69,7 @@ def test_fashion_has_the_settings_of_digits():
         ("tasks.examples=0", "tasks.examples: should be greater than 0, not 0"),
         ("tasks.examples=1.0", "tasks.examples: 1.0 may mean one example or all; give 1 for one, or null for all"),
         ("tasks.first_task=-1", "tasks.first_task: should be greater than or equal to 0"),
-        ("tasks.classes_per_task=1", "tasks.classes_per_task: should be greater than or equal to 2"),
+        ("tasks.classes_per_task=0", "tasks.classes_per_task: should be greater than or equal to 1"),
         ("data.name=minst", "data.name: 'minst' is not allowed. Did you mean 'mnist'"),
         ("network={kind: mlp}", "network.hidden: missing"),
         ("network.hidden=[100, 0]", "network.hidden.1: should be greater than or equal to 1, not 0"),

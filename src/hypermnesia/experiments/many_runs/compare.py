@@ -31,7 +31,7 @@ class MethodComparison:
     @property
     def metric(self) -> Metric:
         """Metric of all runs."""
-        return self.base.experiment.criterion.metric
+        return self.base.experiment.metric
 
     @property
     def untuned(self) -> list[Method]:

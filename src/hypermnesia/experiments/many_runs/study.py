@@ -44,7 +44,7 @@ def open_study(search: Search) -> optuna.Study:
         study = optuna.create_study(
             storage=f"sqlite:///{file}" if file else _storage(search.storage or ""),
             study_name=name,
-            direction="maximize" if search.experiment.criterion.metric.more_is_better else "minimize",
+            direction="maximize" if search.experiment.metric.more_is_better else "minimize",
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
         )

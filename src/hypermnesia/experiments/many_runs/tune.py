@@ -75,7 +75,7 @@ def tune(
                 _watch(search, study, executor, told)
     finally:
         # Also of a search that was stopped.
-        sign = search.experiment.criterion.metric.sign
+        sign = search.experiment.metric.sign
         trials = sorted(
             map(_trial, study.get_trials()),
             key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
@@ -228,7 +228,7 @@ def _with_settings(experiment: Experiment, settings: Mapping[str, float]) -> Exp
 def _tuned(experiment: Experiment, best: Trial) -> Experiment:
     """The experiment with the settings of its best trial, under a name and a description of its own."""
     places = ", ".join(best.settings)
-    reached = experiment.criterion.metric.show(best.average or 0.0)
+    reached = experiment.metric.show(best.average or 0.0)
     described = f"{experiment.name}, {places} tuned: {reached} on validation data"
     own = {"name": f"{experiment.name}-tuned", "description": described}
     return _with_settings(experiment, best.settings).model_copy(update=own)

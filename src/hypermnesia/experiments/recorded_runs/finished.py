@@ -9,6 +9,7 @@ from pathlib import Path
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.build import build_network, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.experiments.settings.own_files import check_trusted
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.learners import HypernetworkLearner
 from hypermnesia.tasks import Task
@@ -61,16 +62,17 @@ class FinishedRun:
         return _load(self.directory.learner_after(tasks), self.experiment, self.tasks)
 
 
-def open_run(path: Path, data: Path | None = None) -> FinishedRun:
+def open_run(path: Path, data: Path | None = None, *, trust: bool = False) -> FinishedRun:
     """Open the directory of a finished run whose learner is a `HypernetworkLearner`.
 
     Args:
         path: The directory.
         data: Where the data lie; None looks at the usual places and downloads what is missing.
+        trust: Whether code and files outside of it that the directory names may be run and read.
 
     Raises:
-        ConfigurationError: It is no run directory, its settings are damaged, the run is not finished, or its learner
-            is another one.
+        ConfigurationError: It is no run directory, its settings are damaged, the run is not finished, its learner
+            is another one, or it names what is not trusted.
         CheckpointError: The learner is damaged.
         DataError: Missing or damaged data.
     """
@@ -81,8 +83,9 @@ def open_run(path: Path, data: Path | None = None) -> FinishedRun:
             f"{path} is a run of learner.method={experiment.learner.method}; only runs of learner.method=hnet can be"
             " analyzed."
         )
-    if experiment.criterion.labels != "classes":
+    if experiment.labels != "classes":
         raise ConfigurationError(f"{path}: its tasks are regressions; accuracies are of classes.")
+    check_trusted(experiment, path, trust=trust)
     tasks = build_tasks(experiment, data)
     return FinishedRun(directory, experiment, tasks, _load(directory.learner, experiment, tasks))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.experiments.settings.own_files import with_absolute_paths
 from hypermnesia.learners import METHODS
 from hypermnesia.settings import checked, without_effect
 from hypermnesia.tasks.scenario import SCENARIOS
@@ -50,7 +52,7 @@ class Benchmark:
         Raises:
             ConfigurationError: There is no such method, or anything is no valid setting; one sentence for each.
         """
-        changes = dict(changes or {})
+        changes = with_absolute_paths(changes or {}, Path.cwd())
         section = changes.get("learner")
         in_section = section.get("method") if isinstance(section, Mapping) else None
         named = {str(name) for name in (changes.pop("learner.method", None), in_section, method) if name}
@@ -103,7 +105,7 @@ def load_benchmark(source: str) -> Benchmark:
     Raises:
         ConfigurationError: There is none, or it is not well-formed.
     """
-    settings = sources.read_settings(source)
+    settings = with_absolute_paths(sources.read_settings(source), Path(source).parent.absolute())
     if "methods" in settings and "learner" in settings:
         raise ConfigurationError(f"{source}: give either methods, with settings of each, or a learner.")
     if "learner" in settings:

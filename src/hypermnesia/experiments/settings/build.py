@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from hypermnesia.data import INSTALLED, ImageDataset, load
+from hypermnesia.data import INSTALLED, DataSettings, ImageDataset, as_labeled, load
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
-from hypermnesia.experiments.settings.config import Experiment, PartsTasks, PolynomialTasks, SplitTasks
+from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.experiments.settings.task_settings import (
+    FurtherTask,
+    GivenTasks,
+    ListedTasks,
+    PartsTasks,
+    PermutedTasks,
+    PolynomialTasks,
+    SplitTasks,
+)
 from hypermnesia.inputs import Shape
 from hypermnesia.learners import METHODS, ContinualLearner
 from hypermnesia.memory import checked_allocations
 from hypermnesia.seeds import Seeds
-from hypermnesia.tasks import Polynomial, Task, join, permuted, polynomials, split
+from hypermnesia.tasks import Polynomial, PythonData, Task, given, join, listed, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
 
 
@@ -60,33 +71,85 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
         5
     """
     device = resolve_device(experiment.device)
+    tasks = _first_tasks(experiment, directory, device)
+    further = [_further_task(each, directory, device, experiment.seed) for each in experiment.further]
+    return join(tasks, further) if further else tasks
 
+
+def _first_tasks(experiment: Experiment, directory: Path | None, device: torch.device) -> list[Task]:
+    tasks, seed = experiment.tasks, experiment.seed
+    arguments = tasks.model_dump(exclude={"kind", "parts", "shuffle_tasks"})
+    match tasks, experiment.data:
+        case PolynomialTasks(), _:
+            arguments["functions"] = [Polynomial(**function) for function in arguments["functions"]]
+            with fitting(experiment):
+                return polynomials(**arguments, device=device, seed=seed)
+        case PartsTasks(), _:
+            return _joined_parts(tasks, directory, device, arguments, seed)
+        case GivenTasks(), PythonData() as data:
+            return _classes_only(data.make_tasks(tasks.validation, seed), data)
+        case _, DataSettings() as data:
+            return _MAKERS[type(tasks)](data.load(directory).to(device), **arguments, seed=seed)
+    raise AssertionError(tasks)  # the experiment has been checked
+
+
+_MAKERS: dict[type[Any], Callable[..., list[Task]]] = {
+    SplitTasks: split,
+    PermutedTasks: permuted,
+    ListedTasks: listed,
+    GivenTasks: given,
+}
+
+
+def _joined_parts(
+    tasks: PartsTasks, directory: Path | None, device: torch.device, arguments: dict[str, Any], seed: int
+) -> list[Task]:
     @functools.cache
     def images(name: str) -> ImageDataset:
         return load(name, None if name in INSTALLED else directory).to(device)
 
-    tasks, seed = experiment.tasks, experiment.seed
-    arguments = tasks.model_dump(exclude={"kind", "parts", "shuffle_tasks"})
-    if isinstance(tasks, PolynomialTasks):
-        arguments["functions"] = [Polynomial(**function) for function in arguments["functions"]]
-        with fitting(experiment):
-            return polynomials(**arguments, device=device, seed=seed)
-    if isinstance(tasks, PartsTasks):
-        # What is drawn differs between datasets, but not between parts of one: a task that comes again sets the same
-        # examples aside for validation.
-        parts = [
-            split(
-                images(part.data),
-                **part.model_dump(exclude={"data"}),
-                **arguments,
-                seed=Seeds(seed).child("part", part.data).integer(),
-            )
-            for part in tasks.parts
-        ]
-        return join(*parts, shuffle=tasks.shuffle_tasks, seed=seed)
-    assert experiment.data is not None
-    make: Callable[..., list[Task]] = split if isinstance(tasks, SplitTasks) else permuted
-    return make(images(experiment.data.name), **arguments, seed=seed)
+    # What is drawn differs between datasets, but not between parts of one: a task that comes again sets the same
+    # examples aside for validation.
+    parts = [
+        split(
+            images(part.data),
+            **part.model_dump(exclude={"data"}),
+            **arguments,
+            seed=Seeds(seed).child("part", part.data).integer(),
+        )
+        for part in tasks.parts
+    ]
+    return join(*parts, shuffle=tasks.shuffle_tasks, seed=seed)
+
+
+def _further_task(further: FurtherTask, directory: Path | None, device: torch.device, seed: int) -> Task:
+    """The task of all classes of some data."""
+    if isinstance(further.data, PythonData):
+        made = _classes_only(further.data.make_tasks(further.validation, seed), further.data)
+    else:
+        data = as_labeled(further.data.load(directory).to(device))
+        if data.task_names:
+            made = given(data, validation=further.validation, seed=seed)
+        else:
+            made = listed(data, [data.class_names], validation=further.validation, seed=seed)
+            made = [dataclasses.replace(made[0], name=data.name)]
+    if len(made) != 1:
+        raise ConfigurationError(f"a further task is one, and these data make {len(made)}: give one at a time.")
+    return made[0]
+
+
+def _classes_only(tasks: list[Task], data: PythonData) -> list[Task]:
+    if numbers := next((task.name for task in tasks if task.labels != "classes"), None):
+        raise ConfigurationError(
+            f"data.call={data.call}: the labels of task {numbers!r} are numbers to predict; an experiment with tasks of"
+            " one's own learns classes, given as integers. In Python, learners learn both."
+        )
+    return tasks
+
+
+def outputs_of(task: Task) -> int:
+    """Number of outputs of a task, found by reading all its labels where it takes that."""
+    return task.train.present_classes()[-1] + 1 if task.num_outputs is None else task.num_outputs
 
 
 def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
@@ -96,8 +159,9 @@ def build_network(experiment: Experiment, tasks: Sequence[Task]) -> nn.Module:
         experiment: Its network and seed are used.
         tasks: The network's inputs have the shape of theirs, and it has outputs for the largest of them.
     """
-    outputs = max(task.num_outputs for task in tasks if task.num_outputs is not None)
-    return network_for(experiment, tasks[0].train.input_shape, outputs)
+    # Further tasks must do with the network that there is.
+    first = tasks[: len(tasks) - len(experiment.further)]
+    return network_for(experiment, tasks[0].train.input_shape, max(map(outputs_of, first)))
 
 
 def network_for(experiment: Experiment, input_shape: Shape, outputs: int) -> nn.Module:
@@ -125,7 +189,7 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
     """
     method = METHODS[experiment.learner.method]
-    if experiment.criterion.labels not in method.learner.learns:
+    if not isinstance(experiment.learned_by, method.learner.learns):
         raise ConfigurationError(
             f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
@@ -135,16 +199,23 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
         learner = make(
             build_network(experiment, tasks),
             experiment.learner.model_dump(exclude={"method"}),
+            criterion=experiment.learned_by,
             training=experiment.training,
             seed=experiment.seed,
             device=resolve_device(experiment.device),
             **options,
         )
-    learner.criterion = experiment.criterion
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"
             f" {' or '.join(learner.scenarios)}."
+        )
+    if experiment.scenario != "task" and not learner.can_infer(list(map(outputs_of, tasks))):
+        single = next(task.name for task in tasks if outputs_of(task) == 1)
+        raise ConfigurationError(
+            f"scenario={experiment.scenario}: {method.name} infers the task by how sure each task's network is, and"
+            f" that of {single!r}, which has a single class, always is. Choose scenario=task, a method that infers"
+            " otherwise, as hnet-likelihood or hnet-tir, or tasks of two classes at least."
         )
     return learner
 

@@ -6,149 +6,33 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
-from hypermnesia.criteria import USUAL, Criterion
-from hypermnesia.data import DATASETS, INSTALLED
+from hypermnesia.criteria import NAMED_METRICS, USUAL, Criterion, CrossEntropy, LabelKind, Metric
+from hypermnesia.data import INSTALLED, ArraysData
 from hypermnesia.experiments.settings import sources
+from hypermnesia.experiments.settings.task_settings import (
+    OF_DATA,
+    Count,
+    Data,
+    FurtherTask,
+    GivenTasks,
+    NamedData,
+    PartsTasks,
+    PolynomialTasks,
+    Tasks,
+)
 from hypermnesia.learners import METHODS, Method
 from hypermnesia.networks import NETWORKS, NetworkSettings
 from hypermnesia.settings import Settings
+from hypermnesia.tasks import PythonData
 from hypermnesia.tasks.scenario import Scenario
 from hypermnesia.training.settings import TrainingSettings
-
-Count = Annotated[int, Field(ge=1)]
-
-
-def _number_or_fraction(value: int | float) -> int | float:
-    if 0 < value < 1:
-        return value
-    if value != int(value):
-        raise ValueError("must be a whole number of examples or a fraction between 0 and 1")
-    return int(value)
-
-
-Validation = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_number_or_fraction)]
-"""Training examples of a task that are set aside: a number of them, or a fraction between 0 and 1."""
-
-
-def _not_ambiguous(value: Any) -> Any:
-    if isinstance(value, float) and value == 1:
-        raise ValueError("1.0 may mean one example or all; give 1 for one, or null for all")
-    return value
-
-
-FewerExamples = Annotated[
-    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_ambiguous), AfterValidator(_number_or_fraction)
-]
-"""Training examples of a task: a number of them, or a fraction between 0 and 1."""
-
-if TYPE_CHECKING:
-    DatasetName = str
-else:
-    DatasetName = Literal[tuple(DATASETS)]
 
 WITHOUT_INFLUENCE = {"device", "threads", "recording", "evaluation"}
 """Settings that do not affect what is learned: a published experiment with others is still the published one."""
 APART_FROM_SETTINGS = {"name", "description", "seed", *WITHOUT_INFLUENCE}
 """Settings in which two runs count as the same may differ."""
-
-
-class DealtClasses(Settings):
-    """How classes of a dataset are dealt out to tasks; see `hypermnesia.tasks.split`."""
-
-    classes_per_task: Annotated[int, Field(ge=2)] = 2
-    num_tasks: Count | None = None
-    """None: as many as the classes suffice for."""
-    first_task: Annotated[int, Field(ge=0)] = 0
-    """Tasks to leave out at the beginning."""
-    shuffle_classes: bool = False
-    """Classes in an order drawn from the seed instead of their own."""
-
-
-class FromExamples(Settings):
-    """Which training examples of a task are learned from."""
-
-    validation: Validation = 0
-    examples: FewerExamples | None = None
-    """Training examples of each task that are learned from, without those set aside: a number of them, or a fraction
-    between 0 and 1; null for all."""
-
-
-class _Split(Settings):
-    kind: Literal["split"]
-
-
-class SplitTasks(FromExamples, DealtClasses, _Split):
-    """A task is a few of the classes; see `hypermnesia.tasks.split`."""
-
-
-class _Permuted(Settings):
-    kind: Literal["permuted"]
-    num_tasks: Annotated[int, Field(ge=1, le=10_000)] = 10
-    padding: Annotated[int, Field(ge=0)] = 0
-    """Pixels of border added on each side before permuting."""
-
-
-class PermutedTasks(FromExamples, _Permuted):
-    """A task is all classes under a permutation of the pixels; see `hypermnesia.tasks.permuted`."""
-
-
-class DataSettings(Settings):
-    """Source of the examples."""
-
-    name: DatasetName
-
-
-class _OfData(Settings):
-    data: DatasetName
-    """Name of the dataset."""
-
-
-class Part(DealtClasses, _OfData):
-    """Part of a sequence: tasks that are each a few of the classes of one dataset."""
-
-
-class _Parts(Settings):
-    kind: Literal["parts"]
-    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
-    """Parts in the order of learning. A dataset may come several times."""
-    shuffle_tasks: bool = False
-    """All tasks in an order drawn from the seed, whichever part they are of."""
-
-
-class PartsTasks(FromExamples, _Parts):
-    """A task is a few of the classes of one of several datasets; see `hypermnesia.tasks.join`."""
-
-
-class PolynomialSettings(Settings):
-    """A polynomial on an interval; see `hypermnesia.tasks.Polynomial`."""
-
-    coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
-    """Coefficients of x⁰, x¹, x², …"""
-    low: float
-    """Lower end of the interval."""
-    high: float
-    """Upper end of the interval."""
-
-    @model_validator(mode="after")
-    def _check_interval(self) -> PolynomialSettings:
-        if not self.low < self.high:
-            raise ValueError(f"low must be less than high, not {self.low} and {self.high}")
-        return self
-
-
-class PolynomialTasks(Settings):
-    """A task is to predict a polynomial of one variable; see `hypermnesia.tasks.polynomials`. Needs no data."""
-
-    kind: Literal["polynomials"]
-    functions: Annotated[tuple[PolynomialSettings, ...], Field(min_length=1)]
-    examples: Count = 100
-    """For training, and as many for testing."""
-    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
-    """Standard deviation of the noise on what is learned from; what is tested on has none."""
-    validation: Annotated[int, Field(ge=0)] = 0
-    """Further examples to choose settings by."""
 
 
 class LearnerSettings(BaseModel):
@@ -230,13 +114,18 @@ class Experiment(Settings):
     name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
     """Letters, digits, blanks and . _ + - only: run directories are called after it."""
     description: str = ""
-    data: DataSettings | None = None
+    data: Data | None = None
     """Null for tasks that need none, or that name the data of each part."""
-    tasks: Annotated[SplitTasks | PermutedTasks | PartsTasks | PolynomialTasks, Field(discriminator="kind")]
+    tasks: Annotated[Tasks, Field(discriminator="kind")]
+    further: tuple[FurtherTask, ...] = ()
+    """Tasks that come after these, as `hypermnesia learn` adds them to a run."""
     network: Network
     scenario: Scenario = "task"
     """What is known and asked at test: `task`, `domain` or `class`; see `hypermnesia.tasks.scenario`."""
     learner: Learner
+    criterion: CrossEntropy | None = None
+    """What classes are learned by, with their weights and label smoothing; null for plain cross-entropy. Numbers are
+    learned by the mean squared error."""
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recording: RecordingSettings = RecordingSettings()
@@ -248,31 +137,66 @@ class Experiment(Settings):
     where a run is to be repeated bit for bit elsewhere. Small networks are fastest on one."""
 
     @property
-    def criterion(self) -> Criterion:
+    def labels(self) -> LabelKind:
+        """Kind of the tasks' labels."""
+        return "numbers" if isinstance(self.tasks, PolynomialTasks) else "classes"
+
+    @property
+    def learned_by(self) -> Criterion:
         """What the tasks are learned by."""
-        return USUAL["numbers" if isinstance(self.tasks, PolynomialTasks) else "classes"]
+        return self.criterion or USUAL[self.labels]
+
+    @property
+    def metric(self) -> Metric:
+        """What methods are judged by."""
+        return NAMED_METRICS[self.learned_by.metric]
+
+    @property
+    def sources(self) -> list[Data]:
+        """The data of all its tasks, but for those that parts name."""
+        return [*([] if self.data is None else [self.data]), *(each.data for each in self.further)]
 
     @property
     def reads_files(self) -> bool:
-        """Whether any of its data are read from files, and not part of the installation or computed."""
-        names = [part.data for part in self.tasks.parts] if isinstance(self.tasks, PartsTasks) else []
-        return bool({*names, *([] if self.data is None else [self.data.name])} - INSTALLED)
+        """Whether any of its data are files of a published dataset, which may lie anywhere."""
+        names = {part.data for part in self.tasks.parts} if isinstance(self.tasks, PartsTasks) else set()
+        return bool((names | {each.name for each in self.sources if isinstance(each, NamedData)}) - INSTALLED)
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:
         kind = self.tasks.kind
-        if self.data is None and isinstance(self.tasks, SplitTasks | PermutedTasks):
+        if self.data is None and isinstance(self.tasks, OF_DATA):
             raise ValueError(f"tasks.kind={kind} needs data, as in 'data: {{name: mnist}}'")
-        if self.data is not None and not isinstance(self.tasks, SplitTasks | PermutedTasks):
+        if self.data is not None and not isinstance(self.tasks, OF_DATA):
             where = "names the data of each part" if isinstance(self.tasks, PartsTasks) else "has no use for data"
             raise ValueError(f"tasks.kind={kind} {where}; leave it out, as by data=null")
-        if self.training.plateau is not None and not getattr(self.tasks, "validation", 0):
-            raise ValueError("training.plateau looks at validation examples; set some aside, as tasks.validation=500")
-        if self.criterion.labels == "numbers" and self.training.label_smoothing:
-            raise ValueError(f"tasks.kind={kind} asks for numbers; training.label_smoothing is for classes")
-        if self.criterion.labels == "numbers" and self.scenario == "class":
+        self._check_given()
+        looking = [name for name in ("plateau", "early_stopping") if getattr(self.training, name) is not None]
+        if looking and not getattr(self.tasks, "validation", 0):
+            raise ValueError(
+                f"training.{looking[0]} looks at validation examples; set some aside, as tasks.validation=500"
+            )
+        if self.labels == "numbers" and self.criterion is not None:
+            raise ValueError(f"tasks.kind={kind} asks for numbers; criterion is for classes, leave it out")
+        if self.labels == "numbers" and self.scenario == "class":
             raise ValueError(f"tasks.kind={kind} asks for numbers, so the scenario must be task or domain, not class")
         return self
+
+    def _check_given(self) -> None:
+        """Refuse tasks that the data do not say, and tasks that they say to no use."""
+        is_python = isinstance(self.data, PythonData)
+        say_tasks = is_python or (isinstance(self.data, ArraysData) and self.data.tasks is not None)
+        if isinstance(self.tasks, GivenTasks) and not say_tasks:
+            raise ValueError(
+                "tasks.kind=given takes tasks as the data say them: name the column or array of tasks, as"
+                " data.tasks=task, or choose tasks.kind=split or listed"
+            )
+        if say_tasks and not isinstance(self.tasks, GivenTasks):
+            raise ValueError(f"the data say which tasks there are: tasks.kind must be given, not {self.tasks.kind}")
+        if is_python and isinstance(self.tasks, GivenTasks) and self.tasks.examples is not None:
+            raise ValueError(
+                "tasks.examples does not choose from tasks that code makes; let the code make smaller ones"
+            )
 
     def to_yaml(self) -> str:
         """All settings, defaults included; reads back as the same experiment."""

@@ -12,17 +12,19 @@ from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
-from hypermnesia.experiments.settings.build import build_learner, fitting
+from hypermnesia.experiments.settings.build import build_learner, fitting, outputs_of
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Position, Records, TensorBoard
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.same_data import check_same_data
 from hypermnesia.experiments.single_run.stopwatch import Stopwatch
 from hypermnesia.experiments.single_run.summary import RunState, Summary
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints, state_of_first
-from hypermnesia.training.trainer import Progress, check_finite
+from hypermnesia.training.monitor import Progress
+from hypermnesia.training.trainer import check_finite
 
 _REPLAYED = 10  # inputs of each task that are written down
 
@@ -82,6 +84,7 @@ def run(
             return None
         where = environment(learner.device)
         with directory.opened(experiment, where, resume=resume, overwrite=overwrite) as resumed:
+            check_same_data(directory, experiment, tasks)
             try:
                 summary = _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
                 finished(summary)
@@ -100,6 +103,7 @@ def _learn(
 ) -> None:
     """Learn and evaluate what is left after so many rows of the accuracy matrix."""
     evaluation = experiment.evaluation
+    infers = learner.can_infer(list(map(outputs_of, tasks)))
     learn_and_evaluate(
         learner,
         tasks,
@@ -107,7 +111,7 @@ def _learn(
         observer,
         first=rows,
         only_newest=evaluation.tasks != "all",
-        at_end=learner.scenarios if evaluation.every_scenario else (),
+        at_end=learner.scenarios if evaluation.every_scenario and infers else (),
     )
 
 
@@ -144,7 +148,7 @@ class _Run(Observer):
     ) -> None:
         self.experiment, self.tasks, self.learner = experiment, tasks, learner
         self.directory, self.display, self.stop = directory, display, stop
-        self.metric = experiment.criterion.metric
+        self.metric = experiment.metric
         self.state = RunState([task.name for task in tasks])
         self.checkpoints = Checkpoints(directory.checkpoint)
         self.iteration = 0  # steps made in the task that is being learned

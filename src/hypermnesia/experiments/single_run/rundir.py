@@ -35,6 +35,7 @@ class RunDirectory:
     |---|---|
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
+    | data.json | a digest of each task's examples, where they are somebody's own |
     | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
     | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv for a regression |
     | timing.csv | seconds each task took |
@@ -59,6 +60,7 @@ class RunDirectory:
         self.path = path
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
+        self.data = path / "data.json"
         self.metrics = path / "metrics.jsonl"
         self.timing = path / "timing.csv"
         self.task_inference = path / "task_inference.csv"

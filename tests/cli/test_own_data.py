@@ -1,0 +1,218 @@
+"""The command line on one's own things: data of every kind, networks and tasks that code makes, one more task."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from hypermnesia.experiments.recorded_runs.recorded import read_run
+from hypermnesia.experiments.single_run.rundir import RunDirectory
+from tests.pictures import write_pictures, write_table
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+SMALL = {
+    "network": {"kind": "mlp", "hidden": [12]},
+    "learner": {"method": "hnet", "chunk_size": 200},
+    "training": {"iterations": 5},
+    "device": "cpu",
+}
+CODE = """
+import torch
+from torch import nn
+import hypermnesia as hm
+
+def make_tasks(number):
+    some = torch.linspace(0, 1, 20 * 3 * 64).view(20, 3, 8, 8), torch.arange(20) % 2
+    return [hm.Task.of(some, test=some, name=f"own {n}", classes=("no", "yes")) for n in range(number)]
+
+def make_network(shape, classes, width):
+    first = nn.Linear(shape[0] * shape[1] * shape[2], width)
+    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), nn.Linear(width, classes))
+"""
+KINDS = {
+    "folder": {
+        "data": {"kind": "folder", "path": "pictures"},
+        "tasks": {"kind": "listed", "classes": [["ant", "bee"], ["cat", "dog", "elk"]], "validation": 0.2},
+    },
+    "arrays": {
+        "data": {"kind": "arrays", "path": "flowers.csv", "labels": "species", "tasks": "site", "leave_out": ["id"]},
+        "tasks": {"kind": "given", "validation": 0.2},
+    },
+    "npz": {
+        "data": {"kind": "arrays", "path": "some.npz"},
+        "tasks": {"kind": "split", "classes_per_task": None, "num_tasks": 2, "validation": 0.2},
+    },
+    "python": {
+        "data": {"kind": "python", "call": "my_code:make_tasks", "arguments": {"number": 2}},
+        "tasks": {"kind": "given", "validation": 0.2},
+        "network": {
+            "kind": "python",
+            "call": "my_code:make_network",
+            "arguments": {"width": 6},
+            "outputs_as": "classes",
+            "input_shape_as": "shape",
+        },
+    },
+}
+
+
+def write(kind: str, name: str = "mine.yaml", **changes: object) -> None:
+    """A file of settings, and the data and the code that they name, in the current directory."""
+    Path(name).write_text(yaml.safe_dump({**SMALL, **KINDS[kind], **changes}))
+    Path("my_code.py").write_text(CODE)
+    if not Path("pictures").exists():
+        write_pictures(Path("pictures"), ["ant", "bee", "cat", "dog", "elk"])
+        write_table(Path("flowers.csv"), ["rose", "lily", "iris", "poppy"])
+        labels = np.arange(40) % 5
+        np.savez("some.npz", inputs=np.eye(5, dtype=np.float32)[labels] + 0.1, labels=labels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_ones_own_goes_on_only_with_the_same_data_and_what_is_trusted(kind, call):
+    write(kind)
+    code, out, err = call("run", "mine.yaml", "--out", "run", "--quiet")
+    assert code == 0, err
+    assert read_run(Path("run")).finished
+    code, _, err = call("run", "--resume", "--out", "run", "--quiet")
+    assert (code, "add --trust" in err) == (2, True)
+    assert call("run", "--resume", "--out", "run", "--quiet", "--trust")[1].endswith(out)
+    code, _, err = call("report", "run", "-o", "report.html")
+    assert code == 0, err
+
+
+def test_paths_begin_where_the_settings_are_and_on_the_command_line_where_one_is(call, tmp_path, monkeypatch):
+    write("folder")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, out, err = call("show", "../mine.yaml")
+    assert code == 0, err
+    assert yaml.safe_load(out)["data"]["path"] == str(tmp_path / "pictures")
+    code, out, err = call("show", "../mine.yaml", "data.path=other", "data.test=../test")
+    found = yaml.safe_load(out)["data"]
+    assert (found["path"], found["test"]) == (str(tmp_path / "elsewhere" / "other"), str(tmp_path / "test"))
+    code, out, err = call("show", "split-digits", "data.kind=folder", "data.path=some", "data.size=8")
+    assert yaml.safe_load(out)["data"]["path"] == str(tmp_path / "elsewhere" / "some")
+
+
+def test_a_finished_run_learns_one_more_task_and_knows_it(call, tmp_path):
+    write("folder")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    write_pictures(Path("birds"), ["finch", "gull"], size=10, first=5)
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file() and path.name != ".lock"}
+    code, _, err = call("learn", "run", "--data", "birds", "--quiet")
+    assert (code, "add --trust" in err, Path("run-and-birds").exists()) == (2, True, False)
+    code, _, err = call("learn", "run", "--data", "birds", "--quiet", "--trust")
+    assert code == 0, err
+    assert {path: path.read_bytes() for path in before} == before
+    found, old = read_run(Path("run-and-birds")), read_run(Path("run"))
+    assert found.finished
+    assert not found.problems
+    assert found.tasks == (*old.tasks, "birds")
+    np.testing.assert_array_equal(found.matrix[:2, :2], old.matrix)
+    code, out, _ = call("predict", "run-and-birds", "birds/gull/00.png", "--task", "birds", "--json")
+    (answer,) = json.loads(out)
+    assert (answer["task"], answer["class"] in ("finch", "gull")) == (2, True)
+    assert call("export", "run-and-birds", "--task", "birds", "--out", "birds.pt2")[0] == 0
+    assert torch.export.load("birds.pt2").module()(torch.rand(3, 3, 8, 8)).shape == (3, 3)
+    # The same command goes on with what there is; and a further task comes after that.
+    assert call("learn", "run", "--data", "birds", "--quiet", "--trust")[0] == 0
+    write_pictures(Path("fish"), ["eel"], first=2)
+    code, _, err = call(
+        "learn", "run-and-birds", "data.test=0.5", "--data", "fish", "--out", "all", "--quiet", "--trust"
+    )
+    assert code == 0, err
+    assert read_run(Path("all")).tasks[2:] == ("birds", "fish")
+    # A task of more classes than the network has outputs leaves nothing behind.
+    write_pictures(Path("many"), list("abcd"))
+    code, _, err = call("learn", "run", "--data", "many", "--quiet", "--trust")
+    assert (code, "3 outputs" in err, Path("run-and-many").exists()) == (2, True, False)
+
+
+def test_examples_that_have_changed_are_not_gone_on_with(call):
+    write("folder")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    Image.new("RGB", (8, 8)).save("pictures/cat/00.png")
+    code, _, err = call("run", "mine.yaml", "--resume", "--out", "run", "--quiet")
+    assert (code, "the examples of 'pictures cat/dog/elk' are no longer those" in err) == (2, True)
+    assert call("run", "mine.yaml", "--overwrite", "--out", "run", "--quiet")[0] == 0
+
+
+def test_code_that_a_run_directory_names_is_run_only_if_the_user_says_so(call, tmp_path):
+    write("python")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    np.save("some.npy", np.zeros((2, 3, 8, 8), np.float32))
+    config = RunDirectory(Path("run")).config
+    config.write_text(config.read_text().replace("my_code:make_network", "sent_by_somebody:run"))
+    Path("sent_by_somebody.py").write_text("open('was-run', 'w')\ndef run(**more): raise ValueError('really')\n")
+    for command in (
+        ("predict", "run", "some.npy"),
+        ("export", "run", "--out", "net.pt2"),
+        ("analyze", "weights", "run"),
+        ("learn", "run", "--data", "pictures"),
+        ("run", "--resume", "--out", "run"),
+    ):
+        code, _, err = call(*command)
+        assert (code, "sent_by_somebody:run" in err, "--trust" in err) == (2, True, True), err
+    assert not Path("was-run").exists()
+    code, _, err = call("predict", "run", "some.npy", "--trust")
+    assert (code, "really" in err, Path("was-run").exists()) == (2, True, True)
+
+
+def test_a_table_is_answered_with_or_without_the_names_of_its_columns(call):
+    write("arrays")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    lines = Path("flowers.csv").read_text().splitlines()
+    Path("bare.csv").write_text("\n".join(",".join(line.split(",")[1:3]) for line in lines[1:]))
+    code, out, err = call("predict", "run", "flowers.csv", "bare.csv", "--task", "north")
+    assert code == 0, err
+    answers = [row["class"] for row in csv.DictReader(io.StringIO(out))]
+    assert len(answers) == 120
+    assert answers[:60] == answers[60:]
+    assert set(answers) <= {"rose", "lily"}
+
+
+WRONG = {
+    "data.path=nowhere": "There is no .*nowhere",
+    "data.kind=given": "data.kind: 'given' is not allowed",
+    "data.test=0": "data.test",
+    "tasks.classes=[[ant, be]]": "task 0 lists a class 'be', .*Did you mean 'bee'",
+    "tasks={kind: given}": "tasks.kind=given takes tasks as the data say them",
+    "data={kind: python, call: nothing}": "data.call: should match pattern",
+    "data=null": "tasks.kind=listed needs data",
+    "network={kind: python, call: 'torch.nn:Flaten'}": "Did you mean 'Flatten'",
+    "network={kind: python, call: 'torch.nn:Flatten', arguments: {a: 1}}": "TypeError",
+    "network={kind: python, call: 'math:hypot'}": "made a float; it must make a torch.nn.Module",
+    "tasks.classes=[[ant], [bee]] scenario=class": "'pictures ant', which has a single class",
+    "--data pictures": "the settings say where the data are",
+}
+
+
+@pytest.mark.parametrize("settings", WRONG)
+def test_what_is_wrong_is_said_and_leaves_nothing_behind(settings, call):
+    write("folder")
+    arguments = [settings] if "{" in settings or "[[ant, be]]" in settings else settings.replace("], [", "],[").split()
+    code, _, err = call("run", "mine.yaml", *arguments, "--out", "run", "--quiet")
+    assert code == 2
+    assert re.search(WRONG[settings], err), err
+    assert not Path("run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_compare_tune_and_report_work_on_ones_own(kind, call):
+    write(kind, learner={"method": "hnet"})
+    code, _, err = call("compare", "mine.yaml", "--methods", "hnet,fine-tuning", "--out", "compared")
+    assert code == 0, err
+    code, _, err = call("tune", "mine.yaml", "--trials", "2", "--only", "learner.beta", "--out", "tuned")
+    assert code == 0, err
+    assert call("run", "tuned/tuned.yaml", "--out", "tuned-run", "--quiet")[0] == 0
+    code, _, err = call("report", "compared", "tuned-run", "-o", "report.html")
+    assert code == 0, err
