@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn
 from rich.table import Column
@@ -12,6 +13,7 @@ from hypermnesia.evaluation.bars import Bars, Words
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.training.monitor import Progress
 
+SCALARS = {"loss": torch.tensor(0.5), "accuracy": torch.tensor(0.9)}
 NAME = "[bold]a name[/bold] of many words " * 5
 
 
@@ -28,9 +30,9 @@ def screen(console: Console) -> str:
 def test_a_bar_keeps_the_number_of_the_step_and_one_line_on_any_terminal(width, name):
     on = console(width)
     with ProgressDisplay(on, [name] * 2, ACCURACY) as display:
-        display.learning(0, Progress(1234, 5000, {"loss": 0.5, "accuracy": 0.9}))
+        display.learning(0, Progress(1234, 5000, SCALARS))
         display._shown = 0.0
-        display.learning(0, Progress(1235, 5000, {"loss": 0.5, "accuracy": 0.9}))
+        display.learning(0, Progress(1235, 5000, SCALARS))
         display._bars.refresh()
         drawn = on.render_lines(display._bars.get_renderable())
     assert len(drawn) == 1

@@ -94,7 +94,7 @@ def _steady(stream: Any, number: int, lost: list[str]) -> Any:
     if stream not in (sys.__stdout__, sys.__stderr__):
         return stream
     stream.flush()
-    raw = _Steady(stream.fileno(), lost)
+    raw: Any = _Steady(stream.fileno(), lost)
     return _Texts(io.BufferedWriter(raw), stream.encoding, _ERRORS, line_buffering=stream.isatty() or number == 2)
 
 
