@@ -39,7 +39,7 @@ def test_a_bar_keeps_the_number_of_the_step_and_one_line_on_any_terminal(width, 
     line = "".join(segment.text for segment in drawn[0])
     assert "1235/5000" in line
     assert "task 1/2" in line
-    assert ("loss 0.5000" in line) == (width > 80)
+    assert ("loss 0.5000" in line) == (width >= 80)
 
 
 def test_brackets_in_names_are_text():
