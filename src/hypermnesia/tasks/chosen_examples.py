@@ -27,7 +27,7 @@ class ChosenExamples(Examples):
     def __init__(self, examples: Examples, rows: Int64[Tensor, " rows"]) -> None:
         self._examples, self._rows = examples, rows
         self.input_shape, self.input_type, self.labels = examples.input_shape, examples.input_type, examples.labels
-        self.num_outputs = examples.num_outputs
+        self.num_outputs, self.label_shape = examples.num_outputs, examples.label_shape
 
     def __len__(self) -> int:
         return len(self._rows)
