@@ -11,17 +11,18 @@ from filelock import FileLock, Timeout
 from hypermnesia.errors import ConfigurationError
 
 LOCK = ".lock"
-"""File in a directory that is claimed; it stays, as who waits for it may have opened it."""
+"""File in a directory that is claimed."""
 
 
 @contextlib.contextmanager
-def claimed(directory: Path, *, named: Path | None = None, lock: str = LOCK) -> Iterator[None]:
+def claimed(directory: Path, *, named: Path | None = None, lock: str = LOCK, stays: bool = False) -> Iterator[None]:
     """Keep other processes from writing into a directory; the system ends it with the process, even if killed.
 
     Args:
         directory: Must exist.
         named: What errors call it; None: as it is called.
         lock: Name of the file to lock, where a part of the directory is claimed.
+        stays: Whether that file stays: as where the directory may get another name meanwhile, and the file with it.
 
     Raises:
         ConfigurationError: Another process writes into it, or nothing can be written there.
@@ -43,6 +44,9 @@ def claimed(directory: Path, *, named: Path | None = None, lock: str = LOCK) -> 
     try:
         yield
     finally:
+        if not stays:  # who has opened it sees that it has no name any more
+            with contextlib.suppress(OSError):
+                (directory / lock).unlink()
         file.release()
 
 

@@ -104,6 +104,7 @@ def test_wrong_settings_are_refused_in_a_few_lines(call, files, tmp_path, argume
         (["run", "permuted-digits", f"tasks.padding={10**9}"], "of memory, and"),
         (["run", "toy-regression", f"tasks.examples={10**12}"], "the largest is tasks.examples=1000000000000"),
         (["run", "toy-regression", "tasks.functions=[{coefficients: [.nan], low: 0, high: 1}]"], "finite number"),
+        (["report", "x", "--figures", "loop"], "Too many levels of symbolic links"),
         (["run", "--out", "loop"], "Too many levels of symbolic links"),
         (["run", "--out", "loop/x"], "Too many levels of symbolic links"),
         (["run", "--out", "x" * 300], "File name too long"),
@@ -179,10 +180,23 @@ def test_a_full_or_closed_standard_output_ends_with_one_line(where):
     assert line.startswith("Error: Standard output cannot be written: ")
 
 
+COMMANDS = ("run", "compare", "tune", "reproduce", "report", "predict", "export", "analyze", "analyze weights")
+ALL_HELP = f"""
+from hypermnesia import cli
+for command in {[*(f"{command} --help" for command in COMMANDS), "presets", "show"]!r}:
+    try:
+        cli.main(command.split())
+    except SystemExit as end:
+        assert not end.code
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp437"])
 def test_terminals_without_our_characters_get_plain_ones(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    ended = subprocess.run([sys.executable, "-c", PRESETS], capture_output=True, env=environment)
+    ended = subprocess.run([sys.executable, "-c", ALL_HELP], capture_output=True, env=environment)
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert "split-digits" in ended.stdout.decode(encoding)
+    told = ended.stdout.decode(encoding)
+    assert all(f"Usage: hypermnesia {command}" in told for command in COMMANDS)
+    assert "split-digits" in told and "\ufffd" not in told

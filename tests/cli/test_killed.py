@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted or out of disk, in processes of their own, and then resumed."""
 
+import csv
 import os
 import pty
 import random
@@ -157,3 +158,18 @@ def test_a_file_that_cannot_be_written_ends_with_1_and_loses_nothing(start, long
     assert [ours[name] for name in ("metrics.jsonl", "accuracy.csv")] == [
         whole[name] for name in ("metrics.jsonl", "accuracy.csv")
     ]
+
+
+def test_time_for_which_a_run_is_stopped_does_not_count_as_learning(start, longer, tmp_path):
+    begun = time.monotonic()
+    process = start(*longer)
+    wait_until(process, lambda: size(tmp_path / "run" / "metrics.jsonl") > 0)
+    process.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    time.sleep(5)
+    stopped = time.monotonic() - stopped
+    process.send_signal(signal.SIGCONT)
+    assert process.communicate()[1] == ""
+    rows = csv.DictReader((tmp_path / "run" / "timing.csv").open())
+    counted = sum(float(row["learning_seconds"]) + float(row["evaluation_seconds"]) for row in rows)
+    assert counted < time.monotonic() - begun - stopped

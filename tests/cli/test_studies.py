@@ -169,7 +169,7 @@ def test_where_nobody_says_the_task_there_is_no_standard_network(call, tmp_path,
 
 @pytest.mark.slow
 def test_toy_regression_draws_what_each_method_remembers(call, tmp_path):
-    arguments = ["analyze", "toy-regression", "toy-regression", "training.iterations=20", "device=cpu", "--jobs", 2]
+    arguments = ["analyze", "toy-regression", "training.iterations=20", "device=cpu", "--jobs", 2]
     code, out, err = call(*arguments)
     assert (code, err) == (0, "")
     out_dir = tmp_path / "runs" / "analyze-toy-regression"

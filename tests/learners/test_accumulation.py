@@ -8,8 +8,6 @@ import hypermnesia as hm
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.training import TrainingSettings
 from tests.methods import FEATURES, ONE_EACH, OUTPUTS, TRAINING
-from tests.nested import equal, snapshot
-from tests.stopping import Stopped, stop_at
 
 BATCH, BATCHES = 2, 3
 PLAIN = {**TRAINING, "optimizer": "sgd", "momentum": 0.9}  # Adam makes much of the last digits of small gradients
@@ -75,17 +73,6 @@ def test_iterations_and_epochs_count_optimizer_steps(case):
     examples = len(case.tasks[0].train)
     assert len(steps) == -(-2 * examples // (BATCH * BATCHES))
     assert {step.iterations for step in steps} == {len(steps)}
-
-
-def test_a_stopped_task_goes_on_bit_for_bit(case):
-    whole, stopped = (case.make(training=ACCUMULATED) for _ in range(2))
-    for task in case.tasks[:2]:
-        whole.learn(task)
-    stopped.learn(case.tasks[0])
-    with pytest.raises(Stopped):
-        stopped.learn(case.tasks[1], monitor=stop_at(2))
-    stopped.learn(case.tasks[1])
-    assert equal(snapshot(stopped.state_dict()), snapshot(whole.state_dict()))
 
 
 def test_it_is_refused_where_gradients_are_asked_for_derivatives():

@@ -258,8 +258,10 @@ P, BODY = nn.utils.parametrizations, nn.Linear(FEATURES, 6)
 NO_HEADS = {
     "weight norm": (lambda: nn.Sequential(BODY, P.weight_norm(nn.Linear(6, 3))), "computed from others"),
     "orthogonal": (lambda: nn.Sequential(BODY, P.orthogonal(nn.Linear(6, 3))), "computed from others"),
-    "convolution": (
-        lambda: nn.Sequential(nn.Linear(FEATURES, 6), nn.Unflatten(1, (6, 1)), nn.Conv1d(6, 3, 1), nn.Flatten()),
+    "grouped convolution": (
+        lambda: nn.Sequential(
+            nn.Linear(FEATURES, 6), nn.Unflatten(1, (6, 1)), nn.Conv1d(6, 3, 1, groups=3), nn.Flatten()
+        ),
         r"no nn\.Linear that could grow, whose outputs are those of the module",
     ),
     "sum": (

@@ -113,4 +113,4 @@ def test_wrong_settings_are_explained(kind, settings, message, module):
 
 def test_a_module_without_a_head_is_refused(kind, make):
     with pytest.raises(ConfigurationError, match=r"no nn\.Linear that could grow"):
-        make(kind, nn.Sequential(nn.Conv1d(1, 2, 3)))
+        make(kind, nn.Sequential(nn.Bilinear(1, 2, 3)))

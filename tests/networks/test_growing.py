@@ -11,6 +11,7 @@ from torch import nn
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.networks import GrowingClassifier, mlp
+from hypermnesia.networks.growing import head_of
 
 
 class Named(nn.Module):
@@ -153,10 +154,27 @@ def test_a_state_goes_into_a_classifier_that_has_grown_as_far():
     assert torch.equal(copy.deepcopy(first)(images), first(images))
 
 
+def test_a_convolution_is_a_head_too():
+    """Of outputs for every pixel, or of what is made of their mean."""
+    images = torch.rand(3, 1, 4, 4)
+    for behind, shape in (([], (3, 5, 4, 4)), ([nn.AdaptiveAvgPool2d(1), nn.Flatten()], (3, 5))):
+        module = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1), *behind)
+        assert head_of(module, images) == "2"
+        classifier = GrowingClassifier(module, "2")
+        classifier.grow(3, generator())
+        kept = classifier(images)
+        classifier.grow(2, generator())
+        assert classifier(images).shape == shape
+        torch.testing.assert_close(classifier(images)[:, :3], kept)
+        assert classifier.with_outputs(slice(1, 3))(images).shape == (3, 2, *shape[2:])
+        classifier.shrink(4)
+        assert classifier.num_outputs == classifier.module[2].out_channels == 1
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), r"Sequential has no nn\.Linear .*: put one behind it"),
+        (nn.Sequential(nn.Flatten(), nn.ReLU()), r"Sequential has no nn\.Linear .*: put one behind it"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), r"'1', has no width yet: call the module once"),
     ],
 )

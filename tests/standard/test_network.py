@@ -217,7 +217,7 @@ def test_the_module_is_copied_and_needs_a_head():
     move(standard)
     assert equal(dict(made_of.state_dict()), dict(before))
     with pytest.raises(ConfigurationError, match=r"no nn\.Linear that could grow"):
-        StandardNetwork(nn.Conv1d(1, 1, 1), "class", TrainingSettings(), Seeds(0))
+        StandardNetwork(nn.Bilinear(1, 1, 1), "class", TrainingSettings(), Seeds(0))
 
 
 @given(

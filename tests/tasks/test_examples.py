@@ -99,9 +99,8 @@ def test_looking_at_a_loader_does_not_advance_its_shuffling() -> None:
     ("inputs", "labels", "message"),
     [
         (INPUTS, LABELS[:9], r"\[10, 1, 2, 3\] and labels of shape \[9\]"),
-        (INPUTS, LABELS[:, None], r"class numbers must have shape \[n\]"),
+        (INPUTS, LABELS[0], r"labels of shape \[\]"),
         (INPUTS[:0], LABELS[:0], "there are none"),
-        (INPUTS, torch.zeros(10, 2, 2), r"regression targets \[n\] or \[n, targets\]"),
         (INPUTS, LABELS > 3, "must be integers.*not torch.bool"),
         (INPUTS, LABELS - 4, "the smallest is -1"),
     ],

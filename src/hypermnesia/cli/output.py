@@ -94,10 +94,14 @@ def _steady(stream: Any, number: int, lost: list[str]) -> Any:
     if stream not in (sys.__stdout__, sys.__stderr__):
         return stream
     stream.flush()
-    raw = _Steady(stream.fileno(), lost)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), stream.encoding, _ERRORS, line_buffering=stream.isatty() or number == 2
-    )
+    raw: Any = _Steady(stream.fileno(), lost)
+    return _Texts(io.BufferedWriter(raw), stream.encoding, _ERRORS, line_buffering=stream.isatty() or number == 2)
+
+
+class _Texts(io.TextIOWrapper):
+    """A stream of texts alone: typer writes UTF-8 to the bytes below one that is for ASCII, where it finds them."""
+
+    buffer: Any = None
 
 
 class _Steady(io.FileIO):

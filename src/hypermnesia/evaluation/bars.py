@@ -61,5 +61,5 @@ class Words(TextColumn):
         if self._spared and width < _NARROW:
             return Text("")
         text = super().render(task)
-        text.truncate(max(10, width // 3 if width < _NARROW else width // 2), overflow="crop")
+        text.truncate(max(8, width // 4) if width < _NARROW else width // 3, overflow="crop")
         return text

@@ -76,6 +76,22 @@ def show_shape(shape: Shape | None, *before: str) -> str:
     return f"[{', '.join(map(str, (*before, *(shape or ()))))}]"
 
 
+def may_be(shape: Shape, known: Shape) -> bool:
+    """Tell whether a module that takes inputs of one shape may take those of another, such as longer sequences.
+
+    Example:
+        >>> may_be((7, 3), (9, 3)), may_be((7,), (9, 3)), may_be((3, 8, 4), (8, 4, 3))
+        (True, False, False)
+    """
+    if isinstance(shape, dict) and isinstance(known, dict):
+        same = shape.keys() == known.keys()
+        return same and all(part == known[name] or may_be(part, known[name]) for name, part in shape.items())
+    if isinstance(shape, dict) or isinstance(known, dict) or len(shape) != len(known):
+        return False
+    # As many numbers but other channels: other axes. A module that flattens its inputs would not notice.
+    return math.prod(shape) != math.prod(known) or shape[0] == known[0]
+
+
 def numbers_in(shape: Shape) -> int:
     """Return how many numbers an input has, all its parts together.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from hypermnesia.criteria import CrossEntropy
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
-from hypermnesia.inputs import Inputs, Shape, shape_of, show_shape
+from hypermnesia.inputs import Inputs, Shape, may_be, shape_of, show_shape
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.learners.scoring import score
@@ -244,15 +243,4 @@ class Answering(LearnerState):
 
     def _may_have(self, shape: Shape) -> bool:
         """Whether inputs may have another shape than the first ones, if the module takes them."""
-        return not self.needs_one_shape and self._input_shape is not None and _may_be(shape, self._input_shape)
-
-
-def _may_be(shape: Shape, learned: Shape) -> bool:
-    """Whether a module may take another shape than the one that was learned."""
-    if isinstance(shape, dict) and isinstance(learned, dict):
-        same = shape.keys() == learned.keys()
-        return same and all(part == learned[name] or _may_be(part, learned[name]) for name, part in shape.items())
-    if isinstance(shape, dict) or isinstance(learned, dict) or len(shape) != len(learned):
-        return False
-    # As many numbers but other channels: other axes. A module that flattens its inputs would not notice.
-    return math.prod(shape) != math.prod(learned) or shape[0] == learned[0]
+        return not self.needs_one_shape and self._input_shape is not None and may_be(shape, self._input_shape)

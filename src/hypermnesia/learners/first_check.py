@@ -67,8 +67,8 @@ def check_outputs(outputs: object, number: int, shape: tuple[str, ...] | None = 
 
 _ADVICE = {
     "classes": "; each number of these labels is the class of an element. Put classes second, as in outputs.movedim(-1,"
-    " 1). Where a label is a row of zeros with a single one, give labels.argmax(1); where several may be one, say"
-    " criterion='binary-cross-entropy'",
+    " 1). Of labels in a column, give labels[:, 0]; where one is a row of zeros with a single one, labels.argmax(1);"
+    " where several may be one, say criterion='binary-cross-entropy'",
     "labels": ", as the labels have it",
     "outputs": ", as the labels have it",
 }

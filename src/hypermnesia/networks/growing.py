@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -71,7 +71,7 @@ class GrowingClassifier(nn.Module):
         """Return the trained parameters of the head, which have a row for each output."""
         return [p for p in self._head.parameters() if p.requires_grad and len(p) == self.num_outputs]
 
-    def forward(self, *inputs: Any, **named: Any) -> Float[Tensor, "inputs outputs"]:
+    def forward(self, *inputs: Any, **named: Any) -> Float[Tensor, "inputs outputs *elements"]:
         """Return the logits of all classes that have arrived, `[inputs, num_outputs]`.
 
         Args:
@@ -155,9 +155,9 @@ class GrowingClassifier(nn.Module):
         return copied
 
     @property
-    def _head(self) -> nn.Linear:
+    def _head(self) -> Any:  # a linear layer or a convolution
         # By its name: as an attribute it would be in the state twice.
-        return cast(nn.Linear, self.module.get_submodule(self._head_name))
+        return self.module.get_submodule(self._head_name)
 
     def _set_head(self, weight: Tensor, bias: Tensor | None) -> None:
         head = self._head

@@ -2,7 +2,8 @@
 
 from hypermnesia.protection.any_task import GeneratedForAnyTask
 from hypermnesia.protection.network import ProtectedNetwork
-from hypermnesia.protection.objective import Loss, ProtectedObjective
+from hypermnesia.protection.objective import ProtectedObjective
 from hypermnesia.protection.settings import HypernetworkSettings
+from hypermnesia.protection.task_loss import Loss
 
 __all__ = ["GeneratedForAnyTask", "HypernetworkSettings", "Loss", "ProtectedNetwork", "ProtectedObjective"]

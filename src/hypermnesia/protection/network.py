@@ -14,16 +14,11 @@ from hypermnesia import modules
 from hypermnesia.errors import DataError
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.modules import Result, check_takes_weights, evaluation_mode, with_tensors
-from hypermnesia.protection.objective import (
-    AdaptationObjective,
-    EmbeddingChoice,
-    Loss,
-    ProtectedObjective,
-    TaskLoss,
-)
+from hypermnesia.protection.objective import AdaptationObjective, ProtectedObjective
 from hypermnesia.protection.own_parameters import OwnParameters
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.protection.sizes import make_hypernetwork
+from hypermnesia.protection.task_loss import EmbeddingChoice, Loss, TaskLoss
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task

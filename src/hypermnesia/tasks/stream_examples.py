@@ -50,7 +50,7 @@ class StreamExamples(Examples):
         except StopIteration:
             raise DataError("A task needs examples, but the iterable dataset gives none.") from None
         self.input_shape, self.input_type = shape_of(inputs), type_of(inputs)
-        self.labels = label_kind(labels)
+        self.labels, self.label_shape = label_kind(labels), tuple(labels.shape[1:])
         self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from hypermnesia.criteria import LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
-from hypermnesia.inputs import show_shape
+from hypermnesia.inputs import may_be, show_shape
 from hypermnesia.tasks.dataset_examples import DatasetExamples
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.experiences import ExperienceDataset, is_experience
@@ -65,7 +65,7 @@ class Task:
                     f"Task {self.name!r}: {split} labels are {examples.labels}, training labels {self.labels}: give"
                     " integers in both for classes, floating-point numbers in both for regression."
                 )
-            if examples.input_shape != self.train.input_shape:
+            if not self._may_be_beside(examples):
                 raise DataError(
                     f"Task {self.name!r}: {split} inputs have shape {show_shape(examples.input_shape)}, training inputs"
                     f" {show_shape(self.train.input_shape)}; they must be equal."
@@ -83,6 +83,12 @@ class Task:
                     f"Task {self.name!r}: {split} labels go up to {highest}, but it has {len(self.classes)} classes, "
                     f"0 to {len(self.classes) - 1}."
                 )
+
+    def _may_be_beside(self, examples: Examples) -> bool:
+        """Whether the inputs of a split have the shape of training inputs; those not in memory may be longer."""
+        shapes = examples.input_shape, self.train.input_shape
+        in_memory = isinstance(examples, TensorExamples) and isinstance(self.train, TensorExamples)
+        return shapes[0] == shapes[1] or (not in_memory and may_be(*shapes))
 
     def _check_targets(self, split: str, examples: Examples) -> None:
         """Refuse a split with labels that the training examples have not, as far as that is known without reading."""

@@ -1,6 +1,7 @@
 import csv
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -286,3 +287,16 @@ def test_a_full_disk_ends_the_run_with_the_error_and_nothing_is_lost(tiny, whole
     metrics.write_bytes(content)
     path, *_ = carry_out(tiny, "run", resume=True)
     assert measurements(path) == measurements(whole)
+
+
+def test_a_run_whose_directory_is_deleted_says_what_is_lost(tiny, carry_out, tmp_path):
+    def delete() -> bool:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return False
+
+    recording = tiny.recording.model_copy(update={"checkpoint_every": 0})
+    with pytest.raises(
+        CheckpointError, match=r"run was deleted or moved while the run went on. What was saved in it has"
+    ):
+        carry_out(tiny.model_copy(update={"recording": recording}), "run", stop=delete)
+    assert not (tmp_path / "run").exists()

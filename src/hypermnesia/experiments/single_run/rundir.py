@@ -137,7 +137,7 @@ class RunDirectory:
             ConfigurationError: Says what is in the way, and what to do.
         """
         if self.lock.exists():
-            with claimed(self.path):
+            with claimed(self.path, stays=True):
                 pass
         self._check(experiment, resume=resume, overwrite=overwrite)
 
@@ -190,7 +190,7 @@ class RunDirectory:
         """
         with contextlib.ExitStack() as held:
             if before := self.is_run():
-                held.enter_context(claimed(self.path))
+                held.enter_context(claimed(self.path, stays=True))
             self._check(experiment, resume=resume, overwrite=overwrite)  # since it was checked, others may have come
             if before and resume:
                 _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
@@ -208,7 +208,7 @@ class RunDirectory:
             made.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._cannot_be_made(error) from error
-        with claimed(made, named=self.path):
+        with claimed(made, named=self.path, stays=True):
             for leftover in (old, *(each for each in made.iterdir() if each.name != LOCK)):
                 shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
             _write(made / self.config.name, experiment.to_yaml())

@@ -1,0 +1,65 @@
+"""Bars on terminals that are narrow, or become so, and names that would be markup."""
+
+import io
+
+import pytest
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn
+from rich.table import Column
+
+from hypermnesia.criteria import ACCURACY
+from hypermnesia.evaluation.bars import Bars, Words
+from hypermnesia.evaluation.progress import ProgressDisplay
+from hypermnesia.training.monitor import Progress
+
+SCALARS = {"loss": torch.tensor(0.5), "accuracy": torch.tensor(0.9)}
+NAME = "[bold]a name[/bold] of many words " * 5
+
+
+def console(width: int) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, height=20, color_system=None)
+
+
+def screen(console: Console) -> str:
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 40, 80, 200])
+@pytest.mark.parametrize("name", ["digits 0/1", NAME])
+def test_a_bar_keeps_the_number_of_the_step_and_one_line_on_any_terminal(width, name):
+    on = console(width)
+    with ProgressDisplay(on, [name] * 2, ACCURACY) as display:
+        display.learning(0, Progress(1234, 5000, SCALARS))
+        display._shown = 0.0
+        display.learning(0, Progress(1235, 5000, SCALARS))
+        display._bars.refresh()
+        drawn = on.render_lines(display._bars.get_renderable())
+    assert len(drawn) == 1
+    line = "".join(segment.text for segment in drawn[0])
+    assert "1235/5000" in line
+    assert "task 1/2" in line
+    assert ("loss 0.5000" in line) == (width >= 80)
+
+
+def test_brackets_in_names_are_text():
+    on = console(200)
+    with Bars(Words("{task.description}", on), console=on) as bars:
+        bars.add_task("[bold]a name[/bold]", total=10)
+        bars.refresh()
+    assert "[bold]a name[/bold]" in screen(on)
+
+
+def test_lines_that_a_narrower_terminal_has_broken_are_drawn_over():
+    on = console(100)
+    count = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    bars = Bars(Words("{task.description}", on), BarColumn(bar_width=None), count, console=on)
+    with bars:
+        bars.add_task("task", total=10)
+        bars.refresh()
+        on.width = 40
+        before = len(screen(on))
+        bars.refresh()
+        moved = screen(on)[before:]
+    # The line of 100 columns stands on three of 40: from the last one up to the first, each is erased.
+    assert moved.startswith("\x1b[2K\x1b[1A" * 2)
