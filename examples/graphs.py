@@ -1,7 +1,6 @@
 """A graph network of PyTorch Geometric learns which trees have a node with so many leaves.
 
-pip install torch-geometric
-python examples/graphs.py
+It needs torch-geometric: pip install torch-geometric; python examples/graphs.py
 """
 
 import torch
@@ -17,6 +16,7 @@ class Network(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
+        torch.manual_seed(0)
         mlps = (nn.Sequential(nn.Linear(n, width), nn.ReLU(), nn.Linear(width, width)) for n in (1, width, width))
         self.rounds = nn.ModuleList(map(GINConv, mlps))
         self.head = nn.Linear(width, 2)
@@ -34,21 +34,19 @@ def graphs(number: int, leaves: int, seed: int) -> list[Data]:
     generator = torch.Generator().manual_seed(seed)
     made = []
     for label in torch.arange(number) % 2:
-        length = int(torch.randint(5, 9, (), generator=generator))
-        center = int(torch.randint(1, length - 2, (), generator=generator))
-        ends = [center] * (leaves - 1) + [center if label else 0]
-        edges = [(i, i + 1) for i in range(length - 1)] + [(end, length + i) for i, end in enumerate(ends)]
-        both = torch.tensor(edges + [(b, a) for a, b in edges]).T
+        length, center = (int(torch.randint(*ends, (), generator=generator)) for ends in ((5, 9), (1, 3)))
+        ends = [*range(length - 1), *[center] * (leaves - 1), center if label else 0]
+        edges = torch.stack([torch.tensor(ends), torch.arange(1, length + leaves)])
+        both = torch.cat([edges, edges.flip(0)], 1)
         made.append(Data(x=torch.ones(length + leaves, 1), edge_index=both, y=label[None]))
     return made
 
 
 def main() -> None:
     """Learn, and print the accuracy on each task at the end."""
-    torch.manual_seed(0)
     training = {"iterations": 150, "learning_rate": 0.003, "batch_size": 32}
-    learners = [kind(Network(), training=training) for kind in (hm.HypernetworkLearner, hm.SeparateLearner)]
     tasks = [hm.Task.of(graphs(200, n, 0), test=graphs(200, n, 1), name=f"{n} leaves") for n in (3, 4, 5)]
+    learners = hm.HypernetworkLearner(Network(), training=training), hm.SeparateLearner(Network(), training=training)
     for learner in learners:
         for task in tasks:
             learner.learn(task)

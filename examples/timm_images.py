@@ -1,7 +1,6 @@
 """A network of timm learns pairs of handwritten digits one after another; beside it, a network for each pair.
 
-pip install timm
-python examples/timm_images.py
+It needs timm: pip install timm; python examples/timm_images.py
 """
 
 import timm

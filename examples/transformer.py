@@ -1,7 +1,6 @@
 """A transformer of Hugging Face reads dictionaries: token numbers and an attention mask, padded batch by batch.
 
-pip install transformers
-python examples/transformer.py
+It needs transformers: pip install transformers; python examples/transformer.py
 """
 
 import torch
