@@ -46,7 +46,7 @@ def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
     """Steps of hypnettorch 0.0.4 in the task after `past_tasks`, with stored targets and without lookahead."""
     target, hypernetwork = hypnettorch_networks(workload, past_tasks + 1)
     learned = [*hypernetwork.unconditional_params, hypernetwork.conditional_params[past_tasks]]
-    optimizer = make_optimizer(learned, workload.experiment.training)
+    optimizer = make_optimizer({str(n): p for n, p in enumerate(learned)}, workload.experiment.training)
     targets = get_current_targets(past_tasks, hypernetwork) if past_tasks else None
     beta = workload.experiment.learner.beta
     batches = workload.batches()
@@ -66,7 +66,7 @@ def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
 
 def trained_directly(network: nn.Module, workload: Workload, batches: Iterator[tuple[Tensor, Tensor]]) -> Steps:
     """Steps of a network of its own weights, with the workload's optimizer."""
-    optimizer = make_optimizer(network.parameters(), workload.experiment.training)
+    optimizer = make_optimizer(dict(network.named_parameters()), workload.experiment.training)
 
     def step(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         optimizer.zero_grad()

@@ -269,7 +269,7 @@ def wrong_sources(case: Case) -> dict[str, tuple[object, str]]:
     other_problem = targets.long()[:, 0] if case.labels == "numbers" else inputs[:, :OUTPUTS]
     found = {
         "shape": ((inputs[:, :5], targets), r"have shape \[5\], but those of the first task had \[8\]"),
-        "problem": ((inputs, other_problem), "regression"),
+        "labels": ((inputs, other_problem), "regression|are numbers"),
         "empty": ((inputs[:0], targets[:0]), "no"),
         "unequal": ((inputs, targets[:-1]), "14"),
         "no source": ("mnist", "str"),

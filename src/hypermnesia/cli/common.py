@@ -132,7 +132,9 @@ def check_used(experiments: Sequence[Experiment], data: Path | None = None, jobs
         ConfigurationError: No experiment reads data from files, or what is made at a time is one.
     """
     if data is not None and not any(experiment.reads_files for experiment in experiments):
-        own = any(experiment.sources for experiment in experiments)
+        from hypermnesia.experiments.settings.task_settings import NamedData
+
+        own = any(not isinstance(source, NamedData) for each in experiments for source in each.sources)
         where = "the settings say where the data are" if own else "nothing is read from files here"
         raise ConfigurationError(f"--data: {where}; leave it out.")
     if jobs > 1 and runs == 1:

@@ -111,8 +111,8 @@ def description_of_metric(given: GivenMetric) -> str | dict[str, str] | None:
     """Return what files hold of a metric: a name or, of what they cannot hold, what it is called.
 
     Example:
-        >>> description_of_metric(torch.dist)
-        {'kind': 'function', 'name': 'torch.dist'}
+        >>> description_of_metric(torch.nn.functional.l1_loss)
+        {'kind': 'function', 'name': 'torch.nn.functional.l1_loss'}
     """
     return given if given is None or isinstance(given, str) else {"kind": "function", "name": name_of(given)}
 

@@ -22,6 +22,7 @@ def loss_and_metric(
         first: Output that the first class of the task has.
 
     Example:
+        >>> import torch
         >>> from hypermnesia.criteria import CrossEntropy
         >>> loss_and_metric(CrossEntropy(), torch.zeros(2, 4), torch.tensor([0, 1]))
         (tensor(1.3863), {'accuracy': tensor(0.5000)})

@@ -129,12 +129,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by their full names.
 
     Example:
-        >>> flatten({"data": {"name": "mnist"}, "seed": 0})
-        {'data.name': 'mnist', 'seed': 0}
+        >>> flatten({"data": {"name": "mnist"}, "seed": 0, "arguments": {}})
+        {'data.name': 'mnist', 'seed': 0, 'arguments': {}}
     """
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        is_section = isinstance(value, dict) and value  # an empty one is a value, to be shown
+        flat |= flatten(value, f"{prefix}{key}.") if is_section else {f"{prefix}{key}": value}
     return flat
 
 
