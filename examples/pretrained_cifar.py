@@ -132,12 +132,13 @@ def frozen(training: dict[str, Any]) -> Learner:
 
 METHODS: dict[str, tuple[Callable[[dict[str, Any]], Learner], float]] = {
     "hypernetwork": (hypernetwork, 3e-3),
-    "separate": (separate, 3e-4),
+    "separate": (separate, 1e-3),
     "frozen": (frozen, 3e-3),
-    "ewc": (ewc, 3e-4),
-    "er": (experience_replay, 3e-4),
+    "ewc": (ewc, 1e-3),
+    "er": (experience_replay, 1e-3),
 }
-"""Methods that learn by gradients, and their learning rates, chosen on validation examples."""
+"""Methods that learn by gradients, and their learning rates: that of separate copies, chosen on validation examples, for
+EWC and replay, too."""
 
 
 def learned(name: str, tasks: list[hm.Task], training: dict[str, Any], results: Path) -> dict[str, Any]:
