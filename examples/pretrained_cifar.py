@@ -137,8 +137,8 @@ METHODS: dict[str, tuple[Callable[[dict[str, Any]], Learner], float]] = {
     "ewc": (ewc, 1e-3),
     "er": (experience_replay, 1e-3),
 }
-"""Methods that learn by gradients, and their learning rates: that of separate copies, chosen on validation examples, for
-EWC and replay, too."""
+"""Methods that learn by gradients, and their learning rates: of separate copies chosen on validation examples, and
+taken for EWC and replay, too."""
 
 
 def learned(name: str, tasks: list[hm.Task], training: dict[str, Any], results: Path) -> dict[str, Any]:
