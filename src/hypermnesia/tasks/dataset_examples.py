@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxtyping import Int64
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
 from hypermnesia.criteria import label_kind
 from hypermnesia.errors import DataError
@@ -43,9 +43,7 @@ class DatasetExamples(Examples):
                 [1., 1.]]), tensor([0, 1]))
     """
 
-    def __init__(
-        self, dataset: Dataset[Any] | Sequence[Any], collate: Callable[[list[Any]], Any] = default_collate
-    ) -> None:
+    def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any] = default_collate) -> None:
         self._dataset, self._collate = dataset, collate
         check_any(self)
         # The first item tells the kind of labels, but of classes not how many there are.
@@ -60,7 +58,7 @@ class DatasetExamples(Examples):
         self.num_outputs = labels.shape[1] if self.labels == "numbers" else None
 
     def __len__(self) -> int:
-        return len(self._dataset)  # type: ignore[arg-type]  # torch declares no length
+        return len(self._dataset)
 
     def take(self, chosen: Int64[Tensor, " chosen"]) -> Batch:
         return self._batch(chosen.tolist())
