@@ -172,6 +172,7 @@ def test_a_task_that_was_ended_is_not_gone_on_with():
     assert equal(snapshot(learner.state_dict()), snapshot(plain.state_dict()))
 
 
+@pytest.mark.slow
 def test_all_of_it_goes_on_bit_for_bit(case, tmp_path):
     whole, stopped = (case.make(training=EVERYTHING) for _ in range(2))
     for number in range(2):
