@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypermnesia.claims import claimed
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError, Note
 from hypermnesia.experiments.many_runs import child
@@ -290,6 +291,6 @@ def test_a_run_ends_with_the_process_that_has_started_it_even_if_that_is_killed(
     parent.kill()
     parent.wait()
     while True:  # the system frees it with the process; nothing else does
-        with contextlib.suppress(ConfigurationError), directory.claimed():
+        with contextlib.suppress(ConfigurationError), claimed(directory.path):
             break
         time.sleep(0.05)
