@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from hypermnesia.criteria import GivenCriterion, GivenMetric
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
@@ -80,6 +80,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     Settings = ConsolidatedHypernetworkSettings
     settings: ConsolidatedHypernetworkSettings
+    learns = ANY  # the Fisher information, say, is of outputs
     forgets = False  # what holds the weights is one sum over all tasks
 
     def __init__(
