@@ -1,7 +1,7 @@
 # `make demo` and `make test` need Python 3.11 or newer and make, nothing else.
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/.installed
 # Read by every pip below, also by the one that builds the package in an environment of its own.
 export PIP_CONSTRAINT := constraints.txt
@@ -9,7 +9,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow check format bench release clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -45,6 +45,9 @@ format: $(INSTALLED) ## Put the sources into the project's format and mend what 
 
 bench: $(INSTALLED) ## Speed and memory beside the standard network and hypnettorch; BENCH="--quick --device cuda" goes to it
 	$(BIN)/python -m benchmarks $(BENCH)
+
+release: $(INSTALLED) ## Check, test, build and tag what is to be released; uploads nothing
+	$(BIN)/python scripts/release.py
 
 clean: ## Remove the environment and everything made, but no run directory
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,11 +12,19 @@ from importlib import metadata
 
 from hypermnesia.errors import ConfigurationError
 
-_REQUIREMENT = re.compile(r"([\w.-]+).*;.*extra == ['\"]([\w-]+)['\"]")
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:.*;.*extra == ['\"]([\w-]+)['\"])?")
 
 
-def packages_of(extra: str) -> list[str]:
-    """The packages that an extra brings, as the installed package says itself; none of an extra that there is not.
+def extras() -> list[str]:
+    """Names of all extras, as the installed package says itself."""
+    return metadata.metadata("hypermnesia").get_all("Provides-Extra") or []
+
+
+def packages_of(extra: str | None) -> list[str]:
+    """The packages that an extra brings, or the library alone; none of an extra that there is not.
+
+    Args:
+        extra: Name of the extra; None for what is always installed.
 
     Example:
         >>> packages_of("onnx")
