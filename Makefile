@@ -37,6 +37,7 @@ check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, impor
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/lint-imports
 
 format: $(INSTALLED) ## Put the sources into the project's format and mend what ruff can mend

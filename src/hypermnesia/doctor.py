@@ -6,6 +6,7 @@ data alone, with the user's own folder as `~`.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import shutil
@@ -116,7 +117,7 @@ def _data(directory: Path | str | None) -> Iterator[tuple[str, str]]:
     yield "folder", _shown(str(named or places.cached(".", None)))
     yield "which is", "named for data" if named else "the cache of downloads"
     for name in data.DATASETS:
-        yield name, _or_why_not(lambda name=name: _state(name, named))
+        yield name, _or_why_not(functools.partial(_state, name, named))
 
 
 def _state(name: str, named: Path | None) -> str:
@@ -143,8 +144,11 @@ def _disks(directory: Path | str | None) -> Iterator[tuple[str, str]]:
     }
     for what, folder in looked.items():
         there = next((each for each in (folder, *folder.absolute().parents) if each.exists()), folder)
-        note = "" if os.access(there, os.W_OK) else ", not writable"
-        yield what, _or_why_not(lambda there=there, note=note: show_bytes(shutil.disk_usage(there).free) + note)
+        yield what, _or_why_not(functools.partial(_room, there))
+
+
+def _room(folder: Path) -> str:
+    return show_bytes(shutil.disk_usage(folder).free) + ("" if os.access(folder, os.W_OK) else ", not writable")
 
 
 def _extra(name: str) -> str:

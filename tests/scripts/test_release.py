@@ -26,7 +26,8 @@ def repository(tmp_path, monkeypatch) -> Path:
     files = {
         "pyproject.toml": (
             '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-            '[project]\nname = "small"\nversion = "1.2.0"\nrequires-python = ">=3.11"\ndescription = "A small package"\nreadme = "README.md"\n'
+            '[project]\nname = "small"\nversion = "1.2.0"\nrequires-python = ">=3.11"\n'
+            'description = "A small package"\nreadme = "README.md"\n'
             f'[project.urls]\nSource = "{ADDRESS}"\n'
         ),
         "README.md": "# Small\n",

@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,8 @@ class RunDirectory:
                 _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
                 yield True
             else:
+                if sys.platform == "win32":  # where no directory is renamed in which a file is open
+                    held.close()
                 held.enter_context(self._made(experiment, environment, replace=before))
                 yield False
 
@@ -208,20 +211,27 @@ class RunDirectory:
             made.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._cannot_be_made(error) from error
-        with claimed(made, named=self.path, stays=True):
+        with contextlib.ExitStack() as held:
+            held.enter_context(claimed(made, named=self.path, stays=True))
             for leftover in (old, *(each for each in made.iterdir() if each.name != LOCK)):
                 shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
             _write(made / self.config.name, experiment.to_yaml())
             _write(made / self.environment.name, _json([{"format": FORMAT, **environment}]))
+            if sys.platform == "win32":
+                held.close()
             if replace:
                 path.rename(old)
             try:
+                if sys.platform == "win32" and path.is_dir():
+                    path.rmdir()
                 made.rename(path)  # also where an empty directory is
             except OSError as error:
                 shutil.rmtree(made, ignore_errors=True)
                 come = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
                 raise (in_use(self.path) if come else self._cannot_be_made(error)) from error
             shutil.rmtree(old, ignore_errors=True)
+            if sys.platform == "win32":
+                held.enter_context(claimed(self.path, stays=True))
             yield
 
     def _cannot_be_made(self, error: OSError) -> ConfigurationError:
