@@ -43,7 +43,7 @@ LOWEST := .venv-lowest/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 test-lowest: ## README's example, learners and the command with the lowest versions that are allowed; needs uv
 	uv venv --quiet --clear --python 3.11 .venv-lowest
 	uv pip install --quiet --python .venv-lowest --resolution lowest-direct --index-strategy unsafe-best-match \
-		$(addprefix --extra-index-url ,$(PIP_EXTRA_INDEX_URL)) '.[cli]' beartype hypothesis pytest
+		$(addprefix --extra-index-url ,$(PIP_EXTRA_INDEX_URL)) '.[cli]' 'beartype>=0.19' 'hypothesis>=6.120' 'pytest>=8.3'
 	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -m "not slow" \
 		tests/test_readme.py tests/learners/test_contract.py tests/cli/test_use.py
 

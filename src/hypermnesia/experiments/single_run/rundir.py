@@ -49,7 +49,8 @@ class RunDirectory:
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
     | learners/ | the learner after each task, where `recording.keep_learners` asks for it |
     | checkpoint/ | what a resumed run continues from |
-    | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+    | trackers.json | what trackers know the run by, where `recording.log` names some |
+    | tensorboard/, wandb/ | what they write here |
     | analyses/ | what `hypermnesia analyze` found out about the finished run |
     | .lock | held by the process that carries the run out |
 
@@ -72,7 +73,9 @@ class RunDirectory:
         self.learner = path / "learner.safetensors"
         self.learners = path / "learners"
         self.checkpoint = path / "checkpoint"
+        self.trackers = path / "trackers.json"
         self.tensorboard = path / "tensorboard"
+        self.wandb = path / "wandb"
         self.analyses = path / "analyses"
         self.lock = path / LOCK
 
