@@ -66,7 +66,7 @@ class Trackers:
 
     def summarize(self, figures: Mapping[str, object]) -> None:
         """The numbers among the figures of the finished run."""
-        numbers = {name: float(value) for name, value in figures.items() if type(value) in (int, float)}
+        numbers = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
         self._each(lambda tracker: tracker.summarize(numbers))
 
     def flush(self) -> None:

@@ -25,27 +25,30 @@ class MLflow(Tracker):
 
     def __init__(self, experiment: Experiment, directory: RunDirectory, step: int, known: str | None) -> None:
         self._client = MlflowClient()
-        if known is not None:
-            self.identity = known
+        self._run = known or self._begun(experiment)
+        self.identity = self._run
+        if known:
             self._client.update_run(known, status="RUNNING")
             return
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "hypermnesia")
-        found = self._client.get_experiment_by_name(name)
-        number = found.experiment_id if found else self._client.create_experiment(name)
-        run = self._client.create_run(number, run_name=f"{experiment.name}-seed{experiment.seed}")
-        self.identity = run.info.run_id
         settings = sources.flatten(experiment.model_dump(mode="json")).items()
         params = [Param(place, str(value)[:_LONGEST]) for place, value in settings]
         for start in range(0, len(params), _AT_ONCE):
-            self._client.log_batch(self.identity, params=params[start : start + _AT_ONCE])
+            self._client.log_batch(self._run, params=params[start : start + _AT_ONCE])
 
     def add(self, values: Mapping[str, float], step: int) -> None:
         now = int(time.time() * 1000)
         metrics = [Metric(name, float(value), now, step) for name, value in values.items()]
-        self._client.log_batch(self.identity, metrics=metrics)
+        self._client.log_batch(self._run, metrics=metrics)
 
     def summarize(self, figures: Mapping[str, float]) -> None:
         self.add({f"summary/{name}": value for name, value in figures.items()}, 0)
 
     def close(self, *, finished: bool) -> None:
-        self._client.set_terminated(self.identity, "FINISHED" if finished else "KILLED")
+        self._client.set_terminated(self._run, "FINISHED" if finished else "KILLED")
+
+    def _begun(self, experiment: Experiment) -> str:
+        """Number of a new run."""
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "hypermnesia")
+        found = self._client.get_experiment_by_name(name)
+        number = found.experiment_id if found else self._client.create_experiment(name)
+        return str(self._client.create_run(number, run_name=f"{experiment.name}-seed{experiment.seed}").info.run_id)
