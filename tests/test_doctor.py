@@ -85,6 +85,7 @@ def test_folders_that_cannot_be_read_are_no_end(home, monkeypatch, method):
     assert "whole" not in (found["data"]["mnist"] if isinstance(found["data"], dict) else found["data"])
 
 
+@pytest.mark.slow
 def test_the_library_alone_tells_it_too(home):
     told = subprocess.run(
         [sys.executable, "-m", "hypermnesia.doctor"], capture_output=True, text=True, env=dict(os.environ)

@@ -119,6 +119,7 @@ def test_what_cannot_be_is_a_sentence(hub, learned, monkeypatch):
         learned[0].push_to_hub("somebody/digits")
 
 
+@pytest.mark.slow
 def test_the_guide_runs_as_it_stands(hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (Path(__file__).parents[2] / "docs" / "hub.md").read_text("utf-8")

@@ -44,11 +44,10 @@ class Trackers:
 
     def __init__(self, experiment: Experiment, directory: RunDirectory, step: int) -> None:
         self._at_work: dict[str, Tracker] = {}
-        names = experiment.recording.log
-        if not names:
+        if not experiment.recording.log:
             return
         known = _read(directory)
-        for name in names:
+        for name in dict.fromkeys(experiment.recording.log):
             module = importlib.import_module(f"{__name__}.{name}")
             try:
                 self._at_work[name] = getattr(module, _CLASSES[name])(experiment, directory, step, known.get(name))

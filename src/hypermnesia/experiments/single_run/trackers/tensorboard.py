@@ -20,10 +20,11 @@ class TensorBoard(Tracker):
 
     def __init__(self, experiment: Experiment, directory: RunDirectory, step: int, known: str | None) -> None:
         self._directory, self._step = directory.tensorboard, step
+        new = not self._directory.exists()
         self._hook = threading.excepthook
         threading.excepthook = self._on_thread_error
         self._writer = SummaryWriter(self._directory, purge_step=step + 1)
-        if step == 0:
+        if new:
             with named(self._directory):
                 self._writer.add_text("settings", f"```yaml\n{experiment.to_yaml()}```", 0)
 
