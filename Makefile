@@ -45,7 +45,7 @@ test-lowest: ## README's example, learners and the command with the lowest versi
 	uv pip install --quiet --python .venv-lowest --resolution lowest-direct --index-strategy unsafe-best-match \
 		$(addprefix --extra-index-url ,$(PIP_EXTRA_INDEX_URL)) '.[cli]' 'beartype>=0.19' 'hypothesis>=6.120' 'pytest>=8.3'
 	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -m "not slow" \
-		tests/test_readme.py tests/learners/test_contract.py tests/cli/test_use.py
+		tests/test_readme.py tests/learners/test_contract.py tests/cli/test_cli.py tests/cli/test_use.py
 
 check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, import directions
 	$(BIN)/ruff check
