@@ -86,6 +86,7 @@ ALWAYS = {
     "SISettings": "strength",
     # Of examples and experiments. Those of recording and evaluation stand in every file that a run or a search writes.
     "CrossEntropy": "kind label_smoothing",
+    "OwnLoss": "kind",
     "BinaryCrossEntropy": "kind pos_weight",
     "MeanSquaredError": "kind",
     "FileSettings": "path test",
