@@ -21,11 +21,11 @@
 # %% [markdown]
 # ## Runs
 #
-# Three methods with two seeds each, so short that they take some seconds. For a paper leave out what is set here, and take more seeds. The same command,
+# Two methods with two seeds each, so short that they take some seconds. For a paper leave out what is set here, and take more seeds. The same command,
 # given again, goes on where it was stopped, and makes nothing twice.
 
 # %%
-# !hypermnesia compare split-digits training.iterations=60 tasks.num_tasks=3 --methods hnet,ewc,fine-tuning --seeds 2 --out runs
+# !hypermnesia compare split-digits training.iterations=60 tasks.num_tasks=3 --methods hnet,fine-tuning --seeds 2 --out runs
 
 # %% [markdown]
 # The comparison is also there as Markdown and as CSV, with every figure's standard error.
@@ -97,4 +97,5 @@ chart
 import json
 
 first = next(iter(sorted(Path("runs").glob("**/environment.json"))))
-{key: value for key, value in json.loads(first.read_text()).items() if key in ("hypermnesia", "torch", "python", "platform")}
+started = json.loads(first.read_text())[-1]  # an entry for each time the run was started or resumed
+{key: value for key, value in started.items() if key in ("hypermnesia", "torch", "python", "platform")}

@@ -41,6 +41,9 @@ def lines_of(command: Any, context: Any, *, level: int = 0) -> Iterator[str]:
         if record := parameter.get_help_record(context):
             term, text = record
             yield from (f"``{term.strip()}``", f"   {' '.join(text.split()) or '…'}", "")
+    command.get_help(context)  # which adds to some what they list at the end
+    if command.epilog:
+        yield from ("::", "", *(f"   {line}" for line in command.epilog.strip("\b\n").split("\n")), "")
     for child in getattr(command, "list_commands", lambda _: [])(context):
         inner = command.get_command(context, child)
         yield from lines_of(inner, inner.make_context(child, [], parent=context, resilient_parsing=True), level=level + 1)

@@ -4,11 +4,13 @@ The sources are the whole repository, so that links between pages, to README.md 
 site, hold on this one too.
 """
 
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # for notebooks
 
 project = "hypermnesia"
 author = "The hypermnesia authors"
@@ -31,7 +33,7 @@ include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**", "
 exclude_patterns = ["docs/site/**"]
 nitpicky = True  # a type that cannot be linked is a warning, and warnings are errors
 nitpick_ignore_regex = [
-    ("py:class", r"jaxtyping\..*|Float|Int64|pydantic\..*"),
+    ("py:class", r"jaxtyping\..*|Float|Int64|pydantic\..*|dict\[str"),
     # Types of arguments that nobody but the package makes.
     ("py:class", r".*\.(Given|EmbeddingChoice|Learner|NetworksOfTasks|NoSettings|Result|Rows|SettingsKind|TaskLoss)|Answering"),
 ]
@@ -40,6 +42,7 @@ nitpick_ignore_regex = [
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 default_role = "code"
+smartquotes = False  # they would make a dash of the two of an option
 math_renderer = html_math_renderer = "mathml"
 suppress_warnings = ["myst.header"]
 
@@ -53,7 +56,7 @@ nb_merge_streams = True
 
 # What docstrings say.
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "model_config"}
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False

@@ -38,17 +38,21 @@ def modules() -> Iterator[ModuleType]:
                 yield importlib.import_module(found.name)
 
 
-def without_checks(app: Sphinx) -> None:
-    """Show the type of a setting, without the checks it is annotated with: those are for pydantic."""
+def plain_settings(app: Sphinx) -> None:
+    """Show the type of a setting without the checks it is annotated with, which are for pydantic, and its default."""
     assert [*modules()]  # so that all settings are there
 
-    def strip(kind: type[Settings]) -> None:
+    def show_plainly(kind: type[Settings]) -> None:
         for child in kind.__subclasses__():
             hints = typing.get_type_hints(child)
             child.__annotations__ = {name: hints[name] for name in child.__dict__.get("__annotations__", {})}
-            strip(child)
+            for name in child.__annotations__.keys() & child.model_fields.keys():
+                field = child.model_fields[name]
+                if not (field.is_required() or field.default_factory or isinstance(field.default, Settings)):
+                    setattr(child, name, field.default)
+            show_plainly(child)
 
-    strip(Settings)
+    show_plainly(Settings)
 
 
 def signature(app: Sphinx, what: str, name: str, obj: Any, *_: Any) -> tuple[str, None] | None:
@@ -104,7 +108,7 @@ def comment_of(name: str, value: Any) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Listen to autodoc."""
-    app.connect("builder-inited", without_checks)
+    app.connect("builder-inited", plain_settings)
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-process-bases", bases)
     app.connect("autodoc-process-docstring", docstring, priority=400)
