@@ -13,16 +13,17 @@
 # %% [markdown]
 # # From a run to a figure in a paper
 #
-# Methods side by side with several seeds, a table, and a figure as PDF: from the command line, and from the files that a run leaves.
+# Methods side by side with several seeds, a table, and a figure as PDF: from the command line, and from the files
+# that a run leaves.
 #
-# This notebook is a script, `notebooks/from_a_run_to_a_figure.nb.py`; Jupyter opens it with jupytext (`pip install jupytext`), and a test runs it. Lines
-# that begin with an exclamation mark are commands of a terminal.
+# This notebook is a script, `notebooks/from_a_run_to_a_figure.nb.py`; Jupyter opens it with jupytext (`pip install
+# jupytext`), and a test runs it. Lines that begin with an exclamation mark are commands of a terminal.
 
 # %% [markdown]
 # ## Runs
 #
-# Two methods with two seeds each, so short that they take some seconds. For a paper leave out what is set here, and take more seeds. The same command,
-# given again, goes on where it was stopped, and makes nothing twice.
+# Two methods with two seeds each, so short that they take some seconds. For a paper leave out what is set here, and
+# take more seeds. The same command, given again, goes on where it was stopped, and makes nothing twice.
 
 # %%
 # !hypermnesia compare split-digits training.iterations=60 tasks.num_tasks=3 --methods hnet,fine-tuning --seeds 2 --out runs
@@ -91,7 +92,8 @@ chart
 # %% [markdown]
 # ## What to say beside it
 #
-# The commands, the seeds, and where the runs were made: each run directory has them in `config.yaml` and `environment.json`.
+# The commands, the seeds, and where the runs were made: each run directory has them in `config.yaml` and
+# `environment.json`.
 
 # %%
 import json

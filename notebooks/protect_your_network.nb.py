@@ -13,9 +13,11 @@
 # %% [markdown]
 # # Protect your network in ten minutes
 #
-# A small network for handwritten digits, three tasks that arrive one after another, and no old data. First without protection, then with it.
+# A small network for handwritten digits, three tasks that arrive one after another, and no old data. First without
+# protection, then with it.
 #
-# This notebook is a script, `notebooks/protect_your_network.nb.py`; Jupyter opens it with jupytext (`pip install jupytext`), and a test runs it.
+# This notebook is a script, `notebooks/protect_your_network.nb.py`; Jupyter opens it with jupytext (`pip install
+# jupytext`), and a test runs it.
 
 # %%
 import altair
@@ -30,8 +32,8 @@ torch.manual_seed(0)
 # %% [markdown]
 # ## Tasks
 #
-# The digits come with the installation. Each task is to tell two of them apart. Yours would be `hm.Task.of((inputs, labels), test=…, name=…)`, with
-# arrays, tensors, a dataset or a data loader.
+# The digits come with the installation. Each task is to tell two of them apart. Yours would be `hm.Task.of((inputs,
+# labels), test=…, name=…)`, with arrays, tensors, a dataset or a data loader.
 
 # %%
 tasks = hm.tasks.split("digits", classes_per_task=2)[:3]
@@ -46,7 +48,13 @@ tasks = hm.tasks.split("digits", classes_per_task=2)[:3]
 # %%
 def network():
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * 16, 64), nn.ReLU(), nn.Linear(64, 2)
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * 16, 64),
+        nn.ReLU(),
+        nn.Linear(64, 2),
     )
 
 
@@ -79,8 +87,8 @@ unprotected
 #
 # ## With protection
 #
-# `HypernetworkLearner` takes the network as it is. A small hypernetwork generates its weights from an embedding of each task; a regularizer keeps
-# what it generates for old ones.
+# `HypernetworkLearner` takes the network as it is. A small hypernetwork generates its weights from an embedding of
+# each task; a regularizer keeps what it generates for old ones.
 
 # %%
 learner = hm.HypernetworkLearner(network(), compression=1, training={"iterations": 200, "batch_size": 32})
@@ -119,7 +127,8 @@ later.learn(hm.tasks.split("digits", classes_per_task=2)[3])
 # %% [markdown]
 # ## To use it
 #
-# `predict` answers for a task. `network` is one task's network alone, of your own class, for programs that do not have this package.
+# `predict` answers for a task. `network` is one task's network alone, of your own class, for programs that do not
+# have this package.
 
 # %%
 images, labels = next(tasks[1].test.in_order(5))
@@ -127,8 +136,8 @@ alone = later.network(tasks[1].name)
 later.predict(images, task=1).names, torch.equal(alone(images), later.predict(images, task=1).outputs)
 
 # %% [markdown]
-# Where nobody says the task, it is inferred. By how sure the networks are it is a guess; see the guide on an unknown task for learners that do this
-# better.
+# Where nobody says the task, it is inferred. By how sure the networks are it is a guess; see the guide on an unknown
+# task for learners that do this better.
 
 # %%
 answer = later.predict(images)

@@ -49,4 +49,6 @@ def test_a_guide_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
 
 
 def test_guides_are_found():
-    assert {"deployment.md", "own-module.md", "pretrained.md", "start.md", "training.md", "unknown-task.md"} <= {*GUIDES}
+    assert {"deployment.md", "own-module.md", "pretrained.md", "start.md", "training.md", "unknown-task.md"} <= {
+        *GUIDES
+    }

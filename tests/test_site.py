@@ -26,7 +26,16 @@ pytestmark = pytest.mark.slow
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `make docs` does it, with all ways to a network closed."""
     out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "--conf-dir", "docs/site", "--fail-on-warning", "--keep-going", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "--conf-dir",
+        "docs/site",
+        "--fail-on-warning",
+        "--keep-going",
+        "--quiet",
+    ]
     closed = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment = {**os.environ, **closed, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -47,7 +56,7 @@ def page(site: Path, name: str) -> str:
 def test_the_reference_shows_what_its_sources_name(site: Path) -> None:
     inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
     names = {name for kind, entries in inventory.data.items() if kind.startswith("py:") for name in entries}
-    assert {name for name, kind in shown().items() if kind != "module"} <= names
+    assert {name for kind, name in shown() if kind != "module"} <= names
 
 
 def test_types_are_linked(site: Path) -> None:
@@ -105,6 +114,8 @@ def test_every_link_within_the_site_leads_somewhere(site: Path) -> None:
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            if not target.exists() or (parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].places):
+            if not target.exists() or (
+                parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].places
+            ):
                 broken.append(f"{path.relative_to(site)}: {link}")
     assert not broken

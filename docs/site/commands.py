@@ -46,7 +46,9 @@ def lines_of(command: Any, context: Any, *, level: int = 0) -> Iterator[str]:
         yield from ("::", "", *(f"   {line}" for line in command.epilog.strip("\b\n").split("\n")), "")
     for child in getattr(command, "list_commands", lambda _: [])(context):
         inner = command.get_command(context, child)
-        yield from lines_of(inner, inner.make_context(child, [], parent=context, resilient_parsing=True), level=level + 1)
+        yield from lines_of(
+            inner, inner.make_context(child, [], parent=context, resilient_parsing=True), level=level + 1
+        )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

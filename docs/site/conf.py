@@ -35,7 +35,10 @@ nitpicky = True  # a type that cannot be linked is a warning, and warnings are e
 nitpick_ignore_regex = [
     ("py:class", r"jaxtyping\..*|Float|Int64|pydantic\..*|dict\[str"),
     # Types of arguments that nobody but the package makes.
-    ("py:class", r".*\.(Given|EmbeddingChoice|Learner|NetworksOfTasks|NoSettings|Result|Rows|SettingsKind|TaskLoss)|Answering"),
+    (
+        "py:class",
+        r".*\.(Given|EmbeddingChoice|Learner|NetworksOfTasks|NoSettings|Result|Rows|SettingsKind|TaskLoss)|Answering",
+    ),
 ]
 
 # Pages.

@@ -30,7 +30,19 @@ CLASS = re.compile(r"^\.\. autoclass:: (\S+)$", re.MULTILINE)
 
 def modules() -> Iterator[ModuleType]:
     """All modules of the library half."""
-    for package in ("", "criteria", "data", "inputs", "learners", "networks", "protection", "replay", "standard", "tasks", "training"):
+    for package in (
+        "",
+        "criteria",
+        "data",
+        "inputs",
+        "learners",
+        "networks",
+        "protection",
+        "replay",
+        "standard",
+        "tasks",
+        "training",
+    ):
         parent = importlib.import_module(".".join(filter(None, ["hypermnesia", package])))
         yield parent
         if package:
@@ -78,7 +90,12 @@ def nearest_shown(base: Any) -> list[Any]:
 def shown() -> set[type]:
     """Classes that the reference shows."""
     pages = (Path(__file__).parents[1] / "reference").glob("*.rst")
-    return {thing for page in pages for name in CLASS.findall(page.read_text("utf-8")) if isinstance(thing := locate(name), type)}
+    return {
+        thing
+        for page in pages
+        for name in CLASS.findall(page.read_text("utf-8"))
+        if isinstance(thing := locate(name), type)
+    }
 
 
 def docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

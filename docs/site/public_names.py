@@ -13,7 +13,6 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
 
-
 ELSEWHERE = {
     "ndarray": "numpy.ndarray",
     "Tensor": "torch.Tensor",
