@@ -26,7 +26,7 @@
 # take more seeds. The same command, given again, goes on where it was stopped, and makes nothing twice.
 
 # %%
-# !hypermnesia compare split-digits training.iterations=60 tasks.num_tasks=3 --methods hnet,fine-tuning --seeds 2 --out runs
+# !hypermnesia compare split-digits training.iterations=60 --methods hnet,fine-tuning --seeds 2 --out runs
 
 # %% [markdown]
 # The comparison is also there as Markdown and as CSV, with every figure's standard error.

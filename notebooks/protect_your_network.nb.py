@@ -74,7 +74,7 @@ net, unprotected = network(), []
 for number, task in enumerate(tasks):
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     images, labels = next(task.train.in_order(1000))
-    for step in range(200):
+    for _ in range(200):
         batch = torch.randint(len(labels), (32,))
         optimizer.zero_grad()
         nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()

@@ -13,7 +13,9 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(
-    r"(?P<not_run><!-- not run: [^\n]+ -->\n)?^```(?P<language>python|sh)\n(?P<code>.*?)^```$(?:\n\n```\n(?P<said>.*?)^```$)?",
+    r"(?P<not_run><!-- not run: [^\n]+ -->\n)?"
+    r"^```(?P<language>python|sh)\n(?P<code>.*?)^```$"
+    r"(?:\n\n```\n(?P<said>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?")

@@ -1,7 +1,7 @@
 """Sphinx's settings for the documentation site: `make docs`.
 
-The sources are the whole repository, so that links between pages, to README.md and to sources, which are written for reading on a hosting
-site, hold on this one too.
+The sources are the whole repository, so that links between pages, to README.md and to sources, which are written for
+reading on a hosting site, hold on this one too.
 """
 
 import os

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import inspect
 import pkgutil
 import re
 import typing
@@ -25,29 +26,20 @@ from hypermnesia.settings import Settings
 NAMES = re.compile(r"^( +)((?:\w+, )*\w+,\n(?: +(?:\w+, )*\w+,\n)* +(?:\w+, )*\w+:)", re.MULTILINE)
 
 COLON = "\N{COLON SIGN}"
+PACKAGES = [
+    *("criteria", "data", "inputs", "learners", "networks"),
+    *("protection", "replay", "standard", "tasks", "training"),
+]
 CLASS = re.compile(r"^\.\. autoclass:: (\S+)$", re.MULTILINE)
 
 
 def modules() -> Iterator[ModuleType]:
     """All modules of the library half."""
-    for package in (
-        "",
-        "criteria",
-        "data",
-        "inputs",
-        "learners",
-        "networks",
-        "protection",
-        "replay",
-        "standard",
-        "tasks",
-        "training",
-    ):
-        parent = importlib.import_module(".".join(filter(None, ["hypermnesia", package])))
+    for package in PACKAGES:
+        parent = importlib.import_module(f"hypermnesia.{package}")
         yield parent
-        if package:
-            for found in pkgutil.iter_modules(parent.__path__, f"{parent.__name__}."):
-                yield importlib.import_module(found.name)
+        for found in pkgutil.iter_modules(parent.__path__, f"{parent.__name__}."):
+            yield importlib.import_module(found.name)
 
 
 def plain_settings(app: Sphinx) -> None:
@@ -57,7 +49,7 @@ def plain_settings(app: Sphinx) -> None:
     def show_plainly(kind: type[Settings]) -> None:
         for child in kind.__subclasses__():
             hints = typing.get_type_hints(child)
-            child.__annotations__ = {name: hints[name] for name in child.__dict__.get("__annotations__", {})}
+            child.__annotations__ = {name: hints[name] for name in inspect.get_annotations(child)}
             for name in child.__annotations__.keys() & child.model_fields.keys():
                 field = child.model_fields[name]
                 if not (field.is_required() or field.default_factory or isinstance(field.default, Settings)):
@@ -73,7 +65,7 @@ def signature(app: Sphinx, what: str, name: str, obj: Any, *_: Any) -> tuple[str
 
 
 def bases(app: Sphinx, name: str, obj: type, options: Any, found: list[Any]) -> None:
-    """Show the nearest bases that the reference shows: of which files a class is put together is no concern of users."""
+    """Show the nearest bases that the reference shows: of what files a class is made need not be known."""
     found[:] = dict.fromkeys(ancestor for base in found for ancestor in nearest_shown(base)) or [object]
 
 
