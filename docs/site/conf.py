@@ -29,7 +29,7 @@ extensions = [
     "public_names",
 ]
 root_doc = "docs/index"
-include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**", "notebooks/*.nb.py"]
+include_patterns = ["*.md", "docs/**", "notebooks/*.nb.py"]
 exclude_patterns = ["docs/site/**"]
 nitpicky = True  # a type that cannot be linked is a warning, and warnings are errors
 nitpick_ignore_regex = [
