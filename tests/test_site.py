@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import typer
-from sphinx.util.inventory import InventoryFile
 
 from hypermnesia.cli.main import app
 from tests.test_reference import shown
@@ -54,6 +53,8 @@ def page(site: Path, name: str) -> str:
 
 
 def test_the_reference_shows_what_its_sources_name(site: Path) -> None:
+    from sphinx.util.inventory import InventoryFile
+
     inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
     names = {name for kind, entries in inventory.data.items() if kind.startswith("py:") for name in entries}
     assert {name for kind, name in shown() if kind != "module"} <= names
