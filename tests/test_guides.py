@@ -19,8 +19,8 @@ BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
-# Blocks of two are files, which tests/test_extending.py and tests/test_wheel.py write and run; those of the third need a
-# hub, for which tests/learners/test_hub.py has a stand-in.
+# Blocks of the first two are files, which tests/test_extending.py and tests/test_wheel.py write and run; those of the
+# third need a hub, for which tests/learners/test_hub.py has a stand-in.
 TESTED_ELSEWHERE = {"extending.md", "from-pictures-to-production.md", "hub.md"}
 GUIDES = {
     path.name: blocks

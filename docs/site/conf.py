@@ -56,6 +56,7 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what other packages say of notebooks without widgets
 
 # What docstrings say.
 autodoc_member_order = "bysource"
