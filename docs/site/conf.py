@@ -33,7 +33,7 @@ include_patterns = ["*.md", "docs/**", "notebooks/*.nb.py"]
 exclude_patterns = ["docs/site/**"]
 nitpicky = True  # a type that cannot be linked is a warning, and warnings are errors
 nitpick_ignore_regex = [
-    ("py:class", r"jaxtyping\..*|Float|Int64|pydantic\..*|dict\[str"),
+    ("py:class", r"jaxtyping\..*|(Float|U?Int)\d*|pydantic\..*|dict\[str"),
     # Types of arguments that nobody but the package makes.
     (
         "py:class",
