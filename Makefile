@@ -11,7 +11,7 @@ export PIP_BUILD_CONSTRAINT := $(CONSTRAINTS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-lowest coverage check format bench release clean
+.PHONY: help demo test test-slow test-lowest coverage check format docs bench release clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -57,6 +57,9 @@ check: $(INSTALLED) ## The quick half of `make test`: lint, format, types, impor
 format: $(INSTALLED) ## Put the sources into the project's format and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## The documentation site: build/site/index.html; runs the notebooks, needs no network
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --conf-dir docs/site --fail-on-warning --keep-going . build/site
 
 bench: $(INSTALLED) ## Speed and memory beside the standard network and hypnettorch; BENCH="--quick --device cuda" goes to it
 	$(BIN)/python -m benchmarks $(BENCH)

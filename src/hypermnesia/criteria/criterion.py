@@ -49,7 +49,7 @@ class Criterion(ABC):
 
     @abstractmethod
     def loss(self, outputs: Float[Tensor, "inputs *outputs"], targets: Targets, first: int = 0) -> Float[Tensor, ""]:
-        """Return the loss to minimize: a mean over what :meth:`amount` counts.
+        """Return the loss to minimize: a mean over what :meth:`Criterion.amount` counts.
 
         Args:
             outputs: Outputs of the network.

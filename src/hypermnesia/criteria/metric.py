@@ -43,3 +43,4 @@ ACCURACY = Metric("accuracy", "test accuracy (%)", 100.0, " %", 2, True)
 ERROR = Metric("error", "mean squared error on test data", 1.0, "", 4, False)
 LOSS = Metric("loss", "loss on test data", 1.0, "", 4, False)
 NAMED_METRICS = {metric.name: metric for metric in (ACCURACY, ERROR, LOSS)}
+"""Metrics by name."""

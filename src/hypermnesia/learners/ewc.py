@@ -151,7 +151,7 @@ class EWCLearner(ConsolidatedLearner):
         *,
         strength: float = 1e3,
         decay: float | None = None,
-        fisher: Annotated[FisherKind, OnlyWith("strength")] = "exact",
+        fisher: FisherKind = "exact",
         fisher_examples: int | None = None,
         scenario: Scenario = "class",
         criterion: GivenCriterion = None,

@@ -25,6 +25,7 @@ ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
+"""Activation functions by name."""
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: ActivationName = "relu") -> nn.Sequential:

@@ -111,7 +111,7 @@ class VAE(ProtectedReplayModel):
         del self._priors[self.num_tasks :]
 
     def labels(self, task: int, number: int) -> Int64[Tensor, " number"] | None:
-        """The classes, within a task, that the rows of a :meth:`replay` of so many are made for: in turns."""
+        """The classes, within a task, that the rows of a replay of so many are made for: in turns."""
         if not self._class_priors:
             return None
         return torch.arange(number, device=self._device) % self._priors[task].shape[1]
