@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.hypernetwork import Hypernetwork, inner_products
 
 
@@ -60,7 +60,7 @@ class OutputRegularizer:
         if not tasks:
             raise ConfigurationError("the output regularizer needs at least one past task")
         if method not in ("gram", "direct"):
-            raise ConfigurationError(f"method must be 'gram' or 'direct', not {method!r}")
+            raise ConfigurationError(f"method must be 'gram' or 'direct', not {shown(method)}")
         self.method = method
         self._hypernetwork = hypernetwork
         self._embeddings = hypernetwork.embeddings(tasks)
