@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 
 import torch
@@ -21,6 +22,7 @@ from hypermnesia.errors import StopLearning
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.networks import ACTIVATIONS, MLPSettings
+from hypermnesia.regularizers import blocked_step
 from hypermnesia.training import Monitor, Progress
 from hypermnesia.training.optimizer import make_optimizer
 from hypermnesia.training.step import GraphedStep
@@ -40,6 +42,20 @@ def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
 def difference(workload: Workload, past_tasks: int) -> Steps:
     """Steps of this package where the generated weights are a difference from the target network's own."""
     return hypermnesia(dataclasses.replace(workload, start="module"), past_tasks)
+
+
+def torch_alone(workload: Workload, past_tasks: int) -> Steps:
+    """Steps of this package as it takes them without numba."""
+    steps = hypermnesia(workload, past_tasks)
+
+    def without_numba(number: int) -> None:
+        before, blocked_step.LEAST_WEIGHTS = blocked_step.LEAST_WEIGHTS, sys.maxsize
+        try:
+            steps(number)
+        finally:
+            blocked_step.LEAST_WEIGHTS = before
+
+    return without_numba
 
 
 def hypnettorch(workload: Workload, past_tasks: int) -> Steps:
@@ -144,6 +160,7 @@ CONTENDERS: dict[str, Callable[[Workload, int], Steps]] = {
     "standard": standard,
     "hypermnesia": hypermnesia,
     "difference": difference,
+    "torch": torch_alone,
     "hypnettorch": hypnettorch,
 }
 """Contenders by name: functions of a workload and a number of past tasks that return the steps of the next task."""

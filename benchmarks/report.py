@@ -57,7 +57,10 @@ class Results:
 
 
 def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
-    """Step times of a preset, a row for each number of past tasks; `difference` is ours with `start: module`."""
+    """Step times of a preset, a row for each number of past tasks.
+
+    `difference` is ours with `start: module`, `without numba` ours by torch's operations alone.
+    """
     table = _table(
         f"Step time, ms: {preset}",
         (
@@ -68,18 +71,20 @@ def step_time_table(preset: str, samples: Mapping[str, Sample]) -> Table:
             "ours : standard",
             "hypnettorch : ours",
             "difference : ours",
+            "without numba : ours",
         ),
     )
     standard = samples["standard"]
     for past in PRESETS[preset]:
-        names = ("hypermnesia", "hypnettorch", "difference")
-        ours, theirs, difference = (samples.get(f"{name} {past}") for name in names)
+        names = ("hypermnesia", "hypnettorch", "difference", "torch")
+        ours, theirs, difference, without = (samples.get(f"{name} {past}") for name in names)
         table.add_row(
             str(past),
             *_cells((standard, ours, theirs), MS),
             ours.per(standard).show(digits=2) if ours else "",
             theirs.per(ours).show() if ours and theirs else "",
             difference.per(ours).show(digits=2) if ours and difference else "",
+            without.per(ours).show(digits=2) if ours and without else "",
         )
     return table
 

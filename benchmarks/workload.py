@@ -67,8 +67,8 @@ class Workload:
         return len(self.task.classes or ())
 
     def training(self, iterations: int) -> TrainingSettings:
-        """The preset's settings of training, with another number of iterations."""
-        return self.experiment.training.model_copy(update={"iterations": iterations})
+        """The preset's settings of training, with that number of iterations in place of its iterations or epochs."""
+        return self.experiment.training.model_copy(update={"iterations": iterations, "epochs": None})
 
     def batches(self, times: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless batches as in a run, or `times` as large; augmented where the preset says so."""

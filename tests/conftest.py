@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -11,14 +12,23 @@ import torch
 
 import tests.type_checks
 
+if sys.platform == "win32":  # these stop processes and fill disks as only POSIX can
+    collect_ignore = [
+        "cli/test_children.py",
+        "cli/test_damaged_runs.py",
+        "cli/test_killed.py",
+        "cli/test_killed_methods.py",
+        "cli/test_terminals.py",
+    ]
+
 # Before anything imports the package: every call in it then checks its arguments' types and tensor shapes.
 jaxtyping.install_import_hook("hypermnesia", f"{tests.type_checks.__name__}.checked")
 
 # PyPI's torchvision for Linux is built for CUDA. Beside a torch for CPUs alone its operators cannot be loaded, and
 # without these two it does not import; no test needs what they do.
-torchvision = importlib.util.find_spec("torchvision")
 try:
-    torch.ops.load_library(next(Path(torchvision.origin).parent.glob("_C.*")))
+    if torchvision := importlib.util.find_spec("torchvision"):
+        torch.ops.load_library(next(Path(torchvision.origin).parent.glob("_C.*")))
 except OSError:
     operators = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):

@@ -86,6 +86,7 @@ ALWAYS = {
     "SISettings": "strength",
     # Of examples and experiments. Those of recording and evaluation stand in every file that a run or a search writes.
     "CrossEntropy": "kind label_smoothing",
+    "OwnLoss": "kind",
     "BinaryCrossEntropy": "kind pos_weight",
     "MeanSquaredError": "kind",
     "FileSettings": "path test",
@@ -107,7 +108,7 @@ ALWAYS = {
     "PolynomialSettings": "coefficients low high",
     "PolynomialTasks": "kind functions examples noise validation",
     "EvaluationSettings": "tasks every_scenario",  # the latter where a learner answers in several, as it says
-    "RecordingSettings": "log_every checkpoint_every keep_learners",
+    "RecordingSettings": "log_every checkpoint_every log keep_learners",
     "Experiment": "name description tasks further network scenario learner training evaluation recording seed device"
     " threads",
     "Variant": "label note",

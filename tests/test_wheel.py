@@ -1,4 +1,4 @@
-"""The built wheel, installed with its dependencies alone, is complete: it imports and its command runs."""
+"""What is built, installed in empty environments, is complete: the library alone, the command, the source archive."""
 
 import csv
 import json
@@ -37,10 +37,16 @@ def install(directory: Path, *packages: str | Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", directory, ROOT, cwd=directory)
-    (path,) = directory.glob("*.whl")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory with the source archive, and the wheel that is built from it."""
+    directory = tmp_path_factory.mktemp("built")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", directory, ROOT, cwd=directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (path,) = built.glob("*.whl")
     return path
 
 
@@ -56,10 +62,57 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_installed_wheel_learns_the_default_experiment(wheel: Path, tmp_path: Path) -> None:
+def test_what_is_built_is_as_the_package_index_wants_it(built: Path) -> None:
+    run(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir(), cwd=built)
+
+
+def test_the_source_archive_is_installed_without_network_where_the_build_back_end_is_there(
+    built: Path, tmp_path: Path
+) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    scripts = install(tmp_path / "venv", "hatchling")
+    offline = ("--no-index", "--no-deps", "--no-build-isolation")
+    run(scripts / "python", "-m", "pip", "install", *offline, archive, cwd=tmp_path)
+    version = run(scripts / "python", "-c", "import hypermnesia; print(hypermnesia.__version__)", cwd=tmp_path)
+    assert archive.name == f"hypermnesia-{version.strip()}.tar.gz"
+
+
+def test_the_library_alone_needs_nothing_of_the_command(wheel: Path, tmp_path: Path) -> None:
+    scripts = install(tmp_path / "venv", wheel)
+    names = run(scripts / "python", "-m", "pip", "list", "--format=freeze", cwd=tmp_path).lower()
+    assert not re.search(r"^(typer|pyyaml|altair|vl-convert-python|optuna)==", names, flags=re.MULTILINE)
+
+    application = ("__main__", "cli", "report", "analyses", "charts", "experiments")
+    modules = [
+        ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((ROOT / "src" / "hypermnesia").rglob("*.py"))
+    ]
+    library = [name for name in modules if name.split(".")[1:2] not in [[part] for part in application]]
+    assert len(library) > 150
+    everything = f"""
+import importlib
+for name in {library}:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:  # a module that only who has the extra `fast` comes to
+        assert error.name == "numba", (name, error)
+"""
+    run(scripts / "python", "-c", everything, cwd=tmp_path)
+
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    run(scripts / "python", "-c", example, cwd=tmp_path)
+    assert (tmp_path / "digits.safetensors").is_file()
+
+    asked = subprocess.run([scripts / "hypermnesia", "run"], cwd=tmp_path, capture_output=True, text=True)
+    assert asked.returncode == 2
+    (sentence,) = asked.stderr.splitlines()
+    assert sentence.endswith("are not installed: pip install 'hypermnesia[cli]'")
+
+
+def test_installed_command_learns_the_default_experiment(wheel: Path, tmp_path: Path) -> None:
     environment, elsewhere = tmp_path / "venv", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    scripts = install(environment, wheel)
+    scripts = install(environment, f"{wheel}[cli]")
 
     location = run(scripts / "python", "-c", "import hypermnesia; print(hypermnesia.__file__)", cwd=elsewhere)
     assert Path(location.strip()).is_relative_to(environment)
@@ -70,7 +123,7 @@ def test_installed_wheel_learns_the_default_experiment(wheel: Path, tmp_path: Pa
 def test_the_guide_from_pictures_to_production_runs_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    follow_guide(empty, install(tmp_path / "venv", f"{wheel}[onnx]", "onnxruntime"))
+    follow_guide(empty, install(tmp_path / "venv", f"{wheel}[cli,onnx]", "onnxruntime"))
 
 
 def follow_guide(folder: Path, scripts: Path) -> None:

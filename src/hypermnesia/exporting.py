@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram
 from torch.utils._pytree import tree_map
 
 from hypermnesia.errors import ConfigurationError, shown
+from hypermnesia.extras import needed
 from hypermnesia.files import say_what_cannot_be_written, write_atomically
 from hypermnesia.inputs import Graphs, Inputs, Tree
 from hypermnesia.learners import ContinualLearner
@@ -202,12 +203,8 @@ def _torch_export(program: ExportedProgram) -> bytes:
 
 def _onnx(program: ExportedProgram, names: list[str]) -> bytes:
     try:
-        made = torch.onnx.export(program, dynamo=True, input_names=names, output_names=["outputs"], verbose=False)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"ONNX files are written with the help of the package {error.name}, which is not installed: pip install"
-            " 'hypermnesia[onnx]'"
-        ) from error
+        with needed("Writing ONNX files", "onnx"):
+            made = torch.onnx.export(program, dynamo=True, input_names=names, output_names=["outputs"], verbose=False)
     except torch.onnx.OnnxExporterError as error:
         text = str(error).strip().splitlines()[0]
         raise ConfigurationError(

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,8 +30,10 @@ def open_regular(path: Path, *, within: Path | None = None) -> io.BufferedReader
     inside = [place for place in (path, *path.parents) if within in place.parents] if within is not None else []
     if any(place.is_symlink() for place in inside):
         raise OSError(errno.EINVAL, "it is a link, which may lead anywhere", str(path))
-    # Without blocking, so that a pipe to which nobody writes is opened, too, and then refused.
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if sys.platform == "win32":  # where no pipe is among files, and a file that is opened otherwise is a text
+        file = os.open(path, os.O_RDONLY | os.O_BINARY)
+    else:  # without blocking, so that a pipe to which nobody writes is opened, too, and then refused
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     mode = os.fstat(file).st_mode
     if not stat.S_ISREG(mode):
         os.close(file)

@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import Inputs
 from hypermnesia.seeds import Seeds
 
@@ -91,6 +91,29 @@ def answer_with(module: nn.Module, tensors: dict[str, Tensor], inputs: Inputs) -
     if isinstance(inputs, Tensor):
         return answer_of(functional_call(module, tensors, (inputs,)))
     return answer_of(functional_call(module, tensors, *inputs.arguments()))
+
+
+def loss_and_answer_with(
+    module: nn.Module, tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Call a module with labels too, and return the loss that it returns, and its answer.
+
+    Arguments are those of :func:`answer_with`, and labels, which the module gets as `labels=…`.
+
+    Raises:
+        DataError: It returns no loss.
+    """
+    positional, named = ((inputs,), {}) if isinstance(inputs, Tensor) else inputs.arguments()
+    outputs = functional_call(module, tensors, positional, {**named, "labels": labels})
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
+    if not isinstance(loss, Tensor) or loss.ndim:
+        raise DataError(
+            f"the criterion is the loss that the module returns when it is given labels=…, but {type(module).__name__}"
+            f" returned a {type(outputs).__name__} without a number `loss`: let it return one, or give a criterion"
+        )
+    if isinstance(outputs, Mapping):
+        outputs = {name: part for name, part in outputs.items() if name != "loss"}
+    return loss, answer_of(outputs)
 
 
 def answer_of(outputs: Any) -> Tensor:

@@ -14,6 +14,8 @@ TINY = [
     *("--device", "cpu"),
 ]
 
+LONGER = ["training.iterations=150", "recording.checkpoint_every=0", "recording.log=[tensorboard]"]
+
 
 @pytest.fixture
 def call(capsys, monkeypatch, tmp_path):
@@ -65,15 +67,14 @@ def tiny(tmp_path) -> list[str]:
 @pytest.fixture
 def longer(tmp_path) -> list[str]:
     """Arguments of a run that takes a few seconds, and saves after every step."""
-    return ["run", *TINY, "training.iterations=150", "recording.checkpoint_every=0", "--out", str(tmp_path / "run")]
+    return ["run", *TINY, *LONGER, "--out", str(tmp_path / "run")]
 
 
 @pytest.fixture(scope="session")
 def uninterrupted(start, tmp_path_factory) -> Path:
     """Directory of what `longer` gives when nothing happens."""
     path = tmp_path_factory.mktemp("uninterrupted") / "run"
-    settings = ["training.iterations=150", "recording.checkpoint_every=0"]
-    process = start("run", *TINY, *settings, "--out", path)
+    process = start("run", *TINY, *LONGER, "--out", path)
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     (path.parent / "stdout").write_text(stdout)

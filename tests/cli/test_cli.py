@@ -260,12 +260,6 @@ def test_a_loss_that_is_no_number_ends_with_1_and_a_sentence(call, tiny):
     assert "Traceback" not in err
 
 
-def test_without_tensorboard_everything_else_works(call, tiny, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    assert call(*tiny)[0] == 0
-    assert not (tmp_path / "run" / "tensorboard").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 # Forked from a process that has imported everything: else most of the time would go on starting.
 KILLED = """
 import json, os, random, signal, sys, time
-import hypermnesia.experiments.single_run.run, hypermnesia.report.summary, altair, torch.utils.tensorboard
+import hypermnesia.experiments.single_run.run, hypermnesia.report.summary, altair
 from hypermnesia import cli
 
 def fork(*arguments):

@@ -418,7 +418,7 @@ def test_watching_in_a_process_of_its_own_follows_a_run_until_interrupted(start,
 
 def test_the_learning_curves_are_those_of_tensorboard(call, report, tmp_path):
     run = tmp_path / "run"
-    assert call("run", *TINY, "training.iterations=10", "--out", run, "--quiet")[0] == 0
+    assert call("run", *TINY, "training.iterations=10", "--log", "tensorboard", "--out", run, "--quiet")[0] == 0
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     _, page, _ = report(run)

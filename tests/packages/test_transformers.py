@@ -71,6 +71,18 @@ def test_dictionaries_are_learned_kept_and_resumed(name, module, tmp_path):
 
 
 @pytest.mark.parametrize("module", [reader, writer])
+def test_a_models_own_loss_is_its_cross_entropy(module):
+    """So what is learned by it is what is learned by cross-entropy."""
+    learners = [hm.HypernetworkLearner(module(), criterion=given, training=TRAINING) for given in ("model", None)]
+    for learner in learners:
+        learner.learn((INPUTS, LABELS))
+        learner.learn((INPUTS, 1 - LABELS))
+    own, usual = learners
+    torch.testing.assert_close(own.predict(INPUTS, task=0).outputs, usual.predict(INPUTS, task=0).outputs)
+    assert own.score((INPUTS, LABELS), task=0) == usual.score((INPUTS, LABELS), task=0)
+
+
+@pytest.mark.parametrize("module", [reader, writer])
 def test_exported_networks_take_other_numbers_and_lengths(module, tmp_path):
     learner = LEARNERS["hnet"](module())
     for task in range(2):

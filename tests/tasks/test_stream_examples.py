@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 import hypermnesia as hm
-from hypermnesia.errors import DataError, StopLearning
+from hypermnesia.errors import DataError, Note, StopLearning
 from hypermnesia.seeds import Seeds
 from tests.nested import equal
 
@@ -82,3 +82,10 @@ def test_what_cannot_be_done_with_a_stream_is_said():
         hm.Task.of(Stream(0))
     with pytest.raises(DataError, match="cannot be taken by number"):
         hm.JointLearner(nn.Linear(2, 2), training={"iterations": 2}).learn(Stream())
+
+
+def test_who_waits_for_a_long_stream_is_told_once_what_is_going_on(monkeypatch):
+    monkeypatch.setattr("hypermnesia.tasks.stream_examples._MANY", 2000)
+    with pytest.warns(Note, match="has given .* examples and goes on.* let it end") as told:
+        assert len(hm.Task.of(Stream(5000)).train) == 5000
+    assert len(told) == 1

@@ -269,9 +269,11 @@ def carry_out_and_show(
 
     from hypermnesia.experiments.many_runs.carry_out import carry_out
     from hypermnesia.experiments.single_run.stopping import StopSignals
+    from hypermnesia.experiments.single_run.trackers import check_trackers
     from hypermnesia.report.many_runs import RunsDisplay, failures
 
     check_used([run.experiment for run in runs], data, jobs or 1, len(runs))
+    check_trackers(run.experiment for run in runs)
     console = Console()
     with writing_into(directory):
         executor = executor_of(jobs, cluster, directory)

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hypermnesia.cli import analyze, learn, many_runs, report, runs, use
+from hypermnesia.cli import analyze, doctor, learn, many_runs, report, runs, use
 from hypermnesia.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ListsMethods, check_arguments, describe, exit_with
 from hypermnesia.cli.output import steady_output
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError, notes_as_lines
@@ -24,7 +24,7 @@ app = typer.Typer(
 
 for _command in (runs.run, runs.show, many_runs.compare, many_runs.tune):
     app.command(cls=ListsMethods)(_command)
-for _other in (runs.presets, many_runs.reproduce, report.report, use.predict, use.export, learn.learn):
+for _other in (runs.presets, many_runs.reproduce, report.report, use.predict, use.export, learn.learn, doctor.doctor):
     app.command()(_other)
 app.add_typer(analyze.app, name="analyze")
 

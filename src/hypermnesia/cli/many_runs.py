@@ -27,6 +27,7 @@ from hypermnesia.cli.common import (
     words,
     writing_into,
 )
+from hypermnesia.cli.tracking import Log, with_trackers
 from hypermnesia.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def reproduce(
     seeds: NumSeeds = 1,
     jobs: Jobs = None,
     cluster: Cluster = None,
+    log: Log = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -77,7 +79,7 @@ def reproduce(
     from hypermnesia.report.published_table import print_comparison, write_comparison
 
     part = select(load_table(table), words(only, "--only"), words(methods, "--methods"), words(variants, "--variants"))
-    changes = assignments(settings or [])
+    changes = with_trackers(assignments(settings or []), log)
     runs, changed = plan_table(part, seeds, changes), influential(changes)
     directory = out or Path("runs") / part.name
     if changed:
@@ -105,6 +107,7 @@ def compare(
     seeds: NumSeeds = 1,
     jobs: Jobs = None,
     cluster: Cluster = None,
+    log: Log = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -126,7 +129,7 @@ def compare(
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.method_table import method_curves_chart, method_sheet
 
-    base = base_of(preset, assignments(settings or []))
+    base = base_of(preset, with_trackers(assignments(settings or []), log))
     chosen = choose(words(methods, "--methods"), base.scenario)
     without = [] if methods else left_out(base.scenario)
     runs = plan_comparison(base, chosen, seeds)

@@ -24,6 +24,7 @@ from hypermnesia.cli.common import (
     reachable,
     with_options,
 )
+from hypermnesia.cli.tracking import Log, with_trackers
 from hypermnesia.errors import ConfigurationError, DivergenceError
 
 
@@ -40,6 +41,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run directory, if any.")] = False,
     trust: Trust = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the run directory.")] = False,
+    log: Log = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the figures at the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on stdout.")] = False,
 ) -> None:
@@ -64,10 +66,11 @@ def run(
     from hypermnesia.experiments.single_run.run import run as carry_out
     from hypermnesia.experiments.single_run.rundir import RunDirectory
     from hypermnesia.experiments.single_run.stopping import StopSignals
+    from hypermnesia.experiments.single_run.trackers import check_trackers
     from hypermnesia.report.summary import draw_pictures, print_summary
 
     source, changes = divide(settings or [])
-    changes = with_options(changes, {"seed": seed, "device": device})
+    changes = with_trackers(with_options(changes, {"seed": seed, "device": device}), log)
     if resume and out and source is None and not changes and not method:
         experiment = RunDirectory(out).read_experiment()
         check_trusted(experiment, out, trust=trust)
@@ -77,6 +80,7 @@ def run(
         resume, overwrite = True, False
 
     check_used([experiment], data)
+    check_trackers([experiment])
     directory = RunDirectory(out or Path("runs") / f"{experiment.name}-seed{experiment.seed}")
     again = shlex.join(["hypermnesia", "run", "--resume", "--out", str(directory.path)])
     again += f" --data {shlex.quote(str(data))}" if data else ""

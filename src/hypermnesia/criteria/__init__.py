@@ -18,6 +18,7 @@ from hypermnesia.criteria.measuring import (
     measure_of,
 )
 from hypermnesia.criteria.metric import ACCURACY, ERROR, LOSS, NAMED_METRICS, Metric
+from hypermnesia.criteria.own_loss import OwnLoss
 from hypermnesia.criteria.shared_batch import loss_and_metric
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Measure",
     "Measurement",
     "Metric",
+    "OwnLoss",
     "Targets",
     "check_metric",
     "criterion_of",
@@ -52,4 +54,4 @@ __all__ = [
 USUAL: dict[LabelKind, Criterion] = {"classes": CrossEntropy(), "numbers": MeanSquaredError()}
 """The criterion that labels of each kind are learned by where nobody says another."""
 ANY: tuple[type[Criterion], ...] = (CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Custom)
-"""All kinds of criteria."""
+"""All kinds of criteria that outputs and targets tell: all but `OwnLoss`."""

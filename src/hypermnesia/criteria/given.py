@@ -12,17 +12,20 @@ from hypermnesia.criteria.criterion import Criterion
 from hypermnesia.criteria.cross_entropy import CrossEntropy
 from hypermnesia.criteria.custom import Custom
 from hypermnesia.criteria.mean_squared_error import MeanSquaredError
+from hypermnesia.criteria.own_loss import OwnLoss
 from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.settings import Settings, checked
 
 GivenCriterion = Criterion | str | Mapping[str, Any] | Callable[[Tensor, Tensor], Tensor] | None
-"""A criterion, its name, a loss of `torch.nn`, or any function of outputs and targets that returns a loss; None for
-cross-entropy where labels are classes, and the mean squared error where they are numbers."""
+"""A criterion, its name (`model` for the loss that the module itself returns), a loss of `torch.nn`, or any function of
+outputs and targets that returns a loss; None for cross-entropy where labels are classes, and the mean squared error
+where they are numbers."""
 
-NAMED: dict[str, type[CrossEntropy] | type[BinaryCrossEntropy] | type[MeanSquaredError]] = {
+NAMED: dict[str, type[CrossEntropy] | type[BinaryCrossEntropy] | type[MeanSquaredError] | type[OwnLoss]] = {
     "cross-entropy": CrossEntropy,
     "binary-cross-entropy": BinaryCrossEntropy,
     "mean-squared-error": MeanSquaredError,
+    "model": OwnLoss,
 }
 """Criteria by name, which files hold with all their settings."""
 

@@ -16,6 +16,7 @@ from hypermnesia.criteria.cross_entropy import CrossEntropy
 from hypermnesia.criteria.custom import name_of
 from hypermnesia.criteria.mean_squared_error import MeanSquaredError
 from hypermnesia.criteria.metric import NAMED_METRICS, Metric
+from hypermnesia.criteria.own_loss import OwnLoss
 from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 
 
@@ -131,6 +132,11 @@ def _named(name: str, criterion: Criterion) -> Measure:
         raise ConfigurationError(
             f"metric={shown(name)} does not go with the criterion {criterion.kind}, whose metric is {criterion.metric}:"
             " that, or 'loss', or a function of outputs and targets"
+        )
+    if name == "loss" and isinstance(criterion, OwnLoss):
+        raise ConfigurationError(
+            "metric='loss' does not go with the criterion model, a loss that the module computes while it learns, which"
+            " outputs do not tell: leave it out, or give a function or a metric of torchmetrics"
         )
     return Measure(NAMED_METRICS[name], lambda learned: _Mean(name, learned))
 

@@ -9,7 +9,7 @@ from hypermnesia.criteria.criterion import Criterion, Targets
 
 
 def loss_and_metric(
-    criterion: Criterion, outputs: Tensor, targets: Targets, first: int = 0
+    criterion: Criterion, outputs: Tensor, targets: Targets, first: int = 0, own_loss: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return what this rank adds to the loss of a whole batch, and to its metric by name.
 
@@ -20,6 +20,7 @@ def loss_and_metric(
         outputs: Outputs for this rank's share of the batch.
         targets: Labels of the whole batch.
         first: Output that the first class of the task has.
+        own_loss: Loss that the module has returned for its share, where it does; otherwise outputs and targets tell it.
 
     Example:
         >>> import torch
@@ -28,7 +29,7 @@ def loss_and_metric(
         (tensor(1.3863), {'accuracy': tensor(0.5000)})
     """
     own = parallel.share(targets)
-    loss = criterion.loss(outputs, own, first)
+    loss = criterion.loss(outputs, own, first) if own_loss is None else own_loss
     if parallel.size() > 1:
         loss = loss * (criterion.amount(own) / _at_least_some(criterion.amount(targets)))
     merit = criterion.merit(outputs, criterion.placed(own, first))

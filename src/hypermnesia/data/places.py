@@ -24,8 +24,8 @@ def folders(directory: Path, *names: str) -> list[Path]:
     """Return the folders of these names that are in a directory, in this order, and then the directory itself.
 
     Example:
-        >>> folders(Path("nowhere"), "mnist")
-        [PosixPath('nowhere')]
+        >>> folders(Path("nowhere"), "mnist") == [Path("nowhere")]
+        True
     """
     inside = (directory / name for name in names)
     return [*(folder for folder in inside if folder.is_dir()), directory]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hypermnesia import parallel
-from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError, Metric, measure_of
+from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError, Metric, OwnLoss, measure_of
 from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
 from hypermnesia.inputs import Inputs, Shape, show_shape
 from hypermnesia.learners.answering import Answering
@@ -166,11 +166,22 @@ class Admission(Answering):
 
     def _check_criterion(self) -> None:
         criterion = self._given_criterion
+        if isinstance(criterion, OwnLoss) and OwnLoss not in self.learns:
+            raise ConfigurationError(
+                f"criterion model: {type(self).__name__} needs a loss of outputs, not one that the module returns,"
+                " which knows nothing of a head that grows, or of the method. These learn by the module's own loss:"
+                f" {', '.join(self._that_learn_by(OwnLoss))}; here give a criterion of outputs and targets"
+            )
         if criterion is not None and not isinstance(criterion, self.learns):
             raise ConfigurationError(self._does_not_learn(f"criterion {criterion.kind}"))
         match criterion:
             case CrossEntropy() if self.plain_labels_only and (criterion.weight or criterion.ignore_index >= 0):
                 raise ConfigurationError(self._does_not_learn("weights of classes, or labels to ignore"))
+
+    @staticmethod
+    def _that_learn_by(criterion: type[Criterion]) -> list[str]:
+        every = kinds_of(Admission, every=True)  # type: ignore[type-abstract]
+        return sorted(name for name, kind in every.items() if criterion in kind.learns and not isabstract(kind))
 
     def _does_not_learn(self, what: str) -> str:
         every = kinds_of(Admission, every=True)  # type: ignore[type-abstract]
@@ -207,6 +218,11 @@ class Admission(Answering):
             raise ConfigurationError(
                 f"training.{looking[0]} looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
+            )
+        if self.training.compile and isinstance(self._criterion_of(task), OwnLoss):
+            raise ConfigurationError(
+                "training.compile has no effect where the criterion is the module's own loss: leave it out, or compile"
+                " a part of the module"
             )
         if self.training.augmentation is not None and not _are_images(task.train.input_shape):
             raise ConfigurationError(

@@ -135,7 +135,9 @@ class _ProjectedObjective(Objective):
         self._reference = [new if old is None else old if new is None else old + new for old, new in pairs]
         return {**scalars, "replay_loss": past_loss}
 
-    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+    def complete(
+        self, scalars: dict[str, Tensor], optimizer: Optimizer, *, is_final: bool = False
+    ) -> dict[str, Tensor]:
         found, _ = sum_of_ranks(self._trained, self._reference, {})
         self._reference = []
         # A parameter that the network does not use has neither gradient.

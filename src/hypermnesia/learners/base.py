@@ -14,6 +14,7 @@ from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, StopLearning, shown
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
+from hypermnesia.learners.hub import OnHub
 from hypermnesia.learners.in_progress import InProgress, Way
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.scoring import score
@@ -31,7 +32,7 @@ from hypermnesia.training.trainer import Trainer
 from hypermnesia.training.turn import in_turn
 
 
-class ContinualLearner(Admission):
+class ContinualLearner(Admission, OnHub):
     """Base class of learners, which learn tasks one after another and answer for all of them.
 
     A subclass says what it is made of (`_make_parts`), what is optimized (`_objective`) and how inputs are answered

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric, OwnLoss
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.base import ContinualLearner
@@ -88,7 +88,7 @@ class FromScratchLearner(ContinualLearner):
 
     Settings = FromScratchSettings
     settings: FromScratchSettings
-    learns = ANY
+    learns = (*ANY, OwnLoss)
     plain_labels_only = False
     relearns = True
     forgets = True

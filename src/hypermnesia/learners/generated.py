@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from hypermnesia.criteria import Criterion, loss_and_metric
+from hypermnesia import parallel
+from hypermnesia.criteria import Criterion, OwnLoss, loss_and_metric
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
@@ -95,6 +96,9 @@ def network_objective(network: ProtectedNetwork, criterion: Criterion, penalty: 
     """
 
     def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        if isinstance(criterion, OwnLoss):
+            own_loss, outputs = network.with_own_loss(tensors, inputs, parallel.share(labels))
+            return loss_and_metric(criterion, outputs, labels, own_loss=own_loss)
         return loss_and_metric(criterion, network.while_learning(tensors, inputs), labels)
 
     return network.objective(loss, penalty=penalty)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric, OwnLoss
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs
@@ -72,7 +72,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
 
     Settings = HypernetworkLearnerSettings
     settings: HypernetworkLearnerSettings
-    learns = ANY
+    learns = (*ANY, OwnLoss)
     plain_labels_only = False
 
     def __init__(

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from hypermnesia.criteria import GivenCriterion, GivenMetric
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.consolidation import Answers, Consolidation, HeldNetwork
@@ -21,6 +21,7 @@ from hypermnesia.learners.method import Method
 from hypermnesia.learners.si import IntelligentConsolidation, SISettings
 from hypermnesia.modules import evaluation_mode
 from hypermnesia.networks import ActivationName
+from hypermnesia.regularizers.generated_network import GeneratedNetwork
 from hypermnesia.settings import chosen
 from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
@@ -79,6 +80,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
     Settings = ConsolidatedHypernetworkSettings
     settings: ConsolidatedHypernetworkSettings
+    learns = ANY  # the Fisher information, say, is of outputs
     forgets = False  # what holds the weights is one sum over all tasks
 
     def __init__(
@@ -143,11 +145,11 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
     def _answers(self) -> Answers:
         network, (embedding, of_task) = self._network, self._embedding_of_task()
 
-        def answers(theta: dict[str, Tensor], inputs: Inputs) -> Tensor:
+        def outputs(weights: dict[str, Tensor], inputs: Inputs) -> Tensor:
             with evaluation_mode(network.module):
-                return network({**self.hypernetwork.generate(embedding, theta), **of_task}, inputs)
+                return network({**weights, **of_task}, inputs)
 
-        return answers
+        return GeneratedNetwork(self.hypernetwork, embedding, outputs)
 
     def _holding(self, theta: dict[str, Tensor], action: Callable[[], Any]) -> Any:
         embedding, of_task = self._embedding_of_task()

@@ -36,25 +36,41 @@ def least_unsure(
     Raises:
         DataError: No network answers numbers to some input.
     """
-    uncertainties = torch.empty(len(networks), len(inputs), device=inputs.device)
-    for place, (task, (network, number)) in enumerate(networks.items()):
-        logits = _logits_of_copies(network, number, inputs, settings, seeds.child(task))
+    # Of few inputs, the answers of many tasks are compared at once.
+    at_once = max(1, INPUTS_AT_A_TIME // max(1, len(inputs)))
+    everywhere = torch.arange(len(inputs), device=inputs.device)
+    uncertainties: list[Tensor] = []
+    best: tuple[Tensor, ...] = ()  # answer, uncertainty, margin and task of each input
+    for start in range(0, len(networks), at_once):
+        some = list(networks.items())[start : start + at_once]
+        logits = torch.stack(
+            [_logits_of_copies(*network, inputs, settings, seeds.child(task)) for task, network in some], dim=1
+        )
+        together = logits.flatten(1, 2)
         # A network that answers no numbers is sure of nothing.
-        unsure = uncertainties[place] = uncertainty(logits, settings).nan_to_num(torch.inf, torch.inf, -torch.inf)
-        margins, numbers = margin(logits), torch.full_like(unsure, task, dtype=torch.int64)
-        if place == 0:
-            answer, least, widest, tasks = logits[0], unsure, margins, numbers
+        unsure = (
+            uncertainty(together, settings).nan_to_num(torch.inf, torch.inf, -torch.inf).view(len(some), len(inputs))
+        )
+        margins = margin(together).view(len(some), len(inputs))
+        # The widest margin of the least unsure ones; of equals the first.
+        surest = torch.where(unsure == unsure.amin(0), margins, -torch.inf).argmax(0)
+        tasks = torch.tensor([task for task, _ in some], device=inputs.device)
+        found = logits[0, surest, everywhere], unsure[surest, everywhere], margins[surest, everywhere], tasks[surest]
+        uncertainties.append(unsure)
+        if not best:
+            best = found
             continue
-        surer = is_surer(unsure, margins, (least, widest))
-        answer = torch.where(surer[:, None], logits[0], answer)
-        least, widest = torch.where(surer, unsure, least), torch.where(surer, margins, widest)
-        tasks = torch.where(surer, numbers, tasks)
+        surer = is_surer(found[1], found[2], (best[1], best[2]))
+        best = tuple(
+            torch.where(surer.view(-1, *[1] * (new.ndim - 1)), new, old) for new, old in zip(found, best, strict=True)
+        )
+    answer, least, _, tasks = best
     if (nowhere := least.isposinf().nonzero()).numel():
         raise DataError(
             f"no task's network answers numbers to input {int(nowhere[0])} (counted from 0), so none is surer than"
             " another: leave such inputs out, or replace what is nan or infinite in them"
         )
-    return Prediction(answer, tasks, certainty(uncertainties))
+    return Prediction(answer, tasks, certainty(torch.cat(uncertainties)))
 
 
 def tells_apart(outputs: Sequence[int]) -> bool:

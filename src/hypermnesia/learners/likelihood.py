@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric
+from hypermnesia.criteria import ANY, GivenCriterion, GivenMetric, OwnLoss
 from hypermnesia.initialization import Initialization
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.learners.generated import INPUTS_AT_A_TIME, GeneratedNetworkLearner, network_objective
@@ -77,7 +77,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
     Settings = LikelihoodLearnerSettings
     needs_one_shape = True
     settings: LikelihoodLearnerSettings
-    learns = ANY
+    learns = (*ANY, OwnLoss)
     plain_labels_only = False
 
     def __init__(

@@ -182,8 +182,10 @@ class _OfTask(Objective):
     def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         return self._objective.add_gradients(inputs, torch.zeros_like(labels), portion)
 
-    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
-        return self._objective.complete(scalars, optimizer)
+    def complete(
+        self, scalars: dict[str, Tensor], optimizer: Optimizer, *, is_final: bool = False
+    ) -> dict[str, Tensor]:
+        return self._objective.complete(scalars, optimizer, is_final=is_final)
 
 
 METHODS = (Method("hnet-tir", "HNET+TIR", TaskInferenceLearner, based_on="hnet"),)

@@ -123,6 +123,14 @@ class ProtectedNetwork(Part):
             self._keep_assigned(tensors, typed)
         return single_or_double(output)
 
+    def with_own_loss(self, tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss that the module itself returns for inputs and labels, and its output."""
+        with forward_precision(self._precision, inputs.device):
+            typed = self.typed(tensors)
+            loss, output = modules.loss_and_answer_with(self.module, typed, inputs, labels)
+            self._keep_assigned(tensors, typed)
+        return single_or_double(loss), single_or_double(output)
+
     def typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors in the types that the module computes in, and in storage of their own where it changes them."""
         typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}

@@ -137,8 +137,13 @@ class ProtectedObjective(Objective):
         task_loss, scalars = self._loss.accumulate_gradients(weights, inputs, labels, portion)
         return {"task_loss": task_loss, **scalars}
 
-    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
-        """Add the gradient of the regularizer or penalty to `.grad`; return loss, its parts and the other scalars."""
+    def complete(
+        self, scalars: dict[str, Tensor], optimizer: Optimizer, *, is_final: bool = False
+    ) -> dict[str, Tensor]:
+        """Add the gradient of the regularizer or penalty to `.grad`; return loss, its parts and the other scalars.
+
+        Where it can, take the step of a large readout in the same pass.
+        """
         if self._held is not None:
             held, self._held = self._held, None
             return self._report(*self._through_lookahead(*held, optimizer))
@@ -149,8 +154,15 @@ class ProtectedObjective(Objective):
                 scalars["penalty"] = self._penalty.accumulate_gradients(self._theta)
         else:
             so_far = {name: parameter.grad for name, parameter in self._theta.items() if parameter.grad is not None}
-            candidate = self._candidate(optimizer)
-            penalty = self._regularizer.accumulate_gradients(candidate, so_far, self._beta, self._subset)
+            at_next_step = self._settings.lookahead == "optimizer"
+            if is_final and at_next_step and self._regularizer.can_take_step(optimizer):
+                trunk = {name: parameter for name, parameter in self._theta.items() if name != "readout"}
+                candidate = self._candidate(optimizer, trunk)
+                penalty = self._regularizer.take_step(optimizer, candidate, so_far, self._beta, self._subset)
+                self._hypernetwork.readout.grad = None
+            else:
+                candidate = self._candidate(optimizer, self._theta)
+                penalty = self._regularizer.accumulate_gradients(candidate, so_far, self._beta, self._subset)
         return self._report(task_loss, penalty, scalars)
 
     def _through_lookahead(
@@ -164,7 +176,7 @@ class ProtectedObjective(Objective):
         def both() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
             task_loss, scalars = self._loss(weights, inputs, labels)
             gradients = torch.autograd.grad(task_loss, parameters, create_graph=True)
-            candidate = self._candidate(optimizer, dict(zip(parameters, gradients, strict=True)))
+            candidate = self._candidate(optimizer, self._theta, dict(zip(parameters, gradients, strict=True)))
             penalty = regularizer(candidate, self._subset)
             # By Θ_h alone: the candidate is a function of the other parameters too.
             (self._beta * penalty).backward(inputs=list(self._theta.values()))
@@ -183,19 +195,24 @@ class ProtectedObjective(Objective):
             **{name: scalar.detach() for name, scalar in scalars.items()},
         }
 
-    def _candidate(self, optimizer: Optimizer, gradients: dict[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
-        """The candidate Θ_h + ΔΘ_h, by name."""
-        only = set(self._theta.values())
+    def _candidate(
+        self,
+        optimizer: Optimizer,
+        parameters: Mapping[str, nn.Parameter],
+        gradients: dict[Tensor, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """The candidate Θ_h + ΔΘ_h of some parameters, by name."""
+        only = set(parameters.values())
         match self._settings.lookahead:
             case "none":
-                return dict(self._theta)
+                return dict(parameters)
             case "sgd":
                 candidates = gradient_step(optimizer, self._settings.lookahead_rate, gradients, only=only)
             case "optimizer":
                 candidates = lookahead(optimizer, gradients, only=only)
         in_order = [p for group in optimizer.param_groups for p in group["params"] if p in only]
         found = dict(zip(in_order, candidates, strict=True))
-        return {name: found[parameter] for name, parameter in self._theta.items()}
+        return {name: found[parameter] for name, parameter in parameters.items()}
 
 
 class AdaptationObjective(Objective):

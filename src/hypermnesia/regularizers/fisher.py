@@ -13,13 +13,14 @@ from hypermnesia.criteria import USUAL, Criterion, Targets
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import Inputs
 from hypermnesia.regularizers import linear_layers
+from hypermnesia.regularizers.generated_network import GeneratedNetwork
 
 FisherKind = Literal["sampled", "exact", "empirical"]
 
 GradientForm = Literal["linear layers", "vectorized", "one by one"]
 """How gradients of single examples are computed. `linear layers`: squared and summed without being formed, where all
-parameters belong to such layers. `vectorized`: by `torch.func.vmap`. `one by one`: by backward passes, which every
-module has that can be trained."""
+parameters belong to such layers, or generate those that do (:class:`GeneratedNetwork`). `vectorized`: by
+`torch.func.vmap`. `one by one`: by backward passes, which every module has that can be trained."""
 
 Outputs = Callable[[dict[str, Tensor], Inputs], Tensor]
 
@@ -183,6 +184,8 @@ def _in_form(
     match form:
         case "linear layers":
             values = functools.partial(_weighted_values, criterion, targets)
+            if isinstance(outputs, GeneratedNetwork):
+                return outputs.squared_gradients(theta, inputs, values)
             return linear_layers.squared_gradients(outputs, theta, inputs, values)
         case "vectorized":
             chunks = list(_squared_gradients(outputs, theta, inputs, targets, criterion, chunk_size))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.nn import functional
@@ -20,7 +21,6 @@ WeightedValues = Callable[[Tensor], tuple[Tensor, Tensor]]
 _VALUES_AT_A_TIME = 32
 
 
-@torch.enable_grad()
 def squared_gradients(
     outputs: Callable[[dict[str, Tensor], Inputs], Tensor],
     theta: Mapping[str, Tensor],
@@ -50,22 +50,15 @@ def squared_gradients(
         >>> squares["w"]
         tensor([[1., 4.]])
     """
-    leaves = {name: parameter.detach().requires_grad_() for name, parameter in theta.items()}
-    with _LinearCalls(leaves) as calls:
-        answers = outputs(leaves, inputs)
-    v, w = weighted_values(answers)
-    if not _used_once(leaves, calls, v, len(inputs)):
+    if (layers := layer_gradients(outputs, theta, inputs, weighted_values)) is None:
         return None
-    results = [call.result for call in calls.made]
-    weighted = [v.new_zeros(call.shape) for call in calls.made]
-    for chosen in torch.eye(v.shape[1], device=v.device, dtype=v.dtype).split(_VALUES_AT_A_TIME):
-        # Examples do not see each other, so the gradient of a sum over them leaves each its own.
-        each = chosen[:, None].expand(-1, len(v), -1)
-        gradients = torch.autograd.grad(v, results, each, is_grads_batched=True, retain_graph=True)
+    calls, gradients_and_weights = layers
+    weighted = [torch.zeros(call.shape, device=call.inputs.device, dtype=call.inputs.dtype) for call in calls]
+    for gradients, weights in gradients_and_weights:
         for total, gradient in zip(weighted, gradients, strict=True):
-            total += torch.einsum("kno,nk->no", gradient.square(), (w @ chosen.T).detach())
+            total += torch.einsum("kno,nk->no", gradient.square(), weights)
     squares = {}
-    for call, total in zip(calls.made, weighted, strict=True):
+    for call, total in zip(calls, weighted, strict=True):
         if call.weight is not None:
             squares[call.weight] = total.T @ call.inputs.detach().square()
         if call.bias is not None:
@@ -73,7 +66,40 @@ def squared_gradients(
     return squares
 
 
-class _Call(NamedTuple):
+@torch.enable_grad()
+def layer_gradients(
+    outputs: Callable[[dict[str, Tensor], Inputs], Tensor],
+    theta: Mapping[str, Tensor],
+    inputs: Inputs,
+    weighted_values: WeightedValues,
+) -> tuple[list[Call], Iterator[tuple[list[Float[Tensor, "values n out"]], Float[Tensor, "n values"]]]] | None:
+    """Compute the gradients δ of values v by the outputs of linear layers, for each example by itself.
+
+    Arguments are those of :func:`squared_gradients`.
+
+    Returns:
+        Calls of the layers, and for some values at a time the gradients by the output of each, with the weights of
+        these values; None where some parameter is not used exactly once, as above.
+    """
+    leaves = {name: parameter.detach().requires_grad_() for name, parameter in theta.items()}
+    with _LinearCalls(leaves) as calls:
+        answers = outputs(leaves, inputs)
+    v, w = weighted_values(answers)
+    if not _used_once(leaves, calls, v, len(inputs)):
+        return None
+    results = [call.result for call in calls.made]
+
+    def gradients_and_weights() -> Iterator[tuple[list[Tensor], Tensor]]:
+        for chosen in torch.eye(v.shape[1], device=v.device, dtype=v.dtype).split(_VALUES_AT_A_TIME):
+            # Examples do not see each other, so the gradient of a sum over them leaves each its own.
+            each = chosen[:, None].expand(-1, len(v), -1)
+            gradients = torch.autograd.grad(v, results, each, is_grads_batched=True, retain_graph=True)
+            yield list(gradients), (w @ chosen.T).detach()
+
+    return calls.made, gradients_and_weights()
+
+
+class Call(NamedTuple):
     """A call of a linear layer.
 
     Args:
@@ -99,7 +125,7 @@ class _LinearCalls(TorchFunctionMode):
     def __init__(self, leaves: Mapping[str, Tensor]) -> None:
         super().__init__()
         self._names = {id(leaf): name for name, leaf in leaves.items()}
-        self.made: list[_Call] = []
+        self.made: list[Call] = []
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -110,7 +136,7 @@ class _LinearCalls(TorchFunctionMode):
             weight, bias = self._names.get(id(weight)), self._names.get(id(bias))
             if weight is not None or bias is not None:
                 edge = get_gradient_edge(result)
-                self.made.append(_Call(weight, bias, inputs, inputs._version, edge, result.shape))
+                self.made.append(Call(weight, bias, inputs, inputs._version, edge, result.shape))
         return result
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.optim import Optimizer
 
 from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.hypernetwork import Hypernetwork, inner_products
+from hypermnesia.regularizers.blocked_step import BlockedStep
 
 
 class OutputRegularizer:
@@ -78,6 +80,7 @@ class OutputRegularizer:
             self._columns = (slice(0, used), slice(used, hypernetwork.chunk_size))
             # [[K₁, K₂], [K₂ᵀ, K₃]] of the columns used in every chunk and of the surplus; only K₃ stays.
             self._K = [self._differences[:, part] @ self._differences[:, part].T for part in self._columns]
+            self._blocked_step = BlockedStep(hypernetwork.readout)
 
     def __call__(
         self, parameters: Mapping[str, Tensor], subset: Int[Tensor, " some"] | None = None
@@ -117,28 +120,80 @@ class OutputRegularizer:
             Value of the regularizer, not scaled and detached.
         """
         trunk = {n: p.detach().requires_grad_() for n, p in parameters.items() if n != "readout"}
-        leaves = list(trunk.values())
         readout = parameters["readout"].detach()
         features, reference = self._features_at({**trunk, "readout": readout}, subset)
         if self.method == "direct":
             readout.requires_grad_()
             value = self._direct(readout, features, reference)
-            gradients["readout"].add_(torch.autograd.grad(value, readout, retain_graph=bool(leaves))[0], alpha=scale)
-            if leaves:
-                of_leaves = torch.autograd.grad(value, leaves)
-        else:
-            distance = self._gram(readout, features.detach(), reference)
-            value = distance.value
-            for columns, coefficients in zip(self._columns, distance.readout_coefficients, strict=True):
-                gradient = gradients["readout"][:, columns]
-                # One product with ΔA and one with A*: BLAS takes longer for a single one of twice the depth.
-                for coefficient, rows in zip(coefficients.chunk(2, dim=1), self._differences.chunk(2), strict=True):
-                    gradient.addmm_(coefficient, rows[:, columns], alpha=scale)
-            if leaves:
-                of_leaves = torch.autograd.grad(features, leaves, distance.feature_gradient)
-        if leaves:
-            torch._foreach_add_([gradients[name] for name in trunk], list(of_leaves), alpha=scale)
-        return value.detach()
+            gradients["readout"].add_(torch.autograd.grad(value, readout, retain_graph=True)[0], alpha=scale)
+            by_trunk = torch.autograd.grad(value, list(trunk.values())) if trunk else ()
+            self._add(gradients, trunk, by_trunk, scale)
+            return value.detach()
+        pairs = _Pairs.of(features, reference)
+        self._compare(readout)
+        for columns, coefficients in zip(self._columns, pairs.readout_coefficients(), strict=True):
+            gradient = gradients["readout"][:, columns]
+            # One product with ΔA and one with A*: BLAS takes longer for a single one of twice the depth.
+            for coefficient, rows in zip(coefficients.chunk(2, dim=1), self._differences.chunk(2), strict=True):
+                gradient.addmm_(coefficient, rows[:, columns], alpha=scale)
+        return self._of_trunk(pairs, features, trunk, gradients, scale)
+
+    def can_take_step(self, optimizer: Optimizer) -> bool:
+        """Return whether :meth:`take_step` can take that of an optimizer; see :meth:`BlockedStep.can_take`."""
+        return self.method == "gram" and self._blocked_step.can_take(optimizer)
+
+    def take_step(
+        self,
+        optimizer: Optimizer,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        scale: float,
+        subset: Int[Tensor, " some"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Take an optimizer's step of the readout, with the regularizer's gradient at the candidate, in one pass.
+
+        This equals :meth:`accumulate_gradients` at the candidate that the optimizer gives, and then its step, to
+        rounding. Of the other parameters the gradient alone is added.
+
+        Args:
+            optimizer: Optimizer of the hypernetwork's readout.
+            parameters: The candidate for all but the readout, by name; taken as constants.
+            gradients: Gradients of the task loss by the same names, to add to, and that of the readout, which is left.
+            scale: Factor of the regularizer in the loss.
+            subset: Positions in `tasks` to average over; None for all.
+
+        Returns:
+            Value of the regularizer, not scaled and detached.
+        """
+        trunk = {n: p.detach().requires_grad_() for n, p in parameters.items()}
+        features, reference = self._features_at(trunk, subset)
+        pairs = _Pairs.of(features, reference)
+        coefficients = [scale * each for each in pairs.readout_coefficients()]
+        new = self._blocked_step(
+            optimizer, gradients["readout"], self._snapshot["readout"], self._columns, coefficients
+        )
+        for K, upper in zip(self._K, new, strict=True):
+            self._fill(K, upper)
+        return self._of_trunk(pairs, features, trunk, gradients, scale)
+
+    def _of_trunk(
+        self,
+        pairs: _Pairs,
+        features: Tensor,
+        trunk: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        scale: float,
+    ) -> Tensor:
+        """Add the gradients by the trunk, given K; return the value."""
+        value, by_features = self._distance(pairs)
+        by_trunk = torch.autograd.grad(features, list(trunk.values()), by_features) if trunk else ()
+        self._add(gradients, trunk, by_trunk, scale)
+        return value
+
+    @staticmethod
+    def _add(gradients: Mapping[str, Tensor], names: Iterable[str], added: Sequence[Tensor], scale: float) -> None:
+        if added:
+            torch._foreach_add_([gradients[name] for name in names], list(added), alpha=scale)
 
     def _features_at(
         self, parameters: Mapping[str, Tensor], subset: Tensor | None
@@ -154,42 +209,64 @@ class OutputRegularizer:
         now = (features @ readout).flatten(1)[:, :size]
         return (now - before).square().sum() / len(features)
 
-    def _gram(self, readout: Tensor, features: Tensor, reference: Tensor) -> _Distance:
-        """Value and gradients; writes ΔA into the upper half of `_differences`.
-
-        All matrices are transposed, with a row per (task, chunk) pair: `R = Φ ΔA + ΔΦ A*`.
-        """
+    @torch.no_grad()
+    def _compare(self, readout: Tensor) -> None:
+        """Write ΔA into the upper half of `_differences`, and what it has in common with itself and A* into `_K`."""
         height = len(readout)
         torch.sub(readout, self._snapshot["readout"], out=self._differences[:height])
         for columns, K in zip(self._columns, self._K, strict=True):
             rows = self._differences[:, columns]
-            K[:height] = inner_products(rows[:height], rows)  # K₁, K₂
-            K[height:, :height] = K[:height, height:].T
+            self._fill(K, inner_products(rows[:height], rows))
 
-        # [Φ | ΔΦ], a row for each task and chunk. The columns of the surplus generate no weights in the last chunk.
-        pairs = torch.cat([features, features - reference], dim=-1)
-        rows, last = pairs.flatten(0, 1), pairs[:, -1]
-        in_all = rows.T @ rows
-        in_all_but_last = in_all - last.T @ last
+    @staticmethod
+    def _fill(K: Tensor, upper: Tensor) -> None:
+        """Write K₁ and K₂, given beside each other, into [[K₁, K₂], [K₂ᵀ, K₃]]."""
+        height = len(upper)
+        K[:height] = upper
+        K[height:, :height] = upper[:, height:].T
+
+    @torch.no_grad()
+    def _distance(self, pairs: _Pairs) -> tuple[Tensor, Tensor]:
+        """Value, and its gradient by the features, given K."""
+        height = pairs.rows.shape[1] // 2
         used, surplus = self._K
-        value = (used * in_all).sum() + (surplus * in_all_but_last).sum()
+        value = (used * pairs.in_all).sum() + (surplus * pairs.in_all_but_last).sum()
 
         def times_readouts(pairs: Tensor, K: Tensor) -> Tensor:
             return pairs @ (K[:, :height] + K[:, height:])  # R Aᵀ
 
-        gradient = times_readouts(rows, used + surplus).view_as(features)
-        gradient[:, -1] -= times_readouts(last, surplus)
-        mean = 1 / len(features)
-        coefficients = [2 * mean * products[:height] for products in (in_all, in_all_but_last)]
-        return _Distance(mean * value, gradient.mul_(2 * mean), coefficients)
+        gradient = times_readouts(pairs.rows, used + surplus).view(len(pairs.last), -1, height)
+        gradient[:, -1] -= times_readouts(pairs.last, surplus)
+        mean = 1 / len(pairs.last)
+        return mean * value, gradient.mul_(2 * mean)
 
 
-class _Distance(NamedTuple):
-    """Value, its gradient by the features, and coefficients that times [ΔA | A*] give that by each readout part."""
+class _Pairs(NamedTuple):
+    """Features of (task, chunk) pairs beside how far they have moved, and what the pairs have in common.
 
-    value: Tensor
-    feature_gradient: Tensor
-    readout_coefficients: list[Tensor]
+    All matrices are transposed, with a row per pair: the output difference is `R = Φ ΔA + ΔΦ A*`.
+    """
+
+    rows: Float[Tensor, "pairs twice"]
+    """[Φ | ΔΦ]."""
+    last: Float[Tensor, "tasks twice"]
+    """The rows of the last chunk, in which the columns of the surplus generate no weights."""
+    in_all: Float[Tensor, "twice twice"]
+    in_all_but_last: Float[Tensor, "twice twice"]
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, features: Tensor, reference: Tensor) -> _Pairs:
+        pairs = torch.cat([features, features - reference], dim=-1)
+        rows, last = pairs.flatten(0, 1), pairs[:, -1]
+        in_all = rows.T @ rows
+        return cls(rows, last, in_all, in_all - last.T @ last)
+
+    def readout_coefficients(self) -> list[Tensor]:
+        """For each part of the columns, what times [ΔA | A*] gives the gradient by the readout."""
+        height = self.rows.shape[1] // 2
+        mean = 1 / len(self.last)
+        return [2 * mean * products[:height] for products in (self.in_all, self.in_all_but_last)]
 
 
 class _GramDistance(torch.autograd.Function):
@@ -199,11 +276,13 @@ class _GramDistance(torch.autograd.Function):
     def forward(
         ctx: Any, readout: Tensor, features: Tensor, reference: Tensor, regularizer: OutputRegularizer
     ) -> Tensor:
-        distance = regularizer._gram(readout, features, reference)
+        regularizer._compare(readout)
+        pairs = _Pairs.of(features, reference)
+        value, by_features = regularizer._distance(pairs)
         ctx.columns = regularizer._columns
         # Saved, so that autograd notices if a later evaluation overwrites them before the gradient is taken.
-        ctx.save_for_backward(regularizer._differences, distance.feature_gradient, *distance.readout_coefficients)
-        return distance.value
+        ctx.save_for_backward(regularizer._differences, by_features, *pairs.readout_coefficients())
+        return value
 
     @staticmethod
     @once_differentiable

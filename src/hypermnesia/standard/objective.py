@@ -126,7 +126,9 @@ class StandardObjective(Objective):
         portion.loss(loss).backward()
         return {"loss": loss, **scalars}
 
-    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+    def complete(
+        self, scalars: dict[str, Tensor], optimizer: Optimizer, *, is_final: bool = False
+    ) -> dict[str, Tensor]:
         """Add the gradient of the penalty to `.grad`; return it with the other scalars."""
         if self._penalty is not None:
             scalars["penalty"] = self._penalty.accumulate_gradients(self._parameters).detach()

@@ -13,13 +13,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from hypermnesia.criteria import label_kind
-from hypermnesia.errors import DataError
+from hypermnesia.errors import DataError, note
 from hypermnesia.inputs import shape_of, type_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.dataset_examples import checked_batch, collating
 from hypermnesia.tasks.examples import Batch, Examples, drawn_from
 from hypermnesia.tasks.identity import Identity, content_of_stream
 from hypermnesia.tasks.passes import end_kept_workers, endless, once
+
+_MANY = 1_000_000
+"""Examples after which somebody who waits is told what is going on."""
 
 
 class StreamExamples(Examples):
@@ -59,7 +62,16 @@ class StreamExamples(Examples):
     @functools.cached_property
     def _sizes(self) -> list[int]:
         """Number of examples in each batch of a pass."""
-        return [len(checked_batch(batch)[1]) for batch in self._pass(1024)]
+        sizes, counted = [], 0
+        for batch in self._pass(1024):
+            sizes.append(len(checked_batch(batch)[1]))
+            counted += sizes[-1]
+            if counted >= _MANY > counted - sizes[-1]:
+                note(
+                    f"An iterable dataset has given {counted:,} examples and goes on; they are counted before they are"
+                    " learned. If it never ends, let it end, as itertools.islice does, at as many as make an epoch."
+                )
+        return sizes
 
     def steps_per_epoch(self, batch_size: int) -> float:
         return len(self._sizes) if isinstance(self._source, DataLoader) else -(-len(self) // batch_size)

@@ -8,7 +8,7 @@ import statistics
 import torch
 from torch import Tensor
 
-from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError
+from hypermnesia.criteria import Criterion, CrossEntropy, MeanSquaredError, OwnLoss
 
 _LEAST_STEPS = 50
 """Steps below which nothing is said: so few need not have learned anything."""
@@ -46,6 +46,8 @@ of an answer that does not look at the input is 0.693.'
         """Return the fit by a criterion; None where nobody knows the best constant answer."""
         if isinstance(criterion, MeanSquaredError):
             return cls(criterion)
+        if isinstance(criterion, OwnLoss):
+            return None
         return cls(criterion) if isinstance(criterion, CrossEntropy) and criterion.weight is None else None
 
     def count(self, loss: Tensor, labels: Tensor) -> None:

@@ -107,12 +107,16 @@ class Objective(ABC):
             portion: Portion of the step that the batch is: of the loss, `portion.loss` is differentiated.
         """
 
-    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+    def complete(
+        self, scalars: dict[str, Tensor], optimizer: Optimizer, *, is_final: bool = False
+    ) -> dict[str, Tensor]:
         """Add to `.grad` what is computed once a step, given the gradient of the loss on all of its batches.
 
         Args:
             scalars: Scalars of the step, means over its batches.
             optimizer: Optimizer that will take the step.
+            is_final: Whether nothing comes between the gradient and the step. An objective may then take the step of a
+                parameter itself, as the optimizer would, and leaves no gradient for it.
 
         Returns:
             Scalars to report.
@@ -120,7 +124,7 @@ class Objective(ABC):
         return scalars
 
     def accumulate_gradients(
-        self, batches: Batches, optimizer: Optimizer, loss_scale: LossScale | None = None
+        self, batches: Batches, optimizer: Optimizer, loss_scale: LossScale | None = None, *, is_final: bool = False
     ) -> dict[str, Tensor]:
         """Put the gradient of a step, the mean over its batches, into `.grad` of the parameters.
 
@@ -128,6 +132,7 @@ class Objective(ABC):
             batches: Inputs and labels of each batch.
             optimizer: Optimizer that will take the step.
             loss_scale: Scale of losses, which is taken out of the gradient of all batches together.
+            is_final: Whether nothing comes between the gradient and the step, as in :meth:`complete`.
 
         Returns:
             Detached scalars, `loss` among them; the same on all ranks.
@@ -139,7 +144,7 @@ class Objective(ABC):
         scalars = parallel.sum_gradients(self.parameters(), means)
         if loss_scale is not None:
             loss_scale.take_out(optimizer)
-        return self.complete(scalars, optimizer)
+        return self.complete(scalars, optimizer, is_final=is_final)
 
 
 class CombinedObjective(Objective):
@@ -197,7 +202,9 @@ class CombinedObjective(Objective):
         of_parts = {place: part.add_gradients(inputs, labels, portion) for place, part in self._parts.items()}
         return {f"{place}{name}": scalar for place, found in of_parts.items() for name, scalar in found.items()}
 
-    def complete(self, scalars: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+    def complete(
+        self, scalars: dict[str, Tensor], optimizer: Optimizer, *, is_final: bool = False
+    ) -> dict[str, Tensor]:
         """Let each objective add what it computes once a step; return the scalars of all, with the sum of losses."""
         of_parts: dict[str, dict[str, Tensor]] = {place: {} for place in self._parts}
         for name, scalar in scalars.items():
@@ -206,7 +213,7 @@ class CombinedObjective(Objective):
         completed = {
             f"{place}{name}": scalar
             for place, part in self._parts.items()
-            for name, scalar in part.complete(of_parts[place], optimizer).items()
+            for name, scalar in part.complete(of_parts[place], optimizer, is_final=is_final).items()
         }
         losses = [completed[f"{place}loss"] for place in self._parts]
         return {**completed, "loss": functools.reduce(torch.add, losses)}

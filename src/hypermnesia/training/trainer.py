@@ -231,7 +231,8 @@ class Trainer:
 
     def _step(self, batches: Batches) -> dict[str, Tensor]:
         self._optimizer.zero_grad()
-        scalars = self._objective.accumulate_gradients(batches, self._optimizer, self._loss_scale)
+        is_final = self._settings.clip_norm is None and self._loss_scale is None
+        scalars = self._objective.accumulate_gradients(batches, self._optimizer, self._loss_scale, is_final=is_final)
         if self._settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._settings.clip_norm)
         if self._loss_scale is None or not self._loss_scale.overflowed:

@@ -1,7 +1,6 @@
 """Tuning: what is searched, that it goes on where it stopped, and that test data play no part."""
 
 import dataclasses
-import sys
 
 import optuna
 import pytest
@@ -166,12 +165,6 @@ def test_a_directory_belongs_to_one_search(tmp_path):
     for other in (search(tmp_path, 1, "seed=1"), dataclasses.replace(search(tmp_path, 1), only=("learner.beta",))):
         with pytest.raises(ConfigurationError, match="holds the search of another experiment"):
             tune(other)
-
-
-def test_without_optuna_it_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'hypermnesia\[tune\]'"):
-        tune(search(tmp_path, 1))
 
 
 @pytest.mark.parametrize("junk", ["garbage", "a directory"])

@@ -15,6 +15,7 @@ from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, threads
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, read_run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.stopping import STOP
 
 _LAST_LINES = 5
 
@@ -103,7 +104,7 @@ def _outcome(run: PlannedRun, ended: Exit, path: Path, stopping: bool) -> Outcom
             return Outcome(run, "finished", ended.seconds, _found(run, path))
         except _IncompleteError as error:
             return Outcome(run, "failed", ended.seconds, message=str(error))
-    if stopping and ended.code == 128 + signal.SIGTERM:
+    if stopping and ended.code == 128 + STOP:
         return Outcome(run, "interrupted", ended.seconds)
     return Outcome(run, "failed", ended.seconds, message="\n".join([_how(ended.code), *ended.errors[-_LAST_LINES:]]))
 
@@ -112,8 +113,8 @@ def _how(code: int) -> str:
     """An exit code in words.
 
     Example:
-    >>> _how(2), _how(137)
-    ('exit code 2', 'ended by SIGKILL')
+    >>> _how(2), _how(143)
+    ('exit code 2', 'ended by SIGTERM')
     """
     killed = code - 128 in set(signal.Signals)
     return f"ended by {signal.Signals(code - 128).name}" if killed else f"exit code {code}"

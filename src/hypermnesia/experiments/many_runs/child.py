@@ -10,11 +10,24 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from hypermnesia.experiments.many_runs.executor import Exit, Job
+from hypermnesia.experiments.single_run.stopping import STOP
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _READ = 1 << 16
+_KILLED = 128 + 9
+"""Exit code of a process that SIGKILL ends, as shells see it."""
+_ENDED_BY_BREAK = 0xC000013A
+"""What Windows gives as the exit code of a process that Ctrl-Break ends before it handles that."""
+# Ctrl-C on a terminal goes to a whole group of processes. Ours must get one signal, from us: with two it would stop
+# without saving.
+_APART: dict[str, Any]
+if sys.platform == "win32":
+    _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    _APART = {"process_group": 0}
 
 
 class Child:
@@ -42,14 +55,15 @@ class Child:
                 stdout=output,
                 stderr=errors,
                 env={**os.environ, **dict.fromkeys(_THREADS, str(job.threads))},
-                # Ctrl-C on a terminal goes to a whole group of processes. Ours must get one signal, from us: with two
-                # it would stop without saving.
-                process_group=0,
+                **_APART,
             )
 
     def stop(self) -> None:
-        """Ask it to save and stop. SIGTERM, because it also ends a process that is still starting, without a word."""
-        self._process.terminate()
+        """Ask it to save and stop, by a signal that also ends a process that is still starting, without a word."""
+        if sys.platform == "win32":
+            self._process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            self._process.send_signal(STOP)
 
     def kill(self) -> None:
         """End it at once."""
@@ -69,6 +83,8 @@ class Child:
         if self._process.poll() is None:
             return None
         code = self._process.returncode
+        if code == _ENDED_BY_BREAK:
+            code = 128 + STOP
         errors = self._errors.read_bytes().decode(errors="replace").strip().splitlines()
         self._clean()
         return Exit(code if code >= 0 else 128 - code, time.perf_counter() - self._start, tuple(errors))
@@ -85,6 +101,6 @@ def end_with_parent() -> None:
     def wait() -> None:
         while os.read(0, _READ):
             pass
-        os._exit(128 + signal.SIGKILL)
+        os._exit(_KILLED)
 
     threading.Thread(target=wait, daemon=True).start()

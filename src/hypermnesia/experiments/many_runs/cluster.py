@@ -17,6 +17,7 @@ from hypermnesia.errors import ConfigurationError, HypermnesiaError, note, shown
 from hypermnesia.experiments.many_runs import worker as remote
 from hypermnesia.experiments.many_runs.executor import Executor, Exit, Job, News
 from hypermnesia.experiments.many_runs.travel import pack, unpack
+from hypermnesia.extras import needed
 from hypermnesia.files import write_atomically
 
 if TYPE_CHECKING:
@@ -216,13 +217,9 @@ def _mark(file: Path) -> str:
 
 
 def _connect(address: str) -> tuple[Client, LocalCluster | None]:
-    try:
+    with needed("A cluster", "cluster"):
         import dask
         from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise ConfigurationError(
-            "cluster: this needs dask.distributed, which is not installed: pip install 'hypermnesia[cluster]'"
-        ) from error
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said here
     if local := re.fullmatch(r"local:([1-9]\d{0,2})", address):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypermnesia.errors import ConfigurationError, HypermnesiaError
 from hypermnesia.experiments.many_runs.search import Search
 from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.extras import needed
 
 if TYPE_CHECKING:
     import optuna
@@ -25,15 +26,10 @@ def open_study(search: Search) -> optuna.Study:
     """The study of a search, made if there is none; the experiment's own settings are the first that it tries.
 
     Raises:
-        ConfigurationError: Optuna is not installed, the storage cannot be opened, or the directory holds the study of
-            another experiment.
+        ConfigurationError: The storage cannot be opened, or the directory holds the study of another experiment.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise ConfigurationError(
-            "tuning needs Optuna, which is not installed: pip install 'hypermnesia[tune]'"
-        ) from error
+    import optuna
+
     # It would tell of an interrupted trial with all of its stack.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     searched = json.dumps([search.experiment.model_dump(mode="json"), sorted(search.space)], sort_keys=True)
@@ -107,12 +103,8 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
     from optuna.storages import journal
 
     if storage.startswith("postgresql://"):
-        try:
+        with needed("storage: PostgreSQL", "cluster"):
             import psycopg  # noqa: F401 - SQLAlchemy finds it by name
-        except ImportError as error:
-            raise ConfigurationError(
-                "storage: PostgreSQL needs psycopg, which is not installed: pip install 'hypermnesia[cluster]'"
-            ) from error
         try:
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
                 return storages.RDBStorage(

@@ -23,6 +23,7 @@ from hypermnesia.experiments.many_runs.study import open_study, take_up_unfinish
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.experiments.single_run.stopping import STOP
 from hypermnesia.files import write_atomically
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import checked
@@ -86,7 +87,7 @@ def tune(
 
 
 def take_part(search: Search, number: int) -> None:
-    """Make trials of a search that another process has begun, until there are enough; SIGTERM ends it.
+    """Make trials of a search that another process has begun, until there are enough; `STOP` ends it.
 
     A trial that is under way then has failed.
 
@@ -94,7 +95,7 @@ def take_part(search: Search, number: int) -> None:
         search: Must be the same.
         number: Tells the process from others that have been started with it.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(STOP, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         _work(search, number)
 

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 from hypermnesia.experiments.many_runs.child import Child
 from hypermnesia.experiments.many_runs.executor import Exit, Job
 from hypermnesia.experiments.many_runs.travel import Parcel, pack, unpack
+from hypermnesia.experiments.single_run.stopping import STOP
 
 TOPIC = "hypermnesia"
 """Events that workers send to whoever listens: dicts of `plan`, `job`, `what` and `line`; Dask adds `worker`."""
@@ -146,7 +146,7 @@ class _Work:
         self._wait(self._is_free, "goes on", f"waits while another process is at work in {self.directory}")
         with self._starting:
             if self._stopping:
-                return Exit(128 + signal.SIGTERM, 0.0)
+                return Exit(128 + STOP, 0.0)
             self._child = Child(self._job)
         self._tell("starts")
         try:

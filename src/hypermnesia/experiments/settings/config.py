@@ -96,6 +96,9 @@ class EvaluationSettings(Settings):
     without being trained again."""
 
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+
+
 class RecordingSettings(Settings):
     """Settings of recording: how often a run writes something down, and what it keeps."""
 
@@ -103,6 +106,8 @@ class RecordingSettings(Settings):
     """Iterations between two records of loss and accuracy in metrics.jsonl."""
     checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
     """Seconds between two checkpoints while a task is learned; every finished task is saved anyway."""
+    log: tuple[TrackerName, ...] = ()
+    """Programs that show the same figures, besides the run directory: docs/tracking.md."""
     keep_learners: bool = False
     """Keep the learner as it is after every task, in learners/: what `hypermnesia analyze transfer` starts from, and
     how `hypermnesia analyze weights` sees drift. Each takes as much room as learner.safetensors."""

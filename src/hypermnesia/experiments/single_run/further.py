@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,7 +61,8 @@ def begin_further(
     path = directory.path.resolve()
     made = RunDirectory(path.with_name(f".{path.name}.begun"))
     # In the place of what a killed process left behind; of several processes that begin it at once, one does.
-    with made.opened(experiment, environment, resume=False, overwrite=True):
+    with contextlib.ExitStack() as held:
+        held.enter_context(made.opened(experiment, environment, resume=False, overwrite=True))
         for file in (finished.metrics, finished.data):
             if file.is_file():
                 shutil.copyfile(file, made.path / file.name)
@@ -67,6 +70,10 @@ def begin_further(
             shutil.copytree(finished.learners, made.learners)
         Checkpoints(made.checkpoint).save(sum(state.iterations), {**saved, "run": state.as_dict()})
         try:
+            if sys.platform == "win32":  # where no directory is renamed in which a file is open
+                held.close()
+                if path.is_dir():
+                    path.rmdir()
             made.path.rename(path)  # also where an empty directory is
         except OSError as error:
             raise ConfigurationError(

@@ -15,11 +15,12 @@ from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.settings.build import build_learner, fitting, outputs_of
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
-from hypermnesia.experiments.single_run.records import Position, Records, TensorBoard
+from hypermnesia.experiments.single_run.records import Position, Records
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from hypermnesia.experiments.single_run.same_data import check_same_data
 from hypermnesia.experiments.single_run.stopwatch import Stopwatch
 from hypermnesia.experiments.single_run.summary import RunState, Summary
+from hypermnesia.experiments.single_run.trackers import Trackers, check_trackers
 from hypermnesia.learners import ContinualLearner
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints, state_of_first
@@ -71,6 +72,7 @@ def run(
             into it.
         OSError: A file could not be written; what was saved before remains.
     """
+    check_trackers([experiment])
     with threads(experiment.threads):
         learner = build_learner(experiment, tasks)
         if not directory.is_run():
@@ -155,7 +157,7 @@ class _Run(Observer):
         self.saved, self.watch = time.perf_counter(), Stopwatch()
         position = self._restore() if resumed else Position()
         self.records = Records(directory.metrics, position)
-        self.tensorboard = TensorBoard(directory.tensorboard, self.step)
+        self.trackers = Trackers(experiment, directory, self.step)
 
     def _restore(self) -> Position:
         """Go back to the newest checkpoint; returns where metrics.jsonl ended then."""
@@ -193,10 +195,18 @@ class _Run(Observer):
             with self.watch:
                 self.watch.lap()
                 _learn(self.experiment, self.tasks, self.learner, self, rows)
-        finally:
+            summary = self._finish()
+        except BaseException:
+            self._close(finished=False)
+            raise
+        self._close(finished=True)
+        return summary
+
+    def _close(self, *, finished: bool) -> None:
+        try:
             self.records.close()
-            self.tensorboard.close()
-        return self._finish()
+        finally:
+            self.trackers.close(finished=finished)
 
     def learning(self, task: int, progress: Progress) -> None:
         self.watch.look()
@@ -217,8 +227,7 @@ class _Run(Observer):
     def _record_step(self, task: int, progress: Progress) -> None:
         scalars = check_finite(progress.scalars, progress.iteration)
         self.records.add(kind="step", step=self.step, task=task, iteration=progress.iteration, **scalars)
-        for name, value in scalars.items():
-            self.tensorboard.add(f"learning/{name}", value, self.step)
+        self.trackers.add({f"learning/{name}": value for name, value in scalars.items()}, self.step)
 
     def learned(self, task: int) -> None:
         """Close the task's account, unless that was done before an interruption, and keep the learner if wanted.
@@ -248,8 +257,7 @@ class _Run(Observer):
         for task, splits in scores.items():
             values = {f"{split}_{self.metric.name}": found.value[scenario] for split, found in splits.items()}
             self.records.add(kind="evaluation", step=self.step, after=after, task=task, **values)
-            for name, value in values.items():
-                self.tensorboard.add(f"{name}/{task:03d}", value, self.step)
+            self.trackers.add({f"{name}/{task:03d}": value for name, value in values.items()}, self.step)
         tests = {task: splits["test"] for task, splits in scores.items()}
         row = [tests[task].value[scenario] if task in tests else None for task in range(len(self.tasks))]
         self.state.rows.append(row)
@@ -281,7 +289,7 @@ class _Run(Observer):
 
     def _save(self) -> None:
         """Write a checkpoint, after everything it relies on is safely on the disk."""
-        self.tensorboard.flush()
+        self.trackers.flush()
         position = dataclasses.asdict(self.records.sync())
         state = {"learner": self.learner.state_dict(), "run": self.state.as_dict(), "position": position}
         self.checkpoints.save(self.step, state)
@@ -310,5 +318,6 @@ class _Run(Observer):
             self.learner.compression,
             self.learner.num_weights,
         )
+        self.trackers.summarize(summary.as_dict())
         self.directory.write_summary(summary.as_dict())
         return summary

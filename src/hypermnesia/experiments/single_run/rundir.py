@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ class RunDirectory:
     | learner.safetensors | the learner after the last task, for `HypernetworkLearner.load` |
     | learners/ | the learner after each task, where `recording.keep_learners` asks for it |
     | checkpoint/ | what a resumed run continues from |
-    | tensorboard/ | the same measurements for TensorBoard, if it is installed |
+    | trackers.json | what trackers know the run by, where `recording.log` names some |
+    | tensorboard/, wandb/ | what they write here |
     | analyses/ | what `hypermnesia analyze` found out about the finished run |
     | .lock | held by the process that carries the run out |
 
@@ -71,7 +73,9 @@ class RunDirectory:
         self.learner = path / "learner.safetensors"
         self.learners = path / "learners"
         self.checkpoint = path / "checkpoint"
+        self.trackers = path / "trackers.json"
         self.tensorboard = path / "tensorboard"
+        self.wandb = path / "wandb"
         self.analyses = path / "analyses"
         self.lock = path / LOCK
 
@@ -196,6 +200,8 @@ class RunDirectory:
                 _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
                 yield True
             else:
+                if sys.platform == "win32":  # where no directory is renamed in which a file is open
+                    held.close()
                 held.enter_context(self._made(experiment, environment, replace=before))
                 yield False
 
@@ -208,20 +214,27 @@ class RunDirectory:
             made.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._cannot_be_made(error) from error
-        with claimed(made, named=self.path, stays=True):
+        with contextlib.ExitStack() as held:
+            held.enter_context(claimed(made, named=self.path, stays=True))
             for leftover in (old, *(each for each in made.iterdir() if each.name != LOCK)):
                 shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
             _write(made / self.config.name, experiment.to_yaml())
             _write(made / self.environment.name, _json([{"format": FORMAT, **environment}]))
+            if sys.platform == "win32":
+                held.close()
             if replace:
                 path.rename(old)
             try:
+                if sys.platform == "win32" and path.is_dir():
+                    path.rmdir()
                 made.rename(path)  # also where an empty directory is
             except OSError as error:
                 shutil.rmtree(made, ignore_errors=True)
                 come = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
                 raise (in_use(self.path) if come else self._cannot_be_made(error)) from error
             shutil.rmtree(old, ignore_errors=True)
+            if sys.platform == "win32":
+                held.enter_context(claimed(self.path, stays=True))
             yield
 
     def _cannot_be_made(self, error: OSError) -> ConfigurationError:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType, TracebackType
+
+if sys.platform == "win32":
+    STOP = signal.SIGBREAK
+else:
+    STOP = signal.SIGTERM
+"""Signal by which one process asks another to stop: Windows' SIGTERM only ends one."""
 
 
 class StopSignals:
-    """While entered, the first Ctrl-C or SIGTERM only asks to stop; a second one acts at once, as ever.
+    """While entered, the first Ctrl-C or `STOP` only asks to stop; a second one acts at once, as ever.
 
     Calling it tells whether the process has been asked to stop. Use it in the main thread, where Python handles
     signals.
 
     Example:
         >>> with StopSignals() as stop:
-        ...     signal.raise_signal(signal.SIGTERM)
-        ...     stop(), stop.received
-        (True, <Signals.SIGTERM: 15>)
+        ...     signal.raise_signal(STOP)
+        ...     stop(), stop.received == STOP
+        (True, True)
     """
 
     received: signal.Signals | None = None
 
     def __enter__(self) -> StopSignals:
-        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, STOP)}
         return self
 
     def __exit__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -26,15 +27,15 @@ class Stopwatch:
     def __init__(self) -> None:
         self._begun = self._looked = time.perf_counter()
         self._stopped = 0.0
-        self._handles = hasattr(signal, "SIGCONT") and threading.current_thread() is threading.main_thread()
+        self._handles = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Stopwatch:
-        if self._handles:
+        if sys.platform != "win32" and self._handles:  # Windows stops no process in this way
             self._before = signal.signal(signal.SIGCONT, self._go_on)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._handles:
+        if sys.platform != "win32" and self._handles:
             signal.signal(signal.SIGCONT, self._before)
 
     def look(self) -> None:

@@ -12,7 +12,7 @@ from hypermnesia.experiments.recorded_runs.recorded import directories
 
 _SECONDS = 1.0
 # Large, written often, and nothing that is shown.
-_PASSED_OVER = {"checkpoint", "tensorboard"}
+_PASSED_OVER = {"checkpoint", "tensorboard", "wandb"}
 
 State = dict[str, tuple[int, int]]
 
