@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.utils._pytree import tree_map
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.extras import needed
 from hypermnesia.files import say_what_cannot_be_written, write_atomically
 from hypermnesia.inputs import Graphs, Inputs, Tree
@@ -79,7 +79,7 @@ def export(
         raise ConfigurationError(f"{path.name} says no format: end it in {', '.join(SUFFIXES)}, or name the format")
     chosen = SUFFIXES[path.suffix] if format is None else format
     if chosen not in SUFFIXES.values():
-        raise ConfigurationError(f"format must be {', '.join(SUFFIXES.values())}, not {chosen!r}")
+        raise ConfigurationError(f"format must be {', '.join(SUFFIXES.values())}, not {shown(chosen)}")
     network = _of_all_tasks(learner) if task is None else learner.network(task)
     if chosen == "state-dict":
         if task is None:

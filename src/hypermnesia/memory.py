@@ -18,6 +18,7 @@ from hypermnesia.errors import ConfigurationError
 
 _WORTH_A_LOOK = 64 << 20  # bytes; to ask the system takes time
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_NO_ROOM = ("out of memory", "allocate memory", "size calculation overflow", "Overflow when", "out of range")
 _OF_A_NUMBER = {"randperm", "arange"}
 _MAKERS = {"empty", "zeros", "ones", "full", "rand", "randn", "randint", *_OF_A_NUMBER}
 _CGROUP = Path("/sys/fs/cgroup")
@@ -52,11 +53,11 @@ def check_room(size: float, what: str, device: torch.device | str = "cpu") -> No
 
 
 @contextlib.contextmanager
-def checked_allocations(blame: Callable[[], str]) -> Iterator[None]:
+def checked_allocations(blame: Callable[[], str] | None = None) -> Iterator[None]:
     """Refuse tensors that do not fit into memory, before they are allocated; for what makes tensors of given sizes.
 
     Args:
-        blame: Says what to change; called when something is refused.
+        blame: Says what to change; called when something is refused. None leaves that to who calls this within another.
 
     Raises:
         ConfigurationError: A tensor does not fit.
@@ -65,10 +66,13 @@ def checked_allocations(blame: Callable[[], str]) -> Iterator[None]:
         with _Checking():
             yield
     except (MemoryError, RuntimeError) as error:
-        if not any(words in str(error) for words in ("out of memory", "allocate memory", "size calculation overflow")):
+        if not any(words in str(error) for words in _NO_ROOM):
             raise
-        raise ConfigurationError(f"This does not fit into memory: {error} {blame()}") from error
+        refusal = _NoRoomError(f"This does not fit into memory: {str(error).partition(chr(10))[0]}.")
+        raise (refusal if blame is None else ConfigurationError(f"{refusal} {blame()}")) from error
     except _NoRoomError as error:
+        if blame is None:
+            raise
         raise ConfigurationError(f"{error} {blame()}") from error
 
 

@@ -21,11 +21,11 @@ class Seeds:
     resumed, evaluated more often, or logs more draws the same numbers.
 
     Args:
-        root: Seed of the whole run, any integer, also one of NumPy's.
+        root: Seed of the whole run, a whole number from 0, also one of NumPy's.
         path: Keys from the root to this node.
 
     Raises:
-        ConfigurationError: The root is no whole number.
+        ConfigurationError: The root is no whole number, or below 0.
 
     Example:
         >>> Seeds(0).child("task", 3).integer() == Seeds(0, ("task", 3)).integer()
@@ -37,7 +37,7 @@ class Seeds:
 
     def __post_init__(self) -> None:
         # NumPy's 3 is written differently, and would be the root of another tree.
-        object.__setattr__(self, "root", whole_number(self.root, "seed"))
+        object.__setattr__(self, "root", whole_number(self.root, "seed", least=0))
 
     def child(self, *keys: str | int) -> Seeds:
         """Return the node reached from here by `keys`."""

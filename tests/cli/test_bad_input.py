@@ -111,6 +111,28 @@ def test_wrong_settings_are_refused_in_a_few_lines(call, files, tmp_path, argume
         (["run", "--out", "a\udcff"], "no text in UTF-8"),
         (["report", "x", "--out", "x" * 300], "File name too long"),
         (["run", "description=" + "x" * 300, "seed=-1"], "seed: should be greater"),
+        (["run", "name=" + "x" * 300], "name: should have at most 200 characters"),
+        (["run", "--method", ""], "There is no method ''"),
+        (["run", "learner.method="], "learner.method: there is nothing after '='"),
+        (["run", "--method", "x" * 100_000], "(a text of 100,000 characters)"),
+        (["compare", "split-digits", "--methods", "x" * 100_000], "(a text of 100,000 characters)"),
+        (["reproduce", "x" * 100_000], "(a text of 100,000 characters)"),
+        (["reproduce", "table-1", "--only", "x" * 100_000], "(a text of 100,000 characters)"),
+        (["tune", "split-digits", "--only", "x" * 100_000], "(a text of 100,000 characters)"),
+        *(
+            ([*command, "--out", out], said)
+            for command in (["predict", "RUN", "x.csv"], ["export", "RUN"])
+            for out, said in {
+                "loop": "Too many levels of symbolic links",
+                "x" * 300: "File name too long",
+                ".": "is a directory",
+                "nowhere/x.onnx": "'nowhere' does not exist",
+                "date.yaml/x.onnx": "'date.yaml'",
+            }.items()
+        ),
+        (["compare", "split-digits", "--cluster", "nowhere", "--out", "new/one"], "is no cluster"),
+        (["compare", "split-digits", "--cluster", "local:99999", "--out", "new/one"], "at most local:999"),
+        (["compare", "split-digits", "--jobs", "2", "--cluster", "local:2", "--out", "new"], "exclude each other"),
     ],
 )
 def test_wrong_arguments_are_refused_in_a_few_lines(call, files, tmp_path, arguments, said):
@@ -136,6 +158,8 @@ def test_seeds_are_whole_numbers_in_the_library_as_in_files(unchecked):
     for wrong in ("3", 3.0, True, None):
         with pytest.raises(ValueError, match="seed must be a whole number"):
             Seeds(wrong)
+    with pytest.raises(ValueError, match="seed must be 0 or more, not -1"):
+        Seeds(-1)
 
 
 @pytest.mark.slow

@@ -42,6 +42,22 @@ def reachable(path: Path | None) -> Path | None:
     return path
 
 
+def writable(path: Path | None) -> Path | None:
+    """The path of an option for a file to write, unless none can be there; looked at before any work is done.
+
+    Raises:
+        ConfigurationError: It is a directory, or there is no directory to put it into.
+    """
+    if (path := reachable(path)) is None:
+        return None
+    if path.is_dir():
+        raise ConfigurationError(f"{shown(str(path))} is a directory; name a file in it.")
+    if not path.parent.is_dir():
+        what = "is no directory" if path.parent.exists() else "does not exist; make it first"
+        raise ConfigurationError(f"{shown(str(path))} cannot be written: {shown(str(path.parent))} {what}.")
+    return path
+
+
 Settings = Annotated[
     list[str] | None,
     typer.Argument(
@@ -101,12 +117,19 @@ def writing_into(directory: Path, option: str = "--out") -> Iterator[None]:
     Raises:
         ConfigurationError: It cannot be made, or another process writes into it.
     """
+    made = [place for place in (directory, *directory.parents) if not place.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another {option}.") from error
-    with claimed(directory):
-        yield
+    try:
+        with claimed(directory):
+            yield
+    except ConfigurationError:  # what is refused leaves nothing behind
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+        raise
 
 
 def tell(console: Console, text: str) -> None:
@@ -121,7 +144,7 @@ def words(text: str | None, option: str = "") -> list[str]:
     """
     found = [word.strip() for word in (text or "").split(",") if word.strip()]
     if option and text is not None and not found:
-        raise ConfigurationError(f"{option}: there is no name in '{text}'; give some with commas between.")
+        raise ConfigurationError(f"{option}: there is no name in {shown(text)}; give some with commas between.")
     return found
 
 

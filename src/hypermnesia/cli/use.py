@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hypermnesia.cli.common import Trust
+from hypermnesia.cli.common import Trust, writable
 from hypermnesia.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ def export(
     run: Run,
     out: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="File to write: .onnx, .pt2 (torch.export) or .safetensors (a state dict)."),
+        typer.Option(
+            metavar="FILE",
+            callback=writable,
+            help="File to write: .onnx, .pt2 (torch.export) or .safetensors (a state dict).",
+        ),
     ],
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Number, from 0, or name of a task. [default: all in one file]")
@@ -61,7 +65,8 @@ def predict(
     ] = None,
     device: Device = "cpu",
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV or .json file to write. [default: standard output]")
+        Path | None,
+        typer.Option(metavar="FILE", callback=writable, help="CSV or .json file to write. [default: standard output]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The answers as a JSON list on stdout.")] = False,
     trust: Trust = False,

@@ -13,7 +13,7 @@ from hypermnesia.criteria.cross_entropy import CrossEntropy
 from hypermnesia.criteria.custom import Custom
 from hypermnesia.criteria.mean_squared_error import MeanSquaredError
 from hypermnesia.criteria.own_loss import OwnLoss
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.settings import Settings, checked
 
 GivenCriterion = Criterion | str | Mapping[str, Any] | Callable[[Tensor, Tensor], Tensor] | None
@@ -80,8 +80,8 @@ def description(criterion: Criterion | None) -> dict[str, Any] | None:
 def _named(name: str) -> Criterion:
     if name not in NAMED:
         raise ConfigurationError(
-            f"criterion {name!r} is unknown.{did_you_mean(name, NAMED)} There are {', '.join(NAMED)}; others can be"
-            " given as functions of outputs and targets"
+            f"criterion {shown(name)} is unknown.{did_you_mean(name, NAMED)} There are {', '.join(NAMED)}; others"
+            " can be given as functions of outputs and targets"
         )
     return NAMED[name]()
 

@@ -17,7 +17,7 @@ from hypermnesia.criteria.custom import name_of
 from hypermnesia.criteria.mean_squared_error import MeanSquaredError
 from hypermnesia.criteria.metric import NAMED_METRICS, Metric
 from hypermnesia.criteria.own_loss import OwnLoss
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 
 
 class Measurement(ABC):
@@ -121,7 +121,7 @@ def description_of_metric(given: GivenMetric) -> str | dict[str, str] | None:
 def _check_name(name: str) -> None:
     if name not in NAMED_METRICS:
         raise ConfigurationError(
-            f"metric {name!r} is unknown.{did_you_mean(name, NAMED_METRICS)} There are {', '.join(NAMED_METRICS)};"
+            f"metric {shown(name)} is unknown.{did_you_mean(name, NAMED_METRICS)} There are {', '.join(NAMED_METRICS)};"
             " others can be given as torchmetrics metrics or functions"
         )
 
@@ -130,7 +130,7 @@ def _named(name: str, criterion: Criterion) -> Measure:
     _check_name(name)
     if (name, criterion.metric) in (("accuracy", "error"), ("error", "accuracy")):
         raise ConfigurationError(
-            f"metric={name!r} does not go with the criterion {criterion.kind}, whose metric is {criterion.metric}: give"
+            f"metric={shown(name)} does not go with the criterion {criterion.kind}, whose metric is {criterion.metric}:"
             " that, or 'loss', or a function of outputs and targets"
         )
     if name == "loss" and isinstance(criterion, OwnLoss):

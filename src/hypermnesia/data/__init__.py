@@ -13,7 +13,7 @@ from hypermnesia.data.images import ImageDataset
 from hypermnesia.data.labeled import LabeledData
 from hypermnesia.data.picture_folder import FolderData
 from hypermnesia.data.source import DataSettings
-from hypermnesia.errors import ConfigurationError, DataError, did_you_mean
+from hypermnesia.errors import ConfigurationError, DataError, did_you_mean, shown
 
 __all__ = [
     "DATASETS",
@@ -76,10 +76,10 @@ def load(name: str, directory: Path | str | None = None) -> ImageDataset:
         >>> load("digits").test_images.shape
         torch.Size([360, 1, 8, 8])
     """
-    if name not in DATASETS:
+    if name not in list(DATASETS):  # a list is in no dictionary
         raise ConfigurationError(
-            f"There is no dataset called {name!r}; there are {', '.join(DATASETS)}."
-            f"{did_you_mean(name.lower(), DATASETS)}"
+            f"There is no dataset called {shown(name)}; there are {', '.join(DATASETS)}."
+            f"{did_you_mean(str(name).lower(), DATASETS)}"
         )
     if name in INSTALLED and directory is not None:
         raise ConfigurationError(f"{name} are part of the installation, read from no directory: leave it out.")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hypermnesia.data.images import ImageDataset
 from hypermnesia.data.labeled import LabeledData
-from hypermnesia.errors import DataError, did_you_mean
+from hypermnesia.errors import DataError, did_you_mean, shown
 from hypermnesia.settings import Settings
 
 Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -72,6 +72,8 @@ def existing(path: str, what: str, *, folder: bool) -> Path:
         there = fine or found.exists()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise DataError(f"{shown(path)} can be no path: {error}.") from error
     if fine:
         return found
     if there:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from hypermnesia import parallel
-from hypermnesia.errors import ConfigurationError, DataError, StopLearning
+from hypermnesia.errors import ConfigurationError, DataError, StopLearning, shown
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
 from hypermnesia.learners.hub import OnHub
@@ -100,7 +100,7 @@ class ContinualLearner(Admission, OnHub):
         """
         task = Task.of(source)
         if if_known not in ("new", "relearn", "refuse"):
-            raise ConfigurationError(f"if_known must be 'new', 'relearn' or 'refuse', not {if_known!r}")
+            raise ConfigurationError(f"if_known must be 'new', 'relearn' or 'refuse', not {shown(if_known)}")
         is_known = any(each.name == task.name and not each.forgotten for each in self._learned)
         if is_known and if_known == "refuse":
             raise ConfigurationError(

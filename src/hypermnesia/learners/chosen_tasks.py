@@ -83,10 +83,10 @@ def _number_of_name(name: str, known: Sequence[LearnedTask]) -> int:
     if len(there) == 1:
         return there[0]
     if there:
-        raise ConfigurationError(f"{len(there)} tasks are called '{name}': say which by its number, from 0")
+        raise ConfigurationError(f"{len(there)} tasks are called {shown(name)}: say which by its number, from 0")
     if found:
-        raise ConfigurationError(f"task {found[-1]}, '{name}', was forgotten")
+        raise ConfigurationError(f"task {found[-1]}, {shown(name)}, was forgotten")
     names = [each.name for each in known if not each.forgotten]
     raise ConfigurationError(
-        f"there is no task '{name}'.{did_you_mean(name, names)} Learned: {', '.join(names) or 'none'}."
+        f"there is no task {shown(name)}.{did_you_mean(name, names)} Learned: {', '.join(names) or 'none'}."
     )

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.criteria import CrossEntropy, GivenCriterion, GivenMetric
-from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.errors import ConfigurationError, DataError, shown
 from hypermnesia.inputs import Inputs
 from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.label_check import asked_outputs, count_new_classes
@@ -52,7 +52,7 @@ class StandardNetworkLearner(ContinualLearner):
         device: str | torch.device = "cpu",
     ) -> None:
         if scenario not in SCENARIOS:
-            raise ConfigurationError(f"scenario must be one of {', '.join(SCENARIOS)}, not {scenario!r}")
+            raise ConfigurationError(f"scenario must be one of {', '.join(SCENARIOS)}, not {shown(scenario)}")
         self.scenario: Scenario = scenario
         super().__init__(
             module, settings, criterion=criterion, metric=metric, training=training, seed=seed, device=device

@@ -84,7 +84,8 @@ class LearnerState(LearnedBy, ABC):
         self._turn = Turn()
         self._check_criterion()
         self._trainer_state: dict[str, Any] | None = None
-        self._parts = Parts(**self._make_parts())
+        with checked_allocations():
+            self._parts = Parts(**self._make_parts())
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute. Of what a learner was made with, `training` alone can be replaced, between tasks."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.optim import Optimizer
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.hypernetwork import Hypernetwork, inner_products
 from hypermnesia.regularizers.blocked_step import BlockedStep
 
@@ -62,7 +62,7 @@ class OutputRegularizer:
         if not tasks:
             raise ConfigurationError("the output regularizer needs at least one past task")
         if method not in ("gram", "direct"):
-            raise ConfigurationError(f"method must be 'gram' or 'direct', not {method!r}")
+            raise ConfigurationError(f"method must be 'gram' or 'direct', not {shown(method)}")
         self.method = method
         self._hypernetwork = hypernetwork
         self._embeddings = hypernetwork.embeddings(tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 from hypermnesia.criteria import USUAL, Criterion
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
+from hypermnesia.memory import check_room
 from hypermnesia.parallel import share
 from hypermnesia.replay.gan import GAN
 from hypermnesia.replay.inputs import check_inputs
@@ -173,6 +175,8 @@ class ReplayStream(Past):
         """Make a block of batches."""
         model, past = self._model, self._model.past
         size = BATCHES_IN_A_BLOCK * self._batch_size
+        numbers = math.prod(model.input_shape)
+        check_room(4.0 * size * numbers, f"Replaying past tasks for batches of {self._batch_size:,} inputs")
         latents = model.latents(size, self._seeds.child("replay", number).generator())
         # In turns, from where the last block stopped: equal shares, also of more tasks than a batch has inputs.
         turns = (torch.arange(size, device=latents.device) + number * size) % len(past)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from hypermnesia.data import ImageDataset, LabeledData, as_labeled
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.class_task import task_of_classes
 from hypermnesia.tasks.task import Task
@@ -46,13 +46,13 @@ def listed(
     for place, names in enumerate(classes):
         if isinstance(names, str) or not names or len(set(names)) < len(names):
             raise ConfigurationError(
-                f"task {place} must list the names of its classes, at least one and each once, not {names!r}."
+                f"task {place} must list the names of its classes, at least one and each once, not {shown(names)}."
             )
         for name in names:
             if name not in numbers:
                 some = ", ".join(data.class_names[:20]) + (", …" if data.num_classes > 20 else "")
                 raise ConfigurationError(
-                    f"task {place} lists a class {name!r}, which {data.name} does not have."
+                    f"task {place} lists a class {shown(name)}, which {data.name} does not have."
                     f"{did_you_mean(str(name), numbers)} Its classes: {some}."
                 )
     seeds = Seeds(seed)

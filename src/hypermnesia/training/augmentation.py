@@ -22,7 +22,7 @@ class Augmentation(Settings):
         4
     """
 
-    crop_border: Annotated[int, Field(ge=0)] = 0
+    crop_border: Annotated[int, Field(ge=0, le=1000)] = 0
     """Number of zero pixels put around an image, of which then a part of its own size is cut out at random."""
     flip: bool = False
     """Whether every second image, at random, has its left and right exchanged."""

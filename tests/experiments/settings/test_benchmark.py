@@ -79,9 +79,9 @@ def test_an_unknown_method_has_its_message(changes):
 
 @pytest.mark.parametrize("method", [3, ["ewc"], {"ewc": 1}, True])
 def test_a_method_that_is_no_name_has_its_message_too(file, method):
-    with pytest.raises(ConfigurationError, match="There is no method '"):
+    with pytest.raises(ConfigurationError, match="There is no method "):
         load_experiment("split-digits", {"learner.method": method})
-    with pytest.raises(ConfigurationError, match=r"mine\.yaml: there is no method '"):
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml: there is no method "):
         load_experiment(file(methods=None, learner={"method": method}))
 
 

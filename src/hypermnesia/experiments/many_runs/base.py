@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.benchmark import Benchmark, load_benchmark
 from hypermnesia.experiments.settings.config import WITHOUT_INFLUENCE, Experiment
@@ -130,7 +130,8 @@ def choose(names: Sequence[str], scenario: Scenario) -> list[Method]:
     for name in names:
         if name not in METHODS:
             raise ConfigurationError(
-                f"methods: there is no method '{name}'.{did_you_mean(name, METHODS)} Methods: {', '.join(METHODS)}."
+                f"methods: there is no method {shown(name)}.{did_you_mean(name, METHODS)}"
+                f" Methods: {', '.join(METHODS)}."
             )
         if scenario not in METHODS[name].scenarios:
             raise ConfigurationError(f"methods: {METHODS[name].why_not(scenario)}; leave it out.")

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypermnesia.errors import ConfigurationError, HypermnesiaError, note
+from hypermnesia.errors import ConfigurationError, HypermnesiaError, note, shown
 from hypermnesia.experiments.many_runs import worker as remote
 from hypermnesia.experiments.many_runs.executor import Executor, Exit, Job, News
 from hypermnesia.experiments.many_runs.travel import pack, unpack
@@ -222,7 +222,7 @@ def _connect(address: str) -> tuple[Client, LocalCluster | None]:
         from distributed import Client, LocalCluster
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said here
-    if local := re.fullmatch(r"local:([1-9]\d*)", address):
+    if local := re.fullmatch(r"local:([1-9]\d{0,2})", address):
         settings = {"scheduler.allowed-failures": _ALLOWED_FAILURES, "scheduler.worker-saturation": 1.0}
         with dask.config.set({f"distributed.{place}": value for place, value in settings.items()}):
             cluster = LocalCluster(
@@ -231,8 +231,8 @@ def _connect(address: str) -> tuple[Client, LocalCluster | None]:
         return Client(cluster), cluster
     if not (is_file := Path(address).is_file()) and not re.fullmatch(r"(tcp|tls)://.+:\d+", address):
         raise ConfigurationError(
-            f"cluster: '{address}' is no cluster; give the address of a scheduler, as tcp://HOST:8786, its scheduler"
-            " file, or local:4 for four workers on this machine."
+            f"cluster: {shown(address)} is no cluster; give the address of a scheduler, as tcp://HOST:8786, its"
+            " scheduler file, or local:4 for four workers on this machine, at most local:999."
         )
     try:
         return (Client(scheduler_file=address) if is_file else Client(address)), None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.settings.config import Experiment
@@ -182,7 +182,7 @@ def load_table(source: str) -> PublishedTable:
         values = sources.read_file(Path(source))
     else:
         raise ConfigurationError(
-            f"There is no table '{source}'.{did_you_mean(source, names)} Tables: {', '.join(names)}; "
+            f"There is no table {shown(source)}.{did_you_mean(source, names)} Tables: {', '.join(names)}; "
             "a file of your own must end in .yaml."
         )
     complaint = f"{source} is no table of accuracies."
@@ -215,12 +215,14 @@ def select(
     for word in only:
         if word not in [*benchmarks, *scenarios]:
             raise ConfigurationError(
-                f"only: there is no benchmark or scenario '{word}'.{did_you_mean(word, [*benchmarks, *scenarios])} "
-                f"Benchmarks: {', '.join(benchmarks)}; scenarios: {', '.join(scenarios)}."
+                f"only: there is no benchmark or scenario {shown(word)}."
+                f"{did_you_mean(word, [*benchmarks, *scenarios])} Benchmarks: {', '.join(benchmarks)};"
+                f" scenarios: {', '.join(scenarios)}."
             )
     for method in methods:
         if method not in table.reproduced:
-            wrong = f"'{method}' has no run of ours" if method in table.methods else f"there is no method '{method}'"
+            known = method in table.methods
+            wrong = f"{shown(method)} has no run of ours" if known else f"there is no method {shown(method)}"
             raise ConfigurationError(
                 f"methods: {wrong}.{did_you_mean(method, table.reproduced)} "
                 f"Allowed: {', '.join(table.reproduced) or 'none'}."
@@ -230,8 +232,8 @@ def select(
     for variant in variants:
         if variant not in allowed:
             raise ConfigurationError(
-                f"variants: no run of {' or '.join(methods) or 'ours'} is '{variant}'.{did_you_mean(variant, allowed)} "
-                f"Allowed: {', '.join(allowed)}."
+                f"variants: no run of {' or '.join(methods) or 'ours'} is {shown(variant)}."
+                f"{did_you_mean(variant, allowed)} Allowed: {', '.join(allowed)}."
             )
     kept_benchmarks = [word for word in benchmarks if word in only] or benchmarks
     kept_scenarios = [word for word in scenarios if word in only] or scenarios
@@ -246,8 +248,8 @@ def select(
         raise ConfigurationError(f"only: {table.name} has no row for {', '.join(only)} together.")
     runs = [run for run in runs if part.scenarios(run) and run.variant in (variants or [run.variant])]
     used = {run.variant for run in runs}
-    shown = {name: variant for name, variant in table.variants.items() if name in used}
-    return part.model_copy(update={"runs": tuple(runs), "variants": shown})
+    described = {name: variant for name, variant in table.variants.items() if name in used}
+    return part.model_copy(update={"runs": tuple(runs), "variants": described})
 
 
 def _runs(table: PublishedTable) -> Iterator[Reproduction]:

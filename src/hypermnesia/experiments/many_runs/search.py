@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.learners import METHODS
 from hypermnesia.settings import SearchRange, has_effect
@@ -43,7 +43,7 @@ class Search:
         for place in self.only:
             if place not in declared:
                 raise ConfigurationError(
-                    f"only: '{place}' is not searched.{did_you_mean(place, declared)} SearchRange here:"
+                    f"only: {shown(place)} is not searched.{did_you_mean(place, declared)} SearchRange here:"
                     f" {', '.join(declared)}."
                 )
 

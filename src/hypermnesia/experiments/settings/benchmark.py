@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hypermnesia.errors import ConfigurationError, did_you_mean
+from hypermnesia.errors import ConfigurationError, did_you_mean, shown
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.settings.own_files import with_absolute_paths
@@ -55,13 +55,13 @@ class Benchmark:
         changes = with_absolute_paths(changes or {}, Path.cwd())
         section = changes.get("learner")
         in_section = section.get("method") if isinstance(section, Mapping) else None
-        named = {str(name) for name in (changes.pop("learner.method", None), in_section, method) if name}
+        named = {str(name) for name in (changes.pop("learner.method", None), in_section, method) if name is not None}
         if len(named) > 1:
             raise ConfigurationError(f"method: {' and '.join(sorted(named))} are named; name one of them.")
         method = next(iter(named), self.default)
         if method not in METHODS:
             raise ConfigurationError(
-                f"There is no method '{method}'.{did_you_mean(method, METHODS)} Methods: {', '.join(METHODS)}."
+                f"There is no method {shown(method)}.{did_you_mean(method, METHODS)} Methods: {', '.join(METHODS)}."
             )
         own = self._settings_of(method)
         by_scenario = own.pop("by_scenario", {})
@@ -157,7 +157,7 @@ def _left_behind(values: Mapping[str, Any], changes: Mapping[str, Any]) -> list[
 def _check(source: str, method: Any, own: Any) -> None:
     if method not in METHODS:
         raise ConfigurationError(
-            f"{source}: there is no method '{method}'.{did_you_mean(str(method), METHODS)}"
+            f"{source}: there is no method {shown(method)}.{did_you_mean(str(method), METHODS)}"
             f" Methods: {', '.join(METHODS)}."
         )
     if not isinstance(own, dict) or not isinstance(own.get("learner", {}), dict):

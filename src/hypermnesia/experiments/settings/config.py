@@ -116,8 +116,8 @@ class RecordingSettings(Settings):
 class Experiment(Settings):
     """Everything that determines a run; see `hypermnesia.experiments.settings.benchmark.load_experiment`."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
-    """Letters, digits, blanks and . _ + - only: run directories are called after it."""
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$", max_length=200)]
+    """Letters, digits, blanks and . _ + - only, at most 200: run directories are called after it."""
     description: str = ""
     data: Data | None = None
     """Null for tasks that need none, or that name the data of each part."""

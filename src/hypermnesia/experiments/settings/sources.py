@@ -214,7 +214,7 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
                 " training.iterations=500."
             )
         if again := next((each for each in changes if f"{each}.".startswith(f"{place}.")), None):
-            raise ConfigurationError(f"'{text}' replaces '{again}', given before it: give one of them.")
+            raise ConfigurationError(f"{shown(text)} replaces '{again}', given before it: give one of them.")
         try:
             changes[place] = _given(place, value)
         except yaml.YAMLError as error:
