@@ -139,7 +139,7 @@ class OutputRegularizer:
         return self._of_trunk(pairs, features, trunk, gradients, scale)
 
     def can_take_step(self, optimizer: Optimizer) -> bool:
-        """Return whether :meth:`take_step` can take that of an optimizer; see :meth:`BlockedStep.can_take`."""
+        """Return whether :meth:`take_step` can take that of an optimizer: a large readout, by Adam, with numba."""
         return self.method == "gram" and self._blocked_step.can_take(optimizer)
 
     def take_step(
