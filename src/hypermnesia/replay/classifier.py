@@ -175,9 +175,9 @@ class ReplayStream(Past):
         """Make a block of batches."""
         model, past = self._model, self._model.past
         size = BATCHES_IN_A_BLOCK * self._batch_size
-        numbers = math.prod(model.input_shape)
-        check_room(4.0 * size * numbers, f"Replaying past tasks for batches of {self._batch_size:,} inputs")
         latents = model.latents(size, self._seeds.child("replay", number).generator())
+        what = f"Replaying past tasks for batches of {self._batch_size:,} inputs"
+        check_room(4.0 * size * math.prod(model.input_shape), what, latents.device)
         # In turns, from where the last block stopped: equal shares, also of more tasks than a batch has inputs.
         turns = (torch.arange(size, device=latents.device) + number * size) % len(past)
         tasks = torch.tensor(past, device=latents.device)[turns]
