@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from hypermnesia import parallel
-from hypermnesia.errors import ConfigurationError, DataError, StopLearning
+from hypermnesia.errors import ConfigurationError, DataError, StopLearning, shown
 from hypermnesia.learners.admission import Admission
 from hypermnesia.learners.chosen_tasks import number_of
 from hypermnesia.learners.hub import OnHub
@@ -195,6 +195,8 @@ class ContinualLearner(Admission, OnHub):
     @torch.enable_grad()
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
+        if monitor is not None and not callable(monitor):
+            raise ConfigurationError(f"a monitor is a function that is called after every step, not {shown(monitor)}")
         with self._turn:
             self._check_idle()
             self._join(task, way, number)
