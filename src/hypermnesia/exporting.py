@@ -74,6 +74,12 @@ def export(
         >>> torch.equal(torch.export.load(path).module()(torch.eye(2)), learner.predict(torch.eye(2), 0).outputs)
         True
     """
+    if not isinstance(learner, ContinualLearner):
+        raise ConfigurationError(
+            f"a learner is exported, not a {type(learner).__name__}; for a network alone there is torch.onnx"
+        )
+    if not isinstance(dynamic, tuple | list):
+        raise ConfigurationError(f"dynamic lists dimensions, as in dynamic=(0, 1), and is not {dynamic!r}")
     path = Path(path)
     if format is None and path.suffix not in SUFFIXES:
         raise ConfigurationError(f"{path.name} says no format: end it in {', '.join(SUFFIXES)}, or name the format")

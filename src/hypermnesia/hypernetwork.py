@@ -344,7 +344,7 @@ class Hypernetwork(nn.Module):
 
     def _in_chunks(self, tensors: Mapping[str, Tensor]) -> Float[Tensor, "chunks size"]:
         """Copy weights by name into the order of the chunks, with zeros for the surplus."""
-        flat = self.layout.flatten(tensors).detach().to(torch.float32)
+        flat = self.layout.flatten(tensors).detach().to(self.readout.dtype)
         return functional.pad(flat, (0, self.surplus)).view(self.num_chunks, self.chunk_size)
 
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.numpy import save_file
 
 from hypermnesia.experiments.recorded_runs.recorded import read_run
 from hypermnesia.experiments.single_run.rundir import RunDirectory
-from tests.pictures import write_pictures, write_table
+from tests.pictures import write_idx, write_pictures, write_table
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -50,6 +51,10 @@ KINDS = {
         "data": {"kind": "arrays", "path": "some.npz"},
         "tasks": {"kind": "split", "classes_per_task": None, "num_tasks": 2, "validation": 0.2},
     },
+    "idx": {
+        "data": {"kind": "idx", "path": "kana", "name": "kmnist"},
+        "tasks": {"kind": "split", "classes_per_task": 2, "validation": 0.2},
+    },
     "python": {
         "data": {"kind": "python", "call": "my_code:make_tasks", "arguments": {"number": 2}},
         "tasks": {"kind": "given", "validation": 0.2},
@@ -73,6 +78,7 @@ def write(kind: str, name: str = "mine.yaml", **changes: object) -> None:
         write_table(Path("flowers.csv"), ["rose", "lily", "iris", "poppy"])
         labels = np.arange(40) % 5
         np.savez("some.npz", inputs=np.eye(5, dtype=np.float32)[labels] + 0.1, labels=labels)
+        write_idx(Path("kana"), "", ("train", "t10k"), [number % 4 for number in range(40)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -179,6 +185,32 @@ def test_a_table_is_answered_with_or_without_the_names_of_its_columns(call):
     assert set(answers) <= {"rose", "lily"}
 
 
+def test_arrays_are_answered_from_files_like_those_that_were_learned(call):
+    write("npz")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    inputs = np.load("some.npz")["inputs"]
+    np.save("some.npy", inputs)
+    np.savez("alone.npz", inputs)  # a single array needs no name
+    save_file({"inputs": inputs, "more": inputs[0]}, "some.safetensors")
+    files = ("some.npy", "some.npz", "alone.npz", "some.safetensors")
+    code, out, err = call("predict", "run", *files, "--task", 0)
+    assert code == 0, err
+    answers = [list(row.values())[1:] for row in csv.DictReader(io.StringIO(out))]
+    assert len(answers) == 4 * len(inputs)
+    assert all(answers[place] == answers[place % len(inputs)] for place in range(len(answers)))
+    np.savez("other.npz", input=inputs, labels=inputs)
+    Path("broken.npz").write_bytes(b"no archive")
+    np.savez("words.npz", inputs=np.array([["a"]]))
+    for file, message in {
+        "other.npz": r"other.npz has no array 'inputs'. Did you mean 'input'\?",
+        "broken.npz": "broken.npz is damaged",
+        "words.npz": "inputs must be an array of numbers",
+    }.items():
+        code, out, err = call("predict", "run", file, "--task", 0)
+        assert (code, out) == (2, "")
+        assert re.search(message, err), err
+
+
 WRONG = {
     "data.path=nowhere": "There is no .*nowhere",
     "data.kind=given": "data.kind: 'given' is not allowed",
@@ -216,3 +248,28 @@ def test_compare_tune_and_report_work_on_ones_own(kind, call):
     assert call("run", "tuned/tuned.yaml", "--out", "tuned-run", "--quiet")[0] == 0
     code, _, err = call("report", "compared", "tuned-run", "-o", "report.html")
     assert code == 0, err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+def test_a_network_of_timm_learns_answers_and_leaves_by_command(call):
+    sizes = {"layers": [1, 1, 1, 1], "channels": [4, 4, 4, 4], "stem_width": 4}
+    network = {
+        "kind": "python",
+        "call": "timm:create_model",
+        "arguments": {"model_name": "resnet18", "in_chans": 3, **sizes},
+        "outputs_as": "num_classes",
+    }
+    write("folder", network=network, learner={"method": "hnet"})
+    code, _, err = call("run", "mine.yaml", "--out", "run", "--quiet")
+    assert code == 0, err
+    code, out, err = call("predict", "run", "pictures/ant/00.png", "--task", 0, "--trust")
+    assert code == 0, err
+    assert next(csv.DictReader(io.StringIO(out)))["class"] in ("ant", "bee")
+    code, _, err = call("export", "run", "--task", 1, "--out", "net.pt2", "--trust")
+    assert code == 0, err
+    assert torch.export.load("net.pt2").module()(torch.rand(2, 3, 8, 8)).shape == (2, 3)
+    wrong = {**network, "arguments": {"model_name": "resnet18x"}}
+    write("folder", "wrong.yaml", network=wrong)
+    code, _, err = call("run", "wrong.yaml", "--out", "wrong", "--quiet")
+    assert (code, "resnet18x" in err, Path("wrong").exists()) == (2, True, False), err

@@ -1,9 +1,7 @@
 """Files of one's own: what is read of them, and what is said of those that cannot be."""
 
-import gzip
 import os
 import re
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from safetensors.numpy import save_file
 from hypermnesia.data import ArraysData, FolderData, IdxData, LabeledData
 from hypermnesia.data.pictures import read_picture
 from hypermnesia.errors import DataError, HypermnesiaError
-from tests.pictures import write_pictures, write_table
+from tests.pictures import write_idx, write_pictures, write_table
 
 
 @pytest.fixture(autouse=True)
@@ -193,24 +191,13 @@ def test_what_is_wrong_with_arrays_is_said(name, content, settings, message):
         arrays(name, **settings)
 
 
-def _write_idx(folder: Path, beginning: str, names: tuple[str, str], labels: list[int]) -> np.ndarray:
-    folder.mkdir(exist_ok=True)
-    images = np.random.default_rng(0).integers(0, 255, (len(labels), 4, 5), dtype=np.uint8)
-    for split in names:
-        head = bytes([0, 0, 8, 3]) + struct.pack(">III", *images.shape)
-        (folder / f"{beginning}{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + images.tobytes()))
-        head = bytes([0, 0, 8, 1]) + struct.pack(">I", len(labels))
-        (folder / f"{beginning}{split}-labels-idx1-ubyte").write_bytes(head + bytes(labels))
-    return images
-
-
 def test_sets_in_mnists_format_have_the_names_of_their_classes():
-    images = _write_idx(Path("kmnist"), "", ("train", "t10k"), [0, 1, 9])
+    images = write_idx(Path("kmnist"), "", ("train", "t10k"), [0, 1, 9])
     data = IdxData(kind="idx", path="kmnist", name="kmnist").load(None)
     assert data.class_names == ("o", "ki", "wo")
     assert data.train_inputs[:, 0].tolist() == images.tolist()
     # Letters count from 1, and images are stored column by column.
-    images = _write_idx(Path("letters"), "emnist-letters-", ("train", "test"), [1, 26])
+    images = write_idx(Path("letters"), "emnist-letters-", ("train", "test"), [1, 26])
     data = IdxData(kind="idx", path="letters", name="emnist-letters").load(None)
     assert data.class_names == ("A", "Z")
     assert data.test_inputs[:, 0].tolist() == images.transpose(0, 2, 1).tolist()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from hypermnesia.data import ArraysData
     from hypermnesia.learners import ContinualLearner, Prediction
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.", show_default=False)]
@@ -55,8 +56,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Inputs: pictures of any size, .npy arrays of inputs, or .csv files of numbers, an input a line, with "
-            "or without names of columns.",
+            help="Inputs: pictures of any size, .npy arrays of inputs, .npz or .safetensors files with such an array, "
+            "or .csv files of numbers, an input a line, with or without names of columns.",
             show_default=False,
         ),
     ],
@@ -81,11 +82,11 @@ def predict(
         raise ConfigurationError("--json and --out exclude each other: give --out a name that ends in .json.")
     learner = open_learner(run, device, trust=trust)
     source = RunDirectory(run).read_experiment().data
-    no_inputs = source.columns_apart if isinstance(source, ArraysData) else frozenset()
+    arrays = source if isinstance(source, ArraysData) else None
     header: list[str] = []
     answers: list[list[object]] = []
     for file in files:
-        header, rows = _table(learner.predict(_inputs(file, learner, no_inputs), _number_or_name(task)))
+        header, rows = _table(learner.predict(_inputs(file, learner, arrays), _number_or_name(task)))
         answers += [[str(file), number, *row] for number, row in enumerate(rows)]
     header = ["file", "input", *header]
     if as_json or (out is not None and out.suffix.lower() == ".json"):
@@ -123,10 +124,12 @@ def _table(answer: Prediction) -> tuple[list[str], Iterator[list[object]]]:
     return header, (list(row) for row in zip(*columns, strict=True))
 
 
-def _inputs(file: Path, learner: ContinualLearner, no_inputs: Set[str]) -> Tensor:
-    """Inputs of a file, in the shape that was learned."""
+def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) -> Tensor:
+    """Inputs of a file, in the shape that was learned; what was learned from arrays says how its files name them."""
     import numpy as np
     import torch
+
+    from hypermnesia.data.array_files import ARRAY_FILES, read_inputs
 
     shape = learner.input_shape
     assert isinstance(shape, tuple)  # the application knows no others
@@ -138,9 +141,14 @@ def _inputs(file: Path, learner: ContinualLearner, no_inputs: Set[str]) -> Tenso
             case ".npy":
                 inputs = torch.from_numpy(np.load(file, allow_pickle=False))
             case ".csv":
+                no_inputs = frozenset() if arrays is None else arrays.columns_apart
                 inputs = torch.from_numpy(_table_of_numbers(file, no_inputs))
+            case ending if ending in ARRAY_FILES:
+                inputs = read_inputs(file, "inputs" if arrays is None else arrays.inputs)
             case _:
                 return _picture(file, shape)
+    except DataError:
+        raise
     except (ValueError, TypeError, EOFError, csv.Error) as error:
         raise DataError(f"{file} holds no inputs ({error}): give a .npy array or a .csv file of numbers") from error
     if inputs.numel() % torch.Size(shape).numel() or inputs.ndim == 0:
@@ -187,7 +195,8 @@ def _picture(file: Path, shape: tuple[int, ...]) -> Tensor:
 
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ConfigurationError(
-            f"{file}: what was learned are no pictures but inputs of shape {list(shape)}; give .npy or .csv files"
+            f"{file}: what was learned are no pictures but inputs of shape {list(shape)}; give"
+            " .npy, .npz, .safetensors or .csv files"
         )
     channels, height, width = shape
     return read_picture(file, channels, (height, width))[None]

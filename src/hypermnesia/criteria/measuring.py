@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -84,6 +85,8 @@ def measure_of(given: GivenMetric, criterion: Criterion) -> Measure:
         return _named(criterion.metric, criterion)
     if isinstance(given, str):
         return _named(given, criterion)
+    if isinstance(given, type):
+        raise ConfigurationError(f"metric is the class {given.__name__}: call it, as in {given.__name__}(...)")
     if isinstance(given, StreamingMetric):
         return Measure(_shown_as(given), lambda _: _Streaming(given), given)
     if callable(given):
@@ -185,10 +188,13 @@ class _Streaming(Measurement):
     def add(self, outputs: Tensor, targets: Targets) -> None:
         if isinstance(self._metric, torch.nn.Module):
             self._metric.to(outputs.device)
-        self._metric.update(outputs, targets)
+        with _named_in_errors(self._metric):
+            self._metric.update(outputs, targets)
 
     def value(self) -> float:
-        return _one_number(self._metric.compute(), self._metric)
+        with _named_in_errors(self._metric):
+            found = self._metric.compute()
+        return _one_number(found, self._metric)
 
 
 class _AllAtOnce(Measurement):
@@ -203,10 +209,23 @@ class _AllAtOnce(Measurement):
 
     def value(self) -> float:
         outputs, targets = (torch.cat(parts) for parts in zip(*self._batches, strict=True))
-        values = self._function(outputs, targets)
+        with _named_in_errors(self._function):
+            values = self._function(outputs, targets)
         if isinstance(values, Tensor) and values.shape == (len(targets),):
             return float(values.double().mean())
         return _one_number(values, self._function)
+
+
+@contextlib.contextmanager
+def _named_in_errors(given: object) -> Iterator[None]:
+    """Say that it was the metric, somebody's own code, that has failed."""
+    try:
+        yield
+    except Exception as error:  # whatever it raises
+        raise ConfigurationError(
+            f"the metric {name_of(given)} ended with {type(error).__name__}: {error} (It is given outputs [n, ...] and"
+            " labels [n, ...].)"
+        ) from error
 
 
 def _one_number(value: Any, given: object) -> float:

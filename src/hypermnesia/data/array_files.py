@@ -21,6 +21,8 @@ from hypermnesia.errors import DataError, did_you_mean
 from hypermnesia.files import open_regular
 from hypermnesia.memory import check_room
 
+ARRAY_FILES = (".npz", ".safetensors")
+"""Endings of files of arrays with names."""
 _FORMS = ".npz, .safetensors or .csv"
 
 
@@ -74,7 +76,7 @@ class ArraysData(FileSettings):
     def _read(self, path: str) -> tuple[Tensor, NDArray[Any], NDArray[Any] | None]:
         """Inputs, labels and tasks as a file has them."""
         file = existing(path, f"a file of arrays, {_FORMS}", folder=False)
-        read = {".npz": self._read_npz, ".safetensors": self._read_safetensors, ".csv": self._read_table}
+        read = {**dict.fromkeys(ARRAY_FILES, self._read_arrays), ".csv": self._read_table}
         if file.suffix.lower() not in read:
             raise DataError(
                 f"{path}: arrays are read from {_FORMS}, not from {file.suffix or 'a file without ending'}."
@@ -102,26 +104,8 @@ class ArraysData(FileSettings):
     def _names(self) -> list[str]:
         return [self.inputs, self.labels, *([] if self.tasks is None else [self.tasks])]
 
-    def _read_npz(self, file: Path) -> tuple[Any, ...]:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                check_room(sum(member.file_size for member in archive.infolist()), f"What is in {file}")
-            with np.load(file, allow_pickle=False) as arrays:
-                _check_names(self._names, arrays.files, f"{file} has no array")
-                found = [arrays[name] for name in self._names]
-        except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-            raise DataError(f"{file} is damaged, or holds something else than arrays of numbers ({error}).") from error
-        return (*found, None)[:3]
-
-    def _read_safetensors(self, file: Path) -> tuple[Any, ...]:
-        try:
-            with safetensors.safe_open(file, framework="pt") as arrays:
-                _check_names(self._names, arrays.keys(), f"{file} has no array")
-                found = [arrays.get_tensor(name) for name in self._names]
-        except safetensors.SafetensorError as error:
-            raise DataError(f"{file} is damaged or no .safetensors file ({error}).") from error
-        arrays_of = [each.float().numpy() if each.is_floating_point() else each.numpy() for each in found]
-        return (*arrays_of, None)[:3]
+    def _read_arrays(self, file: Path) -> tuple[Any, ...]:
+        return (*_read_arrays(file, self._names), None)[:3]
 
     def _read_table(self, file: Path) -> tuple[Any, ...]:
         try:
@@ -166,6 +150,44 @@ class ArraysData(FileSettings):
                         f" that are no inputs, as by data.leave_out=[{header[place]}]."
                     )
         return "there is an entry that is no number."
+
+
+def read_inputs(file: Path, name: str) -> Tensor:
+    """Read inputs alone from a .npz or .safetensors file, `[n, ...]`, as :class:`ArraysData` reads them.
+
+    Args:
+        file: The file, which exists.
+        name: Name of the array; where a file has a single one, it is that, whatever its name.
+
+    Raises:
+        DataError: There is no such array, it holds no numbers, or the file is damaged.
+    """
+    [inputs] = _read_arrays(file, [name], whatever_it_is_called=True)
+    return _as_inputs(inputs, str(file))
+
+
+def _read_arrays(file: Path, names: Sequence[str], *, whatever_it_is_called: bool = False) -> list[NDArray[Any]]:
+    """Arrays of these names; or the only one that the file has."""
+
+    def found(there: Sequence[str]) -> Sequence[str]:
+        if whatever_it_is_called and len(there) == 1:
+            return there
+        _check_names(names, there, f"{file} has no array")
+        return names
+
+    try:
+        if file.suffix.lower() == ".npz":
+            with zipfile.ZipFile(file) as archive:
+                check_room(sum(member.file_size for member in archive.infolist()), f"What is in {file}")
+            with np.load(file, allow_pickle=False) as arrays:
+                return [arrays[name] for name in found(arrays.files)]
+        with safetensors.safe_open(file, framework="pt") as arrays:
+            tensors = [arrays.get_tensor(name) for name in found(list(arrays.keys()))]
+    except DataError:
+        raise
+    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, safetensors.SafetensorError) as error:
+        raise DataError(f"{file} is damaged, or holds something else than arrays of numbers ({error}).") from error
+    return [(each.float() if each.is_floating_point() else each).numpy() for each in tensors]
 
 
 def _check_names(wanted: Iterable[str], there: Iterable[str], complaint: str) -> None:

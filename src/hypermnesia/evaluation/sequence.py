@@ -68,7 +68,11 @@ def learn_sequence(
         >>> learn_sequence(learner, tasks, progress=False).shape
         (2, 2)
     """
+    if isinstance(tasks, Task) or not tasks:
+        raise DataError(f"learn_sequence learns a list of tasks, at least one, not {'a Task' if tasks else 'none'}")
     for task in tasks:
+        if not isinstance(task, Task):
+            raise DataError(f"learn_sequence learns tasks (Task.of), not a {type(task).__name__}")
         if task.test is None:
             raise DataError(f"task '{task.name}' has no test examples to measure on: Task.of(source, test=...)")
     scenario = scenario or learner.scenarios[0]

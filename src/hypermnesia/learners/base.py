@@ -195,6 +195,8 @@ class ContinualLearner(Admission, OnHub):
     @torch.enable_grad()
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
+        if monitor is not None and not callable(monitor):
+            raise ConfigurationError(f"a monitor is a function that is called after every step, not {shown(monitor)}")
         with self._turn:
             self._check_idle()
             self._join(task, way, number)

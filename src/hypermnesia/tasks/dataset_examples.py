@@ -78,6 +78,10 @@ class DatasetExamples(Examples):
         """Inputs as they are stored, and labels."""
         try:
             batch = self._collate(items)
+        except KeyError as error:
+            raise DataError(
+                f"Examples cannot be put together into a batch: some have no {error}; give all the same parts."
+            ) from error
         except (TypeError, RuntimeError) as error:
             raise DataError(
                 f"Examples cannot be put together into a batch: {error} Inputs must be tensors of one shape, or "

@@ -33,6 +33,8 @@ def set_aside(
         >>> [part.tolist() for part in set_aside(torch.arange(4), 0.25, Seeds(0))]
         [[0, 1, 3], [2]]
     """
+    if not isinstance(validation, int | float):
+        raise ConfigurationError(f"validation must be a number of examples, or a fraction, not {validation!r}")
     total = len(rows)
     count = round(validation * total) if 0 < validation < 1 else validation
     if count not in range(total) or (count == 0 and validation != 0):
