@@ -98,7 +98,7 @@ def test_a_tasks_network_is_exported(run, images, call, tmp_path):
         (["predict", "RUN", "good.npy", "--task", "5"], 2, "there is no task 5"),
         (["predict", ".", "good.npy"], 2, "not a run directory"),
         (["export", "RUN", "--out", "network"], 2, "says no format"),
-        (["export", "RUN", "--out", "no/network.pt2"], 1, "there is no folder"),
+        (["export", "RUN", "--out", "no/network.pt2"], 2, "does not exist; make it first"),
         (["export", "RUN", "--task", "digits 2/4", "--out", "network.pt2"], 2, "Did you mean"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
