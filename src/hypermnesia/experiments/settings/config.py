@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
+import types
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
-from pydantic import BaseModel, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypermnesia.criteria import NAMED_METRICS, USUAL, Criterion, CrossEntropy, LabelKind, Metric
 from hypermnesia.data import INSTALLED, ArraysData
@@ -64,9 +65,13 @@ def _section(method: Method) -> type[LearnerSettings]:
     # In this order, so that the name comes first when they are written down.
     bases: Any = (method.learner.Settings, LearnerSettings)
     name = "".join(map(str.capitalize, method.name.split("-")))
-    fields: Any = {"method": (Literal[method.name], ...)}
-    make: Any = create_model  # whose declared types allow one base only
-    made: type[LearnerSettings] = make(f"{name}Settings", __base__=bases, **fields)
+    body = {
+        "__module__": __name__,
+        "__annotations__": {"method": Literal[method.name]},
+        # It has no source, for which pydantic would look in all modules.
+        "model_config": ConfigDict(use_attribute_docstrings=False),
+    }
+    made: type[LearnerSettings] = types.new_class(f"{name}Settings", bases, exec_body=lambda own: own.update(body))
     globals()[made.__name__] = made  # where pickle looks for it when a search has several processes
     return made
 
