@@ -17,7 +17,7 @@ import torch
 
 from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
 from hypermnesia.analyses.files import Parts
-from hypermnesia.charts.chart import COLORS, SEQUENTIAL
+from hypermnesia.charts.chart import COLORS, SEQUENTIAL, chart_of
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.embeddings import accuracy_at, plane_of, share_near, square_around
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
@@ -179,8 +179,18 @@ def embedding_plane_text(result: AccuracyOverPlane) -> Iterator[str]:
 
 
 def _panel(result: AccuracyOverPlane, task: TaskOnPlane) -> altair.LayerChart | altair.FacetChart:
-    rows = altair.Chart(altair.InlineData(list(_cells(result, task))))
-    cells = rows.transform_flatten(["x", "left", "right", "accuracy"]).mark_rect(aria=False, clip=True)
+    rows = chart_of(list(_cells(result, task)))
+    width, height = ((places[1] - places[0]) for places in (result.x, result.y))
+    cells = (
+        rows.transform_flatten(["x", "accuracy"])
+        .transform_calculate(
+            left=f"datum.x - {0.5 * width}",
+            right=f"datum.x + {(0.5 + _OVERLAP) * width}",
+            below=f"datum.y - {0.5 * height}",
+            above=f"datum.y + {(0.5 + _OVERLAP) * height}",
+        )
+        .mark_rect(aria=False, clip=True)
+    )
     scale = altair.Scale(scheme=SEQUENTIAL, domain=[0, 100])
     surface = cells.encode(
         x=altair.X("left:Q", title=_axis(result, 0), scale=_scale(result.x)),
@@ -201,19 +211,9 @@ def _panel(result: AccuracyOverPlane, task: TaskOnPlane) -> altair.LayerChart | 
 
 def _cells(result: AccuracyOverPlane, task: TaskOnPlane) -> Iterator[dict[str, Any]]:
     """A row of the plane as one entry, which makes a page with many of them a quarter as long."""
-    width, height = ((places[1] - places[0]) for places in (result.x, result.y))
-    across = {
-        "x": [round(x, 4) for x in result.x],
-        "left": [round(x - width / 2, 4) for x in result.x],
-        "right": [round(x + (0.5 + _OVERLAP) * width, 4) for x in result.x],
-    }
+    across = [round(x, 4) for x in result.x]
     for y, row in zip(result.y, task.accuracy, strict=True):
-        yield across | {
-            "y": round(y, 4),
-            "below": round(y - height / 2, 4),
-            "above": round(y + (0.5 + _OVERLAP) * height, 4),
-            "accuracy": [round(100 * accuracy, 2) for accuracy in row],
-        }
+        yield {"x": across, "y": round(y, 4), "accuracy": [round(100 * accuracy, 2) for accuracy in row]}
 
 
 def _marks(result: AccuracyOverPlane, task: TaskOnPlane) -> tuple[altair.Chart, altair.Chart]:
@@ -223,9 +223,7 @@ def _marks(result: AccuracyOverPlane, task: TaskOnPlane) -> tuple[altair.Chart, 
         for number, (x, y) in enumerate(result.learned, start=1)
     ]
     places.sort(key=lambda place: bool(place["own"]))  # on top of the others
-    base = altair.Chart(altair.InlineData(places)).encode(
-        x="x:Q", y="y:Q", tooltip=[altair.Tooltip("number:N", title="embedding of task")]
-    )
+    base = chart_of(places).encode(x="x:Q", y="y:Q", tooltip=[altair.Tooltip("number:N", title="embedding of task")])
     fill = altair.condition("datum.own", altair.value(COLORS[1]), altair.value("white"))
     radius = altair.condition("datum.own", altair.value(230), altair.value(130))
     disks = base.mark_circle(opacity=1, stroke="black", strokeWidth=1).encode(color=fill, size=radius)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hypermnesia.analyses.analysis import Advanced, Analysis, unheard
-from hypermnesia.charts.chart import COLORS, GRADUAL, SEQUENTIAL
+from hypermnesia.charts.chart import COLORS, GRADUAL, SEQUENTIAL, chart_of
 from hypermnesia.evaluation.generated_weights import (
     feature_spectrum,
     generated,
@@ -159,7 +159,7 @@ def weight_distances_chart(result: GeneratedWeights) -> altair.LayerChart | alta
     largest = max(max(row) for row in result.distances) or 1.0
     many = len(result.tasks) > 20
     axis = altair.Axis(labelAngle=0, values=list(range(10, len(result.tasks) + 1, 10)) if many else altair.Undefined)
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         x=altair.X("other:O", title="task", axis=axis),
         y=altair.Y("one:O", title="task", axis=axis),
         tooltip=[altair.Tooltip("names:N", title="tasks"), altair.Tooltip("distance:Q", format=".4f")],
@@ -189,7 +189,7 @@ def feature_spectrum_chart(result: GeneratedWeights) -> altair.VConcatChart:
     scale = altair.Scale(type="log", nice=False, domain=[values[drawn[-1]] / 1.5, values[0] * 1.5])
     across = altair.X("direction:O", title=None, axis=altair.Axis(labelAngle=0, labelOverlap=True))
     points = (
-        altair.Chart(altair.InlineData(sizes))
+        chart_of(sizes)
         .mark_point(filled=True, size=50, opacity=1)
         .encode(
             x=across,
@@ -204,7 +204,7 @@ def feature_spectrum_chart(result: GeneratedWeights) -> altair.VConcatChart:
         for number in drawn
     ]
     shares = (
-        altair.Chart(altair.InlineData(rows))
+        chart_of(rows)
         .mark_rect()
         .encode(
             x=across.copy().title("direction"),
@@ -243,7 +243,7 @@ def weight_drift_chart(result: GeneratedWeights, drift: Sequence[Drift]) -> alta
     ]
     axis = altair.Axis(tickMinStep=1, format="d", labelFlush=False)
     lines = (
-        altair.Chart(altair.InlineData(rows))
+        chart_of(rows)
         .mark_line(point=altair.OverlayMarkDef(size=25), strokeWidth=1.8)
         .encode(
             x=altair.X("learned:Q", title="tasks learned", axis=axis),

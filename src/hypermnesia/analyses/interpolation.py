@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
+from hypermnesia.charts.chart import chart_of
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.embeddings import accuracy_at, line
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
@@ -108,7 +109,7 @@ def interpolation_chart(result: AccuracyAlongLine) -> altair.TopLevelMixin:
     color = altair.Color(
         "task:N", title=None, legend=altair.Legend(symbolType="stroke"), scale=altair.Scale(domain=names)
     )
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         x=altair.X("position:Q", title="position on the line", scale=altair.Scale(nice=False)),
         y=altair.Y("accuracy:Q", title="test accuracy (%)", scale=altair.Scale(domain=[0, 100])),
         color=color,
@@ -124,7 +125,7 @@ def interpolation_chart(result: AccuracyAlongLine) -> altair.TopLevelMixin:
         {"position": place, "label": f"embedding {task.number}", "task": name}
         for place, task, name in zip((0, 1), tasks, names, strict=True)
     ]
-    places = altair.Chart(altair.InlineData(embeddings)).encode(x="position:Q", color=color, tooltip=["label:N"])
+    places = chart_of(embeddings).encode(x="position:Q", color=color, tooltip=["label:N"])
     rules = places.mark_rule(strokeDash=[2, 3])
     labels = places.mark_text(align="left", dx=4, dy=-4, baseline="bottom", fontSize=11).encode(
         y=altair.value("height"), text="label:N"

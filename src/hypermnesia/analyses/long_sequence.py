@@ -15,7 +15,7 @@ import altair
 import numpy as np
 
 from hypermnesia.analyses.analysis import Analysis
-from hypermnesia.charts.chart import value_scale
+from hypermnesia.charts.chart import chart_of, value_scale
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.recorded import read_run
@@ -141,7 +141,7 @@ def long_sequence_chart(run: LongSequence) -> altair.VConcatChart:
 def _panel(
     run: LongSequence, points: list[dict[str, Any]], x: altair.X, y: altair.Y, color: altair.Color, height: int
 ) -> altair.LayerChart:
-    base = altair.Chart(altair.InlineData(points)).encode(x=x, y=y, color=color)
+    base = chart_of(points).encode(x=x, y=y, color=color)
     tooltip = [
         altair.Tooltip("name:N", title="task"),
         altair.Tooltip("series:N", title="measured"),

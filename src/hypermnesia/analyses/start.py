@@ -20,7 +20,7 @@ from torch import Tensor
 from hypermnesia.analyses.analysis import Option, PlannedStudy, Study
 from hypermnesia.analyses.sheet import Sheet, figures_of
 from hypermnesia.analyses.variants import changes_of, check_classes, seeds_of, title_of
-from hypermnesia.charts.chart import COLORS
+from hypermnesia.charts.chart import COLORS, chart_of
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation import statistics
@@ -307,7 +307,7 @@ def _scales_panel(study: StartStudy, shown: Sequence[Start]) -> altair.Chart:
     ]
     layers = altair.Y("layer:N", title=None, sort=None).scale(paddingInner=0.4, paddingOuter=0.2)
     x = altair.X("scale:Q", title="standard deviation of the weights").scale(type="log", nice=False, padding=14)
-    chart: altair.Chart = altair.Chart(altair.InlineData(rows)).mark_point(filled=True, size=80, opacity=1)
+    chart: altair.Chart = chart_of(rows).mark_point(filled=True, size=80, opacity=1)
     return chart.encode(
         x=x.axis(values=_ticks(1, 1.5, 2, 3, 4, 5, 7), format="~g", labelOverlap="greedy"),
         y=layers.axis(labelExpr="split(datum.label, ', ')", grid=True),
@@ -327,7 +327,7 @@ def _loss_panel(finished: Sequence[Begun], shown: Sequence[Start]) -> altair.Lay
         type="log", domain=domain, nice=False
     )
     looks = _looks(shown)
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         x=x.axis(values=_ticks(1, 2, 5), format="~s", labelOverlap="greedy"),
         y=y.axis(values=_ticks(1, 2, 5), format="~g", labelOverlap="greedy"),
         color=looks["color"],

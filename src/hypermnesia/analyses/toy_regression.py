@@ -13,7 +13,7 @@ import torch
 from hypermnesia.analyses.analysis import PlannedStudy, Study
 from hypermnesia.analyses.sheet import Sheet, figures_of
 from hypermnesia.analyses.variants import changes_of
-from hypermnesia.charts.chart import COLORS
+from hypermnesia.charts.chart import COLORS, chart_of
 from hypermnesia.criteria import ERROR
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread, show_spread
@@ -214,7 +214,7 @@ def _panel(each: Remembered, result: ToyRegression) -> altair.LayerChart:
     margin = 0.25 * (max(values) - min(values))
     legend = altair.Legend(orient="bottom", symbolType="stroke")
     lines = (
-        altair.Chart(altair.InlineData(rows))
+        chart_of(rows)
         .mark_line(clip=True)
         .encode(
             x=altair.X("x:Q", title="x", scale=altair.Scale(nice=False, zero=False)),

@@ -14,7 +14,7 @@ import torch
 
 from hypermnesia.analyses.analysis import Advanced, Analysis, Option, unheard
 from hypermnesia.analyses.files import Parts
-from hypermnesia.charts.chart import value_scale
+from hypermnesia.charts.chart import chart_of, value_scale
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
@@ -173,7 +173,7 @@ def transfer_chart(result: Transfer) -> altair.TopLevelMixin:
         for field, name in _HOW.items()
     ]
     names = [str(count) for count in counts]
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         x=altair.X(
             "learned:Q",
             title="tasks learned before the next one",

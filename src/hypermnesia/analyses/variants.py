@@ -7,6 +7,7 @@ from typing import Any
 
 import altair
 
+from hypermnesia.charts.chart import chart_of
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.evaluation.statistics import Spread, show_spread
@@ -72,7 +73,7 @@ def point(series: str, x: float, accuracy: Spread, **told: str) -> Point:
 
 def mark_across(x: float, text: str) -> tuple[altair.Chart, altair.Chart]:
     """Dashed line across a chart at a place on its axis of `x`, and the text above it."""
-    base = altair.Chart(altair.InlineData([{"x": x, "text": text}])).encode(x="x:Q")
+    base = chart_of([{"x": x, "text": text}]).encode(x="x:Q")
     rule = base.mark_rule(strokeDash=[2, 3], color="#777777")
     return rule, base.mark_text(baseline="bottom", dy=-3, color="#777777").encode(y=altair.value(0), text="text:N")
 
@@ -95,7 +96,7 @@ def curves(
     }
     legend = altair.Legend(title=None, orient="top", columns=1, labelLimit=0, symbolSize=70, symbolStrokeWidth=0)
     color = altair.Color("series:N", scale=scales["color"], legend=legend)
-    base = altair.Chart(altair.InlineData(list(points))).encode(x=x, color=color)
+    base = chart_of(list(points)).encode(x=x, color=color)
     lines = base.mark_line(strokeWidth=1.8).encode(
         y=y, strokeDash=altair.StrokeDash("series:N", scale=scales["dash"], legend=legend)
     )

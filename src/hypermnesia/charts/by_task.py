@@ -7,7 +7,7 @@ from typing import Any
 
 import altair
 
-from hypermnesia.charts.chart import height_of, in_units, task_axis, value_scale
+from hypermnesia.charts.chart import chart_of, height_of, in_units, task_axis, value_scale
 from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
 
@@ -37,7 +37,7 @@ def by_task_chart(
     tasks = max(len(values) for values in early.values())
     color = altair.Color("method:N", title=None, scale=altair.Scale(domain=methods))
     scale = value_scale((row[end] for row in rows for end in ("value", "low", "high")), metric)
-    base = altair.Chart(altair.InlineData(rows)).encode(x=task_axis("x", "task", tasks), color=color)
+    base = chart_of(rows).encode(x=task_axis("x", "task", tasks), color=color)
     points = base.mark_point(size=55, opacity=1).encode(
         y=altair.Y("value:Q", title=metric.label, scale=scale),
         shape=altair.Shape("when:N", title=None, scale=altair.Scale(domain=_WHEN, range=["circle", "diamond"])),
@@ -53,7 +53,7 @@ def by_task_chart(
         ],
     )
     rules = (
-        altair.Chart(altair.InlineData(ways))
+        chart_of(ways)
         .mark_rule(opacity=0.6, tooltip=None)
         .encode(x=task_axis("x", "task", tasks), y=altair.Y("from:Q", scale=scale), y2="to:Q", color=color)
     )
@@ -84,9 +84,7 @@ def transfer_chart(
     ]
     tasks = max(len(spreads) for spreads in transfer.values())
     color = altair.Color("group:N", title=None, scale=altair.Scale(domain=groups))
-    base = altair.Chart(altair.InlineData(rows)).encode(
-        x=task_axis("x", "task", tasks), y=altair.Y("value:Q", title=label), color=color
-    )
+    base = chart_of(rows).encode(x=task_axis("x", "task", tasks), y=altair.Y("value:Q", title=label), color=color)
     points = base.mark_point(filled=True, size=55, opacity=1).encode(
         shape=altair.Shape("group:N", title=None, sort=groups),
         tooltip=[
@@ -95,7 +93,7 @@ def transfer_chart(
             altair.Tooltip("text:N", title=label),
         ],
     )
-    zero = altair.Chart(altair.InlineData([{"y": 0}])).mark_rule(strokeDash=[4, 3], tooltip=None).encode(y="y:Q")
+    zero = chart_of([{"y": 0}]).mark_rule(strokeDash=[4, 3], tooltip=None).encode(y="y:Q")
     layers = [zero, base.mark_line(tooltip=None), points]
     if any(spread.sem is not None for spreads in transfer.values() for spread in spreads):
         layers.insert(1, base.mark_rule(tooltip=None).encode(y="low:Q", y2="high:Q"))

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64, Int
 
-from hypermnesia.charts.chart import labeled
+from hypermnesia.charts.chart import chart_of, labeled
 from hypermnesia.charts.retention import retention_chart
 from hypermnesia.criteria import ACCURACY, Metric
 
@@ -31,7 +31,7 @@ def heat_map(percent: Float64[np.ndarray, "rows columns"], *, label: str, x: str
     """
     rows, columns = percent.shape
     cells = (
-        altair.Chart(altair.InlineData(_rows(percent)))
+        chart_of(_rows(percent))
         .transform_flatten(["column", "percent"])
         .encode(
             x=altair.X("column:O", title=x, axis=_axis(columns), scale=altair.Scale(domain=[*range(1, columns + 1)])),

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, height_of, in_units, task_axis, value_scale
+from hypermnesia.charts.chart import COLORS, chart_of, height_of, in_units, task_axis, value_scale
 from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
@@ -50,7 +50,7 @@ def _chart(
     colors = altair.Scale(domain=labels)
     lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
     shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         x=task_axis("x", "tasks learned", tasks),
         y=altair.Y(
             "mean:Q",

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from hypermnesia.charts.chart import chart_of
 from hypermnesia.errors import ConfigurationError
 
 _MOST_TASKS = 20
@@ -51,7 +52,7 @@ def replay_chart(
     ]
     # Both sides of a band are as far from the next as small images are from each other.
     chart = (
-        altair.Chart(altair.InlineData(rows))
+        chart_of(rows)
         .mark_image(width=altair.expr("bandwidth('x')"), height=altair.expr("bandwidth('y')"))
         .encode(
             x=altair.X(

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import means, task_axis, value_scale
+from hypermnesia.charts.chart import chart_of, means, task_axis, value_scale
 from hypermnesia.criteria import Metric
 
 _WHEN = ["right after learning", "after the last task"]
@@ -35,7 +35,7 @@ def retention_chart(
     early, late = np.diagonal(matrices, axis1=1, axis2=2), matrices[:, -1, :learned]
     points = [*_points(0, early, metric, names), *_points(1, late, metric, names)]
     scale = value_scale((each[end] for each in points for end in _ENDS), metric)
-    base = altair.Chart(altair.InlineData(points)).encode(
+    base = chart_of(points).encode(
         x=task_axis("x", "task", learned),
         color=altair.Color("when:N", title=None, scale=altair.Scale(domain=_WHEN), legend=altair.Legend(orient="top")),
     )
@@ -66,7 +66,7 @@ def _ways(
         {"left": task - _APART, "right": task + _APART, "from": first, "to": second}
         for task, (first, second) in enumerate(ends, start=1)
     ]
-    chart: altair.Chart = altair.Chart(altair.InlineData(rows)).mark_rule(opacity=0.6, tooltip=None)
+    chart: altair.Chart = chart_of(rows).mark_rule(opacity=0.6, tooltip=None)
     return chart.encode(
         x=task_axis("left", "task", early.shape[1]),
         x2="right:Q",

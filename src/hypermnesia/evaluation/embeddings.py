@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError
@@ -114,6 +113,8 @@ def plane_of(embeddings: Float64[np.ndarray, "tasks embedding"]) -> EmbeddingPla
             f"{tasks} embeddings of {dimensions} dimensions lie in no plane of their own: it takes three tasks, or"
             " learner.embedding_dim=2."
         )
+    from sklearn.decomposition import PCA  # a second, which pages of results do without
+
     principal = PCA(n_components=2, svd_solver="full").fit(embeddings)
     return EmbeddingPlane(principal.mean_, principal.components_, principal.explained_variance_ratio_)
 

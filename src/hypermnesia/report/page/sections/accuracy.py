@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, GRADUAL, in_units, means, task_axis, value_scale
+from hypermnesia.charts.chart import COLORS, GRADUAL, chart_of, in_units, means, task_axis, value_scale
 from hypermnesia.charts.heat_maps import heat_map_of_accuracy, is_whole, task_confusion_chart
 from hypermnesia.charts.retention import retention_chart
 from hypermnesia.criteria import ACCURACY, Metric
@@ -71,7 +71,7 @@ def task_curves_chart(
     rows = [_row(matrices[:, number:, number], number, task, metric) for number, task in enumerate(tasks)]
     shown = (value for row in rows for end in ("value", "low", "high") for value in row[end])
     base = (
-        altair.Chart(altair.InlineData(rows))
+        chart_of(rows)
         .transform_flatten(["after", "value", "low", "high", "text"])
         .encode(
             x=task_axis("after", "tasks learned", learned),

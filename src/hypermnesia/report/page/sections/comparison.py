@@ -7,7 +7,7 @@ from typing import Any
 
 import altair
 
-from hypermnesia.charts.chart import in_units, value_scale
+from hypermnesia.charts.chart import chart_of, in_units, value_scale
 from hypermnesia.charts.method_curves import average_chart, first_task_chart
 from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
@@ -139,7 +139,7 @@ def ranking_chart(
     ]
     order = sorted(figures, key=lambda name: figures[name].mean, reverse=descending)
     axis = altair.Axis(grid=True, labelLimit=240, domain=False, ticks=False)
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         y=altair.Y("of:N", title=None, sort=order, axis=axis),
         tooltip=[altair.Tooltip("of:N", title="run"), altair.Tooltip("text:N", title=label)],
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair
 
-from hypermnesia.charts.chart import labeled, task_axis
+from hypermnesia.charts.chart import chart_of, labeled, task_axis
 from hypermnesia.evaluation import statistics
 from hypermnesia.experiments.recorded_runs.groups import Group
 from hypermnesia.experiments.recorded_runs.recorded import Timing
@@ -74,16 +74,22 @@ def time_per_task_chart(timings: Sequence[Sequence[Timing]]) -> altair.Chart:
     ]
     axis = altair.Axis(values=labeled(len(timings[0])), labelAngle=0, labelOverlap=False)
     colors = altair.Scale(domain=list(kinds))
-    return altair.Chart(altair.InlineData(rows), mark="bar", width=520, height=180).encode(
-        x=altair.X("task:O", title="task", axis=axis),
-        y=altair.Y("sum(seconds):Q", title="time (s)", stack="zero"),
-        color=altair.Color("what:N", title=None, scale=colors, legend=altair.Legend(orient="top")),
-        tooltip=[
-            altair.Tooltip("name:N", title="task"),
-            altair.Tooltip("what:N", title="spent on"),
-            altair.Tooltip("seconds:Q", title="seconds", format=",.1f"),
-        ],
+    chart: altair.Chart = (
+        chart_of(rows)
+        .mark_bar()
+        .properties(width=520, height=180)
+        .encode(
+            x=altair.X("task:O", title="task", axis=axis),
+            y=altair.Y("sum(seconds):Q", title="time (s)", stack="zero"),
+            color=altair.Color("what:N", title=None, scale=colors, legend=altair.Legend(orient="top")),
+            tooltip=[
+                altair.Tooltip("name:N", title="task"),
+                altair.Tooltip("what:N", title="spent on"),
+                altair.Tooltip("seconds:Q", title="seconds", format=",.1f"),
+            ],
+        )
     )
+    return chart
 
 
 def memory_per_task_chart(kept: Sequence[float]) -> altair.LayerChart:
@@ -94,7 +100,7 @@ def memory_per_task_chart(kept: Sequence[float]) -> altair.LayerChart:
     """
     unit, of = unit_of(max(kept))
     rows = [{"task": task, "kept": round(bytes_ / of, 4)} for task, bytes_ in enumerate(kept, start=1)]
-    base = altair.Chart(altair.InlineData(rows)).encode(
+    base = chart_of(rows).encode(
         x=task_axis("task", "tasks learned", len(kept)),
         y=altair.Y("kept:Q", title=f"memory kept ({unit})", scale=altair.Scale(zero=True)),
         tooltip=[

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import value_scale
+from hypermnesia.charts.chart import chart_of, value_scale
 from hypermnesia.charts.replay_grid import replay_chart
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
@@ -81,7 +81,7 @@ def learning_curve_chart(
     }
     axis = altair.Axis(grid=False, tickCount=6)
     x = altair.X("step:Q", title="optimizer steps", scale=altair.Scale(nice=False), axis=axis)
-    base = altair.Chart(altair.InlineData([row])).transform_flatten(list(row)).encode(x=x)
+    base = chart_of([row]).transform_flatten(list(row)).encode(x=x)
     tooltip = [altair.Tooltip("step:Q", format=","), altair.Tooltip("value:Q", title=name, format=".4~g")]
     layers = [
         base.mark_line(strokeWidth=1.5, tooltip=None).encode(
@@ -93,7 +93,7 @@ def learning_curve_chart(
     if sem is not None:
         layers.insert(0, base.mark_area(opacity=0.25, tooltip=None).encode(y="low:Q", y2="high:Q"))
     if 0 < len(boundaries) <= _MOST_BOUNDARIES:
-        ends = altair.Chart(altair.InlineData([{"step": step} for step in boundaries]))
+        ends = chart_of([{"step": step} for step in boundaries])
         layers.insert(0, ends.mark_rule(strokeDash=[2, 3], opacity=0.6, tooltip=None).encode(x="step:Q"))
     return altair.LayerChart(layer=layers, width=520, height=180)
 
