@@ -23,6 +23,8 @@ class Sample:
         (1.0, (2.0, 3.0, 4.0))
         >>> (slow + fast).rounds
         (0.75, 2.0, 1.25)
+        >>> (slow - fast).rounds
+        (0.25, 1.0, 0.75)
     """
 
     rounds: tuple[float, ...]
@@ -35,6 +37,10 @@ class Sample:
     def __add__(self, other: Sample) -> Sample:
         """Sum of both, round by round."""
         return Sample(tuple(mine + its for mine, its in zip(self.rounds, other.rounds, strict=True)))
+
+    def __sub__(self, other: Sample) -> Sample:
+        """What this is more than the other, round by round."""
+        return Sample(tuple(mine - its for mine, its in zip(self.rounds, other.rounds, strict=True)))
 
     def per(self, other: Sample) -> Sample:
         """Ratio to another sample, round by round."""

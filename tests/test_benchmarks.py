@@ -163,7 +163,7 @@ def test_tables_tell_missed_aims_from_those_that_hold() -> None:
         }
     }
     memory = {"standard 0": Sample((1e8,)), "hypermnesia 2": Sample((2e8,)), "hypermnesia 100": Sample((2e8,))}
-    startup = {name: Sample((0.1,)) for name in ("python", "help", "torch", "run")}
+    startup = {name: Sample((0.1,)) for name in ("python", "help", "torch", "torch step", "run")}
     planning = {"plan": Sample((0.1,)), "read": Sample((0.05,))}
     results = Results(
         {}, {"permuted-mnist-10": times}, {}, inference, answers, {"permuted-mnist-10": memory}, startup, planning
