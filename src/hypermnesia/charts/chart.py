@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import altair
 import numpy as np
@@ -96,18 +96,6 @@ def titled(chart: altair.TopLevelMixin, title: str) -> altair.TopLevelMixin:
     return named
 
 
-class _Rows:
-    """Data that altair takes as they are, instead of copying every entry whenever charts are combined."""
-
-    _schema: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = rows
-
-    def to_dict(self) -> list[dict[str, Any]]:
-        return self._rows
-
-
 def chart_of(rows: Iterable[Mapping[str, Any]]) -> altair.Chart:
     """Chart of these rows, without marks yet.
 
@@ -118,8 +106,8 @@ def chart_of(rows: Iterable[Mapping[str, Any]]) -> altair.Chart:
         >>> specification(chart_of([{"x": 1}]).mark_point().encode(x="x:Q"))["data"]
         {'values': [{'x': 1}]}
     """
-    data: Any = _Rows([dict(row) for row in rows])
-    return altair.Chart(altair.InlineData(data))
+    # Of a list altair would copy every entry whenever charts are combined.
+    return altair.Chart(altair.InlineData(tuple(dict(row) for row in rows)))
 
 
 def specification(chart: altair.TopLevelMixin, style: dict[str, Any] = STYLE) -> dict[str, Any]:
