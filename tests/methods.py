@@ -10,6 +10,7 @@ from torch import nn
 
 from hypermnesia.criteria import LabelKind, MeanSquaredError
 from hypermnesia.learners import METHODS, ContinualLearner, Method
+from hypermnesia.learners.from_scratch import FromScratchSettings
 from hypermnesia.settings import Settings, checked
 from hypermnesia.tasks import Task, TensorExamples
 from hypermnesia.tasks.scenario import Scenario
@@ -30,6 +31,7 @@ SIZES = {
     "chunk_embedding_dim": 2,
     "chunk_size": 40,
     "compression": None,
+    "embedding_candidates": 4,
 }
 """Small values for settings of these names, in whichever section they are."""
 
@@ -38,6 +40,8 @@ def small(settings: Settings) -> Settings:
     """The settings with small networks."""
     sections = {name: small(value) for name, value in settings if isinstance(value, Settings)}
     sizes = {name: size for name, size in SIZES.items() if name in type(settings).model_fields}
+    if isinstance(settings, FromScratchSettings):  # where it has no effect, and is refused
+        del sizes["embedding_candidates"]
     return settings.model_copy(update={**sections, **sizes})
 
 
