@@ -81,6 +81,7 @@ LEARNERS = {
     "hnet, full": Made(HypernetworkLearner, {**HYPERNETWORK, "chunk_size": "full", "chunk_embedding_dim": 16}),
     "hnet, direct regularizer": Made(HypernetworkLearner, {**HYPERNETWORK, "regularizer": "direct"}),
     "hnet, some past tasks": Made(HypernetworkLearner, {**HYPERNETWORK, "max_tasks": 1}),
+    "hnet, some pairs": Made(HypernetworkLearner, {**HYPERNETWORK, "max_pairs": 2}),
     "hnet, plain gradient step": Made(HypernetworkLearner, {**HYPERNETWORK, "lookahead": "sgd"}),
     "hnet, no lookahead": Made(HypernetworkLearner, {**HYPERNETWORK, "lookahead": "none"}),
     "hnet, through the lookahead": Made(HypernetworkLearner, {**HYPERNETWORK, "gradient_through_lookahead": True}),

@@ -29,6 +29,7 @@ CONDITIONAL = {
     ("HypernetworkSettings", "lookahead_rate"): (0.1, {"lookahead": "none"}, {"lookahead": "sgd"}),
     ("HypernetworkSettings", "gradient_through_lookahead"): (True, {"lookahead": "none"}, {}),
     ("HypernetworkSettings", "max_tasks"): (2, {"beta": 0}, {}),
+    ("HypernetworkSettings", "max_pairs"): (2, {"beta": 0}, {}),
     ("HypernetworkSettings", "regularizer"): ("direct", {"beta": 0}, {}),
     ("HypernetworkSettings", "own_start"): ("drawn", {}, {"own": ("head.*",)}),
     ("FromScratchSettings", "embedding_candidates"): (1, {}, None),  # nowhere

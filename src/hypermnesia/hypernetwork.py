@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import skip_init
@@ -256,31 +256,46 @@ class Hypernetwork(nn.Module):
         return torch.stack([self.task_embeddings[task].detach() for task in tasks])
 
     def features(
-        self, embeddings: Float[Tensor, "tasks embedding"], parameters: Mapping[str, Tensor] | None = None
-    ) -> Float[Tensor, "tasks chunks features"]:
-        """Compute the features Φ: the trunk's output for every task and chunk, with a one appended, mixed if it mixes.
+        self,
+        embeddings: Float[Tensor, "tasks embedding"],
+        parameters: Mapping[str, Tensor] | None = None,
+        pairs: Int[Tensor, " pairs"] | None = None,
+    ) -> Float[Tensor, "*pairs features"]:
+        """Compute the features Φ: the trunk's output for tasks and chunks, with a one appended, mixed if it mixes.
 
         Args:
             embeddings: Task embeddings, `[tasks, embedding_dim]`.
             parameters: Parameters Θ_h by name, as from :meth:`shared_parameters`; None for the hypernetwork's own.
+            pairs: Numbers `task * num_chunks + chunk` of the pairs wanted; None for all.
+
+        Returns:
+            `[pairs, features]`, or of all `[tasks, chunks, features]`.
         """
         theta = self.shared_parameters() if parameters is None else parameters
         chunks = theta.get("chunk_embeddings", self.chunk_embeddings)
         split = self.embedding_dim
         if not self.trunk:
-            shape = (len(embeddings), self.num_chunks, -1)
-            hidden = torch.cat([embeddings[:, None].expand(*shape), chunks[None].expand(*shape)], -1)
+            hidden = torch.cat(self._of_pairs(embeddings, chunks, pairs), -1)
         else:
             # The first layer is linear in [e, c]: a sum of a part per task and a part per chunk.
             weight = theta["trunk.0.weight"]
             of_task = embeddings @ weight[:, :split].T
             of_chunk = functional.linear(chunks, weight[:, split:], theta["trunk.0.bias"])
-            hidden = self.activation(of_task[:, None] + of_chunk)
+            task, chunk = self._of_pairs(of_task, of_chunk, pairs)
+            hidden = self.activation(task + chunk)
             for i in range(1, len(self.trunk)):
                 layer = functional.linear(hidden, theta[f"trunk.{i}.weight"], theta[f"trunk.{i}.bias"])
                 hidden = self.activation(layer)
         features = functional.pad(hidden, (0, 1), value=1.0)
         return features @ theta["mixing"] if "mixing" in theta else features
+
+    @staticmethod
+    def _of_pairs(of_task: Tensor, of_chunk: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What each pair's task has, and what its chunk has."""
+        if pairs is not None:
+            return of_task[pairs // len(of_chunk)], of_chunk[pairs % len(of_chunk)]
+        shape = (len(of_task), len(of_chunk), -1)
+        return of_task[:, None].expand(*shape), of_chunk[None].expand(*shape)
 
     @torch.no_grad()
     def squared_norms(

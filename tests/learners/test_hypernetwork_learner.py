@@ -81,6 +81,7 @@ def test_without_the_regularizer_old_tasks_are_forgotten():
         {"gradient_through_lookahead": True},
         {"lookahead": "sgd", "gradient_through_lookahead": True},
         {"max_tasks": 1},
+        {"max_pairs": 3},
         {"regularizer": "direct"},
         {"chunk_size": "full", "chunk_embedding_dim": 16},
         {"chunk_size": None, "compression": 4},

@@ -24,6 +24,7 @@ LABELS = torch.arange(6) % 2
 
 def network(**settings) -> ProtectedNetwork:
     """Amid the third task, with Θ_h already away from the snapshot."""
+    torch.manual_seed(0)  # for the module's values
     made = ProtectedNetwork(
         nn.Linear(3, 2), HypernetworkSettings(**SMALL, beta=BETA, **settings), TrainingSettings(), Seeds(0)
     )
@@ -132,8 +133,10 @@ def test_both_gradients_equal_the_formula_and_all_but_theta_get_that_of_the_task
     assert not any(scalar.requires_grad for scalar in scalars.values())
 
 
-def test_a_subset_of_past_tasks_is_drawn_anew_for_each_step_and_each_is_drawn():
-    protected, other = network(max_tasks=1), encoder()
+@pytest.mark.parametrize("some", [{"max_tasks": 1}, {"max_pairs": 1}], ids=str)
+def test_what_the_regularizer_looks_at_is_drawn_anew_for_each_step_and_all_is_drawn(some):
+    protected, other = network(**some), encoder()
+    number = PAST * (protected.hypernetwork.num_chunks if "max_pairs" in some else 1)
     objective = protected.objective(lambda t, x, y: (task_loss(protected.module, other, t, x, y), {}))
     optimizer = torch.optim.SGD(objective.parameters(), lr=RATE)
 
@@ -142,11 +145,11 @@ def test_a_subset_of_past_tasks_is_drawn_anew_for_each_step_and_each_is_drawn():
         objective.prepare(iteration)
         return objective.accumulate_gradients([(INPUTS, LABELS)], optimizer)["regularizer"].item()
 
-    values = [regularizer(i) for i in range(12)]
-    assert len(set(values)) == PAST
-    assert [regularizer(i) for i in reversed(range(12))] == values[::-1]
+    values = [regularizer(i) for i in range(12 * number)]
+    assert len(set(values)) == number
+    assert [regularizer(i) for i in reversed(range(12 * number))] == values[::-1]
     mean = gradients_of_a_step(network(), other)[1]["regularizer"].item()
-    assert sum(set(values)) / PAST == pytest.approx(mean)
+    assert sum(set(values)) / number == pytest.approx(mean)
 
 
 def test_without_past_tasks_there_is_nothing_but_the_task_loss():

@@ -101,17 +101,19 @@ def test_what_weights_are_a_difference_from_makes_no_difference(method, chunk_si
 
 
 @settings(max_examples=40)
-@given(**shapes)
+@given(**shapes, some=st.booleans())
 @pytest.mark.parametrize("method", ["gram", "direct"])
-def test_accumulated_gradients_equal_those_of_autograd(method, chunk_size, hidden, num_tasks):
+def test_accumulated_gradients_equal_those_of_autograd(method, chunk_size, hidden, num_tasks, some):
     hypernetwork = make(chunk_size, hidden, num_tasks)
     regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)
     candidate = moved(hypernetwork, 0.3)
     start = {name: torch.randn_like(p) for name, p in candidate.items()}
     sums = {name: tensor.clone() for name, tensor in start.items()}
-    value = regularizer.accumulate_gradients(candidate, sums, scale=0.7)
+    number = num_tasks * hypernetwork.num_chunks
+    pairs = torch.randperm(number)[: 1 + number // 2] if some else None
+    value = regularizer.accumulate_gradients(candidate, sums, 0.7, pairs)
 
-    again = regularizer(candidate)
+    again = regularizer(candidate, pairs)
     torch.testing.assert_close(value, again.detach())
     for name, gradient in zip(candidate, torch.autograd.grad(again, list(candidate.values())), strict=True):
         torch.testing.assert_close(sums[name], start[name] + 0.7 * gradient)
@@ -152,21 +154,29 @@ def test_float32_gradients_along_real_training_are_as_good_as_the_definition_is(
     assert compared == 5
 
 
-def test_the_subset_estimator_is_unbiased():
-    """The mean over all subsets is the value over all tasks, and so is the mean of the gradients."""
-    hypernetwork = make(9, [4], 4)
-    regularizer = OutputRegularizer(hypernetwork, range(4))
+@pytest.mark.parametrize("method", ["gram", "direct"])
+@pytest.mark.parametrize("of", ["tasks", "pairs"])
+@pytest.mark.parametrize("hidden", [[4], []])
+def test_what_is_estimated_from_some_pairs_is_unbiased(method, of, hidden):
+    """The mean over all choices of two tasks, or of two pairs, is the value over all; and so is that of gradients."""
+    hypernetwork = make(12, hidden, 4)
+    assert hypernetwork.surplus
+    chunks = torch.arange(hypernetwork.num_chunks)
+    regularizer = OutputRegularizer(hypernetwork, range(4), method=method)
     candidate = moved(hypernetwork, 0.3)
     leaves = list(candidate.values())
     whole = regularizer(candidate)
     whole_gradients = torch.autograd.grad(whole, leaves)
-    subsets = [torch.tensor(s) for s in torch.combinations(torch.arange(4), 2).tolist()]
+    if of == "tasks":
+        choices = [(two[:, None] * len(chunks) + chunks).flatten() for two in torch.combinations(torch.arange(4), 2)]
+    else:
+        choices = list(torch.combinations(torch.arange(4 * len(chunks)), 2))
     values, gradients = [], []
-    for subset in subsets:
-        value = regularizer(candidate, subset)
+    for pairs in choices:
+        value = regularizer(candidate, pairs)
         gradients.append(torch.autograd.grad(value, leaves))
         values.append(value.detach())
-    assert len(subsets) == 6
+    assert len(choices) == 6 or len(choices) > 20
     torch.testing.assert_close(torch.stack(values).mean(), whole.detach())
     for i, right in enumerate(whole_gradients):
         torch.testing.assert_close(torch.stack([g[i] for g in gradients]).mean(0), right)

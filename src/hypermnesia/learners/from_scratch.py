@@ -68,9 +68,9 @@ class FromScratchLearner(ContinualLearner):
         settings: All settings of the method together, instead of the keyword arguments up to `inference`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
             embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of each hypernetwork,
-            as :class:`HypernetworkSettings` explains them. `beta` is 0: those of the regularizer, and
-            `embedding_candidates`, have no effect and are refused.
+            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of
+            each hypernetwork, as :class:`HypernetworkSettings` explains them. `beta` is 0: those of the regularizer,
+            and `embedding_candidates`, have no effect and are refused.
         inference: Criterion by which the task is inferred where it is not given.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
@@ -114,6 +114,7 @@ class FromScratchLearner(ContinualLearner):
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,
         max_tasks: int | None = None,
+        max_pairs: int | None = None,
         regularizer: Literal["gram", "direct"] = "gram",
         shared: Sequence[str] = (),
         own: Sequence[str] = (),

@@ -52,7 +52,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         settings: All settings of the method together, instead of the keyword arguments up to `inference`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
             embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
+            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         inference: Criterion by which the task is inferred where it is not given.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
@@ -96,6 +96,7 @@ class HypernetworkLearner(GeneratedNetworkLearner):
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,
         max_tasks: int | None = None,
+        max_pairs: int | None = None,
         regularizer: Literal["gram", "direct"] = "gram",
         shared: Sequence[str] = (),
         own: Sequence[str] = (),

@@ -58,7 +58,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         settings: All settings of the method together, instead of the keyword arguments up to `likelihood`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
             embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
+            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
@@ -101,6 +101,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,
         max_tasks: int | None = None,
+        max_pairs: int | None = None,
         regularizer: Literal["gram", "direct"] = "gram",
         shared: Sequence[str] = (),
         own: Sequence[str] = (),

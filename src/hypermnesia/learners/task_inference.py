@@ -49,7 +49,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         settings: All settings of the method together, instead of the keyword arguments up to `replay`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
             embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, regularizer, shared, own, own_start: Settings of the
+            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of the
             hypernetwork, as :class:`HypernetworkSettings` explains them.
         replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
@@ -90,6 +90,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,
         max_tasks: int | None = None,
+        max_pairs: int | None = None,
         regularizer: Literal["gram", "direct"] = "gram",
         shared: Sequence[str] = (),
         own: Sequence[str] = (),

@@ -89,9 +89,11 @@ class ProtectedObjective(Objective):
                 features = hypernetwork.features(anywhere.to(self._embedding), snapshot)
             # Of a step, which all chunks share, each gets 1/√chunks where their gradients have nothing in common.
             self._rate_factor = math.sqrt(hypernetwork.num_chunks) / float(features.abs().sum(-1).mean())
-        self._subset: Tensor | None = None
-        if settings.max_tasks is not None and settings.max_tasks < self._num_past:
-            self._subset = torch.zeros(settings.max_tasks, dtype=torch.int64, device=hypernetwork.readout.device)
+        self._pairs: Tensor | None = None
+        chunks = hypernetwork.num_chunks
+        most = settings.max_pairs if settings.max_tasks is None else settings.max_tasks * chunks
+        if most is not None and most < self._num_past * chunks:
+            self._pairs = torch.zeros(most, dtype=torch.int64, device=hypernetwork.readout.device)
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """Return Θ_h, the current task's embedding, and the others."""
@@ -117,10 +119,15 @@ class ProtectedObjective(Objective):
         self._choice(self._loss, batches)
 
     def prepare(self, iteration: int) -> None:
-        """Choose the past tasks that the regularizer covers in a step, where it does not cover all."""
-        if self._subset is not None:
-            generator = self._seeds.child("past tasks", iteration).generator()
-            self._subset.copy_(torch.randperm(self._num_past, generator=generator)[: len(self._subset)])
+        """Choose the past tasks, or their pairs with chunks, that the regularizer looks at, if it is not at all."""
+        if self._pairs is None:
+            return
+        generator, chunks = self._seeds.child("past tasks", iteration).generator(), self._hypernetwork.num_chunks
+        if self._settings.max_tasks is None:
+            self._pairs.copy_(torch.randperm(self._num_past * chunks, generator=generator)[: len(self._pairs)])
+        else:
+            tasks = torch.randperm(self._num_past, generator=generator)[: self._settings.max_tasks]
+            self._pairs.copy_((tasks[:, None] * chunks + torch.arange(chunks)).flatten())
 
     def add_gradients(self, inputs: Inputs, labels: Tensor, portion: Portion) -> dict[str, Tensor]:
         """Add the gradient of the task loss to `.grad`; return it and its scalars."""
@@ -158,11 +165,11 @@ class ProtectedObjective(Objective):
             if is_final and at_next_step and self._regularizer.can_take_step(optimizer):
                 trunk = {name: parameter for name, parameter in self._theta.items() if name != "readout"}
                 candidate = self._candidate(optimizer, trunk)
-                penalty = self._regularizer.take_step(optimizer, candidate, so_far, self._beta, self._subset)
+                penalty = self._regularizer.take_step(optimizer, candidate, so_far, self._beta, self._pairs)
                 self._hypernetwork.readout.grad = None
             else:
                 candidate = self._candidate(optimizer, self._theta)
-                penalty = self._regularizer.accumulate_gradients(candidate, so_far, self._beta, self._subset)
+                penalty = self._regularizer.accumulate_gradients(candidate, so_far, self._beta, self._pairs)
         return self._report(task_loss, penalty, scalars)
 
     def _through_lookahead(
@@ -177,7 +184,7 @@ class ProtectedObjective(Objective):
             task_loss, scalars = self._loss(weights, inputs, labels)
             gradients = torch.autograd.grad(task_loss, parameters, create_graph=True)
             candidate = self._candidate(optimizer, self._theta, dict(zip(parameters, gradients, strict=True)))
-            penalty = regularizer(candidate, self._subset)
+            penalty = regularizer(candidate, self._pairs)
             # By Θ_h alone: the candidate is a function of the other parameters too.
             (self._beta * penalty).backward(inputs=list(self._theta.values()))
             for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -64,7 +64,12 @@ class HypernetworkSettings(Settings):
     gradient_through_lookahead: Annotated[bool, OfRegularizer, OnlyWith("lookahead", ("optimizer", "sgd"))] = False
     """Whether the regularizer's gradient flows through the lookahead step too, which is slower."""
     max_tasks: Annotated[Size | None, OfRegularizer] = None
-    """Number of past tasks that the regularizer covers in a step, drawn at random; null for all."""
+    """Number of past tasks that the regularizer covers in a step, drawn at random; null for all. Exclusive with
+    `max_pairs`."""
+    max_pairs: Annotated[Size | None, OfRegularizer] = None
+    """Number of pairs of a past task and a chunk that the regularizer covers in a step, drawn at random; null for all.
+    What a step then takes does not grow with the tasks, however wide the hypernetwork is and however many chunks there
+    are; the estimate is better than that of as many pairs of few tasks. Exclusive with `max_tasks`."""
     regularizer: Annotated[Literal["gram", "direct"], OfRegularizer] = "gram"
     """Algorithm of the output regularizer: `gram` and `direct` give the same value, `gram` is fast."""
     shared: tuple[str, ...] = ()
@@ -78,6 +83,8 @@ class HypernetworkSettings(Settings):
     def _consistent(self) -> HypernetworkSettings:
         if self.chunk_size is not None and self.compression is not None:
             raise ValueError("give either chunk_size or compression, not both; set the other to null")
+        if self.max_tasks is not None and self.max_pairs is not None:
+            raise ValueError("give either max_tasks or max_pairs, not both; set the other to null")
         if self.start == "module" and self.initialization in ("hyperfan-in", "hyperfan-out"):
             raise ValueError(
                 f"initialization: has an effect only where start is zero, if it is {self.initialization}: otherwise the"

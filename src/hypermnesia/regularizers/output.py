@@ -69,21 +69,21 @@ class OutputRegularizer:
         theta = hypernetwork.shared_parameters() if snapshot is None else snapshot
         self._snapshot = {name: tensor.detach().clone() for name, tensor in theta.items()}
         with torch.no_grad():
-            self._features = hypernetwork.features(self._embeddings, self._snapshot)
+            self._features = hypernetwork.features(self._embeddings, self._snapshot).flatten(0, 1)
+        self._used = hypernetwork.chunk_size - hypernetwork.surplus
         if method == "gram":
             readout = self._snapshot["readout"]
             # [ΔA | A*], transposed as the readout is: the products with ΔA and with A* become one. The upper half is
             # overwritten at each evaluation.
             self._differences = torch.cat([torch.zeros_like(readout), readout])
             self._snapshot["readout"] = self._differences[len(readout) :]
-            used = hypernetwork.chunk_size - hypernetwork.surplus
-            self._columns = (slice(0, used), slice(used, hypernetwork.chunk_size))
+            self._columns = (slice(0, self._used), slice(self._used, hypernetwork.chunk_size))
             # [[K₁, K₂], [K₂ᵀ, K₃]] of the columns used in every chunk and of the surplus; only K₃ stays.
             self._K = [self._differences[:, part] @ self._differences[:, part].T for part in self._columns]
             self._blocked_step = BlockedStep(hypernetwork.readout)
 
     def __call__(
-        self, parameters: Mapping[str, Tensor], subset: Int[Tensor, " some"] | None = None
+        self, parameters: Mapping[str, Tensor], pairs: Int[Tensor, " pairs"] | None = None
     ) -> Float[Tensor, ""]:
         """Compute the regularizer at Θ_h = `parameters`, differentiable with respect to them.
 
@@ -91,12 +91,13 @@ class OutputRegularizer:
 
         Args:
             parameters: Parameters Θ_h, or a candidate for them, by name as from `Hypernetwork.shared_parameters`.
-            subset: Positions in `tasks` to average over; None for all. A random subset gives an unbiased estimate.
+            pairs: Numbers `position in tasks * num_chunks + chunk` of the pairs to look at; None for all. Pairs drawn
+                at random give an unbiased estimate.
         """
-        features, reference = self._features_at(parameters, subset)
+        features, reference, last = self._features_at(parameters, pairs)
         if self.method == "direct":
-            return self._direct(parameters["readout"], features, reference)
-        distance: Tensor = _GramDistance.apply(parameters["readout"], features, reference, self)  # type: ignore[no-untyped-call]
+            return self._direct(parameters["readout"], features, reference, last)
+        distance: Tensor = _GramDistance.apply(parameters["readout"], features, reference, last, self)  # type: ignore[no-untyped-call]
         return distance
 
     def accumulate_gradients(
@@ -104,7 +105,7 @@ class OutputRegularizer:
         parameters: Mapping[str, Tensor],
         gradients: Mapping[str, Tensor],
         scale: float,
-        subset: Int[Tensor, " some"] | None = None,
+        pairs: Int[Tensor, " pairs"] | None = None,
     ) -> Float[Tensor, ""]:
         """Add `scale` times the gradient of the regularizer at `parameters` to `gradients`, in place.
 
@@ -114,29 +115,29 @@ class OutputRegularizer:
             parameters: Parameters Θ_h, or a candidate for them, by name; taken as constants.
             gradients: Tensors to add to, by the same names.
             scale: Factor of the regularizer in the loss.
-            subset: Positions in `tasks` to average over; None for all.
+            pairs: Numbers of the pairs to look at, as in a call; None for all.
 
         Returns:
             Value of the regularizer, not scaled and detached.
         """
         trunk = {n: p.detach().requires_grad_() for n, p in parameters.items() if n != "readout"}
         readout = parameters["readout"].detach()
-        features, reference = self._features_at({**trunk, "readout": readout}, subset)
+        features, reference, last = self._features_at({**trunk, "readout": readout}, pairs)
         if self.method == "direct":
             readout.requires_grad_()
-            value = self._direct(readout, features, reference)
+            value = self._direct(readout, features, reference, last)
             gradients["readout"].add_(torch.autograd.grad(value, readout, retain_graph=True)[0], alpha=scale)
             by_trunk = torch.autograd.grad(value, list(trunk.values())) if trunk else ()
             self._add(gradients, trunk, by_trunk, scale)
             return value.detach()
-        pairs = _Pairs.of(features, reference)
+        compared = self._paired(features, reference, last)
         self._compare(readout)
-        for columns, coefficients in zip(self._columns, pairs.readout_coefficients(), strict=True):
+        for columns, coefficients in zip(self._columns, compared.readout_coefficients(), strict=True):
             gradient = gradients["readout"][:, columns]
             # One product with ΔA and one with A*: BLAS takes longer for a single one of twice the depth.
             for coefficient, rows in zip(coefficients.chunk(2, dim=1), self._differences.chunk(2), strict=True):
                 gradient.addmm_(coefficient, rows[:, columns], alpha=scale)
-        return self._of_trunk(pairs, features, trunk, gradients, scale)
+        return self._of_trunk(compared, features, trunk, gradients, scale)
 
     def can_take_step(self, optimizer: Optimizer) -> bool:
         """Return whether :meth:`take_step` can take that of an optimizer: a large readout, by Adam, with numba."""
@@ -148,7 +149,7 @@ class OutputRegularizer:
         parameters: Mapping[str, Tensor],
         gradients: Mapping[str, Tensor],
         scale: float,
-        subset: Int[Tensor, " some"] | None = None,
+        pairs: Int[Tensor, " pairs"] | None = None,
     ) -> Float[Tensor, ""]:
         """Take an optimizer's step of the readout, with the regularizer's gradient at the candidate, in one pass.
 
@@ -160,32 +161,32 @@ class OutputRegularizer:
             parameters: The candidate for all but the readout, by name; taken as constants.
             gradients: Gradients of the task loss by the same names, to add to, and that of the readout, which is left.
             scale: Factor of the regularizer in the loss.
-            subset: Positions in `tasks` to average over; None for all.
+            pairs: Numbers of the pairs to look at, as in a call; None for all.
 
         Returns:
             Value of the regularizer, not scaled and detached.
         """
         trunk = {n: p.detach().requires_grad_() for n, p in parameters.items()}
-        features, reference = self._features_at(trunk, subset)
-        pairs = _Pairs.of(features, reference)
-        coefficients = [scale * each for each in pairs.readout_coefficients()]
+        features, reference, last = self._features_at(trunk, pairs)
+        compared = self._paired(features, reference, last)
+        coefficients = [scale * each for each in compared.readout_coefficients()]
         new = self._blocked_step(
             optimizer, gradients["readout"], self._snapshot["readout"], self._columns, coefficients
         )
         for K, upper in zip(self._K, new, strict=True):
             self._fill(K, upper)
-        return self._of_trunk(pairs, features, trunk, gradients, scale)
+        return self._of_trunk(compared, features, trunk, gradients, scale)
 
     def _of_trunk(
         self,
-        pairs: _Pairs,
+        compared: _Pairs,
         features: Tensor,
         trunk: Mapping[str, Tensor],
         gradients: Mapping[str, Tensor],
         scale: float,
     ) -> Tensor:
         """Add the gradients by the trunk, given K; return the value."""
-        value, by_features = self._distance(pairs)
+        value, by_features = self._distance(compared)
         by_trunk = torch.autograd.grad(features, list(trunk.values()), by_features) if trunk else ()
         self._add(gradients, trunk, by_trunk, scale)
         return value
@@ -196,18 +197,25 @@ class OutputRegularizer:
             torch._foreach_add_([gradients[name] for name in names], list(added), alpha=scale)
 
     def _features_at(
-        self, parameters: Mapping[str, Tensor], subset: Tensor | None
-    ) -> tuple[Float[Tensor, "tasks chunks features"], Float[Tensor, "tasks chunks features"]]:
-        """The features of past tasks, all or a subset, at `parameters` and at the snapshot."""
-        if subset is None:
-            return self._hypernetwork.features(self._embeddings, parameters), self._features
-        return self._hypernetwork.features(self._embeddings[subset], parameters), self._features[subset]
+        self, parameters: Mapping[str, Tensor], pairs: Tensor | None
+    ) -> tuple[Float[Tensor, "pairs features"], Float[Tensor, "pairs features"], slice | Float[Tensor, "pairs 1"]]:
+        """The features of all pairs or some, at `parameters` and at the snapshot, and which are of the last chunk."""
+        chunks = self._hypernetwork.num_chunks
+        if pairs is None:
+            features = self._hypernetwork.features(self._embeddings, parameters).flatten(0, 1)
+            return features, self._features, slice(chunks - 1, None, chunks)
+        features = self._hypernetwork.features(self._embeddings, parameters, pairs)
+        # A factor for each pair instead of their numbers, of which there are not always as many.
+        return features, self._features[pairs], (pairs % chunks == chunks - 1).to(features)[:, None]
 
-    def _direct(self, readout: Tensor, features: Tensor, reference: Tensor) -> Float[Tensor, ""]:
-        size = self._hypernetwork.layout.size
-        before = (reference @ self._snapshot["readout"]).flatten(1)[:, :size]
-        now = (features @ readout).flatten(1)[:, :size]
-        return (now - before).square().sum() / len(features)
+    def _paired(self, features: Tensor, reference: Tensor, last: slice | Tensor) -> _Pairs:
+        return _Pairs.of(features, reference, last, self._hypernetwork.num_chunks / len(features))
+
+    def _direct(self, readout: Tensor, features: Tensor, reference: Tensor, last: slice | Tensor) -> Float[Tensor, ""]:
+        moved = (features @ readout - reference @ self._snapshot["readout"]).square()
+        surplus = moved[:, self._used :]
+        total = moved.sum() - (surplus[last] if isinstance(last, slice) else last * surplus).sum()
+        return self._hypernetwork.num_chunks / len(features) * total
 
     @torch.no_grad()
     def _compare(self, readout: Tensor) -> None:
@@ -226,19 +234,18 @@ class OutputRegularizer:
         K[height:, :height] = upper[:, height:].T
 
     @torch.no_grad()
-    def _distance(self, pairs: _Pairs) -> tuple[Tensor, Tensor]:
+    def _distance(self, compared: _Pairs) -> tuple[Tensor, Tensor]:
         """Value, and its gradient by the features, given K."""
-        height = pairs.rows.shape[1] // 2
+        height = compared.rows.shape[1] // 2
         used, surplus = self._K
-        value = (used * pairs.in_all).sum() + (surplus * pairs.in_all_but_last).sum()
+        value = (used * compared.in_all).sum() + (surplus * compared.in_all_but_last).sum()
 
-        def times_readouts(pairs: Tensor, K: Tensor) -> Tensor:
-            return pairs @ (K[:, :height] + K[:, height:])  # R Aᵀ
+        def times_readouts(rows: Tensor, K: Tensor) -> Tensor:
+            return rows @ (K[:, :height] + K[:, height:])  # R Aᵀ
 
-        gradient = times_readouts(pairs.rows, used + surplus).view(len(pairs.last), -1, height)
-        gradient[:, -1] -= times_readouts(pairs.last, surplus)
-        mean = 1 / len(pairs.last)
-        return mean * value, gradient.mul_(2 * mean)
+        gradient = times_readouts(compared.rows, used + surplus)
+        gradient[compared.where] -= times_readouts(compared.last, surplus)
+        return compared.mean * value, gradient.mul_(2 * compared.mean)
 
 
 class _Pairs(NamedTuple):
@@ -249,24 +256,28 @@ class _Pairs(NamedTuple):
 
     rows: Float[Tensor, "pairs twice"]
     """[Φ | ΔΦ]."""
-    last: Float[Tensor, "tasks twice"]
-    """The rows of the last chunk, in which the columns of the surplus generate no weights."""
+    last: Float[Tensor, "some twice"]
+    """The rows of the last chunk, in which the columns of the surplus generate no weights; or all, others zero."""
+    where: slice
+    """Where `last` lies among `rows`."""
     in_all: Float[Tensor, "twice twice"]
     in_all_but_last: Float[Tensor, "twice twice"]
+    mean: float
+    """What makes a sum over the pairs that of all chunks, in the mean over tasks."""
 
     @classmethod
     @torch.no_grad()
-    def of(cls, features: Tensor, reference: Tensor) -> _Pairs:
-        pairs = torch.cat([features, features - reference], dim=-1)
-        rows, last = pairs.flatten(0, 1), pairs[:, -1]
+    def of(cls, features: Tensor, reference: Tensor, last: slice | Tensor, mean: float) -> _Pairs:
+        rows = torch.cat([features, features - reference], dim=-1)
+        where = last if isinstance(last, slice) else slice(None)
+        of_last = rows[last] if isinstance(last, slice) else last * rows
         in_all = rows.T @ rows
-        return cls(rows, last, in_all, in_all - last.T @ last)
+        return cls(rows, of_last, where, in_all, in_all - of_last.T @ of_last, mean)
 
     def readout_coefficients(self) -> list[Tensor]:
         """For each part of the columns, what times [ΔA | A*] gives the gradient by the readout."""
         height = self.rows.shape[1] // 2
-        mean = 1 / len(self.last)
-        return [2 * mean * products[:height] for products in (self.in_all, self.in_all_but_last)]
+        return [2 * self.mean * products[:height] for products in (self.in_all, self.in_all_but_last)]
 
 
 class _GramDistance(torch.autograd.Function):
@@ -274,19 +285,24 @@ class _GramDistance(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, readout: Tensor, features: Tensor, reference: Tensor, regularizer: OutputRegularizer
+        ctx: Any,
+        readout: Tensor,
+        features: Tensor,
+        reference: Tensor,
+        last: slice | Tensor,
+        regularizer: OutputRegularizer,
     ) -> Tensor:
         regularizer._compare(readout)
-        pairs = _Pairs.of(features, reference)
-        value, by_features = regularizer._distance(pairs)
+        compared = regularizer._paired(features, reference, last)
+        value, by_features = regularizer._distance(compared)
         ctx.columns = regularizer._columns
         # Saved, so that autograd notices if a later evaluation overwrites them before the gradient is taken.
-        ctx.save_for_backward(regularizer._differences, by_features, *pairs.readout_coefficients())
+        ctx.save_for_backward(regularizer._differences, by_features, *compared.readout_coefficients())
         return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         differences, feature_gradient, *coefficients = ctx.saved_tensors
         parts = [c @ differences[:, columns] for c, columns in zip(coefficients, ctx.columns, strict=True)]
-        return gradient * torch.cat(parts, dim=1), gradient * feature_gradient, None, None
+        return gradient * torch.cat(parts, dim=1), gradient * feature_gradient, None, None, None
