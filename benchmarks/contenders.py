@@ -41,7 +41,7 @@ def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
 
 def difference(workload: Workload, past_tasks: int) -> Steps:
     """Steps of this package where the generated weights are a difference from the target network's own."""
-    return hypermnesia(dataclasses.replace(workload, start="module"), past_tasks)
+    return hypermnesia(dataclasses.replace(workload, changes={"learner.start": "module"}), past_tasks)
 
 
 def torch_alone(workload: Workload, past_tasks: int) -> Steps:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,19 +30,18 @@ class Workload:
         preset: Name of a preset on MNIST or CIFAR.
         device: Device of data and networks.
         method: Method whose settings are taken.
-        start: What generated weights are a difference from; None as the preset has it.
+        changes: Other settings than the preset's, by their places.
     """
 
     preset: str
     device: torch.device
     method: str = "hnet"
-    start: str | None = None
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def experiment(self) -> Experiment:
         """The published settings, as `hypermnesia run` uses them."""
-        changes = {"device": str(self.device)} | ({"learner.start": self.start} if self.start else {})
-        return load_experiment(self.preset, changes, self.method)
+        return load_experiment(self.preset, {"device": str(self.device), **self.changes}, self.method)
 
     @functools.cached_property
     def task(self) -> Task:
