@@ -35,13 +35,19 @@ def _unconverted(schema: Any) -> Any:
         if schema["type"] == "int":
             strict.setdefault("le", _LARGEST)
         numeric = schema["type"] in ("int", "float")
-        return no_info_before_validator_function(_own_number, strict) if numeric else strict
+        return no_info_before_validator_function(own_number, strict) if numeric else strict
     bound = {"max_length": _ENTRIES} if "variadic_item_index" in schema else {}
     return bound | {key: _unconverted(value) for key, value in schema.items()}
 
 
-def _own_number(value: Any) -> Any:
-    """A number of NumPy's, say, as one of Python's."""
+def own_number(value: Any) -> Any:
+    """A number of NumPy's, say, as one of Python's; any other value as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> own_number(np.int64(3)), own_number("3")
+        (3, '3')
+    """
     if isinstance(value, Integral) and not isinstance(value, int):
         return int(value)
     return float(value) if isinstance(value, Real) and not isinstance(value, int | float) else value
@@ -332,7 +338,7 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
             return f"{where}must have at least {details['ctx']['min_length']} entry, not {shown(given)}."
         case "too_long":
             return f"{where}must have at most {details['ctx']['max_length']} entries, not {shown(given)}."
-        case "model_type" | "model_attributes_type":
+        case "model_type" | "model_attributes_type" | "dict_type":
             return f"{where}must be a section with keys and values, not {shown(given)}."
         case _:
             return f"{where}{_without_repetition(details['msg'])}, not {shown(given)}."
@@ -360,8 +366,8 @@ def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str
     place: list[str] = []
     section, sections, alternatives = model, [model], False
     for key in loc:
-        if alternatives and not sections and isinstance(key, str):
-            continue  # what pydantic calls one of several simple types, as in `chunk_size.constrained-int`
+        if key == "[key]" or (alternatives and not sections and isinstance(key, str)):
+            continue  # an entry's name itself; or one of several simple types, as in `chunk_size.constrained-int`
         chosen = [alternative for alternative in sections if len(sections) > 1 and key in _tags(alternative)]
         if chosen:
             sections = chosen

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from hypermnesia.settings import OnlyWith, SearchRange, Settings
 from hypermnesia.training.augmentation import Augmentation
-from hypermnesia.training.optimizer_kinds import OPTIMIZERS, OWN_SETTINGS, check_arguments, kind_named, takes
+from hypermnesia.training.optimizer_kinds import (
+    OPTIMIZERS,
+    OWN_SETTINGS,
+    check_arguments,
+    kind_named,
+    plain_argument,
+    takes,
+)
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 """Decay rate of an exponential average."""
 Epoch = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Argument = bool | int | float | str | tuple[float | None, ...] | None
+Argument = Annotated[Any, AfterValidator(plain_argument)]
+"""An argument of an optimizer's class, whose signature says of which type."""
 Scheduled = OnlyWith("optimizer", other_than=("rprop",))
 """Rprop finds step sizes by itself: it has the learning rate for the first one only."""
 Decaying = OnlyWith(
