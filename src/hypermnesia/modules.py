@@ -190,6 +190,8 @@ def check_uses_weights(module: nn.Module, inputs: Inputs) -> None:
                 noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
                 parameter.add_((0.1 * noise).to(parameter))
             moved[name] = parameter.detach().clone().requires_grad_()
+    if not moved:
+        return
 
     def answered(module: nn.Module) -> Tensor:
         with Seeds(0).default_generator():

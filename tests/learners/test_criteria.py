@@ -223,6 +223,8 @@ def test_sequences_are_labelled_by_a_growing_head(scenario):
         (HOLDS + 1, row(3), "binary-cross-entropy", "go from 1 to 2, .* must be 0 or 1"),
         (HOLDS, row(2), "binary-cross-entropy", "has 3 labels for each input, but the module gives 2"),
         (CLASSES, row(2), CrossEntropy(weight=[1.0]), "has 2 classes, but the criterion has weights for 1"),
+        (CLASSES, row(2), CrossEntropy(weight=[1, 2, 3]), "has at most 2 classes, but the criterion has weights for 3"),
+        (HOLDS, row(3), BinaryCrossEntropy(pos_weight=[1, 2]), "has 3 labels for each input, but pos_weight has 2"),
         (CLASSES, row(2), nn.MSELoss(), "are classes, but its labels are floating-point numbers"),
         (NUMBERS, row(3), nn.CrossEntropyLoss(), "are numbers, but its labels are class numbers"),
         (NUMBERS, row(3), lambda outputs, targets: (outputs - targets).square(), "it must return one number"),

@@ -23,12 +23,13 @@ from hypermnesia.learners.first_check import (
     check_one_shape,
     check_outputs,
     check_shares,
+    check_steps,
     explained,
     few_examples,
     few_of,
 )
 from hypermnesia.learners.in_progress import Way
-from hypermnesia.learners.label_check import asked_outputs, check_not_one_hot, check_targets
+from hypermnesia.learners.label_check import asked_outputs, check_not_one_hot, check_targets, check_weights
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.state import kinds_of
 from hypermnesia.modules import answer_of, called, evaluation_mode
@@ -94,7 +95,8 @@ class Admission(Answering):
         learner._rehearsed = outputs
         size = min(len(task.train), self.training.batch_size)
         changed = {"iterations": 1, "epochs": None, "batch_size": size, "compile": False}
-        changed |= {"plateau": None, "early_stopping": None}
+        changed |= {"plateau": None, "early_stopping": None, "warm_up": 0}
+        changed["gradient_accumulation_steps"] = min(self.training.gradient_accumulation_steps, 2)
         vars(learner).update(training=self.training.model_copy(update=changed), settings=brief(self.settings))
         learner._parts = Parts(**learner._make_parts())
         inputs, _ = few_examples(task)
@@ -141,7 +143,9 @@ class Admission(Answering):
                 check_in_training(self._module, inputs[: self.training.batch_size], type(returned), shape_of_outputs)
                 self._check_batches(task, inputs[:1])
                 self._check_module(inputs)
-        return self._count_outputs(task, outputs.shape[1])
+        number = self._count_outputs(task, outputs.shape[1])
+        check_weights(task, criterion, number, max(number, outputs.shape[1]))
+        return number
 
     def _other_shape(self, task: Task) -> DataError:
         return DataError(
@@ -219,6 +223,7 @@ class Admission(Answering):
                 f"training.{looking[0]} looks at validation examples, but task '{task.name}' has none: set some aside"
                 " (validation=500 of hypermnesia.tasks.split, tasks.validation=500 of an experiment), or leave it out"
             )
+        check_steps(task, self.training)
         if self.training.compile and isinstance(self._criterion_of(task), OwnLoss):
             raise ConfigurationError(
                 "training.compile has no effect where the criterion is the module's own loss: leave it out, or compile"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from hypermnesia import parallel
-from hypermnesia.errors import DataError, HypermnesiaError
+from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, shape_of, show_shape
 from hypermnesia.modules import answer, answer_of, called, evaluation_mode
 from hypermnesia.settings import Settings, has_effect
@@ -18,6 +19,7 @@ from hypermnesia.tasks.examples import Batch
 from hypermnesia.tasks.loader_examples import LoaderExamples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.tensor_examples import TensorExamples
+from hypermnesia.training.settings import TrainingSettings
 
 _FEW = 2
 
@@ -181,6 +183,28 @@ def check_shares(task: Task, batch_size: int) -> None:
     if isinstance(task.train, LoaderExamples):
         smallest = task.train.size_of_last_batch or parallel.size()  # other loaders tell with each batch
     parallel.check_divisible(smallest)
+
+
+def check_steps(task: Task, training: TrainingSettings) -> None:
+    """Refuse settings of training that have no meaning for as many examples as a task has.
+
+    Raises:
+        ConfigurationError: A step takes all examples more than once, or the task ends before the learning rate has
+            grown.
+    """
+    epoch = task.train.steps_per_epoch(training.batch_size)
+    batches, several = math.ceil(epoch), training.gradient_accumulation_steps
+    if several > batches:
+        raise ConfigurationError(
+            f"training.gradient_accumulation_steps: {several:,} batches would make a step, and task '{task.name}' has"
+            f" {batches:,} ({len(task.train):,} examples): give at most {batches:,}, or a smaller batch_size"
+        )
+    iterations = training.total_iterations(epoch)
+    if training.warm_up > iterations:
+        raise ConfigurationError(
+            f"training.warm_up: the learning rate would grow over {training.warm_up:,} steps, and task '{task.name}' is"
+            f" learned in {iterations:,}: give at most {iterations:,}, or more iterations or epochs"
+        )
 
 
 def brief(settings: Settings) -> Settings:

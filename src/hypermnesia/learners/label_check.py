@@ -50,8 +50,14 @@ def asked_outputs(task: Task, criterion: Criterion) -> tuple[int | None, str]:
             return count_classes(task, criterion), "classes"
         case Custom():
             return None, "outputs"
-        case BinaryCrossEntropy():
-            return task.label_shape[0] if task.label_shape else 1, "labels"
+        case BinaryCrossEntropy(pos_weight=weights):
+            number = task.label_shape[0] if task.label_shape else 1
+            if weights is not None and len(weights) not in (1, number):
+                raise DataError(
+                    f"task '{task.name}' has {number} labels for each input, but pos_weight has {len(weights)} numbers:"
+                    " give one for each, or one for all"
+                )
+            return number, "labels"
         case _:
             return task.label_shape[0], "regression targets"
 
@@ -60,7 +66,8 @@ def count_classes(task: Task, criterion: CrossEntropy) -> int | None:
     """Count the classes of a task by its names, or by the largest label; None where only reading all would tell.
 
     Raises:
-        DataError: There are labels below 0 that are not ignored, none but ignored ones, or more classes than weights.
+        DataError: There are labels below 0 that are not ignored, none but ignored ones, or not as many weights as
+            classes.
     """
     ignored = criterion.ignore_index
     number = task.num_outputs
@@ -73,12 +80,34 @@ def count_classes(task: Task, criterion: CrossEntropy) -> int | None:
                 f"labels of task '{task.name}' go up to {largest - 1}, but it has {len(task.classes)} classes: 0 to"
                 f" {len(task.classes) - 1}{_ignoring(ignored)}"
             )
-    if criterion.weight is not None and number is not None and number > len(criterion.weight):
-        raise DataError(
-            f"task '{task.name}' has {number} classes, but the criterion has weights for {len(criterion.weight)}: give"
-            " one for each"
-        )
+    check_weights(task, criterion, number)
     return number
+
+
+def check_weights(task: Task, criterion: Criterion, number: int | None, most: int | None = None) -> None:
+    """Refuse weights of classes of which there are not as many as classes.
+
+    Classes without names are counted by the largest label, and there may be more.
+
+    Args:
+        task: Task that is to be learned.
+        criterion: What by; any but cross-entropy has no such weights.
+        number: Number of its classes, as far as is known.
+        most: Number of classes that it can have at most; None for any where they have no names.
+
+    Raises:
+        DataError: There are more or fewer weights.
+    """
+    if not isinstance(criterion, CrossEntropy) or criterion.weight is None:
+        return
+    given, most = len(criterion.weight), most if task.classes is None else len(task.classes)
+    if given < (number or 0) or (most is not None and given > most):
+        classes = (
+            f"{number} classes" if task.classes is not None or given < (number or 0) else f"at most {most} classes"
+        )
+        raise DataError(
+            f"task '{task.name}' has {classes}, but the criterion has weights for {given}: give one for each"
+        )
 
 
 def _classes_that_count(task: Task, ignored: int) -> list[int]:

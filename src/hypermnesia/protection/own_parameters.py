@@ -25,8 +25,8 @@ class OwnParameters:
         seeds: Seeds of those that are drawn.
 
     Raises:
-        ConfigurationError: A pattern matches nothing, a parameter is of two kinds, nothing is left to generate, or a
-            parameter cannot be drawn.
+        ConfigurationError: There are no parameters, a pattern matches nothing, a parameter is of two kinds, nothing is
+            left to generate, or a parameter cannot be drawn.
 
     Attributes:
         names: Names of the parameters of which each task has its own.
@@ -51,6 +51,11 @@ class OwnParameters:
                 " own; make the patterns narrower"
             )
         kept = (*settings.shared, *settings.own)
+        if not any(True for _ in module.parameters()):
+            raise ConfigurationError(
+                f"the module, a {type(module).__name__}, has no parameters, so there is nothing to generate: give a"
+                " network with weights"
+            )
         if all(_matches(name, kept) for name in trainable):
             raise ConfigurationError(
                 "nothing is left for the hypernetwork to generate: every parameter is frozen or matches shared or own;"

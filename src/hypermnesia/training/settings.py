@@ -24,6 +24,8 @@ Epoch = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Argument = Annotated[Any, AfterValidator(plain_argument)]
 """An argument of an optimizer's class, whose signature says of which type."""
+_MOST_STEPS = 10**9
+"""Of a task; more would take weeks, and are a mistake."""
 Scheduled = OnlyWith("optimizer", other_than=("rprop",))
 """Rprop finds step sizes by itself: it has the learning rate for the first one only."""
 Decaying = OnlyWith(
@@ -135,9 +137,9 @@ class TrainingSettings(Settings):
     early_stopping: EarlyStopping | None = None
     """End of a task when the metric on validation examples stops getting better, with the best of what was learned;
     null for none."""
-    iterations: Annotated[int, Field(ge=1)] | None = None
+    iterations: Annotated[int, Field(ge=1, le=_MOST_STEPS)] | None = None
     """Number of optimizer steps for each task. Exclusive with `epochs`."""
-    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    epochs: Annotated[float, Field(gt=0, le=_MOST_STEPS, allow_inf_nan=False)] | None = None
     """Number of passes over a task's training examples; null for 10 where `iterations` is not given either. Exclusive
     with `iterations`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
@@ -168,6 +170,15 @@ class TrainingSettings(Settings):
     def _one_length(self) -> TrainingSettings:
         if self.iterations is not None and self.epochs is not None:
             raise ValueError("give either iterations or epochs, not both; set the other to null")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> TrainingSettings:
+        if self.iterations is not None and self.warm_up > self.iterations:
+            raise ValueError(
+                f"warm_up: the learning rate would grow over {self.warm_up:,} steps, and a task has {self.iterations:,}"
+                " (iterations); give at most as many"
+            )
         return self
 
     @model_validator(mode="after")
