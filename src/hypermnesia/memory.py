@@ -49,7 +49,7 @@ def check_room(size: float, what: str, device: torch.device | str = "cpu") -> No
         hypermnesia.errors.ConfigurationError: A tensor would need 1,024.0 PiB of memory, and ... are free.
     """
     if size > _WORTH_A_LOOK and size > (free := free_memory(device)):
-        raise ConfigurationError(f"{what} would need {show_bytes(size)} of memory, and {show_bytes(free)} are free.")
+        raise _NoRoomError(f"{what} would need {show_bytes(size)} of memory, and {show_bytes(free)} are free.")
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def checked_allocations(blame: Callable[[], str] | None = None) -> Iterator[None
 
 
 class _NoRoomError(ConfigurationError):
-    """A tensor does not fit."""
+    """Something does not fit."""
 
 
 class _Checking(TorchFunctionMode):
@@ -92,12 +92,7 @@ class _Checking(TorchFunctionMode):
             like = args[0] if args and isinstance(args[0], Tensor) else None
             kind = kwargs.get("dtype") or (like.dtype if like is not None else torch.get_default_dtype())
             where = kwargs.get("device") or (like.device if like is not None else torch.get_default_device())
-            try:
-                check_room(
-                    math.prod(shape) * kind.itemsize, f"A tensor of {' × '.join(f'{n:,}' for n in shape)}", where
-                )
-            except ConfigurationError as error:
-                raise _NoRoomError(str(error)) from None
+            check_room(math.prod(shape) * kind.itemsize, f"A tensor of {' × '.join(f'{n:,}' for n in shape)}", where)
         return func(*args, **kwargs)
 
 

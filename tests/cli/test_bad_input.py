@@ -101,7 +101,32 @@ def test_wrong_settings_are_refused_in_a_few_lines(call, files, tmp_path, argume
         (["analyze", "compression", "split-digits", "--ratios", "1e12"], "--ratios: 1e+12 is more than 100"),
         (["analyze", "embedding-plane", "x", "--resolution", "1000000000"], "--resolution"),
         (["run", "permuted-digits", f"tasks.num_tasks={10**9}"], "tasks.num_tasks: should be less than or equal"),
-        (["run", "permuted-digits", f"tasks.padding={10**9}"], "of memory, and"),
+        (["run", "permuted-digits", f"tasks.padding={10**9}"], "tasks.padding: should be less than or equal to 1000"),
+        *(
+            ([*command, f"{place}={size}"], f"the largest is {place}={size}")
+            for command in (
+                ["run", "split-digits"],
+                ["compare", "split-digits", "--methods", "hnet", "--out", "new"],
+                ["tune", "split-digits", "--out", "new"],
+                ["analyze", "strength", "split-digits", "--out", "new"],
+            )
+            for place, size in (("network.hidden", [10**12]), ("learner.embedding_dim", 10**12))
+        ),
+        (
+            ["run", f"network.hidden={[30_000] * 1000}"],
+            "The network, with the learner's copy of it, would need 6.5 TiB",
+        ),
+        (["analyze", "compression", "split-digits", f"network.hidden=[{10**12}]"], "Error: ratios: The network,"),
+        (["reproduce", "table-1", "--only", "split-mnist", "network.hidden=[1000000000000]"], "of memory, and"),
+        (["compare", "toy-regression", f"tasks.examples={10**12}", "--out", "new"], "the largest is tasks.examples"),
+        (
+            ["run", "split-digits", "criterion={weight: [1, 2, 3]}"],
+            "has 2 classes, but the criterion has weights for 3",
+        ),
+        (["run", "split-digits", "criterion={weight: [1]}"], "has 2 classes, but the criterion has weights for 1"),
+        (["run", f"training.gradient_accumulation_steps={10**12}"], "give at most 3, or a smaller batch_size"),
+        (["run", f"training.warm_up={2**63 - 1}"], "and a task has 400 (iterations)"),
+        (["run", "training={epochs: 1e+308}"], "training.epochs: should be less than or equal to 1000000000"),
         (["run", "toy-regression", f"tasks.examples={10**12}"], "the largest is tasks.examples=1000000000000"),
         (["run", "toy-regression", "tasks.functions=[{coefficients: [.nan], low: 0, high: 1}]"], "finite number"),
         (["report", "x", "--figures", "loop"], "Too many levels of symbolic links"),

@@ -145,7 +145,8 @@ def plan(base: Base, ratios: Sequence[float], seeds: int = 1, data: Path | None 
             runs.append(PlannedRun(f"separate-{ratio:g}", beside, (base.scenario,)))
         planned.append(Size(ratio, Group(run.group), Group(runs[-1].group) if hidden else None, hidden or ()))
     if not planned:
-        raise ConfigurationError(f"ratios: {'; '.join(left_out)}.")
+        reasons = (reason.rstrip(".") for reason in dict.fromkeys(left_out))
+        raise ConfigurationError(f"ratios: {'; '.join(reasons)}.")
 
     def collect(outcomes: Sequence[Outcome], directory: Path) -> CompressionStudy:
         found = tuple(

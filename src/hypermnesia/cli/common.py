@@ -268,12 +268,16 @@ def carry_out_and_show(
     from rich.console import Console
 
     from hypermnesia.experiments.many_runs.carry_out import carry_out
+    from hypermnesia.experiments.settings.build import check_sizes
     from hypermnesia.experiments.single_run.stopping import StopSignals
     from hypermnesia.experiments.single_run.trackers import check_trackers
     from hypermnesia.report.many_runs import RunsDisplay, failures
 
     check_used([run.experiment for run in runs], data, jobs or 1, len(runs))
     check_trackers(run.experiment for run in runs)
+    if cluster is None:  # machines of a cluster may have more memory
+        for run in {run.group: run for run in runs}.values():
+            check_sizes(run.experiment)
     console = Console()
     with writing_into(directory):
         executor = executor_of(jobs, cluster, directory)

@@ -201,6 +201,7 @@ def tune(
     from hypermnesia.experiments.many_runs.tune import TUNED, take_part
     from hypermnesia.experiments.many_runs.tune import tune as search_for
     from hypermnesia.experiments.settings.benchmark import load_experiment
+    from hypermnesia.experiments.settings.build import check_sizes
     from hypermnesia.experiments.settings.sources import assignments
     from hypermnesia.report.many_runs import print_trials, trial_line
 
@@ -220,6 +221,8 @@ def tune(
             "--cluster: its workers must reach the trials; give a --storage, as postgresql://USER@HOST/NAME, or a"
             " journal file on a file system that they share."
         )
+    if cluster is None:
+        check_sizes(experiment)
     console = Console()
     with contextlib.nullcontext() if storage else writing_into(directory):  # other machines may take part
         executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)

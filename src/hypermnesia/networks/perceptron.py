@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.utils import skip_init
@@ -52,7 +53,7 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: Activation
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    layer = skip_init(nn.Linear, inputs, outputs)
+    layer = skip_init(nn.Linear, inputs, outputs, device=torch.get_default_device())
     assert isinstance(layer, nn.Linear)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from hypermnesia.data import INSTALLED, DataSettings, ImageDataset, as_labeled, load
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.settings.task_settings import (
@@ -27,10 +27,15 @@ from hypermnesia.experiments.settings.task_settings import (
 )
 from hypermnesia.inputs import Shape
 from hypermnesia.learners import METHODS, ContinualLearner
-from hypermnesia.memory import checked_allocations
+from hypermnesia.learners.label_check import check_weights
+from hypermnesia.memory import check_room, checked_allocations
+from hypermnesia.networks import PythonNetworkSettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks import Polynomial, PythonData, Task, given, join, listed, permuted, polynomials, split
 from hypermnesia.training.device import resolve_device
+
+_SMALL = 10_000
+"""Sizes up to which settings of a learner, which has one or two of them, need no memory to speak of."""
 
 
 @contextlib.contextmanager
@@ -42,7 +47,7 @@ def fitting(experiment: Experiment) -> Iterator[None]:
             experiment.model_dump(mode="json", include={"tasks", "network", "learner", "training"})
         )
         place, value = max(settings.items(), key=lambda setting: _largest(setting[1]))
-        return f"Choose smaller sizes; the largest is {place}={sources.inline(value)}."
+        return f"Choose smaller sizes; the largest is {place}={shown(value)}."
 
     with checked_allocations(blame):
         yield
@@ -172,10 +177,67 @@ def network_for(experiment: Experiment, input_shape: Shape, outputs: int) -> nn.
         input_shape: Shape of one input.
         outputs: Number of outputs.
     """
+    _check_room_for_network(experiment, input_shape, outputs)
     # What is not generated starts from the module's own initial values.
     with Seeds(experiment.seed).child("network").default_generator():
         assert isinstance(input_shape, tuple)
         return experiment.network.build(input_shape, outputs)
+
+
+def _check_room_for_network(experiment: Experiment, input_shape: Shape, outputs: int) -> None:
+    """Refuse a network that does not fit into memory as a whole; code of somebody's own is not run for that."""
+    if isinstance(experiment.network, PythonNetworkSettings):
+        return
+    assert isinstance(input_shape, tuple)
+    with fitting(experiment):
+        with torch.device("meta"):  # on which nothing is allocated
+            weights = list(experiment.network.build(input_shape, outputs).parameters())
+        # Twice: a learner has a copy of its own.
+        check_room(2 * sum(weight.nbytes for weight in weights), "The network, with the learner's copy of it,")
+
+
+def check_sizes(experiment: Experiment) -> None:
+    """Refuse an experiment of sizes that this machine's memory does not hold, whatever its data are.
+
+    They are not read: so the experiments of many runs are looked at before the first of these begins.
+
+    Args:
+        experiment: Its tasks, network and learner are used.
+
+    Raises:
+        ConfigurationError: It needs more memory than there is.
+
+    Example:
+        >>> from hypermnesia.experiments.settings.benchmark import load_experiment
+        >>> check_sizes(load_experiment("split-mnist"))
+    """
+    experiment = experiment.model_copy(update={"device": "cpu"})
+    if isinstance(experiment.tasks, PolynomialTasks):
+        build_tasks(experiment)
+    if isinstance(experiment.network, PythonNetworkSettings):
+        return
+    normalization = getattr(experiment.network, "normalization", None)
+    smallest = (1 if normalization is None else len(normalization.mean), 10, 10)
+    _check_room_for_network(experiment, smallest, 1)
+    sizes = sources.flatten(experiment.learner.model_dump(mode="json", exclude={"method"})).values()
+    if any(_largest(size) > _SMALL for size in sizes):  # to make all would take seconds
+        with fitting(experiment):
+            _learner(experiment, network_for(experiment, smallest, 1))
+
+
+def _learner(experiment: Experiment, network: nn.Module) -> ContinualLearner:
+    method = METHODS[experiment.learner.method]
+    options: dict[str, Any] = {"scenario": experiment.scenario} if method.learner.trained_for_scenario else {}
+    make: Callable[..., ContinualLearner] = method.learner
+    return make(
+        network,
+        experiment.learner.model_dump(exclude={"method"}),
+        criterion=experiment.learned_by,
+        training=experiment.training,
+        seed=experiment.seed,
+        device=resolve_device(experiment.device),
+        **options,
+    )
 
 
 def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLearner:
@@ -187,24 +249,17 @@ def build_learner(experiment: Experiment, tasks: Sequence[Task]) -> ContinualLea
 
     Raises:
         ConfigurationError: The method does not learn such tasks, or does not answer in the experiment's scenario.
+        DataError: The criterion has not as many weights as a task has classes.
     """
     method = METHODS[experiment.learner.method]
     if not isinstance(experiment.learned_by, method.learner.learns):
         raise ConfigurationError(
             f"tasks.kind={experiment.tasks.kind} is a regression, but learner.method={method.name} only learns classes."
         )
-    options: dict[str, Any] = {"scenario": experiment.scenario} if method.learner.trained_for_scenario else {}
-    make: Callable[..., ContinualLearner] = method.learner
+    for task in tasks:
+        check_weights(task, experiment.learned_by, task.num_outputs)
     with fitting(experiment):
-        learner = make(
-            build_network(experiment, tasks),
-            experiment.learner.model_dump(exclude={"method"}),
-            criterion=experiment.learned_by,
-            training=experiment.training,
-            seed=experiment.seed,
-            device=resolve_device(experiment.device),
-            **options,
-        )
+        learner = _learner(experiment, build_network(experiment, tasks))
     if experiment.scenario not in learner.scenarios:
         raise ConfigurationError(
             f"scenario={experiment.scenario}: {method.name} answers only where the scenario is"

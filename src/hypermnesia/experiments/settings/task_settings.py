@@ -95,7 +95,7 @@ class SplitTasks(FromExamples, DealtClasses, _Split):
 class _Permuted(Settings):
     kind: Literal["permuted"]
     num_tasks: Annotated[int, Field(ge=1, le=10_000)] = 10
-    padding: Annotated[int, Field(ge=0)] = 0
+    padding: Annotated[int, Field(ge=0, le=1000)] = 0
     """Pixels of border added on each side before permuting."""
 
 
