@@ -210,6 +210,10 @@ def tune(
     if join is None:
         check_used([experiment], data, jobs or 1, trials)
     metric = experiment.metric
+    if storage is not None and not storage.strip():
+        raise ConfigurationError(
+            "--storage: there is nothing in it; give a URL or the path of a file, or leave it out."
+        )
     if storage and "://" not in storage:  # processes of the search may be at work in other directories
         storage = str(Path(storage).absolute())
     search = Search(experiment, directory, trials, data, tuple(places), storage)

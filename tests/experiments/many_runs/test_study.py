@@ -73,6 +73,10 @@ def test_what_others_have_tried_counts(tmp_path):
     "storage, message",
     [
         ("mysql://me@host/name", "'mysql' is not among what can hold a search; give postgresql://"),
+        (
+            "postgresql://me@host:port/name",
+            "'postgresql://me@host:port/name' is no URL of a database; give postgresql://",
+        ),
         ("postgresql://me@127.0.0.1:1/name", "the database cannot be opened: .*refused"),
         ("nowhere/journal", "nowhere/journal cannot be opened: No such file"),
     ],

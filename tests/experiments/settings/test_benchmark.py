@@ -193,6 +193,28 @@ def test_a_file_may_have_one_learner_which_others_are_compared_with(file):
         ({"methods": {"si": {"by_scenario": 3}}}, "by_scenario must hold settings for scenarios"),
         ({"methods": {"si": {"by_scenario": {"task": 3}}}}, "by_scenario must hold settings for scenarios"),
         ({"methods": {"si": {"by_scenario": {"clas": {}}}}}, "by_scenario knows .*, not 'clas'. Did you mean 'class'"),
+        *(
+            ({"methods": {"si": {"by_scenario": {"task": own}}}}, f"by_scenario.task cannot set {place.strip()}, which")
+            for place, own in {
+                "learner.method": {"learner.method": "ewc"},
+                "learner.method ": {"learner": {"method": "ewc"}},
+                "name": {"name": "other"},
+                "seed": {"seed": 3},
+                "scenario": {"scenario": "class"},
+                "methods": {"methods": {"ewc": {}}},
+                "methods ": {"methods.ewc.learner.strength": 3},
+                "by_scenario": {"by_scenario": {"task": {}}},
+            }.items()
+        ),
+        *(
+            ({"methods": {"si": own}}, f"methods.si cannot set {place.strip()}, which")
+            for place, own in {
+                "learner.method": {"learner": {"method": "ewc"}},
+                "name": {"name": "other"},
+                "seed": {"seed": 3},
+                "methods": {"methods": {}},
+            }.items()
+        ),
         ({"methods": {"si": {"learner": 3}}}, "methods.si must hold settings"),
         ({"methods": {"si": {"lerner": {}}}}, "lerner: unknown setting. Did you mean 'learner'"),
         (

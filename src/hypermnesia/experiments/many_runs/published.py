@@ -278,6 +278,8 @@ def _contradictions(table: PublishedTable) -> Iterator[str]:
     answered: dict[CellKey, int] = {}
     for number, run in enumerate(table.runs):
         scenarios = table.accuracy.get(run.benchmark, {})
+        for place in sources.flatten(run.settings).keys() & {"learner.method", "name", "seed"}:
+            yield f"runs.{number}.settings: {place} is decided by the table's method, name and seeds; leave it out."
         yield from _unknown(f"runs.{number}.method", run.method, table.methods)
         yield from _unknown(f"runs.{number}.method", run.method, METHODS)
         yield from _unknown(f"runs.{number}.benchmark", run.benchmark, table.accuracy)

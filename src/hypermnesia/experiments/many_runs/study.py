@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypermnesia.errors import ConfigurationError, HypermnesiaError
+from hypermnesia.errors import ConfigurationError, HypermnesiaError, shown
 from hypermnesia.experiments.many_runs.search import Search
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.extras import needed
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STUDY = "study.db"
 """File in the directory of a search."""
+_CONNECT_SECONDS = 10
 HEARTBEAT_SECONDS = 60
 """A process that makes a trial says so often that it lives; after twice this time without, another takes the trial."""
 
@@ -49,8 +51,8 @@ def open_study(search: Search) -> optuna.Study:
     except Exception as error:  # whatever a database makes of what stands there
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise ConfigurationError(
-            f"{file or search.storage} cannot be read as the trials of a search ({reason}): move it away to begin anew,"
-            f" or choose another {'directory (out)' if file else 'storage'}."
+            f"{file or shown(search.storage)} cannot be read as the trials of a search ({reason}): move it away to begin"
+            f" anew, or choose another {'directory (out)' if file else 'storage'}."
         ) from error
     if study.user_attrs.setdefault("searched", searched) != searched:
         raise ConfigurationError(
@@ -106,9 +108,16 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
         with needed("storage: PostgreSQL", "cluster"):
             import psycopg  # noqa: F401 - SQLAlchemy finds it by name
         try:
+            sqlalchemy.make_url(storage)
+        except (ValueError, sqlalchemy.exc.ArgumentError) as error:
+            raise ConfigurationError(
+                f"storage: {shown(storage)} is no URL of a database; give postgresql://USER@HOST:PORT/NAME."
+            ) from error
+        try:
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
                 return storages.RDBStorage(
                     storage.replace("postgresql://", "postgresql+psycopg://", 1),
+                    engine_kwargs={"connect_args": {"connect_timeout": _CONNECT_SECONDS}},
                     heartbeat_interval=HEARTBEAT_SECONDS,
                     heartbeat_stale_trial_callback=storages.RetryHeartbeatStaleTrialCallback(),
                 )
@@ -120,7 +129,11 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
             f"storage: '{storage.partition('://')[0]}' is not among what can hold a search; give"
             " postgresql://USER@HOST/NAME, or the path of a journal file that all machines reach."
         )
+    file = Path(storage)
     try:
+        if file.is_dir() or (file.exists() and not file.is_file()):
+            what = "a directory" if file.is_dir() else "a pipe or a device"
+            raise ConfigurationError(f"storage: {shown(storage)} is {what}; give the path of a journal file.")
         return storages.JournalStorage(journal.JournalFileBackend(storage))
     except OSError as error:
-        raise ConfigurationError(f"storage: {storage} cannot be opened: {error.strerror}.") from error
+        raise ConfigurationError(f"storage: {shown(storage)} cannot be opened: {error.strerror}.") from error

@@ -15,6 +15,16 @@ from hypermnesia.learners import METHODS
 from hypermnesia.settings import checked, without_effect
 from hypermnesia.tasks.scenario import SCENARIOS
 
+_NOT_OVERRIDDEN = {
+    "learner.method": "which its section is for",
+    "name": "which is the benchmark's, for all methods",
+    "seed": "which differs from run to run",
+    "scenario": "which its section is for",
+    "methods": "which a benchmark has once",
+    "by_scenario": "which a method has once",
+}
+"""Settings that a section of settings for a method, or for a scenario, cannot replace, and why."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
@@ -172,3 +182,10 @@ def _check(source: str, method: Any, own: Any) -> None:
             f"{source}: by_scenario knows {', '.join(SCENARIOS)}, not '{strangers[0]}'."
             f"{did_you_mean(str(strangers[0]), SCENARIOS)}"
         )
+    sections = {f"methods.{method}": {key: value for key, value in own.items() if key != "by_scenario"}}
+    sections |= {f"by_scenario.{scenario}": values for scenario, values in by_scenario.items()}
+    for section, values in sections.items():
+        # A section of settings may be written as such, or by places.
+        for place in {each: None for key in sources.flatten(values) for each in (key, key.partition(".")[0])}:
+            if (why_not := _NOT_OVERRIDDEN.get(place)) and (place != "scenario" or section.startswith("by_")):
+                raise ConfigurationError(f"{source}: {section} cannot set {place}, {why_not}: leave it out.")
