@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hypermnesia.cli.common import Trust, writable
-from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -147,7 +147,7 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) ->
                 inputs = read_inputs(file, "inputs" if arrays is None else arrays.inputs)
             case _:
                 return _picture(file, shape)
-    except DataError:
+    except HypermnesiaError:
         raise
     except (ValueError, TypeError, EOFError, csv.Error) as error:
         raise DataError(f"{file} holds no inputs ({error}): give a .npy array or a .csv file of numbers") from error

@@ -142,6 +142,8 @@ def test_an_unknown_table_has_its_message(source, message):
         ("variants/wide", {"label": "wider"}, "variants.wide.note: missing"),
         ("variants/published", {"label": "a", "note": "b"}, "variants.published: .* have this name; choose another"),
         ("variants/class", {"label": "a", "note": "b"}, "variants.class: a scenario, .* choose another"),
+        ("runs/0/settings", {"seed": 3}, "runs.0.settings: seed is decided by the table's method, name and seeds"),
+        ("runs/0/settings", {"learner": {"method": "si"}}, "runs.0.settings: learner.method is decided by the table"),
         ("runs/0/presett", "x", "runs.0.presett: unknown setting. Did you mean 'preset'"),
     ],
 )

@@ -78,7 +78,7 @@ def test_what_others_have_tried_counts(tmp_path):
             "'postgresql://me@host:port/name' is no URL of a database; give postgresql://",
         ),
         ("postgresql://me@127.0.0.1:1/name", "the database cannot be opened: .*refused"),
-        ("nowhere/journal", "nowhere/journal cannot be opened: No such file"),
+        ("nowhere/journal", "'nowhere/journal' cannot be opened: No such file"),
     ],
 )
 def test_mistakes_are_explained(tmp_path, storage, message):

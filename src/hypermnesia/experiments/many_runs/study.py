@@ -51,8 +51,8 @@ def open_study(search: Search) -> optuna.Study:
     except Exception as error:  # whatever a database makes of what stands there
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise ConfigurationError(
-            f"{file or shown(search.storage)} cannot be read as the trials of a search ({reason}): move it away to begin"
-            f" anew, or choose another {'directory (out)' if file else 'storage'}."
+            f"{file or shown(search.storage)} cannot be read as the trials of a search ({reason}): move it away to"
+            f" begin anew, or choose another {'directory (out)' if file else 'storage'}."
         ) from error
     if study.user_attrs.setdefault("searched", searched) != searched:
         raise ConfigurationError(
