@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -201,10 +202,21 @@ def test_arrays_are_answered_from_files_like_those_that_were_learned(call):
     np.savez("other.npz", input=inputs, labels=inputs)
     Path("broken.npz").write_bytes(b"no archive")
     np.savez("words.npz", inputs=np.array([["a"]]))
+    np.save("nan.npy", np.where(np.arange(len(inputs))[:, None] == 3, np.nan, inputs))
+    np.save("swapped.npy", inputs.astype(">f4"))
+    Path("pickled.npy").write_bytes(b"no array")
+    os.mkfifo("pipe.npy")
+    assert call("predict", "run", "swapped.npy", "--task", 0)[0] == 0
+    code, _, err = call("predict", "run", "some.npy", "--task", "9" * 5000)
+    assert (code, "there is no task" in err, len(err) < 400) == (2, True, True)
     for file, message in {
         "other.npz": r"other.npz has no array 'inputs'. Did you mean 'input'\?",
         "broken.npz": "broken.npz is damaged",
         "words.npz": "inputs must be an array of numbers",
+        "nan.npy": "nan.npy: there is no answer for input 3, counted from 0",
+        "pickled.npy": r"pickled.npy holds no inputs \(it is no array of numbers\)",
+        "pipe.npy": "there is no file pipe.npy",
+        "x" * 300: "File name too long; choose another path",
     }.items():
         code, out, err = call("predict", "run", file, "--task", 0)
         assert (code, out) == (2, "")

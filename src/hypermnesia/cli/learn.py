@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def learn(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.", show_default=False)],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", callback=reachable, help="Directory of a finished run.", show_default=False),
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Argument(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hypermnesia.cli.common import Trust, writable
+from hypermnesia.cli.common import Trust, reachable, writable
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from hypermnesia.data import ArraysData
     from hypermnesia.learners import ContinualLearner, Prediction
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.", show_default=False)]
+Run = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", callback=reachable, help="Directory of a finished run.", show_default=False),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
@@ -85,8 +88,15 @@ def predict(
     arrays = source if isinstance(source, ArraysData) else None
     header: list[str] = []
     answers: list[list[object]] = []
-    for file in files:
-        header, rows = _table(learner.predict(_inputs(file, learner, arrays), _number_or_name(task)))
+    for file in map(reachable, files):
+        assert file is not None
+        answer = learner.predict(_inputs(file, learner, arrays), _number_or_name(task))
+        if len(wrong := answer.outputs.flatten(1).isnan().any(1).nonzero()):
+            raise DataError(
+                f"{file}: there is no answer for input {int(wrong[0])}, counted from 0: what is computed from it is no"
+                " number (nan); are all its numbers finite, and of the size that was learned?"
+            )
+        header, rows = _table(answer)
         answers += [[str(file), number, *row] for number, row in enumerate(rows)]
     header = ["file", "input", *header]
     if as_json or (out is not None and out.suffix.lower() == ".json"):
@@ -103,7 +113,7 @@ def predict(
 
 
 def _number_or_name(task: str | None) -> int | str | None:
-    return int(task) if task is not None and task.isdecimal() else task
+    return int(task) if task is not None and task.isdecimal() and len(task) < 19 else task
 
 
 def _table(answer: Prediction) -> tuple[list[str], Iterator[list[object]]]:
@@ -139,7 +149,8 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) ->
     try:
         match file.suffix.lower():
             case ".npy":
-                inputs = torch.from_numpy(np.load(file, allow_pickle=False))
+                array = np.load(file, allow_pickle=False)
+                inputs = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
             case ".csv":
                 no_inputs = frozenset() if arrays is None else arrays.columns_apart
                 inputs = torch.from_numpy(_table_of_numbers(file, no_inputs))
@@ -149,8 +160,9 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) ->
                 return _picture(file, shape)
     except HypermnesiaError:
         raise
-    except (ValueError, TypeError, EOFError, csv.Error) as error:
-        raise DataError(f"{file} holds no inputs ({error}): give a .npy array or a .csv file of numbers") from error
+    except (ValueError, TypeError, EOFError, MemoryError, csv.Error) as error:
+        reason = "it is no array of numbers" if "pickle" in str(error) else error
+        raise DataError(f"{file} holds no inputs ({reason}): give a .npy array or a .csv file of numbers") from error
     if inputs.numel() % torch.Size(shape).numel() or inputs.ndim == 0:
         raise DataError(f"{file} holds {list(inputs.shape)} numbers, but inputs have shape {list(shape)}")
     return inputs.reshape(-1, *shape)
