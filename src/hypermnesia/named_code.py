@@ -18,6 +18,9 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W
 Arguments: TypeAlias = dict[str, JsonValue]
 """Keyword arguments of a function."""
 
+_SHOWN = 500
+"""Characters that are shown of an error."""
+
 
 def call(name: str, arguments: dict[str, Any]) -> Any:
     """Call a function that settings name. Modules are found where Python finds them, and in the current directory.
@@ -36,11 +39,15 @@ def call(name: str, arguments: dict[str, Any]) -> Any:
     function = _function(name)
     try:
         return function(**arguments)
-    except Exception as error:  # whatever somebody's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody's code raises
         given = ", ".join(arguments) or "none"
-        raise ConfigurationError(
-            f"{name} fails with {type(error).__name__}: {error} (arguments given: {given})."
-        ) from error
+        raise ConfigurationError(f"{name} fails with {_said(error)} (arguments given: {given}).") from error
+
+
+def _said(error: BaseException) -> str:
+    """What an error of somebody's code says, on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}"
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -55,10 +62,8 @@ def _function(name: str) -> Callable[..., Any]:
         raise ConfigurationError(
             f"{name}: there is no module {error.name or module}, neither installed nor in {here}."
         ) from error
-    except Exception as error:  # whatever somebody's code raises
-        raise ConfigurationError(
-            f"{name}: module {module} cannot be imported: {type(error).__name__}: {error}."
-        ) from error
+    except (Exception, SystemExit) as error:  # whatever somebody's code raises
+        raise ConfigurationError(f"{name}: module {module} cannot be imported: {_said(error)}.") from error
     for part in place.split("."):
         if not hasattr(found, part):
             raise ConfigurationError(f"{name}: there is no {part} in {module}.{did_you_mean(part, dir(found))}")

@@ -230,6 +230,12 @@ WRONG = {
     "tasks.classes=[[ant, be]]": "task 0 lists a class 'be', .*Did you mean 'bee'",
     "tasks={kind: given}": "tasks.kind=given takes tasks as the data say them",
     "data={kind: python, call: nothing}": "data.call: should match pattern",
+    "data.path=pipe": "is a pipe or a device, and should be a folder",
+    "data.path=loop": "There is no .*loop, which should be a folder .* It is a link that leads nowhere",
+    "data={kind: arrays, path: single.npz}": "inputs must be an array of numbers, .* not a single one",
+    "data={kind: arrays, path: wide.csv}": "has no column 'labels'. It has x{40}…, y",
+    "network={kind: python, call: 'sys:exit'}": "sys:exit fails with SystemExit",
+    "network={kind: python, call: 'long_story:f'}": "cannot be imported: ValueError: x x x x",
     "data=null": "tasks.kind=listed needs data",
     "network={kind: python, call: 'torch.nn:Flaten'}": "Did you mean 'Flatten'",
     "network={kind: python, call: 'torch.nn:Flatten', arguments: {a: 1}}": "TypeError",
@@ -242,10 +248,16 @@ WRONG = {
 @pytest.mark.parametrize("settings", WRONG)
 def test_what_is_wrong_is_said_and_leaves_nothing_behind(settings, call):
     write("folder")
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    np.savez("single.npz", inputs=np.float32(3), labels=np.zeros(3, int))
+    Path("wide.csv").write_text("x" * 100_000 + ",y\n1,2\n")
+    Path("long_story.py").write_text("raise ValueError('x\\n' * 1000)")
     arguments = [settings] if "{" in settings or "[[ant, be]]" in settings else settings.replace("], [", "],[").split()
     code, _, err = call("run", "mine.yaml", *arguments, "--out", "run", "--quiet")
     assert code == 2
     assert re.search(WRONG[settings], err), err
+    assert len(err) < 1200 and len(err.splitlines()) < 8
     assert not Path("run").exists()
 
 

@@ -85,6 +85,8 @@ class ArraysData(FileSettings):
             inputs, labels, tasks = read[file.suffix.lower()](file)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error}).") from error
+        if not inputs.ndim:
+            raise DataError(f"{path}: inputs must be an array of numbers, [n, ...], not a single one.")
         for name, values in ((self.labels, labels), (self.tasks, tasks)):
             if values is not None and (values.ndim != 1 or len(values) != len(inputs)):
                 raise DataError(
@@ -190,12 +192,17 @@ def _read_arrays(file: Path, names: Sequence[str], *, whatever_it_is_called: boo
     return [(each.float() if each.is_floating_point() else each).numpy() for each in tensors]
 
 
+_SHOWN = 40
+"""Characters of a name that errors show."""
+
+
 def _check_names(wanted: Iterable[str], there: Iterable[str], complaint: str) -> None:
     there = list(there)
     for name in wanted:
         if name not in there:
-            shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
-            raise DataError(f"{complaint} {name!r}.{did_you_mean(name, there)} It has {shown or 'none'}.")
+            names = ", ".join(each if len(each) <= _SHOWN else f"{each[:_SHOWN]}…" for each in there[:20])
+            more = ", …" if len(there) > 20 else ""
+            raise DataError(f"{complaint} {name!r}.{did_you_mean(name, there)} It has {names or 'none'}{more}.")
 
 
 def _as_inputs(inputs: NDArray[Any], path: str) -> Tensor:

@@ -77,7 +77,8 @@ def existing(path: str, what: str, *, folder: bool) -> Path:
     if fine:
         return found
     if there:
-        raise DataError(f"{path} is a {'file' if folder else 'folder'}, and should be {what}.")
+        kind = "folder" if found.is_dir() else "file" if found.is_file() else "pipe or a device"
+        raise DataError(f"{path} is a {kind}, and should be {what}.")
     beside = _beside(found)
     raise DataError(f"There is no {path}, which should be {what}.{beside}")
 
@@ -87,4 +88,6 @@ def _beside(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f" There is no folder {folder} either." if str(folder) != str(path) else ""
+    if path.is_symlink():
+        return " It is a link that leads nowhere."
     return did_you_mean(path.name, (each.name for each in folder.iterdir()))
