@@ -41,15 +41,15 @@ def check_room(size: float, what: str, device: torch.device | str = "cpu") -> No
         device: Where.
 
     Raises:
-        ConfigurationError: It does not fit.
+        NoRoomError: It does not fit.
 
     Example:
         >>> check_room(1 << 60, "A tensor")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        hypermnesia.errors.ConfigurationError: A tensor would need 1,024.0 PiB of memory, and ... are free.
+        hypermnesia.memory.NoRoomError: A tensor would need 1,024.0 PiB of memory, and ... are free.
     """
     if size > _WORTH_A_LOOK and size > (free := free_memory(device)):
-        raise _NoRoomError(f"{what} would need {show_bytes(size)} of memory, and {show_bytes(free)} are free.")
+        raise NoRoomError(f"{what} would need {show_bytes(size)} of memory, and {show_bytes(free)} are free.")
 
 
 @contextlib.contextmanager
@@ -68,15 +68,15 @@ def checked_allocations(blame: Callable[[], str] | None = None) -> Iterator[None
     except (MemoryError, RuntimeError) as error:
         if not any(words in str(error) for words in _NO_ROOM):
             raise
-        refusal = _NoRoomError(f"This does not fit into memory: {str(error).partition(chr(10))[0]}.")
+        refusal = NoRoomError(f"This does not fit into memory: {str(error).partition(chr(10))[0]}.")
         raise (refusal if blame is None else ConfigurationError(f"{refusal} {blame()}")) from error
-    except _NoRoomError as error:
+    except NoRoomError as error:
         if blame is None:
             raise
         raise ConfigurationError(f"{error} {blame()}") from error
 
 
-class _NoRoomError(ConfigurationError):
+class NoRoomError(ConfigurationError):
     """Something does not fit."""
 
 
