@@ -167,3 +167,20 @@ def test_a_module_must_compute_with_the_weights_it_is_given():
     borrowed.forward = owner.forward
     with pytest.raises(ConfigurationError, match=r"does not compute with the weights that it is given, such as '0\.0"):
         check_uses_weights(borrowed, inputs)
+
+
+def test_a_part_of_two_names_gets_its_own_tensors_back():
+    """`functional_call` exchanges them once for each name, and would leave the others behind in it."""
+    shared = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    module = nn.ModuleDict({"one": shared, "other": shared})
+    module.forward = lambda inputs: module["other"](module["one"](inputs))
+    before = dict([*module.named_parameters(), *module.named_buffers()])
+    values = {name: tensor.detach().clone() for name, tensor in before.items()}
+    given = {name: tensor.clone() for name, tensor in values.items()}
+    given["one.0.weight"] = torch.zeros(2, 2)
+    answer = holding(module, given, lambda: module.forward(torch.rand(3, 2)))
+    after = dict([*module.named_parameters(), *module.named_buffers()])
+    assert all(after[name] is tensor for name, tensor in before.items())
+    assert all(torch.equal(before[name], value) for name, value in values.items())
+    assert torch.allclose(answer, torch.zeros(3, 2), atol=1e-4)  # one row thrice, normalized
+    assert given["one.1.num_batches_tracked"] == 2

@@ -60,6 +60,26 @@ class Counting(nn.Module):
         return self.head((hidden - self.mean).tanh())
 
 
+class Recent(nn.Module):
+    """Remembers what it was given last in a buffer that no state dict has, and how it was set in a state of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(FEATURES, OUTPUTS)
+        self.register_buffer("recent", torch.zeros(FEATURES), persistent=False)
+
+    def forward(self, inputs):
+        if self.training:
+            self.recent.copy_(inputs.detach().mean(0))
+        return self.head(inputs - self.recent)
+
+    def get_extra_state(self):
+        return {"version": (1, "a")}
+
+    def set_extra_state(self, state):
+        assert state == self.get_extra_state()
+
+
 class Checkpointed(nn.Module):
     """Computes its body again in the backward pass."""
 
@@ -120,6 +140,18 @@ class InUse(nn.BatchNorm1d):
 
 def mlp(*between: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Linear(FEATURES, 6), *between, nn.Tanh(), nn.Linear(6, OUTPUTS))
+
+
+def with_two_names() -> nn.Module:
+    """One layer, and its normalization, at two places; and the head, too."""
+    body, norm, head = nn.Linear(FEATURES, FEATURES), nn.BatchNorm1d(FEATURES), nn.Linear(FEATURES, OUTPUTS)
+    return Function(
+        lambda net, x: net.head(net.second(net.first(x).tanh()).tanh()),
+        first=nn.Sequential(body, norm),
+        second=nn.Sequential(body, norm),
+        head=head,
+        classifier=head,
+    )
 
 
 def convolutional(*between: nn.Module, groups: int = 1) -> nn.Module:
@@ -280,6 +312,8 @@ ZOO = [
     Specimen("lazy, called once", called_once),
     Specimen("statistics in place", lambda: Counting(False), gradients=LINEAR),
     Specimen("statistics by assignment", lambda: Counting(True), gradients=LINEAR),
+    Specimen("parts of two names", with_two_names),
+    Specimen("buffers outside of the state", Recent, gradients=LINEAR),
     Specimen("recurrent", lambda: recurrent(nn.RNN), sequences, SLOW),
     Specimen("gated recurrent", lambda: recurrent(nn.GRU, num_layers=2), sequences, SLOW),
     Specimen("long short-term memory", lambda: recurrent(nn.LSTM, bidirectional=True), sequences, SLOW),

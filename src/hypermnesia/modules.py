@@ -89,8 +89,8 @@ def answer_with(module: nn.Module, tensors: dict[str, Tensor], inputs: Inputs) -
         inputs: Inputs that it takes.
     """
     if isinstance(inputs, Tensor):
-        return answer_of(functional_call(module, tensors, (inputs,)))
-    return answer_of(functional_call(module, tensors, *inputs.arguments()))
+        return answer_of(_called_with(module, tensors, (inputs,)))
+    return answer_of(_called_with(module, tensors, *inputs.arguments()))
 
 
 def loss_and_answer_with(
@@ -104,7 +104,7 @@ def loss_and_answer_with(
         DataError: It returns no loss.
     """
     positional, named = ((inputs,), {}) if isinstance(inputs, Tensor) else inputs.arguments()
-    outputs = functional_call(module, tensors, positional, {**named, "labels": labels})
+    outputs = _called_with(module, tensors, positional, {**named, "labels": labels})
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
     if not isinstance(loss, Tensor) or loss.ndim:
         raise DataError(
@@ -235,7 +235,7 @@ def holding(module: nn.Module, tensors: dict[str, Tensor], action: Callable[[], 
         tensor([[1.]])
     """
     held = {f"module.{name}": tensor for name, tensor in tensors.items()}
-    result: Result = functional_call(_Holder(module), held, (action,))
+    result: Result = _called_with(_Holder(module), held, (action,))
     tensors.update({name: held[f"module.{name}"] for name in tensors})
     return result
 
@@ -260,6 +260,63 @@ def with_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     for name, buffer in module.named_buffers():
         taken[id(buffer)] = tensors.get(name, buffer)
     return copy.deepcopy(module, taken)
+
+
+def state_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors in the state dict of a module, by name.
+
+    A part may add a state of its own to them (`get_extra_state`), which may be anything. It is left out, as other
+    attributes of modules are.
+
+    Example:
+        >>> sorted(state_tensors(nn.Linear(1, 1)))
+        ['bias', 'weight']
+    """
+    return {name: t for name, t in module.state_dict().items() if name.rpartition(".")[2] != "_extra_state"}
+
+
+def passing_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """Return the buffers of a module that its state dict leaves out, by name.
+
+    Example:
+        >>> module = nn.Module()
+        >>> module.register_buffer("positions", torch.arange(3), persistent=False)
+        >>> passing_buffers(module)
+        {'positions': tensor([0, 1, 2])}
+    """
+    kept = state_tensors(module)
+    return {name: buffer for name, buffer in module.named_buffers() if name not in kept}
+
+
+def twin_of(module: nn.Module) -> nn.Module:
+    """Copy a module for a trial: whatever it changes in itself when it is called, the original keeps.
+
+    Frozen parameters, which may be many, are there only once.
+    """
+    return copy.deepcopy(module, {id(p): p for p in module.parameters() if not p.requires_grad})
+
+
+def _called_with(
+    module: nn.Module, tensors: dict[str, Tensor], positional: tuple[Any, ...], named: dict[str, Any] | None = None
+) -> Any:
+    """As `torch.func.functional_call`, also where a module has one part under several names.
+
+    That function exchanges the tensors of such a part once for each name, and so leaves the new ones behind in it.
+    """
+    parts = dict(module.named_modules())
+    if len(parts) == sum(1 for _ in module.named_modules(remove_duplicate=False)):
+        return functional_call(module, tensors, positional, named)
+    own = [
+        (f"{place}.{name}" if place else name, tensor)
+        for place, part in parts.items()
+        for name, tensor in (*part._parameters.items(), *part._buffers.items())
+        if tensor is not None
+    ]
+    new = {id(tensor): tensors[name] for name, tensor in own if name in tensors}
+    tied = {name: new[id(tensor)] for name, tensor in own if id(tensor) in new}
+    result = functional_call(module, tied, positional, named, tie_weights=False)
+    tensors.update({name: tied[name] for name in tensors if name in tied})
+    return result
 
 
 class _Holder(nn.Module):

@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader, TensorDataset
 
 import hypermnesia as hm
@@ -438,6 +439,18 @@ def test_a_copy_is_an_equal_learner_that_learns_on_by_itself(case, copied):
     assert equal(original.state_dict(), before)
     original.learn(case.tasks[2])
     assert equal(other.state_dict(), original.state_dict())
+
+
+@one_each
+def test_what_pytorch_does_not_pickle_is_copied_and_refused_with_what_to_do(case):
+    module = nn.Sequential(weight_norm(nn.Linear(FEATURES, 4)), nn.Linear(4, OUTPUTS))
+    learner = case.make(module=module)
+    for copied in (copy.copy(learner), copy.deepcopy(learner)):
+        assert equal(snapshot(copied.state_dict()), snapshot(learner.state_dict()))
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be pickled, because a part of its module \('0'\).*save\(path"
+    ):
+        pickle.dumps(learner)
 
 
 def test_tasks_and_predictions_survive_a_pickle():

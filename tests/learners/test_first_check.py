@@ -44,6 +44,64 @@ class Answering(nn.Module):
         return self.answer(self, self.head(inputs))
 
 
+class Changing(nn.Module):
+    """Does something to itself or its inputs when it is called."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.slow = nn.Linear(FEATURES, 4).requires_grad_(False)
+        self.body, self.head, self.change = nn.Linear(FEATURES, 4), nn.Linear(4, OUTPUTS), change
+        self.register_buffer("mean", None)
+
+    def forward(self, inputs):
+        with torch.no_grad():
+            self.change(self, inputs)
+        return self.head(self.body(inputs) + self.slow(inputs))
+
+
+def assign_mean(net: nn.Module, inputs: torch.Tensor) -> None:
+    net.mean = inputs.mean(0) if net.mean is None else net.mean
+
+
+CHANGES = {
+    "inputs": (lambda net, inputs: inputs.mul_(0.5), "changes its inputs in place"),
+    "inputs in training": (lambda net, inputs: inputs.mul_(0.5) if net.training else None, "its inputs in place"),
+    "frozen": (lambda net, inputs: net.slow.weight.lerp_(net.body.weight.detach(), 0.1), "frozen parameter 'slow.weig"),
+    "frozen data": (lambda net, inputs: net.slow.bias.data.add_(1), "changes its frozen parameter 'slow.bias'"),
+    "buffer": (assign_mean, "makes the buffer 'mean' when it is called for the first time"),
+    "buffer in use": (lambda net, inputs: None if net.training else assign_mean(net, inputs), "the buffer 'mean'"),
+}
+
+
+@one_each
+@pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES)
+def test_a_module_that_changes_what_is_not_its_own_is_refused(case, change, message):
+    """Neither the learner nor the examples keep anything of the trial."""
+    inputs = INPUTS.clone()
+    is_refused(case.make(module=Changing(change)), (inputs, LABELS), message)
+    assert torch.equal(inputs, INPUTS)
+
+
+@one_each
+def test_weights_that_a_module_bounds_itself_are_learned_or_refused_without_a_trace(case):
+    """Generated weights are views of one vector, in which PyTorch lets nothing be changed in place."""
+    learner = case.make(module=Changing(lambda net, inputs: net.body.weight.clamp_(-0.1, 0.1)))
+    if hasattr(learner, "hypernetwork") or case.kind is hm.FromScratchLearner:
+        is_refused(learner, (INPUTS, LABELS), "tried on 2 of its examples, it ended with RuntimeError")
+    else:
+        learner.learn((INPUTS, LABELS))
+
+
+def test_a_module_that_is_frozen_as_a_whole_has_a_head_to_learn_or_nothing_to_generate():
+    """As a linear probe."""
+    learner = hm.EWCLearner(network().requires_grad_(False), training={"iterations": 2})
+    for _ in range(2):
+        learner.learn((INPUTS, LABELS))
+    assert learner.num_tasks == 2
+    with pytest.raises(ConfigurationError, match="every parameter is frozen"):
+        hm.HypernetworkLearner(network().requires_grad_(False))
+
+
 ANSWERS = {
     "tuple": (lambda net, outputs: (None, outputs), "not a NoneType: wrap it"),
     "dict": (lambda net, outputs: {"one": outputs, "two": outputs}, "not a dict of one, two: wrap it"),

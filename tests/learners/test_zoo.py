@@ -76,8 +76,9 @@ def test_a_first_task_is_learned_as_by_the_module_alone(specimen):
             optimizer.zero_grad()
             loss(alone, *next(batches)).backward()
             optimizer.step()
-    learned = learner._standard.network.module.state_dict()
-    for name, tensor in alone.state_dict().items():
+    learned = learner._standard.network.module
+    learned = dict([*learned.named_parameters(), *learned.named_buffers()])
+    for name, tensor in [*alone.named_parameters(), *alone.named_buffers()]:
         loose = 0.02 if tensor.dtype is torch.bfloat16 else 1e-5
         torch.testing.assert_close(learned[name], tensor, rtol=loose, atol=loose)
 

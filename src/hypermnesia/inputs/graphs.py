@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,8 @@ class Graphs(Structured):
         return shapes
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (self.batch,), {}
+        # Modules often assign to what a batch holds: of theirs, not of this one.
+        return (copy.copy(self.batch),), {}
 
     def joined_with(self, *others: Structured) -> Graphs:
         batches = [each.batch for each in (self, *others) if isinstance(each, Graphs)]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 from abc import abstractmethod
 from inspect import isabstract
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hypermnesia import parallel
 from hypermnesia.criteria import USUAL, Criterion, CrossEntropy, MeanSquaredError, Metric, OwnLoss, measure_of
-from hypermnesia.errors import ConfigurationError, DataError, DivergenceError
+from hypermnesia.errors import ConfigurationError, DataError, DivergenceError, HypermnesiaError
 from hypermnesia.inputs import Inputs, Shape, show_shape
 from hypermnesia.learners.answering import Answering
 from hypermnesia.learners.first_check import (
@@ -27,12 +27,13 @@ from hypermnesia.learners.first_check import (
     explained,
     few_examples,
     few_of,
+    unchanged,
 )
 from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.label_check import asked_outputs, check_not_one_hot, check_targets, check_weights
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.state import kinds_of
-from hypermnesia.modules import answer_of, called, evaluation_mode
+from hypermnesia.modules import answer_of, called, twin_of
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.monitor import Monitor
@@ -87,9 +88,7 @@ class Admission(Answering):
         """
         learner = object.__new__(type(self))  # with the same fields; the next lines replace those that learning changes
         vars(learner).update(vars(self))
-        # Frozen parameters stay where they are, and are there only once.
-        frozen = {id(parameter): parameter for parameter in self._module.parameters() if not parameter.requires_grad}
-        learner._module = copy.deepcopy(self._module, frozen)
+        learner._module = twin_of(self._module)
         learner._learned = []
         learner._task = learner._current = learner._trainer_state = None
         learner._rehearsed = outputs
@@ -119,8 +118,10 @@ class Admission(Answering):
         batch = few_examples(task)
         inputs = batch[0].to(self.device)
         try:
-            with torch.no_grad(), evaluation_mode(self._module):
-                returned = called(self._module, inputs)
+            with torch.no_grad(), self._on_trial(inputs) as (twin, copied):
+                returned = called(twin.eval(), copied)
+        except HypermnesiaError:
+            raise
         except Exception as error:  # whatever the module raises
             if self._input_shape not in (None, shape):
                 raise self._other_shape(task) from error
@@ -146,6 +147,12 @@ class Admission(Answering):
         number = self._count_outputs(task, outputs.shape[1])
         check_weights(task, criterion, number, max(number, outputs.shape[1]))
         return number
+
+    def _on_trial(self, inputs: Inputs) -> contextlib.AbstractContextManager[tuple[nn.Module, Inputs]]:
+        """A copy of the module, and inputs for it; before the first task with a look at what it changes."""
+        if self.num_tasks == 0:
+            return unchanged(self._module, inputs)
+        return contextlib.nullcontext((twin_of(self._module), inputs))
 
     def _other_shape(self, task: Task) -> DataError:
         return DataError(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, shape_of, show_shape
-from hypermnesia.modules import answer, answer_of, called, evaluation_mode
+from hypermnesia.modules import answer, answer_of, called, twin_of
 from hypermnesia.settings import Settings, has_effect
 from hypermnesia.tasks.examples import Batch
 from hypermnesia.tasks.loader_examples import LoaderExamples
@@ -90,13 +90,40 @@ def check_in_training(
     Raises:
         DataError: It gives something else than a row of numbers for each input, or something else than in use.
     """
-    twin = copy.deepcopy(module)
-    buffers = {name: buffer.shape for name, buffer in twin.named_buffers()}
-    with torch.no_grad():
-        returned = called(twin, inputs)
+    with torch.no_grad(), unchanged(module, inputs) as (twin, copied):
+        returned = called(twin, copied)
         if in_use is Tensor and not isinstance(returned, Tensor):
             check_outputs(returned, len(inputs), shape, " in training mode")
         check_outputs(answer_of(returned), len(inputs), shape, " in training mode")
+
+
+@contextlib.contextmanager
+def unchanged(module: nn.Module, inputs: Inputs) -> Iterator[tuple[nn.Module, Inputs]]:
+    """Refuse a module that changes what it must not when it is called: inputs, frozen parameters, shapes of buffers.
+
+    What is called inside are the copies that are handed over.
+
+    Args:
+        module: Any module.
+        inputs: Inputs that it takes.
+
+    Raises:
+        DataError: It changes something.
+    """
+    twin, copied = copy.deepcopy(module), inputs.clone()
+    yield twin, copied
+    if not _alike(inputs, copied):
+        raise DataError(
+            "the module changes its inputs in place, which are those of other tasks and later epochs too: let its first"
+            " layer have inplace=False, or forward begin with a copy, as in inputs = inputs.clone()"
+        )
+    for name, parameter in twin.named_parameters():
+        if not (parameter.requires_grad or _same_numbers(parameter, module.get_parameter(name))):
+            raise DataError(
+                f"the module changes its frozen parameter '{name}' when it is called, but frozen ones are those of all"
+                " tasks: make it a buffer (register_buffer), of which each task can have its own"
+            )
+    buffers = {name: buffer.shape for name, buffer in module.named_buffers()}
     for name, buffer in twin.named_buffers():
         if name not in buffers:
             raise DataError(
@@ -108,6 +135,16 @@ def check_in_training(
                 f"the module changes the shape of its buffer '{name}' from {list(buffers[name])} to"
                 f" {list(buffer.shape)}: a buffer must keep its shape, so that it can be kept in a file"
             )
+
+
+def _alike(one: Inputs, other: Inputs) -> bool:
+    if isinstance(one, Tensor) or isinstance(other, Tensor):
+        return isinstance(one, Tensor) and isinstance(other, Tensor) and _same_numbers(one, other)
+    return one.shape == other.shape and all(map(_same_numbers, one.parts.values(), other.parts.values()))
+
+
+def _same_numbers(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
 
 
 def check_numbers(task: Task, module: nn.Module, device: torch.device) -> None:
@@ -124,8 +161,8 @@ def check_numbers(task: Task, module: nn.Module, device: torch.device) -> None:
     if not isinstance(task.train, TensorExamples) or (number := task.train.first_not_finite()) is None:
         return
     inputs, _ = task.train.take(torch.tensor([number]))
-    with evaluation_mode(module), torch.no_grad():
-        if bool(answer(module, inputs.to(device)).isfinite().all()):
+    with torch.no_grad():
+        if bool(answer(twin_of(module).eval(), inputs.to(device)).isfinite().all()):
             return
     raise DataError(
         f"inputs of task '{task.name}' are not all finite numbers (example {number}, counted from 0, holds nan or"

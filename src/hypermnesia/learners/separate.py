@@ -12,6 +12,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.label_check import asked_outputs, count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
+from hypermnesia.modules import state_tensors
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario
@@ -132,7 +133,7 @@ class _SeparateNetworks(Part):
     def state(self) -> dict[str, Any]:
         return {
             "head": self._start.network.head_name,
-            "start": Given(self._start.network.state_dict()),
+            "start": Given(state_tensors(self._start.network)),
             "networks": [None if network is None else network.state() for network in self.networks],
             "current": self._current,
             "is_new": self._is_new,
@@ -140,7 +141,7 @@ class _SeparateNetworks(Part):
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._start.set_head(state.get("head"))
-        take_given(self._start.network.state_dict(), state["start"])
+        take_given(state_tensors(self._start.network), state["start"])
         self.networks = tuple(self._of_state(number, saved) for number, saved in enumerate(state["networks"]))
         self._current, self._is_new = state["current"], state["is_new"]
 

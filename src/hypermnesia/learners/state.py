@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.arguments import whole_number
 from hypermnesia.criteria import GivenCriterion, GivenMetric
@@ -291,13 +292,39 @@ class LearnerState(LearnedBy, ABC):
             raise CheckpointError(f"{path} was changed: it does not describe a {found.__name__} ({text})") from error
         return learner
 
+    def __copy__(self: Learner) -> Learner:
+        """A copy is made anew and takes over the state: parts refer to each other."""
+        made: Learner = _made_anew(*self._content())
+        return made
+
+    def __deepcopy__(self: Learner, memo: dict[int, Any]) -> Learner:
+        """As for a copy."""
+        made: Learner = _made_anew(*copy.deepcopy(self._content(), memo))
+        return made
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies, and what comes out of a pickle, are made anew and take over the state: parts refer to each other."""
+        """What comes out of a pickle is made anew as a copy is.
+
+        Raises:
+            ConfigurationError: The module has parametrizations, with which PyTorch pickles none.
+        """
+        for name, part in self._module.named_modules():
+            if is_parametrized(part):
+                raise ConfigurationError(
+                    f"this {type(self).__name__} cannot be pickled, because a part of its module"
+                    f" ('{name or type(part).__name__}') has weights that are computed from others"
+                    " (torch.nn.utils.parametrizations), and PyTorch pickles none that has: write the learner with"
+                    " save(path) and read it with hypermnesia.load(path, module); copy.deepcopy copies it"
+                )
+        return _made_anew, self._content()
+
+    def _content(self) -> tuple[Any, ...]:
+        """What :func:`_made_anew` makes an equal learner of."""
         with self._turn:
             made_of = (type(self), self._module, self.settings, self._arguments(), str(self.device))
             content = (*made_of, self.state_dict(), self._tasks_at_hand())
             # Another thread may learn on while this is copied or pickled.
-            return _made_anew, content if self._task is None else copy.deepcopy(content)
+            return content if self._task is None else copy.deepcopy(content)
 
     def _tasks_at_hand(self) -> tuple[Task, ...]:
         """Learned tasks whose data it holds, which no state does; what :meth:`recall` gives back."""

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
-from hypermnesia.modules import answer, answer_of, with_tensors
+from hypermnesia.modules import answer, answer_of, twin_of, with_tensors
 
 
 class GrowingClassifier(nn.Module):
@@ -185,6 +185,7 @@ def head_of(module: nn.Module, inputs: Inputs) -> str:
         >>> head_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Softmax(1)), torch.ones(1, 2))
         '2'
     """
+    module = twin_of(module).eval()  # asked for a weight that is computed, some change in training mode
     outputs, results = _results_of_layers(module, inputs)
     layers: dict[str, Any] = dict(module.named_modules())
     wide_enough = [name for name in results if len(layers[name].weight) == outputs.shape[1]]
@@ -284,7 +285,7 @@ def _why_not(module: nn.Module, name: str) -> str | None:
     shared = [
         other
         for other, part in module.named_modules(remove_duplicate=False)
-        if other != name and any(p is q for p in part._parameters.values() for q in layer.parameters())
+        if part is not layer and any(p is q for p in part._parameters.values() for q in layer.parameters())
     ]
     if shared:
         return (

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hypermnesia.arguments import whole_number
 from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.inputs import Inputs, Shape
-from hypermnesia.modules import answer, evaluation_mode
+from hypermnesia.modules import answer, evaluation_mode, passing_buffers, state_tensors
 from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
@@ -197,7 +197,7 @@ class StandardNetwork(Part):
     def state(self) -> dict[str, Any]:
         """All of it, also amid a task: nested dicts and lists of tensors and plain values."""
         frozen = self._frozen()
-        states = [None if network is None else network.state_dict() for network in (self.network, self.before)]
+        states = [None if network is None else self._state_of(network) for network in (self.network, self.before)]
         network, before = (state and {n: t for n, t in state.items() if n not in frozen} for state in states)
         return {
             "classes": list(self.outputs.classes),
@@ -232,6 +232,16 @@ class StandardNetwork(Part):
             self.before = _resized(self.network, len(past), state["before"])
         self.network = _resized(self.network, len(self.outputs), state["network"])
 
+    def _state_of(self, network: GrowingClassifier) -> dict[str, Tensor]:
+        """What it has learned: of the buffers that state dicts leave out, those that are no longer the module's."""
+        given = passing_buffers(self._module)
+        changed = {
+            name: buffer
+            for name, buffer in passing_buffers(network).items()
+            if not torch.equal(buffer, given[name.removeprefix("module.")])
+        }
+        return {**state_tensors(network), **changed}
+
     def _frozen(self) -> dict[str, Tensor]:
         """Parameters that are used as they are, by name."""
         return {name: p for name, p in self.network.named_parameters() if not p.requires_grad}
@@ -250,9 +260,13 @@ def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tens
     network = copy.deepcopy(network)
     network.shrink(network.num_outputs)
     network.grow(num_outputs, torch.Generator())
-    shapes = {name.removeprefix("module."): tensor.shape for name, tensor in network.state_dict().items()}
+    passing = passing_buffers(network)
+    own = {**state_tensors(network), **passing}
     frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
-    state = {**frozen, **state}
-    check_shapes(shapes, {name.removeprefix("module."): tensor.shape for name, tensor in state.items()})
-    network.load_state_dict(state)
+    state = {**passing, **frozen, **state}
+    shapes = ({name.removeprefix("module."): t.shape for name, t in tensors.items()} for tensors in (own, state))
+    check_shapes(*shapes)
+    network.load_state_dict(state, strict=False)  # names are compared; a part's own state is the module's
+    for name, buffer in passing.items():
+        buffer.copy_(state[name])
     return network

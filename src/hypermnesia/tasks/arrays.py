@@ -36,8 +36,12 @@ def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) ->
         (torch.float32, torch.int64)
     """
     if isinstance(value, Tensor):
-        if value.is_meta or value.layout != torch.strided:
-            kind = "without values (on meta)" if value.is_meta else "that is sparse (as to_dense() makes dense)"
+        if value.is_meta or value.is_nested or value.layout != torch.strided:
+            kind = "that is sparse (as to_dense() makes dense)"
+            if value.is_meta:
+                kind = "without values (on meta)"
+            elif value.is_nested:
+                kind = "that is nested (pad it, as torch.nested.to_padded_tensor does, and give lengths or a mask too)"
             raise DataError(f"{what} must be a dense tensor of numbers, not one {kind}.")
         return value.detach() if value.requires_grad else value
     if not (isinstance(value, (list, tuple)) or hasattr(value, "__array__")):
