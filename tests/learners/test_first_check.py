@@ -404,3 +404,15 @@ def test_nothing_is_made_on_a_device_that_nobody_asked_for(case, tmp_path):
         torch.set_default_device(None)
     assert equal(learner.state_dict(), expected.state_dict())
     assert all(torch.equal(answer, expected.predict(inputs, 0).outputs) for answer in answers)
+
+
+@one_each
+def test_what_a_shuffled_loader_gives_is_by_the_learners_seed_alone(case):
+    """Also where examples are looked at once more at the end of a task, or kept."""
+    states = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        learner = case.make()
+        learner.learn(DataLoader(TensorDataset(INPUTS, LABELS), batch_size=4, shuffle=True))
+        states.append(snapshot(learner.state_dict()))
+    assert equal(*states)

@@ -135,6 +135,7 @@ def test_splits_of_a_task_are_of_one_kind():
     [
         (NUMBERS.to_sparse(), "must be a dense tensor of numbers.*to_dense"),
         (NUMBERS.to("meta"), "without values"),
+        (torch.nested.nested_tensor(list(NUMBERS)), "not one that is nested .pad it"),
         ("image.png", "must be a tensor, a NumPy array or lists of numbers, not a str"),
     ],
 )

@@ -32,24 +32,33 @@ def endless(begin: Callable[[], Iterator[Any]], seeds: Seeds) -> Generator[Any, 
             of_pass = seeds.child("epoch", number)
             with of_pass.default_generator():
                 batches = begin()
-            for place in itertools.count():
-                with of_pass.child(place).default_generator():
-                    batch = next(batches, None)
-                if batch is None:
-                    break
-                yield batch
+            yield from _drawn(batches, of_pass)
     finally:
         _end(batches)
 
 
 def once(source: DataLoader[Any] | Iterator[Any]) -> Generator[Any, None, None]:
-    """Return the batches of one pass, whose workers end with it unless the loader keeps them."""
-    batches = iter(source)
+    """Return the batches of one pass, whose workers end with it unless the loader keeps them.
+
+    What loader and dataset draw from torch's default generator is the same in each such pass, whatever else draws.
+    """
+    seeds = Seeds(0)
+    with seeds.default_generator():
+        batches = iter(source)
     try:
-        yield from batches
+        yield from _drawn(batches, seeds)
     finally:
         if not getattr(source, "persistent_workers", False):
             _end(batches)
+
+
+def _drawn(batches: Iterator[Any], seeds: Seeds) -> Iterator[Any]:
+    for place in itertools.count():
+        with seeds.child(place).default_generator():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def end_kept_workers(loader: DataLoader[Any]) -> None:
