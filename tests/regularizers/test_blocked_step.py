@@ -28,7 +28,8 @@ def however_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocked_step, "LEAST_WEIGHTS", 1)
 
 
-@pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"])
+# Two threads wait for each other, while other tests keep the cores busy.
+@pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.slow)], ids=["1 thread", "2 threads"])
 def threads(request: pytest.FixtureRequest) -> int:
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
