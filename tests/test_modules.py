@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.module_copies import copy_of
 from hypermnesia.modules import (
     check_takes_weights,
     check_uses_weights,
-    copy_of,
     evaluation_mode,
     holding,
     put_to_rest,

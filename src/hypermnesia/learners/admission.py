@@ -33,7 +33,8 @@ from hypermnesia.learners.in_progress import Way
 from hypermnesia.learners.label_check import asked_outputs, check_not_one_hot, check_targets, check_weights
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.state import kinds_of
-from hypermnesia.modules import answer_of, called, twin_of
+from hypermnesia.module_copies import twin_of
+from hypermnesia.modules import answer_of, called
 from hypermnesia.seeds import default_generators_kept
 from hypermnesia.tasks.task import Task
 from hypermnesia.training.monitor import Monitor

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, shape_of, show_shape
-from hypermnesia.modules import answer, answer_of, called, twin_of
+from hypermnesia.module_copies import twin_of
+from hypermnesia.modules import answer, answer_of, called
 from hypermnesia.settings import Settings, has_effect
 from hypermnesia.tasks.examples import Batch
 from hypermnesia.tasks.loader_examples import LoaderExamples

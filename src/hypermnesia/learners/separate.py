@@ -12,7 +12,7 @@ from hypermnesia.learners.base import ContinualLearner
 from hypermnesia.learners.label_check import asked_outputs, count_new_classes
 from hypermnesia.learners.method import Method
 from hypermnesia.learners.prediction import Prediction
-from hypermnesia.modules import state_tensors
+from hypermnesia.module_copies import state_tensors
 from hypermnesia.seeds import Seeds
 from hypermnesia.standard import StandardNetwork, StandardObjective
 from hypermnesia.tasks.scenario import Scenario

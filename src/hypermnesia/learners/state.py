@@ -25,7 +25,8 @@ from hypermnesia.learners.learned_by import LearnedBy, again, labels_of_state
 from hypermnesia.learners.prediction import LearnedTask
 from hypermnesia.learners.saved_numbers import check_numbers
 from hypermnesia.memory import checked_allocations
-from hypermnesia.modules import copy_of, put_to_rest, resting_parts
+from hypermnesia.module_copies import copy_of
+from hypermnesia.modules import put_to_rest, resting_parts
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import NoSettings, checked
 from hypermnesia.settings import Settings as MethodSettings

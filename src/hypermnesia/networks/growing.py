@@ -15,7 +15,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
-from hypermnesia.modules import answer, answer_of, twin_of, with_tensors
+from hypermnesia.module_copies import twin_of, with_tensors
+from hypermnesia.modules import answer, answer_of
 
 
 class GrowingClassifier(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from hypermnesia import modules
 from hypermnesia.errors import DataError
 from hypermnesia.inputs import Inputs, Shape
-from hypermnesia.modules import Result, check_takes_weights, evaluation_mode, with_tensors
+from hypermnesia.module_copies import with_tensors
+from hypermnesia.modules import Result, check_takes_weights, evaluation_mode
 from hypermnesia.protection.objective import AdaptationObjective, ProtectedObjective
 from hypermnesia.protection.own_parameters import OwnParameters
 from hypermnesia.protection.settings import HypernetworkSettings

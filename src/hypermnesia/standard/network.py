@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from hypermnesia.arguments import whole_number
 from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.inputs import Inputs, Shape
-from hypermnesia.modules import answer, evaluation_mode, passing_buffers, state_tensors
+from hypermnesia.module_copies import passing_buffers, state_tensors
+from hypermnesia.modules import answer, evaluation_mode
 from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
