@@ -90,6 +90,7 @@ def test_weights_that_a_module_bounds_itself_are_learned_or_refused_without_a_tr
         is_refused(learner, (INPUTS, LABELS), "tried on 2 of its examples, it ended with RuntimeError")
     else:
         learner.learn((INPUTS, LABELS))
+        assert learner.num_tasks == 1
 
 
 def test_a_module_that_is_frozen_as_a_whole_has_a_head_to_learn_or_nothing_to_generate():

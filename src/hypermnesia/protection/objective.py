@@ -119,7 +119,7 @@ class ProtectedObjective(Objective):
         self._choice(self._loss, batches)
 
     def prepare(self, iteration: int) -> None:
-        """Choose the past tasks, or their pairs with chunks, that the regularizer looks at, if it is not at all."""
+        """Choose the past tasks, or their pairs with chunks, of a step, where the regularizer does not look at all."""
         if self._pairs is None:
             return
         generator, chunks = self._seeds.child("past tasks", iteration).generator(), self._hypernetwork.num_chunks
