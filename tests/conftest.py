@@ -1,15 +1,13 @@
 """What holds for every test: shapes and types checked at run time, and property tests that repeat in CI."""
 
-import importlib.util
 import os
 import sys
-from pathlib import Path
 
 import hypothesis
 import jaxtyping
 import pytest
-import torch
 
+import tests.cpu_torchvision
 import tests.type_checks
 
 if sys.platform == "win32":  # these stop processes and fill disks as only POSIX can
@@ -23,16 +21,6 @@ if sys.platform == "win32":  # these stop processes and fill disks as only POSIX
 
 # Before anything imports the package: every call in it then checks its arguments' types and tensor shapes.
 jaxtyping.install_import_hook("hypermnesia", f"{tests.type_checks.__name__}.checked")
-
-# PyPI's torchvision for Linux is built for CUDA. Beside a torch for CPUs alone its operators cannot be loaded, and
-# without these two it does not import; no test needs what they do.
-try:
-    if torchvision := importlib.util.find_spec("torchvision"):
-        torch.ops.load_library(next(Path(torchvision.origin).parent.glob("_C.*")))
-except OSError:
-    operators = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 # A slow machine is no failure. CI tries the same examples every time: a red build is then the change's doing.
 hypothesis.settings.register_profile("hypermnesia", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -1,5 +1,6 @@
 """Several ranks learn as one process does, whatever the method, or say why not."""
 
+import contextlib
 import copy
 import hashlib
 from collections.abc import Iterator
@@ -80,8 +81,8 @@ def check_equal_on_all_ranks(learner: hm.ContinualLearner) -> Any:
     return monitor
 
 
-@pytest.fixture
-def exact(monkeypatch):
+@contextlib.contextmanager
+def exactly() -> Iterator[None]:
     """Double precision; noise that is drawn for a batch is the same whichever rank draws it for which of its rows."""
     draw, like, single = torch.randn, torch.randn_like, torch.float32
 
@@ -90,13 +91,16 @@ def exact(monkeypatch):
             return draw(*shape, generator=generator, **options)
         return torch.linspace(-1, 1, shape[-1]).expand(shape)
 
-    monkeypatch.setattr(torch, "randn", rows_alike)
-    monkeypatch.setattr(torch, "randn_like", lambda x: like(x) if x.ndim == 1 else (1000 * x.detach()).sin())
-    monkeypatch.setattr(Tensor, "float", Tensor.double)
-    monkeypatch.setattr(torch, "float32", torch.float64)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(single)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(torch, "randn", rows_alike)
+        monkeypatch.setattr(torch, "randn_like", lambda x: like(x) if x.ndim == 1 else (1000 * x.detach()).sin())
+        monkeypatch.setattr(Tensor, "float", Tensor.double)
+        monkeypatch.setattr(torch, "float32", torch.float64)
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(single)
 
 
 def doubled(task: hm.Task) -> hm.Task:
@@ -110,10 +114,11 @@ COMPARED = [*ONE_EACH, *(case for case in CASES if str(case) in ("hnet-numbers",
 
 
 def learned(case: Case) -> Any:
-    learner = case.make(module=network(), training=TRAINING)
-    for task in case.tasks[:2]:
-        learner.learn(doubled(task), monitor=check_equal_on_all_ranks(learner))
-    return snapshot(learner.state_dict())
+    with exactly():
+        learner = case.make(module=network(), training=TRAINING)
+        for task in case.tasks[:2]:
+            learner.learn(doubled(task), monitor=check_equal_on_all_ranks(learner))
+        return snapshot(learner.state_dict())
 
 
 def all_learned() -> dict[str, Any]:
@@ -128,7 +133,7 @@ def assert_close(state: Any, expected: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("exact", "unchecked")
+@pytest.mark.usefixtures("unchecked")
 def test_every_method_learns_as_one_process_does():
     expected = all_learned()
     for ranks in (1, 2, 3):
@@ -141,28 +146,29 @@ def test_every_method_learns_as_one_process_does():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("exact", "unchecked")
+@pytest.mark.usefixtures("unchecked")
 def test_what_two_ranks_were_stopped_amid_is_gone_on_with_by_any_number_of_them(tmp_path):
     def stop(progress):
         if progress.iteration == 7:
             raise StopLearning
 
     case = next(case for case in COMPARED if case.method.name == "hnet")
-    tasks = [doubled(task) for task in case.tasks[:2]]
 
     def begin() -> None:
-        learner = case.make(module=network(), training=TRAINING)
-        learner.learn(tasks[0])
-        with pytest.raises(StopLearning):
-            learner.learn(tasks[1], monitor=stop)
-        if parallel.rank() == 0:
-            learner.save(tmp_path / "learner")
+        with exactly():
+            learner = case.make(module=network(), training=TRAINING)
+            learner.learn(doubled(case.tasks[0]))
+            with pytest.raises(StopLearning):
+                learner.learn(doubled(case.tasks[1]), monitor=stop)
+            if parallel.rank() == 0:
+                learner.save(tmp_path / "learner")
 
     def go_on() -> Any:
-        learner = case.kind.load(tmp_path / "learner", network())
-        assert learner.in_progress == 7
-        learner.learn(tasks[1])
-        return snapshot(learner.state_dict())
+        with exactly():
+            learner = case.kind.load(tmp_path / "learner", network())
+            assert learner.in_progress == 7
+            learner.learn(doubled(case.tasks[1]))
+            return snapshot(learner.state_dict())
 
     expected = learned(case)
     together(2, begin)
