@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import hashlib
+import json
 import logging
 import queue
 import re
 import uuid
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from hypermnesia.files import write_atomically
 if TYPE_CHECKING:
     from distributed import Client, Future, KilledWorker, LocalCluster
 
+_ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
 _POLL_SECONDS = 0.1
 _ALLOWED_FAILURES = 10
 """Deaths of workers that a job survives, where the scheduler is ours."""
@@ -229,15 +232,47 @@ def _connect(address: str) -> tuple[Client, LocalCluster | None]:
                 n_workers=int(local[1]), threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
             )
         return Client(cluster), cluster
-    if not (is_file := Path(address).is_file()) and not re.fullmatch(r"(tcp|tls)://.+:\d+", address):
+    if (file := Path(address)).is_file():
+        address = _address_in(file)
+    elif not _ADDRESS.fullmatch(address):
         raise ConfigurationError(
             f"cluster: {shown(address)} is no cluster; give the address of a scheduler, as tcp://HOST:8786, its"
             " scheduler file, or local:4 for four workers on this machine, at most local:999."
         )
     try:
-        return (Client(scheduler_file=address) if is_file else Client(address)), None
-    except OSError as error:
+        with ThreadPoolExecutor(1) as thread:  # a notebook's own has a loop already
+            thread.submit(asyncio.run, _greet(address)).result()
+        return Client(address), None
+    except Exception as error:  # also what Dask says of certificates: OSError, TypeError, RuntimeError, ValueError
         raise ConfigurationError(
-            f"cluster: no scheduler answers at {address}. Start one with `dask scheduler`, and workers with"
-            f" `dask worker {address} --nthreads 1`."
+            f"cluster: no connection to a scheduler at {shown(address)} ({error}). Start one with `dask scheduler`, and"
+            f" workers with `dask worker {shown(address)} --nthreads 1`; where they use TLS, this process needs their"
+            " certificates, too."
         ) from error
+
+
+async def _greet(address: str) -> None:
+    """Try whether a scheduler answers; a client would wait forever for whoever else listens, as the dashboard does."""
+    import dask
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    limit = dask.utils.parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
+    try:
+        connection = await asyncio.wait_for(connect(address, **Security().get_connection_args("client")), 2 * limit)
+    except TimeoutError:
+        raise ClusterError("whoever listens there does not answer as a scheduler does") from None
+    await connection.close()
+
+
+def _address_in(file: Path) -> str:
+    """The address that stands in a scheduler file."""
+    try:
+        address = json.loads(file.read_bytes())["address"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        address = None
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        raise ConfigurationError(
+            f"cluster: {file} is no scheduler file; `dask scheduler --scheduler-file FILE` writes one."
+        )
+    return address
