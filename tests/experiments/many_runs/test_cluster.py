@@ -1,5 +1,6 @@
 """Runs on a Dask cluster while workers, scheduler and client are killed."""
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypermnesia.errors import ConfigurationError, Note
 from hypermnesia.experiments.many_runs.carry_out import carry_out
 from hypermnesia.experiments.many_runs.cluster import Cluster
-from hypermnesia.experiments.many_runs.plan import PlannedRun
+from hypermnesia.experiments.many_runs.plan import PlannedRun, over_seeds
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from tests.experiments.many_runs.clusters import Machines, expected, kill, planned, until
 
@@ -159,6 +160,33 @@ def test_asked_to_stop_runs_save_and_the_others_do_not_start(machines, tmp_path)
     outcomes = carry_out(planned(3), tmp_path, executor=executor, stop=lambda: bool(machines.logged("starts")))
     assert [outcome.state for outcome in outcomes] == ["interrupted"]
     assert len(machines.logged("starts")) == 1 and not machines.logged("ends")
+
+
+def test_runs_for_a_gpu_wait_for_a_worker_that_offers_one(machines, tmp_path):
+    some, places = PlannedRun("some", load_experiment("split-digits", {"device": "cuda"}), ("task",)), set()
+    machines.scheduler()
+
+    def come(*more: str) -> None:
+        came = len(machines.processes)
+        worker = machines.worker(*more)
+        until(lambda: (machines.folder / "errors").read_text().count("Registered to") == came, worker)
+
+    executor = Cluster(str(machines.file), tmp_path)
+    with pytest.warns(Note, match=r"No worker has come to \S+ yet; the runs wait for one"):
+        assert not carry_out([some], tmp_path, executor=executor, stop=itertools.count().__next__)
+    come()
+    executor = Cluster(str(machines.file), tmp_path)
+    with pytest.warns(Note, match=r"No worker at \S+ offers a GPU; runs with device=cuda wait for one"):
+        assert not carry_out([some], tmp_path, executor=executor, stop=itertools.count().__next__)
+    come("--resources", "GPU=1")
+    outcomes = carry_out(
+        over_seeds([some], 3),
+        tmp_path,
+        executor=Cluster(str(machines.file), tmp_path),
+        started=lambda run, where: places.add(where),
+    )
+    assert {outcome.state for outcome in outcomes} == {"finished"}
+    assert len(places) == 1
 
 
 def test_a_run_whose_workers_all_die_is_given_up_with_a_sentence(machines, tmp_path, monkeypatch):

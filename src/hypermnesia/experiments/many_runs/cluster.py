@@ -75,6 +75,7 @@ class Cluster(Executor):
         self._submitted.append(job)  # handed over all at once: that costs the scheduler a tenth
 
     def _hand_over(self) -> None:
+        self._note_what_lacks()
         for gpu in (False, True):
             jobs = [job for job in self._submitted if job.gpu == gpu]
             # Tuples: so all are of one kind for the scheduler, which keeps figures of every kind.
@@ -90,6 +91,16 @@ class Cluster(Executor):
                 self._jobs[job.name], self._futures[job.name] = job, future
                 future.add_done_callback(functools.partial(self._done, job.name))
         self._submitted.clear()
+
+    def _note_what_lacks(self) -> None:
+        workers = self._client.run(remote.offers_gpu, on_error="ignore")
+        if not workers:
+            note(f"No worker has come to {self._address} yet; the runs wait for one.")
+        elif any(job.gpu for job in self._submitted) and not any(workers.values()):
+            note(
+                f"No worker at {self._address} offers a GPU; runs with device=cuda wait for one, which"
+                " `dask worker … --resources GPU=1` starts."
+            )
 
     def _done(self, name: str, future: Future[Any]) -> None:
         self._happened.put(name)

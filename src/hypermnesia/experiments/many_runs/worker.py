@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -40,6 +41,11 @@ def software() -> str:
         sources.update(path.read_bytes())
     torch = metadata.version("torch").partition("+")[0]
     return f"hypermnesia {metadata.version('hypermnesia')} ({sources.hexdigest()[:8]}) with torch {torch}"
+
+
+def offers_gpu(dask_worker: Any) -> bool:
+    """Whether the worker was started with `--resources GPU=…`."""
+    return "GPU" in dask_worker.state.total_resources
 
 
 def work(job: Job, plan: str, wanted: str) -> tuple[Exit, Parcel | None]:
