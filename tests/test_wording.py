@@ -12,7 +12,7 @@ ALLOWED = {
     # Commands that a process is started with.
     "experiments/many_runs/carry_out.py": {"--resume"},
     "experiments/many_runs/child.py": {"--out", "--data", "--with-parent"},
-    "experiments/many_runs/cluster.py": {"--nthreads"},
+    "experiments/many_runs/cluster.py": {"--nthreads", "--resources", "--scheduler-file"},
     "experiments/many_runs/tune.py": {"--join", "--only", "--out", "--storage", "--trials"},
     "experiments/single_run/environment.py": {"--porcelain", "--untracked-files"},
     # Where the names of methods are listed.

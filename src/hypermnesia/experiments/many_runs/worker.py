@@ -44,7 +44,7 @@ def software() -> str:
 
 
 def offers_gpu(dask_worker: Any) -> bool:
-    """Whether the worker was started with `--resources GPU=…`."""
+    """Whether the worker is one for runs that need a GPU, by a resource of that name."""
     return "GPU" in dask_worker.state.total_resources
 
 
