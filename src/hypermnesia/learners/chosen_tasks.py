@@ -34,15 +34,17 @@ def chosen_tasks(task: TaskChoice, known: Sequence[LearnedTask], inputs: int) ->
         >>> chosen_tasks("dogs", known, inputs=3), chosen_tasks([1, "cats", 0], known, inputs=3)
         (1, [1, 0, 0])
     """
+    if task is None:
+        return None
+    if isinstance(task, (int, str)):
+        return number_of(task, known)
     if isinstance(task, (Tensor, np.ndarray)):
         if task.ndim > 1:
             raise DataError(
                 f"tasks have shape {list(task.shape)}: give one number for all inputs, or one for each, [n]"
             )
         task = task.tolist()
-    if task is None:
-        return None
-    if isinstance(task, str) or not isinstance(task, Sequence):
+    if not isinstance(task, Sequence):
         return number_of(task, known)
     if len(task) != inputs:
         raise DataError(f"there are {len(task)} tasks for {inputs} inputs: give one for all inputs, or one for each")
@@ -65,7 +67,7 @@ def number_of(task: int | str, known: Sequence[LearnedTask]) -> int:
     """
     if isinstance(task, str):
         return _number_of_name(task, known)
-    if isinstance(task, bool) or not isinstance(task, Integral):
+    if isinstance(task, bool) or not isinstance(task, (int, Integral)):  # first what is told apart at once
         raise ConfigurationError(
             f"a task is chosen by its number, from 0, or by its name, not by {shown(task, 40)} ({type(task).__name__})"
         )
