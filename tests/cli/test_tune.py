@@ -22,6 +22,13 @@ def test_a_search_that_is_complete_says_what_it_found(call, tmp_path):
     assert "trial 0:" not in out and "1 trials, and 0 given up early" in out
 
 
+def test_where_trials_are_kept_elsewhere_the_result_has_a_directory_all_the_same(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("tune", "split-digits", *SHORT, "--trials", "1", "--storage", "trials.journal")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "runs" / "tune-split-digits" / "tuned.yaml").is_file()
+
+
 def test_mistakes_are_explained(call, tmp_path):
     for arguments, message in (
         (["split-digit"], "Did you mean 'split-digits'"),

@@ -107,12 +107,13 @@ Cluster = Annotated[
 
 
 @contextlib.contextmanager
-def writing_into(directory: Path, option: str = "--out") -> Iterator[None]:
+def writing_into(directory: Path, option: str = "--out", *, alone: bool = True) -> Iterator[None]:
     """Make a directory if need be, and keep other processes from writing into it.
 
     Args:
         directory: Where to write.
         option: What chooses another one.
+        alone: Whether others are kept out.
 
     Raises:
         ConfigurationError: It cannot be made, or another process writes into it.
@@ -123,7 +124,7 @@ def writing_into(directory: Path, option: str = "--out") -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another {option}.") from error
     try:
-        with claimed(directory):
+        with claimed(directory) if alone else contextlib.nullcontext():
             yield
     except ConfigurationError:  # what is refused leaves nothing behind
         for place in made:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -228,7 +227,7 @@ def tune(
     if cluster is None:
         check_sizes(experiment)
     console = Console()
-    with contextlib.nullcontext() if storage else writing_into(directory):  # other machines may take part
+    with writing_into(directory, alone=storage is None):  # otherwise other machines may take part
         executor = None if cluster is None and jobs in (None, 1) else executor_of(jobs, cluster, directory)
         try:
             found = search_for(search, executor=executor, told=lambda trial: tell(console, trial_line(trial, metric)))

@@ -1,5 +1,7 @@
 """Searches that several processes share: in a journal file, and in a real PostgreSQL database."""
 
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,11 +13,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hypermnesia.errors import ConfigurationError
+from hypermnesia.errors import ConfigurationError, HypermnesiaError
 from hypermnesia.experiments.many_runs import study as module
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.many_runs.search import Search
-from hypermnesia.experiments.many_runs.study import open_study
+from hypermnesia.experiments.many_runs.study import StorageError, open_study
 from hypermnesia.experiments.many_runs.tune import TUNED, tune
 from tests.runs import load
 
@@ -33,9 +35,9 @@ def programs() -> Path | None:
     return Path(found).resolve().parent if found else max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 
-@pytest.fixture(scope="module")
-def database():
-    """URL of a database on a directory and a socket of its own, which is removed at the end."""
+@contextlib.contextmanager
+def postgresql():
+    """A server with a directory and a socket of its own, which is removed at the end; and the URL of a database."""
     place, owner = programs(), "postgres" if os.getuid() == 0 else None  # it refuses to be run by root
     assert place, "PostgreSQL is not installed: on Debian the package `postgresql`"
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
@@ -50,10 +52,16 @@ def database():
     )
     while subprocess.run([place / "pg_isready", "-h", folder], **run).returncode:
         assert server.poll() is None
-    yield f"postgresql://me@/postgres?host={folder}"
+    yield server, f"postgresql://me@/postgres?host={folder}"
     server.send_signal(signal.SIGINT)  # does not wait for connections that are still open
     server.wait()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def database():
+    with postgresql() as (_, url):
+        yield url
 
 
 def test_what_others_have_tried_counts(tmp_path):
@@ -67,6 +75,40 @@ def test_what_others_have_tried_counts(tmp_path):
     open_study(search(tmp_path / "one", journal)).ask()
     assert [trial.state for trial in tune(search(tmp_path / "one", journal, 3))].count("running") == 1
     assert len(tune(search(tmp_path / "one", journal, 1, "seed=1"))) == 1
+
+
+def test_half_a_line_that_a_killed_process_has_left_is_no_hindrance(tmp_path):
+    journal = tmp_path / "journal"
+    (first,) = tune(search(tmp_path / "one", str(journal), 1))
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + whole.splitlines()[-1][:30])
+    assert first in tune(search(tmp_path / "one", str(journal), 2))
+    other = tmp_path / "other"
+    other.write_bytes(b"no journal\n of ours")
+    with pytest.raises(ConfigurationError, match="cannot be read as the trials of a search"):
+        tune(search(tmp_path, str(other), 1))
+    assert other.read_bytes() == b"no journal\n of ours"
+
+
+@pytest.mark.slow
+def test_a_journal_whose_values_were_changed_is_read_or_refused(tmp_path):
+    journal, changed = tmp_path / "journal", tmp_path / "changed"
+    tune(search(tmp_path / "out", str(journal), 1))
+    lines = journal.read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    one_each = {entry["op_code"]: place for place, entry in enumerate(entries)}.values()
+    refused = 0
+    for place, entry in ((place, entries[place]) for place in one_each):
+        for key in entry:
+            rest = {name: value for name, value in entry.items() if name != key}
+            for other in (rest, *(rest | {key: value} for value in ("x", None, -1, 1e400, True, [], {}, "\ud800"))):
+                changed.write_text("\n".join([*lines[:place], json.dumps(other), *lines[place + 1 :]]) + "\n")
+                try:
+                    tune(search(tmp_path / "out", str(changed), 1))
+                except HypermnesiaError as error:
+                    refused += 1
+                    assert len(str(error)) < 500
+    assert refused > 50
 
 
 @pytest.mark.parametrize(
@@ -126,3 +168,11 @@ def test_the_trial_of_a_dead_process_is_made_by_another(tmp_path, database, monk
     assert found[lost.number].state == "fail"
     retried = [trial for trial in found.values() if trial.settings == lost.params and trial.number != lost.number]
     assert [trial.state for trial in retried] == ["complete"]
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_a_database_that_goes_away_amid_a_search_is_said_to_have(tmp_path):
+    sentence = r"can no longer be read or written .* the same command goes on"
+    with postgresql() as (server, url), pytest.raises(StorageError, match=sentence):
+        tune(search(tmp_path, url, 3), told=lambda trial: server.send_signal(signal.SIGQUIT))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +22,15 @@ if TYPE_CHECKING:
 
 STUDY = "study.db"
 """File in the directory of a search."""
+_JOURNAL = b'{"op_code":'
+"""What the journal of a search begins with."""
 _CONNECT_SECONDS = 10
 HEARTBEAT_SECONDS = 60
 """A process that makes a trial says so often that it lives; after twice this time without, another takes the trial."""
+
+
+class StorageError(HypermnesiaError):
+    """What holds the trials of a search fails amid the search."""
 
 
 def open_study(search: Search) -> optuna.Study:
@@ -46,13 +55,14 @@ def open_study(search: Search) -> optuna.Study:
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
         )
+        for trial in study.get_trials(deepcopy=False):
+            _check_types(trial)
     except HypermnesiaError:
         raise
     except Exception as error:  # whatever a database makes of what stands there
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise ConfigurationError(
-            f"{file or shown(search.storage)} cannot be read as the trials of a search ({reason}): move it away to"
-            f" begin anew, or choose another {'directory (out)' if file else 'storage'}."
+            f"{file or shown(search.storage)} cannot be read as the trials of a search ({_first_line(error)}): move it"
+            f" away to begin anew, or choose another {'directory (out)' if file else 'storage'}."
         ) from error
     if study.user_attrs.setdefault("searched", searched) != searched:
         raise ConfigurationError(
@@ -63,6 +73,22 @@ def open_study(search: Search) -> optuna.Study:
     if all(search.space[place].low <= value <= search.space[place].high for place, value in own.items()):
         study.enqueue_trial(own, skip_if_exists=True)
     return study
+
+
+def _check_types(trial: optuna.trial.FrozenTrial) -> None:
+    """Refuse what a journal may hold that somebody has changed; Optuna looks at no types.
+
+    Raises:
+        TypeError: It is no trial.
+    """
+    names, numbers = list(trial.params), [*trial.params.values(), *(trial.values or ())]
+    if not (
+        isinstance(trial.system_attrs, dict)
+        and all(isinstance(name, str) for name in names)
+        and all(isinstance(number, (int, float)) for number in numbers)
+        and (trial.values is None or len(trial.values) == 1)
+    ):
+        raise TypeError(f"trial {trial.number} is damaged")
 
 
 def take_up_unfinished(study: optuna.Study) -> None:
@@ -134,6 +160,50 @@ def _storage(storage: str) -> optuna.storages.BaseStorage:
         if file.is_dir() or (file.exists() and not file.is_file()):
             what = "a directory" if file.is_dir() else "a pipe or a device"
             raise ConfigurationError(f"storage: {shown(storage)} is {what}; give the path of a journal file.")
-        return storages.JournalStorage(journal.JournalFileBackend(storage))
+        lock = journal.JournalFileSymlinkLock(storage)
+        _cut_half_a_line(file, lock)
+        return storages.JournalStorage(journal.JournalFileBackend(storage, lock_obj=lock))
     except OSError as error:
         raise ConfigurationError(f"storage: {shown(storage)} cannot be opened: {error.strerror}.") from error
+
+
+def _cut_half_a_line(file: Path, lock: optuna.storages.journal.JournalFileSymlinkLock) -> None:
+    """Cut what a process that was killed as it wrote has left at the end of a journal: Optuna would write on behind it.
+
+    Whoever writes holds the lock.
+    """
+    if not file.exists():
+        return
+    lock.acquire()
+    try:
+        content = file.read_bytes()
+        if content.startswith(_JOURNAL) and not content.endswith(b"\n"):
+            os.truncate(file, content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def storage_at_work(search: Search) -> Iterator[None]:
+    """Say in a sentence that a storage which was opened can no longer be read or written.
+
+    Raises:
+        StorageError: It cannot.
+    """
+    import optuna
+    import sqlalchemy
+
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, json.JSONDecodeError) as error:
+        where = shown(search.storage) if search.storage else str(search.directory / STUDY)
+        raise StorageError(
+            f"{where}, where the trials are, can no longer be read or written ({_first_line(error)}). What it holds is"
+            " kept: the same command goes on when it can."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """The reason, without SQLAlchemy's statement around it."""
+    reason = error.__cause__ if type(error).__name__ == "StorageInternalError" and error.__cause__ else error
+    return str(getattr(reason, "orig", reason)).strip().partition("\n")[0]

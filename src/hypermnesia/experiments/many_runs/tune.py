@@ -19,7 +19,7 @@ from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.many_runs.executor import Executor, Job
 from hypermnesia.experiments.many_runs.plan import threads
 from hypermnesia.experiments.many_runs.search import Search, Trial
-from hypermnesia.experiments.many_runs.study import open_study, take_up_unfinished
+from hypermnesia.experiments.many_runs.study import open_study, storage_at_work, take_up_unfinished
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
@@ -64,25 +64,27 @@ def tune(
         ConfigurationError: Optuna is not installed, there is no such storage, or the directory holds the study of
             another experiment.
         SearchError: A process that makes trials has failed.
+        StorageError: What holds the trials fails amid the search.
     """
     study = open_study(search)
-    if search.storage is None:  # else others may be at work in it
-        take_up_unfinished(study)
-    try:
-        if executor is None:
-            _work(search, 0, told)
-        else:
-            with executor:
-                _watch(search, study, executor, told)
-    finally:
-        # Also of a search that was stopped.
-        sign = search.experiment.metric.sign
-        trials = sorted(
-            map(_trial, study.get_trials()),
-            key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
-        )
-        if trials and trials[0].average is not None:
-            write_atomically(search.directory / TUNED, _tuned(search.experiment, trials[0]).to_yaml().encode())
+    with storage_at_work(search):
+        if search.storage is None:  # else others may be at work in it
+            take_up_unfinished(study)
+        try:
+            if executor is None:
+                _work(search, 0, told)
+            else:
+                with executor:
+                    _watch(search, study, executor, told)
+        finally:
+            # Also of a search that was stopped.
+            sign = search.experiment.metric.sign
+            trials = sorted(
+                map(_trial, study.get_trials()),
+                key=lambda trial: (trial.average is None, -sign * (trial.average or 0.0), trial.number),
+            )
+            if trials and trials[0].average is not None:
+                write_atomically(search.directory / TUNED, _tuned(search.experiment, trials[0]).to_yaml().encode())
     return trials
 
 
@@ -96,7 +98,7 @@ def take_part(search: Search, number: int) -> None:
         number: Tells the process from others that have been started with it.
     """
     signal.signal(STOP, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), storage_at_work(search):
         _work(search, number)
 
 
