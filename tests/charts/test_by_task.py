@@ -1,6 +1,6 @@
 import pytest
 
-from hypermnesia.charts.by_task import by_task_chart
+from hypermnesia.charts.by_task import by_task_chart, transfer_chart
 from hypermnesia.charts.chart import svg
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.statistics import Spread
@@ -12,3 +12,9 @@ def test_methods_and_times_are_named_also_where_the_chart_stands_alone(sem):
     drawn = svg(by_task_chart(early, late, ACCURACY, ["a", "b", "c"])).decode()
     for name in ("ours", "theirs", "right after learning", "after the last task"):
         assert f">{name}<" in drawn
+
+
+def test_each_of_many_groups_is_once_in_the_legend():
+    names = [f"group {number:02}" for number in range(22)]
+    drawn = svg(transfer_chart({name: [Spread(0.1, None)] * 3 for name in names}, "gain", ACCURACY, "abc")).decode()
+    assert [drawn.count(f">{name}<") for name in names] == [1] * len(names)

@@ -24,7 +24,7 @@ def test_a_search_that_is_complete_says_what_it_found(call, tmp_path):
 
 def test_where_trials_are_kept_elsewhere_the_result_has_a_directory_all_the_same(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = call("tune", "split-digits", *SHORT, "--trials", "1", "--storage", "trials.journal")
+    code, _, err = call("tune", "split-digits", *SHORT, "--trials", "1", "--storage", "trials.journal")
     assert (code, err) == (0, "")
     assert (tmp_path / "runs" / "tune-split-digits" / "tuned.yaml").is_file()
 

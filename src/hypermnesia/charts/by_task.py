@@ -7,7 +7,7 @@ from typing import Any
 
 import altair
 
-from hypermnesia.charts.chart import chart_of, height_of, in_units, task_axis, value_scale
+from hypermnesia.charts.chart import chart_of, height_of, in_units, task_axis, told_apart, value_scale
 from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.statistics import Spread, show_spread
 
@@ -83,10 +83,10 @@ def transfer_chart(
         for number, spread in enumerate(spreads)
     ]
     tasks = max(len(spreads) for spreads in transfer.values())
-    color = altair.Color("group:N", title=None, scale=altair.Scale(domain=groups))
+    color, dash, shape = told_apart("group", groups)
     base = chart_of(rows).encode(x=task_axis("x", "task", tasks), y=altair.Y("value:Q", title=label), color=color)
     points = base.mark_point(filled=True, size=55, opacity=1).encode(
-        shape=altair.Shape("group:N", title=None, sort=groups),
+        shape=shape,
         tooltip=[
             altair.Tooltip("group:N", title="runs"),
             altair.Tooltip("task:N"),
@@ -94,7 +94,7 @@ def transfer_chart(
         ],
     )
     zero = chart_of([{"y": 0}]).mark_rule(strokeDash=[4, 3], tooltip=None).encode(y="y:Q")
-    layers = [zero, base.mark_line(tooltip=None), points]
+    layers = [zero, base.mark_line(tooltip=None).encode(strokeDash=dash), points]
     if any(spread.sem is not None for spreads in transfer.values() for spread in spreads):
         layers.insert(1, base.mark_rule(tooltip=None).encode(y="low:Q", y2="high:Q"))
     return altair.LayerChart(layer=layers, width=420, height=height_of(len(groups)))

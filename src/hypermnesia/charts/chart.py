@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import altair
@@ -75,6 +75,7 @@ def style(*, paper: str, ink: str, muted: str, line: str, categories: tuple[str,
             "titleColor": ink,
             "symbolStrokeWidth": 2,
             "symbolBaseStrokeColor": ink,
+            "symbolBaseFillColor": ink,
             "labelLimit": 320,
         },
         "header": {"labelColor": ink, "titleColor": ink},
@@ -88,6 +89,43 @@ def style(*, paper: str, ink: str, muted: str, line: str, categories: tuple[str,
 
 STYLE = style(paper="white", ink="#000000", muted="#333333", line="#999999", categories=COLORS)
 """Vega-Lite's `config` for charts on white paper."""
+
+
+# Beyond seven categories the colors come again, with other lines and shapes; these tell them apart in gray, too.
+_LINES = ([1, 0], [6, 3], [1, 3])
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "cross"),
+    *("triangle-down", "triangle-right", "triangle-left", "stroke", "arrow"),
+)
+
+
+def told_apart(
+    field: str, names: Sequence[str], ranked: Sequence[str] | None = None
+) -> tuple[altair.Color, altair.StrokeDash, altair.Shape]:
+    """Color, line and shape by which any number of categories are told apart, in one legend.
+
+    Args:
+        field: Field of the rows that holds the category.
+        names: All categories.
+        ranked: The same in the order of the legend; None: as they come.
+
+    Example:
+        >>> [each.shorthand for each in told_apart("method", ["ours", "theirs"])]
+        ['method:N', 'method:N', 'method:N']
+    """
+    legend = altair.Legend(values=list(ranked or names), symbolSize=90, symbolOpacity=1)
+    lines = [_LINES[place // len(COLORS) % len(_LINES)] for place in range(len(names))]
+    shapes = [_SHAPES[place % len(_SHAPES)] for place in range(len(names))]
+
+    def scale(**of: Any) -> dict[str, Any]:
+        return {"title": None, "legend": legend, "scale": altair.Scale(domain=list(names), **of)}
+
+    kind = f"{field}:N"
+    return (
+        altair.Color(kind, **scale()),
+        altair.StrokeDash(kind, **scale(range=lines)),
+        altair.Shape(kind, **scale(range=shapes)),
+    )
 
 
 def titled(chart: altair.TopLevelMixin, title: str) -> altair.TopLevelMixin:

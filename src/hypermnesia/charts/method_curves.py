@@ -9,17 +9,11 @@ import altair
 import numpy as np
 from jaxtyping import Float64
 
-from hypermnesia.charts.chart import COLORS, chart_of, height_of, in_units, task_axis, value_scale
+from hypermnesia.charts.chart import chart_of, height_of, in_units, task_axis, told_apart, value_scale
 from hypermnesia.criteria import ACCURACY, Metric
 from hypermnesia.evaluation.statistics import Spread, curve, show_spread
 from hypermnesia.experiments.recorded_runs.groups import Group
 
-# Beyond seven methods the colors come again, with other lines and shapes; these tell methods apart in gray, too.
-_LINES = ([1, 0], [6, 3], [1, 3])
-_SHAPES = (
-    *("circle", "square", "diamond", "triangle-up", "cross"),
-    *("triangle-down", "triangle-right", "triangle-left", "stroke", "arrow"),
-)
 _MOST_POINTS = 20
 # Methods often agree exactly, so that the points of a task stand side by side, over so much of the way to the next.
 _APART = 0.36
@@ -46,10 +40,7 @@ def _chart(
         for row in _rows(label, each_values, place, metric)
     ]
     ranked = sorted(labels, key=lambda label: -metric.sign * np.nan_to_num(groups[label].average_so_far[:, -1]).mean())
-    legend = altair.Legend(values=ranked, symbolSize=90, symbolOpacity=1)
-    colors = altair.Scale(domain=labels)
-    lines = altair.Scale(domain=labels, range=[_LINES[i // len(COLORS) % len(_LINES)] for i in range(len(labels))])
-    shapes = altair.Scale(domain=labels, range=[_SHAPES[number % len(_SHAPES)] for number in range(len(labels))])
+    color, dash, shape = told_apart("method", labels, ranked)
     base = chart_of(rows).encode(
         x=task_axis("x", "tasks learned", tasks),
         y=altair.Y(
@@ -57,14 +48,14 @@ def _chart(
             title=metric.label,
             scale=value_scale((row[end] for row in rows for end in ("mean", "low", "high")), metric),
         ),
-        color=altair.Color("method:N", title=None, scale=colors, legend=legend),
+        color=color,
     )
     line = base.mark_line(tooltip=None).encode(
-        strokeDash=altair.StrokeDash("method:N", title=None, scale=lines, legend=legend),
+        strokeDash=dash,
         strokeWidth=altair.StrokeWidth("width:Q", scale=None),
     )
     points = base.mark_point(filled=True, size=60 if tasks <= _MOST_POINTS else 12, opacity=1).encode(
-        shape=altair.Shape("method:N", title=None, scale=shapes, legend=legend),
+        shape=shape,
         tooltip=[
             altair.Tooltip("method:N"),
             altair.Tooltip("tasks:Q", title="tasks learned"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 import vl_convert
+from markupsafe import Markup, escape
 
 from hypermnesia.charts.chart import pdf, specification, style, svg
 from hypermnesia.experiments.recorded_runs.groups import Group
@@ -124,7 +125,19 @@ def _unfinished(groups: Sequence[Group]) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("hypermnesia.report.page", "assets")
-    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Text whose lines may end behind dots and underscores, as names of settings have them.
+
+    Example:
+        >>> _breakable("learner.chunk_size")
+        Markup('learner.<wbr>chunk_<wbr>size')
+    """
+    return escape(name).replace(".", Markup(".<wbr>")).replace("_", Markup("_<wbr>"))
 
 
 def _asset(name: str) -> str:

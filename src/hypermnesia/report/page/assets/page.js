@@ -16,7 +16,10 @@ function styled(width) {
   if (width >= NARROW) return style;
   return {
     ...style,
-    legend: { ...style.legend, orient: "bottom", direction: "horizontal", columns: 2, labelLimit: width / 2 - 40 },
+    legend: {
+      ...style.legend, orient: "bottom", direction: "horizontal", columns: 2, labelLimit: width / 2 - 40,
+      layout: { bottom: { anchor: "start", direction: "vertical" } }, // one below the other
+    },
     axisY: { labelLimit: 90, titleLimit: 240 },
   };
 }
