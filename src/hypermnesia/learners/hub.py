@@ -18,14 +18,14 @@ from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.errors import CheckpointError
 from hypermnesia.extras import needed
 from hypermnesia.learners.model_card import model_card
-from hypermnesia.learners.state import LearnerState
+from hypermnesia.learners.saving import Saved
 
 Learner = TypeVar("Learner", bound="OnHub")
 FILE = "learner.safetensors"
 """The learner's file in a repository."""
 
 
-class OnHub(LearnerState, ABC):
+class OnHub(Saved, ABC):
     """Base class of learners: how they go to the hub and come from there. Needs the extra `hub`."""
 
     def push_to_hub(
