@@ -1,6 +1,11 @@
-"""Bars on terminals that are narrow, or become so, and names that would be markup."""
+"""Bars on terminals that are narrow, become so, or are none, and names that would be markup."""
 
+import contextlib
 import io
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -63,3 +68,24 @@ def test_lines_that_a_narrower_terminal_has_broken_are_drawn_over():
         moved = screen(on)[before:]
     # The line of 100 columns stands on three of 40: from the last one up to the first, each is erased.
     assert moved.startswith("\x1b[2K\x1b[1A" * 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jupyter", [True, False])
+def test_a_cell_of_jupyter_gets_lines_although_it_is_a_terminal(jupyter, tmp_path):
+    screen, terminal = pty.openpty()
+    environment = {**os.environ, "JPY_PARENT_PID": "1", "TERM": "xterm-color", "COLUMNS": "100"}
+    if not jupyter:
+        del environment["JPY_PARENT_PID"]
+    words = ["run", "training.iterations=200", "tasks.num_tasks=2", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "hypermnesia", *words]
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment) as program:
+        os.close(terminal)
+        text = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(screen, 65536):
+                text += part
+    os.close(screen)
+    assert program.returncode == 0, text.decode()
+    assert (b"\x1b[" in text) == (not jupyter)
+    assert b"average accuracy" in text

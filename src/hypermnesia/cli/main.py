@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: Without the program's name; None takes those of the process.
     """
+    if "JPY_PARENT_PID" in os.environ:  # what a cell of Jupyter starts has a terminal in which no cursor moves
+        os.environ.setdefault("TTY_COMPATIBLE", "0")
     with steady_output() as lost:
         try:
             _call(sys.argv[1:] if arguments is None else arguments)
