@@ -104,7 +104,7 @@ rows = [
 altair.Chart(altair.InlineData(rows)).mark_line(point=True).encode(
     x=altair.X("after task:O", axis=altair.Axis(labelAngle=0)),
     y=altair.Y("accuracy (%):Q", scale=altair.Scale(domain=[0, 100])),
-    color="first task:N",
+    color=altair.Color("first task:N", legend=altair.Legend(orient="bottom")),
 ).properties(width=320, height=220, title="Accuracy on the first task, as further ones are learned")
 
 # %%
