@@ -282,7 +282,7 @@ def _address_in(file: Path) -> str:
         address = json.loads(file.read_bytes())["address"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         address = None
-    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+    if not isinstance(address, str) or not re.fullmatch(r"\w+://\S+:\d+", address):
         raise ConfigurationError(
             f"cluster: {file} is no scheduler file; `dask scheduler --scheduler-file FILE` writes one."
         )
