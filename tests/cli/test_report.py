@@ -34,7 +34,7 @@ class Page(HTMLParser):
         self._words: list[str] = []
         self._inside: list[tuple[str, dict[str, str | None]]] = []
         self.source = path.read_text("utf-8")
-        self.feed(self.source)
+        self.feed(self.source.replace("<wbr>", ""))  # where a word may break
         self.body = self.source.partition("<body>")[2].partition("<script")[0]
         self.text = " ".join(" ".join(self._words).split())
         self.charts = json.loads(self.scripts["charts"])
