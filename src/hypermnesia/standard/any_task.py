@@ -57,4 +57,5 @@ class StandardForAnyTask(nn.Module):
             task: Number of the task.
         """
         logits = answer(self.module, inputs)
-        return logits[:, self.outputs[task]].masked_fill(self.absent[task], -torch.inf)
+        row = task.reshape(1)  # an index that is a tensor of no dimension would be a number, on which traces depend
+        return logits[:, self.outputs[row][0]].masked_fill(self.absent[row][0], -torch.inf)
