@@ -161,7 +161,8 @@ def _traced(network: nn.Module, example: Inputs, dynamic: tuple[int, ...], *, of
     try:
         with torch.no_grad():
             shapes = sizes[1] if named else {"inputs": sizes[0]}
-            return torch.export.export(traced, positional, named, dynamic_shapes=shapes)
+            # As newer versions of torch do by themselves; strict, it takes the module's own weights for generated ones.
+            return torch.export.export(traced, positional, named, dynamic_shapes=shapes, strict=False)
     except Exception as error:  # whatever the module's forward method cannot do while it is traced
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigurationError(
