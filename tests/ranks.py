@@ -20,7 +20,7 @@ import tests.cpu_torchvision  # noqa: F401  # what a function refers to may impo
 PROJECT = Path(__file__).parents[1]
 
 
-def together(ranks: int, work: Callable[[], Any], seconds: float = 120) -> list[Any]:
+def together(ranks: int, work: Callable[[], Any], seconds: float = 900) -> list[Any]:
     """What a function returns on each of so many ranks.
 
     Ranks are started afresh, not forked: whatever lock a thread of this process holds would be held in a fork forever.

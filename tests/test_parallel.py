@@ -138,7 +138,7 @@ def assert_close(state: Any, expected: Any) -> None:
 def test_every_method_learns_as_one_process_does():
     expected = all_learned()
     for ranks in (1, 2, 3):
-        for states in together(ranks, all_learned, seconds=300):
+        for states in together(ranks, all_learned):
             for name, state in states.items():
                 try:
                     assert_close(state, expected[name])
@@ -189,7 +189,7 @@ def test_digits_are_learned_as_well_by_two_ranks():
         return hm.learn_sequence(learner, tasks, progress=False)
 
     alone = learn()
-    one, other = together(2, learn, seconds=400)
+    one, other = together(2, learn)
     np.testing.assert_array_equal(one, other)
     assert alone[-1].mean() > 0.9
     assert one[-1].mean() == pytest.approx(alone[-1].mean(), abs=0.005)
