@@ -8,7 +8,7 @@ import hypermnesia as hm
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.networks import NETWORKS, ResNetSettings, ZenkeNetSettings, resnet, zenkenet
-from hypermnesia.networks.images import ImageNetworkSettings, Normalization, Normalized
+from hypermnesia.networks.images import FirstConvolution, ImageNetworkSettings, Normalization, Normalized
 from hypermnesia.networks.resnet import ResidualBlock
 
 KINDS = [ResNetSettings(kind="resnet", depth=8, width=4), ZenkeNetSettings(kind="zenkenet")]
@@ -85,6 +85,23 @@ def test_normalization_is_the_first_layer(settings):
 def test_wrong_settings_are_refused(place, value, sentence):
     with pytest.raises(ConfigurationError, match=sentence):
         load_experiment("split-digits", {"network.kind": "resnet", place: value})
+
+
+@pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.kind)
+def test_channels_lie_side_by_side_and_nothing_else_changes(settings):
+    network = settings.build((3, 12, 12), 4).double().eval()
+    images = torch.rand(5, 3, 12, 12, dtype=torch.float64)
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    side_by_side = []
+    for layer in convolutions:
+        layer.register_forward_hook(
+            lambda _, inputs, output: side_by_side.append(output.is_contiguous(memory_format=torch.channels_last))
+        )
+    answer = network(images)
+    assert side_by_side == [True] * len(convolutions)
+    assert type(convolutions[0]) is FirstConvolution
+    convolutions[0].__class__ = nn.Conv2d
+    torch.testing.assert_close(network(images), answer)
 
 
 def test_each_task_keeps_its_statistics():

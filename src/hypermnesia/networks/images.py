@@ -1,4 +1,4 @@
-"""What networks for images have in common: the channels they take, and how these are normalized."""
+"""What networks for images have in common: the channels they take, how these are normalized and lie in memory."""
 
 from __future__ import annotations
 
@@ -55,6 +55,24 @@ class Normalized(nn.Module):
         """Return the normalized images."""
         normalized: Tensor = (images - self.mean) / self.deviation
         return normalized
+
+
+class FirstConvolution(nn.Conv2d):
+    """Convolution that lays the channels of a pixel side by side in memory, as all layers behind it then do.
+
+    On CPUs a step of a convolutional network is faster so.
+
+    Example:
+        >>> FirstConvolution(3, 4, 3)(torch.zeros(2, 3, 8, 8)).is_contiguous(memory_format=torch.channels_last)
+        True
+    """
+
+    def forward(self, images: Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n channels height width"]:
+        """Return the convolved images."""
+        if images.device.type == "cpu":
+            # By strides: torch.func.vmap knows no memory formats.
+            images = images.movedim(-3, -1).contiguous().movedim(-1, -3)
+        return super().forward(images)
 
 
 class ImageNetworkSettings(NetworkSettings):

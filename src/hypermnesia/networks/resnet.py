@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hypermnesia.networks.images import ImageNetworkSettings
+from hypermnesia.networks.images import FirstConvolution, ImageNetworkSettings
 
 
 class ResidualBlock(nn.Module):
@@ -76,7 +76,7 @@ def resnet(channels: int, outputs: int, depth: int = 32, width: int = 16) -> nn.
         for before, after in itertools.pairwise(widths)
     ]
     layers: dict[str, nn.Module] = {
-        "conv": _convolution(channels, width),
+        "conv": _convolution(channels, width, kind=FirstConvolution),
         "norm": nn.BatchNorm2d(width),
         "relu": nn.ReLU(),
         **{f"stage{number}": stage for number, stage in enumerate(stages, start=1)},
@@ -87,8 +87,8 @@ def resnet(channels: int, outputs: int, depth: int = 32, width: int = 16) -> nn.
     return nn.Sequential(OrderedDict(layers))
 
 
-def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    layer = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
+def _convolution(channels_in: int, channels_out: int, stride: int = 1, kind: type[nn.Conv2d] = nn.Conv2d) -> nn.Conv2d:
+    layer = kind(channels_in, channels_out, 3, stride, padding=1, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     return layer
 

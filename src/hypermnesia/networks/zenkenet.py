@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import nn
 
-from hypermnesia.networks.images import ImageNetworkSettings
+from hypermnesia.networks.images import FirstConvolution, ImageNetworkSettings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -35,8 +35,8 @@ def zenkenet(
     # Of two convolutions one is padded; then a pooling halves.
     height, width = (((side - 2) // 2 - 2) // 2 for side in size)
     layers: list[nn.Module] = []
-    for before, after in ((channels, 32), (32, 64)):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.Conv2d(after, after, 3), nn.ReLU()]
+    for convolution, before, after in ((FirstConvolution, channels, 32), (nn.Conv2d, 32, 64)):
+        layers += [convolution(before, after, 3, padding=1), nn.ReLU(), nn.Conv2d(after, after, 3), nn.ReLU()]
         layers += [nn.MaxPool2d(2), nn.Dropout2d(dropout)]
     layers += [nn.Flatten(), nn.Linear(64 * height * width, 512), nn.ReLU(), nn.Dropout(dense_dropout)]
     layers.append(nn.Linear(512, outputs))
