@@ -111,7 +111,8 @@ class Answering(LearnerState):
             answer = self._answer_for(inputs.to(self.device), chosen)
         else:
             answer = self._predict_other(inputs, chosen)
-        return Prediction(answer.outputs, answer.task, answer.certainty, self.criterion, tuple(known))
+        answer.criterion, answer.tasks = self.criterion, tuple(known)
+        return answer
 
     def _answer_for(self, inputs: Inputs, task: int | list[int] | None) -> Prediction:
         return self._predict_each(inputs, task) if isinstance(task, list) else self._predict(inputs, task)
@@ -148,7 +149,7 @@ class Answering(LearnerState):
         together = answers[0][1].new_full((len(inputs), width, *answers[0][1].shape[2:]), filler)
         for of_task, outputs in answers:
             together[of_task, : outputs.shape[1]] = outputs
-        return Prediction(together, numbers, torch.ones(len(inputs), device=inputs.device))
+        return Prediction(together, numbers)
 
     def _known(self) -> list[LearnedTask]:
         """Tasks that can be asked for, the one being learned included; the place of each is its number."""
@@ -229,9 +230,7 @@ class Answering(LearnerState):
         if task is None:
             return self._infer(inputs)
         networks, number = self.networks_with(task)
-        outputs = networks.answer(number, inputs)
-        tasks = torch.full((len(outputs),), task, device=outputs.device)
-        return Prediction(outputs, tasks, torch.ones(len(outputs), device=outputs.device))
+        return Prediction(networks.answer(number, inputs), task)
 
     @abstractmethod
     def networks_with(self, task: int) -> tuple[NetworksOfTasks, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -46,29 +47,59 @@ class LearnedTask:
         return cls(name, outputs, None if classes is None else tuple(classes), bool(state["forgotten"]))
 
 
-@dataclasses.dataclass(frozen=True)
 class Prediction:
     """Answer of a learner for a batch of inputs.
+
+    Args:
+        outputs: See below.
+        task: Task used for each input, or the number of one used for all.
+        certainty: Certainty of the tasks; None where they were given.
+        criterion: See below.
+        tasks: See below.
 
     Attributes:
         outputs: Output of the network used for each input: logits of the classes of a task, or predicted values,
             `[inputs, outputs]`, or `[inputs, outputs, ...]` where elements of inputs have some.
-        task: Task used for each input, given or inferred, `[inputs]`; None where the learner answers without one.
-            Task and label together name a class among all classes.
-        certainty: Certainty of that task, from 0 to 1, `[inputs]`; 1 where it was given.
         criterion: What was learned by.
         tasks: Tasks that the learner knows, in the order of learning.
 
     Example:
-        >>> Prediction(torch.tensor([[0.0, 2.0]]), None, None).labels
-        tensor([1])
+        >>> prediction = Prediction(torch.tensor([[0.0, 2.0]]), 3)
+        >>> prediction.labels, prediction.task, prediction.certainty
+        (tensor([1]), tensor([3]), tensor([1.]))
     """
 
-    outputs: Float[Tensor, "inputs outputs *elements"]
-    task: Int64[Tensor, " inputs"] | None
-    certainty: Float[Tensor, " inputs"] | None
-    criterion: Criterion = USUAL["classes"]
-    tasks: tuple[LearnedTask, ...] = ()
+    def __init__(
+        self,
+        outputs: Float[Tensor, "inputs outputs *elements"],
+        task: Int64[Tensor, " inputs"] | int | None = None,
+        certainty: Float[Tensor, " inputs"] | None = None,
+        criterion: Criterion = USUAL["classes"],
+        tasks: Sequence[LearnedTask] = (),
+    ) -> None:
+        self.outputs, self.criterion, self.tasks = outputs, criterion, tasks
+        self._task, self._certainty = task, certainty
+
+    def __repr__(self) -> str:
+        return f"Prediction(outputs={self.outputs}, task={self.task}, certainty={self.certainty})"
+
+    # Tensors that are made when somebody asks: for a single input they take as long as a small network's answer.
+    @functools.cached_property
+    def task(self) -> Int64[Tensor, " inputs"] | None:
+        """Task used for each input, given or inferred; None where the learner answers without one.
+
+        Task and label together name a class among all classes.
+        """
+        if isinstance(self._task, int):
+            return torch.full((len(self.outputs),), self._task, device=self.outputs.device)
+        return self._task
+
+    @functools.cached_property
+    def certainty(self) -> Float[Tensor, " inputs"] | None:
+        """Certainty of that task, from 0 to 1; 1 where it was given, None where the learner answers without one."""
+        if self._certainty is None and self._task is not None:
+            return torch.ones(len(self.outputs), device=self.outputs.device)
+        return self._certainty
 
     @property
     def labels(self) -> Int64[Tensor, "inputs *label"]:

@@ -84,7 +84,7 @@ class StandardNetworkLearner(ContinualLearner):
     def _infer(self, inputs: Inputs) -> Prediction:
         logits, outputs = self._standard.logits(inputs), self._standard.outputs
         if self.scenario == "domain":
-            return Prediction(logits, None, None)
+            return Prediction(logits)
         return _likeliest_class(logits, outputs)
 
     def _check_labels(self, task: Task) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import torch
 from torch import Tensor
@@ -84,7 +85,7 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
             return inputs.to(self.type)
         if inputs.is_floating_point():
             self._check_range(inputs, *_WIDEST, "give them as uint8, or scaled to numbers from 0 to 1 (divided by 255)")
-            return inputs.to(torch.float32)
+            return inputs if inputs.dtype is torch.float32 else inputs.to(torch.float32)
         if inputs.dtype != torch.uint8:
             self._check_range(inputs, 0, 255, "give numbers from 0 to 255")
         return inputs.to(torch.float32).div_(255)
@@ -101,8 +102,7 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
         """
         if isinstance(other, dict):
             raise DataError(f"{what} have several parts ({', '.join(other)}), but one tensor was learned: give that")
-        learned = _group(self.type)
-        if _group(other) not in _FITTING.get(learned, (learned,)):
+        if not _fits(other, self.type):
             raise DataError(
                 f"{what} are {InputKind(other)}, but {self} were learned: prepare them as those were;"
                 f" .to({self.type}) will do where the numbers mean the same"
@@ -111,9 +111,16 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
     def _check_range(self, inputs: Tensor, least: int, most: int, advice: str) -> None:
         if inputs.numel() == 0:
             return
-        low, high = (bound.item() for bound in torch.aminmax(inputs))
+        smallest, largest = torch.aminmax(inputs)
+        low, high = smallest.item(), largest.item()
         if low < least or high > most:
             raise DataError(f"inputs reach from {low:g} to {high:g}, but {self} were learned: {advice}")
+
+
+@functools.cache
+def _fits(other: torch.dtype, learned: torch.dtype) -> bool:
+    group = _group(learned)
+    return _group(other) in _FITTING.get(group, (group,))
 
 
 def _group(kind: torch.dtype) -> str:
