@@ -36,7 +36,7 @@ from benchmarks.report import (
     step_time_table,
 )
 from benchmarks.startup import startup
-from benchmarks.timing import Sample, Steps, in_turns, waiting
+from benchmarks.timing import Sample, Steps, in_turns, repeated, waiting
 from benchmarks.workload import Workload
 from hypermnesia.training import resolve_device
 from hypermnesia.training.device import keep_freed_memory
@@ -50,7 +50,7 @@ def step_times(
     batches = workload.batches()
     contenders: dict[str, Steps] = {
         "standard": CONTENDERS["standard"](workload, 0),
-        "batches": lambda number: [next(batches) for _ in range(number)],
+        "batches": repeated(lambda: next(batches)),
     }
     for past in PRESETS[preset]:
         if past <= most["hypermnesia"]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import itertools
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import torch
@@ -16,7 +16,7 @@ from hypnettorch.utils.hnet_regularizer import calc_fix_target_reg, get_current_
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.timing import Steps, repeated
+from benchmarks.timing import Steps, repeated, waiting
 from benchmarks.workload import ENDLESS, Workload
 from hypermnesia.errors import StopLearning
 from hypermnesia.experiments.settings.build import build_learner
@@ -36,7 +36,7 @@ def standard(workload: Workload, past_tasks: int) -> Steps:
 def hypermnesia(workload: Workload, past_tasks: int) -> Steps:
     """Steps of this package in the task after `past_tasks`, each of which was learned for one step."""
     learner = learner_after(workload, past_tasks)
-    return with_breaks(lambda monitor: learner.learn(workload.task, monitor=monitor))
+    return with_breaks(lambda monitor: learner.learn(workload.task, monitor=monitor), workload.device)
 
 
 def difference(workload: Workload, past_tasks: int) -> Steps:
@@ -48,10 +48,10 @@ def torch_alone(workload: Workload, past_tasks: int) -> Steps:
     """Steps of this package as it takes them without numba."""
     steps = hypermnesia(workload, past_tasks)
 
-    def without_numba(number: int) -> None:
+    def without_numba(number: int) -> float | None:
         before, blocked_step.LEAST_WEIGHTS = blocked_step.LEAST_WEIGHTS, sys.maxsize
         try:
-            steps(number)
+            return steps(number)
         finally:
             blocked_step.LEAST_WEIGHTS = before
 
@@ -129,18 +129,26 @@ def hypnettorch_networks(workload: Workload, num_tasks: int) -> tuple[MLP, Chunk
     return target.to(workload.device), hypernetwork.to(workload.device)
 
 
-def with_breaks(learn: Callable[[Monitor], object]) -> Steps:
-    """Steps of a learner, which are interrupted after each block and go on from there."""
+def with_breaks(learn: Callable[[Monitor], object], device: torch.device) -> Steps:
+    """Steps of a learner, which are interrupted after each block and go on from there.
 
-    def steps(number: int) -> None:
-        taken = itertools.count(1)
+    The first step of a block does not count: before it a learner looks through the data of a task that it goes on with.
+    """
+    wait = waiting(device)
+
+    def steps(number: int) -> float:
+        moments: list[float] = []
 
         def stop(progress: Progress) -> None:
-            if next(taken) == number:
+            if len(moments) in (0, number):
+                wait()
+            moments.append(time.perf_counter())
+            if len(moments) > number:
                 raise _EnoughError
 
         with contextlib.suppress(_EnoughError):
             learn(stop)
+        return moments[-1] - moments[0]
 
     return steps
 

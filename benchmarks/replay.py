@@ -47,7 +47,7 @@ def replay_steps(workload: Workload, past_tasks: int) -> dict[str, Steps]:
     iterations = itertools.count()
     parts = (
         trained_directly(workload.network(len(standard.outputs)), workload, batches),
-        with_breaks(trainer.run),
+        with_breaks(trainer.run, workload.device),
         repeated(lambda: of_classifier.prepare(next(iterations))),
     )
     return {"whole": hypermnesia(workload, past_tasks), **dict(zip(PARTS, parts, strict=True))}
