@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import os
 import pty
 import subprocess
@@ -15,7 +16,7 @@ from rich.table import Column
 
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.bars import Bars, Words
-from hypermnesia.evaluation.progress import ProgressDisplay
+from hypermnesia.evaluation.progress import ProgressDisplay, share_done
 from hypermnesia.training.monitor import Progress
 
 SCALARS = {"loss": torch.tensor(0.5), "accuracy": torch.tensor(0.9)}
@@ -89,3 +90,21 @@ def test_a_cell_of_jupyter_gets_lines_although_it_is_a_terminal(jupyter, tmp_pat
     assert program.returncode == 0, text.decode()
     assert (b"\x1b[" in text) == (not jupyter)
     assert b"average accuracy" in text
+
+
+def test_lines_say_how_much_of_all_is_done_where_tasks_differ_in_length(monkeypatch):
+    """So whoever reads them, as `compare` does, knows it too."""
+    clock = itertools.count(0, 100)  # a line is due each time
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    text = io.StringIO()
+    shares = []
+    with ProgressDisplay(Console(file=text, width=200), ["large", "small"], ACCURACY, [75, 25]) as display:
+        for task, length in enumerate([75, 25]):
+            for iteration in (1, length // 5 * 2, length):
+                display.learning(task, Progress(iteration, length, SCALARS))
+                if iteration < length:
+                    shares.append(share_done(text.getvalue().splitlines()[-1]) if text.getvalue() else None)
+            display.evaluated(task, [0.5] * (task + 1))
+            shares.append(share_done(text.getvalue().splitlines()[-1]))
+    assert shares == [None, 0.3, 0.75, 0.75, 0.85, 1.0]  # the first step of a task has no line
+    assert text.getvalue().startswith("task 1/2 (large), 30 % of all: iteration 30/75  loss 0.5000  accuracy 90.00 %")

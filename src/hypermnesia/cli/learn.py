@@ -56,7 +56,7 @@ def learn(
     """
     from rich.console import Console
 
-    from hypermnesia.evaluation.progress import ProgressDisplay
+    from hypermnesia.evaluation.progress import ProgressDisplay, steps_of
     from hypermnesia.experiments.settings.build import build_tasks
     from hypermnesia.experiments.settings.own_files import check_trusted
     from hypermnesia.experiments.single_run.environment import environment
@@ -82,7 +82,8 @@ def learn(
     if directory.is_free():
         begin_further(finished, directory, experiment, tasks, environment(resolve_device(experiment.device)))
     console = Console()
-    display = ProgressDisplay(console, [task.name for task in tasks], experiment.metric, quiet=quiet)
+    names, steps = [task.name for task in tasks], steps_of(tasks, experiment.training)
+    display = ProgressDisplay(console, names, experiment.metric, steps, quiet=quiet)
     try:
         with StopSignals() as stop, display:
             summary = carry_out(

@@ -57,7 +57,7 @@ def run(
     from rich.console import Console
 
     from hypermnesia import parallel
-    from hypermnesia.evaluation.progress import ProgressDisplay
+    from hypermnesia.evaluation.progress import ProgressDisplay, steps_of
     from hypermnesia.experiments.settings.benchmark import load_experiment
     from hypermnesia.experiments.settings.build import build_tasks
     from hypermnesia.experiments.settings.own_files import check_trusted, named_outside
@@ -90,8 +90,8 @@ def run(
             directory.check(experiment, resume=resume, overwrite=overwrite)
         tasks = build_tasks(experiment, data)
         console = Console(stderr=as_json, quiet=parallel.rank() > 0)
-        names, metric = [task.name for task in tasks], experiment.metric
-        display = ProgressDisplay(console, names, metric, quiet=quiet)
+        names, steps = [task.name for task in tasks], steps_of(tasks, experiment.training)
+        display = ProgressDisplay(console, names, experiment.metric, steps, quiet=quiet)
         try:
             with StopSignals() as stop, display:
                 summary = carry_out(

@@ -13,9 +13,18 @@ from rich.table import Column
 
 from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.bars import Bars, Words
+from hypermnesia.tasks.task import Task
 from hypermnesia.training.monitor import Progress
+from hypermnesia.training.settings import TrainingSettings
 
-_LINE = re.compile(r"task (\d+)/(\d+) \(.*?\): (?:iteration (\d+)/(\d+))?")
+_LINE = re.compile(r"task (\d+)/(\d+) \(.*?\)(?:, (\d+) % of all)?: (?:iteration (\d+)/(\d+))?")
+
+
+def steps_of(tasks: Sequence[Task], training: TrainingSettings) -> list[int]:
+    """How many steps each task takes."""
+    if training.iterations is not None:  # whatever their examples, which some would have to read in order to count
+        return [training.iterations] * len(tasks)
+    return [training.total_iterations(task.train.steps_per_epoch(training.batch_size)) for task in tasks]
 
 
 def share_done(line: str) -> float | None:
@@ -26,10 +35,14 @@ def share_done(line: str) -> float | None:
         (0.375, None)
         >>> share_done("task 2/4 (digits 2/3): loss 0.1  accuracy 99.00 %  1.0 s  test accuracy 99.00 %")
         0.5
+        >>> share_done("task 1/6 (cifar-10), 43 % of all: iteration 10000/15680  loss 0.1")
+        0.43
     """
     if not (found := _LINE.match(line)):
         return None
-    task, tasks, iteration, iterations = (int(number) if number else None for number in found.groups())
+    task, tasks, percent, iteration, iterations = (int(number) if number else None for number in found.groups())
+    if percent is not None:
+        return percent / 100
     assert task and tasks
     return (task - 1 + (iteration / iterations if iteration is not None and iterations else 1)) / tasks
 
@@ -41,13 +54,16 @@ class ProgressDisplay:
         console: Console to print on; whether it is a terminal decides.
         tasks: Names of the tasks.
         metric: Metric of the tasks.
+        steps: Steps of each task. Where they differ, lines also say how much of all is done.
         quiet: Whether only notes are shown.
     """
 
     _BAR_SECONDS, _LINE_SECONDS = 0.2, 30.0
 
-    def __init__(self, console: Console, tasks: Sequence[str], metric: Metric, *, quiet: bool = False) -> None:
-        self._console, self._tasks, self._metric, self._quiet = console, tasks, metric, quiet
+    def __init__(
+        self, console: Console, tasks: Sequence[str], metric: Metric, steps: Sequence[int] = (), *, quiet: bool = False
+    ) -> None:
+        self._console, self._tasks, self._metric, self._steps, self._quiet = console, tasks, metric, steps, quiet
         self._bars = Bars(
             Words("{task.description}", console),
             BarColumn(bar_width=None),
@@ -90,7 +106,8 @@ class ProgressDisplay:
         self._figures = f"loss {loss:.4f}  {self._metric.name} {self._metric.show(value)}"
         self._bars.update(self._bar, completed=progress.iteration, figures=self._figures)
         if not last and not self._console.is_terminal:
-            self.note(f"{self._label(task)}: iteration {progress.iteration}/{progress.iterations}  {self._figures}")
+            done = f"iteration {progress.iteration}/{progress.iterations}"
+            self.note(f"{self._label(task)}{self._of_all(task, progress.iteration)}: {done}  {self._figures}")
 
     def evaluating(self, after: int, task: int) -> None:
         """Name the task being tested on the bar."""
@@ -101,7 +118,7 @@ class ProgressDisplay:
         """Print one line for the finished task."""
         if self._quiet:
             return
-        line = f"{self._label(after)}: "
+        line = f"{self._label(after)}{self._of_all(after + 1)}: "
         if self._task == after:
             line += f"{self._figures}  {time.perf_counter() - self._started:.1f} s  "
             self._bars.remove_task(self._bar)
@@ -111,6 +128,11 @@ class ProgressDisplay:
         if len(measured) > 1:
             line += f", over {len(measured)} tasks {show(sum(measured) / len(measured))}"
         self.note(line)
+
+    def _of_all(self, task: int, iteration: int = 0) -> str:
+        if len(set(self._steps)) < 2:
+            return ""
+        return f", {100 * (sum(self._steps[:task]) + iteration) // sum(self._steps)} % of all"
 
     def _label(self, task: int) -> str:
         return f"task {task + 1}/{len(self._tasks)} ({self._tasks[task]})"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hypermnesia import parallel
 from hypermnesia.errors import DataError
-from hypermnesia.evaluation.progress import ProgressDisplay
+from hypermnesia.evaluation.progress import ProgressDisplay, steps_of
 from hypermnesia.learners import ContinualLearner, Score, score
 from hypermnesia.tasks import Scenario, Task
 from hypermnesia.training.monitor import Progress
@@ -78,7 +78,8 @@ def learn_sequence(
     scenario = scenario or learner.scenarios[0]
     console = Console()
     hidden = not progress or parallel.rank() > 0 or not (console.is_terminal or console.is_jupyter)
-    display = ProgressDisplay(console, [task.name for task in tasks], learner.metric_of(tasks[0]), quiet=hidden)
+    names, steps = [task.name for task in tasks], steps_of(tasks, learner.training)
+    display = ProgressDisplay(console, names, learner.metric_of(tasks[0]), steps, quiet=hidden)
     matrix = _Matrix(len(tasks), scenario, display)
     with display:
         learn_and_evaluate(learner, tasks, [scenario], matrix, first=learner.num_tasks)
