@@ -1,6 +1,8 @@
 """Tuning: what is searched, that it goes on where it stopped, and that test data play no part."""
 
+import concurrent.futures
 import dataclasses
+import multiprocessing
 
 import optuna
 import pytest
@@ -121,6 +123,28 @@ def test_two_jobs_share_one_study(tmp_path, engine):
     assert sum(trial.state in ("complete", "pruned") for trial in trials) >= 2
     assert len({tuple(trial.settings.items()) for trial in trials}) == len(trials)
     assert (tmp_path / TUNED).is_file()
+
+
+def _take_trials(searched: Search, number: int) -> list[int]:
+    study = open_study(searched)
+    taken = []
+    for _ in range(number):
+        trial = study.ask()
+        study.tell(trial, 1.0)
+        taken.append(trial.number)
+    return taken
+
+
+@pytest.mark.slow
+def test_no_trial_is_taken_by_two_processes(tmp_path):
+    searched, processes, each = search(tmp_path), 4, 12
+    study = open_study(searched)
+    for number in range(1, processes * each):  # the first are the experiment's own settings
+        study.enqueue_trial({"learner.beta": number / 100})
+    with concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        asked = [pool.submit(_take_trials, searched, each) for _ in range(processes)]
+        taken = [trial for one in asked for trial in one.result()]
+    assert sorted(taken) == list(range(processes * each))
 
 
 def test_test_data_play_no_part(tmp_path, monkeypatch):

@@ -18,13 +18,18 @@ from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.extras import needed
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import optuna
+    import sqlalchemy
 
 STUDY = "study.db"
 """File in the directory of a search."""
 _JOURNAL = b'{"op_code":'
 """What the journal of a search begins with."""
 _CONNECT_SECONDS = 10
+_WAIT_SECONDS = 60
+"""For other processes that look into the file of a search."""
 HEARTBEAT_SECONDS = 60
 """A process that makes a trial says so often that it lives; after twice this time without, another takes the trial."""
 
@@ -49,7 +54,7 @@ def open_study(search: Search) -> optuna.Study:
     file = None if search.storage else search.directory / STUDY
     try:
         study = optuna.create_study(
-            storage=f"sqlite:///{file}" if file else _storage(search.storage or ""),
+            storage=_in_file(file) if file else _storage(search.storage or ""),
             study_name=name,
             direction="maximize" if search.experiment.metric.more_is_better else "minimize",
             load_if_exists=True,
@@ -117,6 +122,31 @@ def value_of(experiment: Experiment, place: str) -> float:
     for key in place.split("."):
         value = getattr(value, key)
     return float(value)
+
+
+def _in_file(file: Path) -> optuna.storages.RDBStorage:
+    """What the processes of one machine keep trials in.
+
+    Optuna looks whether a trial is free, and takes it; by itself Python's SQLite begins a transaction with the second
+    only, so that two processes could take the same trial.
+    """
+    import optuna
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": _WAIT_SECONDS}}
+    )
+
+    @event.listens_for(storage.engine, "connect")
+    def begin_nothing_by_itself(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(storage.engine, "begin")
+    def begin_with_the_lock(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()  # connections that were made before
+    return storage
 
 
 def _storage(storage: str) -> optuna.storages.BaseStorage:
