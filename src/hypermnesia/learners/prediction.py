@@ -51,17 +51,15 @@ class Prediction:
     """Answer of a learner for a batch of inputs.
 
     Args:
-        outputs: See below.
-        task: Task used for each input, or the number of one used for all.
-        certainty: Certainty of the tasks; None where they were given.
-        criterion: See below.
-        tasks: See below.
-
-    Attributes:
         outputs: Output of the network used for each input: logits of the classes of a task, or predicted values,
             `[inputs, outputs]`, or `[inputs, outputs, ...]` where elements of inputs have some.
+        task: Task used for each input, `[inputs]`, or the number of one used for all.
+        certainty: Certainty of these tasks, `[inputs]`; None where they were given.
         criterion: What was learned by.
         tasks: Tasks that the learner knows, in the order of learning.
+
+    Attributes:
+        outputs: As given; so are `criterion` and `tasks`.
 
     Example:
         >>> prediction = Prediction(torch.tensor([[0.0, 2.0]]), 3)
