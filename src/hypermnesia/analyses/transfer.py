@@ -17,6 +17,7 @@ from hypermnesia.analyses.files import Parts
 from hypermnesia.charts.chart import chart_of, value_scale
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.errors import ConfigurationError
+from hypermnesia.evaluation.progress import steps_of
 from hypermnesia.experiments.recorded_runs.finished import FinishedRun
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
@@ -96,7 +97,7 @@ def transfer(run: FinishedRun, examples: Sequence[int] | None = None, advanced: 
             from_scratch = parts.get(f"{place}, from scratch", _from_scratch, run, learned, count)
             results.append(LearnedFromFew(learned, run.tasks[learned].name, count, adapted, from_scratch))
             advanced(len(results), len(numbers) * len(counts))
-    iterations = _iterations(run.experiment, run.tasks[0])
+    (iterations,) = steps_of(run.tasks[:1], run.experiment.training)
     return Transfer(run.title, iterations, run.learner.hypernetwork.embedding_dim, results)
 
 
@@ -133,13 +134,10 @@ def _from_scratch(run: FinishedRun, task: int, count: int) -> float:
 
 def _experiment(run: FinishedRun, task: int) -> Experiment:
     """The run's, with as many iterations as all examples of the task take, however few are learned from."""
-    length = {"iterations": _iterations(run.experiment, run.tasks[task]), "epochs": None}
+    (iterations,) = steps_of([run.tasks[task]], run.experiment.training)
+    length = {"iterations": iterations, "epochs": None}
     training = run.experiment.training.model_copy(update=length)
     return run.experiment.model_copy(update={"training": training})
-
-
-def _iterations(experiment: Experiment, task: Task) -> int:
-    return experiment.training.total_iterations(task.train.steps_per_epoch(experiment.training.batch_size))
 
 
 def _few(run: FinishedRun, number: int, count: int) -> Task:
