@@ -391,7 +391,7 @@ def inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]
     """Compute `left @ right.T`; for a few long rows on a CPU in pieces, where BLAS would leave cores idle."""
     (n, length), m = left.shape, right.shape[0]
     pieces = length // 2048
-    if left.device.type != "cpu" or pieces < 2 or n * m > 4096:
+    if not left.is_cpu or pieces < 2 or n * m > 4096:
         return left @ right.T
     whole = length - length % pieces
     left_pieces, right_pieces = (x[:, :whole].unflatten(1, (pieces, -1)).transpose(0, 1) for x in (left, right))

@@ -69,7 +69,7 @@ class FirstConvolution(nn.Conv2d):
 
     def forward(self, images: Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n channels height width"]:
         """Return the convolved images."""
-        if images.device.type == "cpu":
+        if images.is_cpu:
             # By strides: torch.func.vmap knows no memory formats.
             images = images.movedim(-3, -1).contiguous().movedim(-1, -3)
         return super().forward(images)

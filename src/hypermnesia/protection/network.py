@@ -181,11 +181,10 @@ class ProtectedNetwork(Part):
         """
         return self._made(task)[0] if self._snapshot is not None else self.kept.of(task, one_of_all=one_of_all)
 
-    @torch.no_grad()
     def answer(self, task: int, inputs: Inputs, *, one_of_all: bool = False) -> Tensor:
         """Return what the network of a task puts out in use."""
         network = self.network_of(task, one_of_all=one_of_all)
-        with forward_precision(self._precision, inputs.device):
+        with torch.no_grad(), forward_precision(self._precision, inputs.device):
             return single_or_double(modules.answer(network, inputs))
 
     @torch.no_grad()

@@ -53,7 +53,7 @@ class BlockedStep:
             and not group["maximize"]
             and readout.numel() >= LEAST_WEIGHTS
             and len(readout) <= MOST_FEATURES
-            and readout.device.type == "cpu"
+            and readout.is_cpu
             and readout.dtype in (torch.float32, torch.float64)
             and readout.is_contiguous()
             and importlib.util.find_spec("numba") is not None

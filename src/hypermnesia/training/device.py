@@ -63,7 +63,7 @@ def made_on_the_cpu(function: Callable[Arguments, Result]) -> Callable[Arguments
     @functools.wraps(function)
     def on_the_cpu(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         # The context costs something with every call of torch, and torch.get_default_device() more than this.
-        if torch.empty(0).device.type == "cpu":
+        if torch.empty(0).is_cpu:
             return function(*args, **kwargs)
         with torch.device("cpu"):
             return function(*args, **kwargs)
@@ -80,11 +80,17 @@ def forward_precision(precision: str, device: torch.device) -> AbstractContextMa
         ...     linear(torch.zeros(1, 2)).dtype
         torch.bfloat16
     """
-    if precision == "float32" and not torch.is_autocast_enabled(device.type):
+    kind = _kind_of(device)
+    if precision == "float32" and not torch.is_autocast_enabled(kind):
         return contextlib.nullcontext()  # for free, which counts where a single input is answered
     # Without its cache, which would outlive the weights that a graph captures.
     halved = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
-    return torch.autocast(device.type, halved or torch.bfloat16, enabled=halved is not None, cache_enabled=False)
+    return torch.autocast(kind, halved or torch.bfloat16, enabled=halved is not None, cache_enabled=False)
+
+
+@functools.cache
+def _kind_of(device: torch.device) -> str:
+    return device.type  # a new string each time, which takes as long as a small layer
 
 
 def single_or_double(outputs: Tensor) -> Tensor:
