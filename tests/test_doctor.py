@@ -57,8 +57,9 @@ def test_data_are_there_and_whole_or_it_says_what_is_wrong(home, monkeypatch):
 
 def test_a_missing_extra_is_named(home, monkeypatch):
     known = extras.version_of
-    monkeypatch.setattr(extras, "version_of", lambda name: None if name == "onnx" else known(name))
-    assert doctor.examine()["extras"]["onnx"].startswith("lacks onnx (onnxscript ")
+    monkeypatch.setattr(extras, "version_of", lambda name: None if name in ("onnx", "numba") else known(name))
+    found = doctor.examine()["extras"]
+    assert found["onnx"].startswith("lacks onnx (onnxscript ") and found["fast"] == "lacks numba"
 
 
 def test_what_cannot_be_found_out_hides_nothing_else(home, monkeypatch):

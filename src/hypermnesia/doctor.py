@@ -155,7 +155,8 @@ def _extra(name: str) -> str:
     """Whether an extra is installed, and its packages' versions."""
     state = f"lacks {', '.join(lacks)}" if (lacks := extras.missing(name)) else "installed"
     versions = {package: extras.version_of(package) for package in extras.packages_of(name)}
-    return f"{state} ({', '.join(f'{package} {version}' for package, version in versions.items() if version)})"
+    there = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+    return f"{state} ({there})" if there else state
 
 
 def _shown(text: str) -> str:
