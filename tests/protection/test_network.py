@@ -28,7 +28,7 @@ def take_steps(network: ProtectedNetwork, number: int = 5, seed: int = 0) -> Non
     """Learn a little of the task that was begun; statistics change too."""
 
     def loss(tensors, inputs, labels):
-        return nn.functional.cross_entropy(network(tensors, inputs), labels), {}
+        return nn.functional.cross_entropy(network.functional(tensors, inputs), labels), {}
 
     generator = torch.Generator().manual_seed(seed)
     objective = network.objective(loss)
@@ -149,7 +149,7 @@ def test_in_use_there_are_no_gradients_and_statistics_stay_whatever_happens():
     take_steps(protected)
     statistics = protected.tensors(1)["1.running_mean"].clone()
     with pytest.raises(ZeroDivisionError), protected.for_use():
-        outputs = protected(protected.tensors(1), torch.randn(8, 4))
+        outputs = protected.functional(protected.tensors(1), torch.randn(8, 4))
         raise ZeroDivisionError
     assert not outputs.requires_grad
     assert torch.equal(protected.tensors(1)["1.running_mean"], statistics)
@@ -246,7 +246,7 @@ def begun(number: int) -> tuple[ProtectedNetwork, torch.Tensor, torch.Tensor, An
     generator = torch.Generator().manual_seed(9)
     inputs = torch.randn(8, 4, generator=generator)
     labels = (inputs[:, 1] > 0).long()
-    objective = protected.objective(lambda t, x, y: (nn.functional.cross_entropy(protected(t, x), y), {}))
+    objective = protected.objective(lambda t, x, y: (nn.functional.cross_entropy(protected.functional(t, x), y), {}))
     return protected, inputs, labels, objective
 
 
@@ -261,7 +261,7 @@ def test_a_task_begins_with_the_candidate_that_fits_its_first_batch_best():
         for key in before.keys() - {"task_embeddings"}:  # statistics too, though networks were asked while learning
             assert equal(before[key], after[key]), key
         with torch.no_grad():
-            outputs = protected(copied(protected.tensors(2)), inputs)
+            outputs = protected.functional(copied(protected.tensors(2)), inputs)
         return nn.functional.cross_entropy(outputs, labels).item(), chosen
 
     (alone, first), (best_of_few, _), (best_of_many, chosen) = map(loss, (1, 4, 64))
@@ -306,12 +306,12 @@ def test_a_module_of_another_type_starts_as_it_is_and_learns_in_float32(dtype, o
     inputs = torch.arange(8).view(4, 2)
     expected = given(inputs).detach()
     protected.begin_task()
-    outputs = protected(protected.tensors(0), inputs)
+    outputs = protected.functional(protected.tensors(0), inputs)
     assert torch.equal(outputs.to(dtype), expected)
     assert outputs.dtype == (torch.float32 if dtype == torch.bfloat16 else dtype)
 
     def loss(tensors, inputs, labels):
-        return nn.functional.cross_entropy(protected(tensors, inputs), labels), {}
+        return nn.functional.cross_entropy(protected.functional(tensors, inputs), labels), {}
 
     objective = protected.objective(loss)
     optimizer = torch.optim.SGD(objective.parameters(), lr=1e-3)
@@ -365,7 +365,7 @@ def test_statistics_may_be_replaced_by_others_of_their_shape():
     network.begin_task()
     kept = network.of_task(0)["seen"]
     for calls in (1, 2):
-        network(network.tensors(0), torch.zeros(1, 3))
+        network.functional(network.tensors(0), torch.zeros(1, 3))
         assert network.of_task(0)["seen"] is kept
         assert kept.tolist() == [calls, calls]
     assert network.module.seen.tolist() == [0, 0]
@@ -374,4 +374,4 @@ def test_statistics_may_be_replaced_by_others_of_their_shape():
     )
     growing.begin_task()
     with pytest.raises(DataError, match=r"shape of its buffer 'seen' from \[2\] to \[3\]"):
-        growing(growing.tensors(0), torch.zeros(1, 3))
+        growing.functional(growing.tensors(0), torch.zeros(1, 3))

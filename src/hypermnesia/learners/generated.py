@@ -97,8 +97,8 @@ def network_objective(network: ProtectedNetwork, criterion: Criterion, penalty: 
 
     def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         if isinstance(criterion, OwnLoss):
-            own_loss, outputs = network.with_own_loss(tensors, inputs, parallel.share(labels))
+            own_loss, outputs = network.functional.with_own_loss(tensors, inputs, parallel.share(labels))
             return loss_and_metric(criterion, outputs, labels, own_loss=own_loss)
-        return loss_and_metric(criterion, network.while_learning(tensors, inputs), labels)
+        return loss_and_metric(criterion, network.functional.while_learning(tensors, inputs), labels)
 
     return network.objective(loss, penalty=penalty)

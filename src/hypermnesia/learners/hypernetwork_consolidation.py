@@ -148,13 +148,13 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
 
         def outputs(weights: dict[str, Tensor], inputs: Inputs) -> Tensor:
             with evaluation_mode(network.module):
-                return network({**weights, **of_task}, inputs)
+                return network.functional({**weights, **of_task}, inputs)
 
         return GeneratedNetwork(self.hypernetwork, embedding, outputs)
 
     def _holding(self, theta: dict[str, Tensor], action: Callable[[], Any]) -> Any:
         embedding, of_task = self._embedding_of_task()
-        return self._network.holding({**self.hypernetwork.generate(embedding, theta), **of_task}, action)
+        return self._network.functional.holding({**self.hypernetwork.generate(embedding, theta), **of_task}, action)
 
     def _embedding_of_task(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Embedding of the task being learned, and what it has of its own."""

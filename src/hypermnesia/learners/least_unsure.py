@@ -126,5 +126,5 @@ def _logits_of_copies(
             for _ in range(settings.copies - 1):
                 noise = torch.randn(embedding.shape, generator=generator).to(embedding)
                 tensors = network.tensors(task, embedding + settings.noise * noise)
-                logits.append(torch.cat([network(tensors, part) for part in parts]))
+                logits.append(torch.cat([network.functional(tensors, part) for part in parts]))
     return torch.stack(logits)

@@ -138,7 +138,9 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         with autoencoder.for_use():
             for task in autoencoder.hypernetwork.tasks:
                 tensors = autoencoder.tensors(task)
-                bounds.append(torch.cat([autoencoder(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)]))
+                bounds.append(
+                    torch.cat([autoencoder.functional(tensors, part) for part in inputs.split(INPUTS_AT_A_TIME)])
+                )
         return torch.stack(bounds)
 
     def _check(self, task: Task) -> int:
@@ -160,7 +162,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         autoencoder = self._autoencoder.made
 
         def bound(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return part_of_mean(autoencoder.while_learning(tensors, inputs).mean(), len(labels)), {}
+            return part_of_mean(autoencoder.functional.while_learning(tensors, inputs).mean(), len(labels)), {}
 
         main = network_objective(self._network, self.criterion)
         return CombinedObjective(main, {"autoencoder": autoencoder.objective(bound)})

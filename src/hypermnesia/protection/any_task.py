@@ -62,4 +62,4 @@ class GeneratedForAnyTask(nn.Module):
         row = task.reshape(1)  # an index that is a tensor of no dimension would be a number, on which traces depend
         weights = self.hypernetwork.generate(self.embeddings[row][0])
         of_task = {name: getattr(self, place)[row][0] for name, place in self._places.items()}
-        return answer_with(self.module, self._network.typed({**weights, **of_task}), inputs)
+        return answer_with(self.module, self._network.functional.typed({**weights, **of_task}), inputs)

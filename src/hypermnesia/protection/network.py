@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia import modules
-from hypermnesia.errors import DataError
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.module_copies import with_tensors
-from hypermnesia.modules import Result, check_takes_weights, evaluation_mode
+from hypermnesia.modules import check_takes_weights, evaluation_mode
+from hypermnesia.protection.functional_module import FunctionalModule
 from hypermnesia.protection.objective import AdaptationObjective, ProtectedObjective
 from hypermnesia.protection.own_parameters import OwnParameters
 from hypermnesia.protection.settings import HypernetworkSettings
@@ -29,9 +29,6 @@ from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
 from hypermnesia.training.settings import TrainingSettings
-
-Forward = Callable[[dict[str, Tensor], Inputs], Tensor]
-"""From weights and statistics by name, and inputs, to outputs."""
 
 _NUMBERS_AT_A_TIME = 2**24
 """Weights and activations of networks that are asked together; a matter of memory and speed only."""
@@ -54,14 +51,14 @@ class ProtectedNetwork(Part):
         ConfigurationError: The settings do not fit the module.
 
     Attributes:
-        while_learning: The same as calling the object, compiled where the settings ask for it.
+        functional: The module as a function of its weights and statistics.
         kept: Networks of tasks that were asked for since something was learned.
 
     Example:
         >>> settings = HypernetworkSettings(chunk_size=4)
         >>> network = ProtectedNetwork(nn.Linear(2, 3), settings, TrainingSettings(), Seeds(0))
         >>> network.begin_task()
-        >>> network(network.tensors(0), torch.zeros(5, 2)).shape
+        >>> network.functional(network.tensors(0), torch.zeros(5, 2)).shape
         torch.Size([5, 3])
     """
 
@@ -69,7 +66,7 @@ class ProtectedNetwork(Part):
         self, module: nn.Module, settings: HypernetworkSettings, training: TrainingSettings, seeds: Seeds
     ) -> None:
         check_takes_weights(module)
-        self.module = module
+        self.module, self.functional = module, FunctionalModule(module, training)
         self.settings = settings
         self._seeds = seeds
         self._precision = training.precision
@@ -78,14 +75,6 @@ class ProtectedNetwork(Part):
         hypernetwork = make_hypernetwork(self._own.generated, settings, values, generator)
         self.hypernetwork = hypernetwork.to(next(module.parameters()).device)
         self._use_given()
-        # Learned in float32; the module may compute in another type, as pretrained ones often do.
-        # Embeddings whose norms are bounded shorten rows in place.
-        embeddings = [m for m in module.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
-        bounded = [m.weight for m in embeddings if m.max_norm is not None]
-        self._changed = [n for n, p in module.named_parameters() if any(p is weight for weight in bounded)]
-        self._statistics = {name for name, _ in module.named_buffers()}
-        self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
-        self.while_learning: Forward = torch.compile(self) if training.compile else self
         self.kept = KeptNetworks(self._made)
         # One dict a task: statistics that it has changed, and parameters of its own.
         self._of_task: list[dict[str, Tensor]] = []
@@ -115,50 +104,6 @@ class ProtectedNetwork(Part):
         """Trained numbers: Θ_h, and of each task so far its embedding and the parameters of its own."""
         own = sum(tensors[name].numel() for tensors in self._of_task for name in self._own.names if name in tensors)
         return sum(parameter.numel() for parameter in self.hypernetwork.parameters()) + own
-
-    def __call__(self, tensors: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """The module's output with these weights and statistics, in the precision asked for."""
-        with forward_precision(self._precision, inputs.device):
-            typed = self.typed(tensors)
-            output = modules.answer_with(self.module, typed, inputs)
-            self._keep_assigned(tensors, typed)
-        return single_or_double(output)
-
-    def with_own_loss(self, tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss that the module itself returns for inputs and labels, and its output."""
-        with forward_precision(self._precision, inputs.device):
-            typed = self.typed(tensors)
-            loss, output = modules.loss_and_answer_with(self.module, typed, inputs, labels)
-            self._keep_assigned(tensors, typed)
-        return single_or_double(loss), single_or_double(output)
-
-    def typed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors in the types that the module computes in, and in storage of their own where it changes them."""
-        typed = {name: tensors[name].to(dtype) for name, dtype in self._types.items() if name in tensors}
-        changed = {name: tensors[name].clone() for name in self._changed if name in tensors}
-        return {**tensors, **changed, **typed}
-
-    def holding(self, tensors: dict[str, Tensor], action: Callable[[], Result]) -> Result:
-        """Call a function while the module has these weights and statistics."""
-        if self.while_learning is not self:
-            return action()  # compiled as a whole, it takes no weights from the module in its backward pass
-        typed = self.typed(tensors)
-        result = modules.holding(self.module, typed, action)
-        self._keep_assigned(tensors, typed)
-        return result
-
-    def _keep_assigned(self, tensors: dict[str, Tensor], left: dict[str, Tensor]) -> None:
-        """Keep, in the same storage, statistics that the module has not changed but replaced by others."""
-        for name in self._statistics & tensors.keys():
-            old, new = tensors[name], left[name]
-            if new is old:
-                continue
-            if new.shape != old.shape:
-                raise DataError(
-                    f"the module changes the shape of its buffer '{name}' from {list(old.shape)} to {list(new.shape)}:"
-                    " a buffer must keep its shape, so that each task can have its own"
-                )
-            old.copy_(new.detach())
 
     def tensors(self, task: int, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """Weights and statistics of a task by name: what is generated for it and what it has of its own.
@@ -190,7 +135,7 @@ class ProtectedNetwork(Part):
     @torch.no_grad()
     def _made(self, task: int) -> tuple[nn.Module, int]:
         # In memory of their own: where a tensor lies decides about the last digits of sums.
-        tensors = {name: tensor.clone() for name, tensor in self.typed(self.tensors(task)).items()}
+        tensors = {name: tensor.clone() for name, tensor in self.functional.typed(self.tensors(task)).items()}
         own = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
         return with_tensors(self.module, tensors).eval(), own
 
@@ -206,7 +151,7 @@ class ProtectedNetwork(Part):
         """
 
         def of_one(embedding: Tensor) -> Tensor:
-            return self(self.tensors(task, embedding), inputs)
+            return self.functional(self.tensors(task, embedding), inputs)
 
         at_a_time = max(1, _NUMBERS_AT_A_TIME // (self.hypernetwork.layout.size + inputs.numel()))
         return torch.func.vmap(of_one, chunk_size=at_a_time)(embeddings)
@@ -287,7 +232,7 @@ class ProtectedNetwork(Part):
         further = self.settings.embedding_candidates - 1 if is_new and task > 0 else 0
         choice = EmbeddingChoice(self.hypernetwork, further, seeds, statistics)
 
-        task_loss = TaskLoss(loss, of_task, self.holding)
+        task_loss = TaskLoss(loss, of_task, self.functional.holding)
         if self.is_frozen:
             return AdaptationObjective(self.hypernetwork, task, task_loss, choice, own)
         others = {**(others or {}), **own}

@@ -99,7 +99,7 @@ class ProtectedReplayModel(ReplayModel):
 
         def loss(tensors: dict[str, Tensor], inputs: Inputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             def generate(latents: Tensor) -> Tensor:
-                return self._network.while_learning(tensors, self._with_condition(latents, condition))
+                return self._network.functional.while_learning(tensors, self._with_condition(latents, condition))
 
             assert isinstance(inputs, Tensor)
             number = len(labels)
@@ -134,7 +134,7 @@ class ProtectedReplayModel(ReplayModel):
         """
         with self._network.for_use():
             inputs = self._with_condition(self._placed(task, latents), self._condition(task))
-            outputs = self._network(self._network.tensors_before(task), inputs)
+            outputs = self._network.functional(self._network.tensors_before(task), inputs)
         return self._expected(outputs).view(-1, *self.input_shape)
 
     def state(self) -> dict[str, Any]:
