@@ -103,14 +103,15 @@ class Hypernetwork(nn.Module):
         self.initialization: Initialization = initialization
 
         self.chunk_embeddings = nn.Parameter(
-            torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0)
+            torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0, dtype=torch.float32)
         )
         widths = [embedding_dim + self.chunk_embeddings.shape[1], *hidden]
         # Not initialized here: that would draw from the global generator.
-        self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o) for i, o in itertools.pairwise(widths))
+        layers = itertools.pairwise(widths)
+        self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o, dtype=torch.float32) for i, o in layers)
         if initialization == "decorrelated":
-            self.mixing = nn.Parameter(torch.empty(widths[-1] + 1, widths[-1] + 1))
-        self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size))
+            self.mixing = nn.Parameter(torch.empty(widths[-1] + 1, widths[-1] + 1, dtype=torch.float32))
+        self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size, dtype=torch.float32))
         self.task_embeddings = nn.ParameterList()
         self.base: Tensor | None
         self.register_buffer("base", None if base is None else self._in_chunks(base), persistent=False)
@@ -213,8 +214,8 @@ class Hypernetwork(nn.Module):
         if self.initialization == "decorrelated":
             self.mixing.copy_(torch.eye(features + 1))
             enough = max(128, math.ceil(8 * (features + 1) / self.num_chunks))  # to see all directions of the features
-            anywhere = torch.randn(enough, self.embedding_dim, generator=generator).to(self.readout)
-            self.mixing.copy_(decorrelating(self.features(anywhere)))
+            anywhere = torch.randn(enough, self.embedding_dim, dtype=torch.float32, generator=generator)
+            self.mixing.copy_(decorrelating(self.features(anywhere.to(self.readout))))
         elif self.initialization != "xavier":
             self._rescale_readout(self.initialization, generator)
 
@@ -227,9 +228,9 @@ class Hypernetwork(nn.Module):
         wanted = hyperfan_variances(self.layout, mode)
         counts = functional.pad(torch.ones_like(wanted), (0, self.surplus)).view(self.num_chunks, -1).sum(0)
         wanted = functional.pad(wanted, (0, self.surplus)).view(self.num_chunks, -1).sum(0) / counts
-        embeddings = torch.randn(64, self.embedding_dim, generator=generator).to(self.readout)
+        embeddings = torch.randn(64, self.embedding_dim, dtype=torch.float32, generator=generator).to(self.readout)
         energy = self.features(embeddings)[..., :-1].square().sum(-1).mean()
-        unit = math.sqrt(3) * torch.empty(self.readout.shape[0] - 1, self.chunk_size).uniform_(
+        unit = math.sqrt(3) * torch.empty(self.readout.shape[0] - 1, self.chunk_size, dtype=torch.float32).uniform_(
             -1, 1, generator=generator
         )
         self.readout[:-1] = unit.to(self.readout) * (wanted.to(self.readout) / energy).sqrt()
@@ -237,7 +238,7 @@ class Hypernetwork(nn.Module):
     def add_task(self, generator: torch.Generator | None = None) -> int:
         """Begin a new task: freeze the old embeddings, add one drawn from N(0, 1), return the task's number."""
         self.task_embeddings.requires_grad_(False)
-        embedding = torch.randn(self.embedding_dim, generator=generator)
+        embedding = torch.randn(self.embedding_dim, dtype=torch.float32, generator=generator)
         self.task_embeddings.append(nn.Parameter(embedding.to(self.readout)))
         return self.num_tasks - 1
 

@@ -24,7 +24,7 @@ def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None 
         True
     """
     bound = math.sqrt(6 / (fan_in + fan_out))
-    return torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=generator)
+    return torch.empty(fan_in, fan_out, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
 
 
 def hyperfan_variances(layout: ParameterLayout, mode: Literal["hyperfan-in", "hyperfan-out"]) -> Float[Tensor, " w"]:
@@ -62,9 +62,8 @@ def hyperfan_variances(layout: ParameterLayout, mode: Literal["hyperfan-in", "hy
         fan_in, fan_out = fans(weight)
         return 0.5 if mode == "hyperfan-in" else max(0.0, 1 - fan_in / fan_out)
 
-    return torch.cat(
-        [torch.full((size,), variance(name)) for name, size in zip(layout.names, layout.sizes, strict=True)]
-    )
+    sizes = zip(layout.names, layout.sizes, strict=True)
+    return torch.cat([torch.full((size,), variance(name), dtype=torch.float32) for name, size in sizes])
 
 
 def decorrelating(features: Float[Tensor, "tasks chunks features"]) -> Float[Tensor, "features features"]:

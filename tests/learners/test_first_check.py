@@ -387,27 +387,6 @@ def test_inputs_of_a_dataset_that_are_no_numbers_are_named_when_they_spoil_the_l
 
 
 @one_each
-def test_nothing_is_made_on_a_device_that_nobody_asked_for(case, tmp_path):
-    """Where torch makes tensors by default is no business of a learner on the CPU."""
-    module, inputs = network(), INPUTS
-    expected = case.make(module=module)
-    for task in case.tasks[:2]:
-        expected.learn(task)
-    torch.set_default_device("meta")
-    try:
-        learner = case.make(module=module)
-        for task in case.tasks[:2]:
-            learner.learn(task)
-        learner.save(tmp_path / "learner.safetensors")
-        loaded = case.kind.load(tmp_path / "learner.safetensors", module)
-        answers = [each.predict(inputs, 0).outputs for each in (learner, loaded)]
-    finally:
-        torch.set_default_device(None)
-    assert equal(learner.state_dict(), expected.state_dict())
-    assert all(torch.equal(answer, expected.predict(inputs, 0).outputs) for answer in answers)
-
-
-@one_each
 def test_what_a_shuffled_loader_gives_is_by_the_learners_seed_alone(case):
     """Also where examples are looked at once more at the end of a task, or kept."""
     states = []

@@ -192,7 +192,7 @@ class ContinualLearner(Admission, OnHub):
             self._input_shape, self.input_kind, self._labels = None, None, None
 
     @made_on_the_cpu
-    @torch.enable_grad()
+    @torch.inference_mode(False)  # in which gradients are
     def _learn(self, task: Task, monitor: Monitor | None, way: Way, number: int) -> None:
         """Learn a task, or go on with it where it is in progress."""
         if monitor is not None and not callable(monitor):

@@ -124,7 +124,7 @@ def _logits_of_copies(
         generator = seeds.generator()
         with network.for_use():
             for _ in range(settings.copies - 1):
-                noise = torch.randn(embedding.shape, generator=generator).to(embedding)
+                noise = torch.randn(embedding.shape, dtype=torch.float32, generator=generator).to(embedding)
                 tensors = network.tensors(task, embedding + settings.noise * noise)
                 logits.append(torch.cat([network.functional(tensors, part) for part in parts]))
     return torch.stack(logits)

@@ -156,7 +156,8 @@ class LikelihoodLearner(GeneratedNetworkLearner):
             module = VariationalAutoencoder(
                 input_shape, **self.settings.likelihood.model_dump(exclude={"hypernetwork"})
             )
-        return ProtectedNetwork(module.to(self.device), self.settings.likelihood.hypernetwork, self.training, seeds)
+        module.to(self.device, torch.float32)
+        return ProtectedNetwork(module, self.settings.likelihood.hypernetwork, self.training, seeds)
 
     def _objective(self) -> Objective:
         autoencoder = self._autoencoder.made

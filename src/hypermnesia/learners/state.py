@@ -54,6 +54,7 @@ class LearnerState(LearnedBy, ABC):
     Settings: ClassVar[type[MethodSettings]] = NoSettings
 
     @made_on_the_cpu
+    @torch.inference_mode(False)
     def __init__(
         self,
         module: nn.Module,
@@ -103,6 +104,7 @@ class LearnerState(LearnedBy, ABC):
             super().__setattr__(name, value)
 
     @made_on_the_cpu
+    @torch.inference_mode(False)
     @in_turn
     def _train_by(self, training: TrainingSettings | Mapping[str, Any]) -> None:
         """Take other settings of training from the next task on; parts, which are made with them, are made anew."""
@@ -184,6 +186,7 @@ class LearnerState(LearnedBy, ABC):
         }
 
     @made_on_the_cpu
+    @torch.inference_mode(False)
     @in_turn
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`state_dict` of a learner with the same settings returned.

@@ -84,7 +84,8 @@ class ProtectedObjective(Objective):
             self._beta /= float(hypernetwork.squared_norms(past_embeddings, snapshot).mean()) or 1.0
         self._rate_factor = 1.0 if settings.rate_factor == "features" else settings.rate_factor
         if settings.rate_factor == "features":
-            anywhere = torch.randn(16, hypernetwork.embedding_dim, generator=seeds.child("rate").generator())
+            generator = seeds.child("rate").generator()
+            anywhere = torch.randn(16, hypernetwork.embedding_dim, dtype=torch.float32, generator=generator)
             with torch.no_grad():
                 features = hypernetwork.features(anywhere.to(self._embedding), snapshot)
             # Of a step, which all chunks share, each gets 1/√chunks where their gradients have nothing in common.

@@ -107,7 +107,7 @@ class EmbeddingChoice:
             return
         embedding = self._hypernetwork.task_embeddings[-1].detach()
         generator = self._seeds.child("candidates").generator()
-        drawn = torch.randn(self._further, len(embedding), generator=generator).to(embedding)
+        drawn = torch.randn(self._further, len(embedding), dtype=torch.float32, generator=generator).to(embedding)
         candidates = torch.cat([embedding[None], drawn])
         before = [tensor.clone() for tensor in self._statistics]
         losses = []

@@ -54,7 +54,7 @@ class QuadraticPenalty:
 
     importance: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     anchor: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    spread: Float[Tensor, ""] = dataclasses.field(default_factory=lambda: torch.zeros(()))
+    spread: Float[Tensor, ""] = dataclasses.field(default_factory=lambda: torch.zeros((), dtype=torch.float32))
 
     def __call__(self, parameters: Mapping[str, Tensor]) -> Float[Tensor, ""]:
         """Compute the penalty at `parameters`, differentiable with respect to them.

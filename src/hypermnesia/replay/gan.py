@@ -58,7 +58,7 @@ class GAN(ProtectedReplayModel):
         self._gradient_penalty = settings.gradient_penalty
 
     def _loss(self, generate: Generate, inputs: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        latents = torch.randn(len(inputs), self._settings.latent_dim, device=inputs.device)
+        latents = torch.randn(len(inputs), self._settings.latent_dim, dtype=torch.float32, device=inputs.device)
         made = self._expected(generate(latents))
         # The generator's gradient flows through the discriminator, but not into it, and the other way round.
         frozen = {name: parameter.detach() for name, parameter in self._auxiliary.named_parameters()}

@@ -59,8 +59,8 @@ class ProtectedReplayModel(ReplayModel):
         numbers_in = settings.latent_dim + settings.condition_dim
         with seeds.child("generator").default_generator():
             generator = decoder(numbers_in, settings.hidden, settings.channels, input_shape, settings.activation)
-        self._network = ProtectedNetwork(generator.to(device), settings.hypernetwork, training, seeds)
-        self._auxiliary = auxiliary.to(device)
+        self._network = ProtectedNetwork(generator.to(device, torch.float32), settings.hypernetwork, training, seeds)
+        self._auxiliary = auxiliary.to(device, torch.float32)
         # The auxiliary network before the task that is being learned.
         self._auxiliary_before: dict[str, Tensor] | None = None
 
@@ -123,7 +123,7 @@ class ProtectedReplayModel(ReplayModel):
 
     def latents(self, number: int, generator: torch.Generator) -> Float[Tensor, "number latent"]:
         """Noise to make inputs of, from a CPU generator."""
-        return torch.randn(number, self._settings.latent_dim, generator=generator).to(self._device)
+        return torch.randn(number, self._settings.latent_dim, dtype=torch.float32, generator=generator).to(self._device)
 
     def replay(self, task: int, latents: Float[Tensor, "number latent"]) -> Float[Tensor, "number *shape"]:
         """Inputs of a past task; while another one is learned, as they were before it.

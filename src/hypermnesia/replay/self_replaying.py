@@ -64,7 +64,7 @@ class SelfReplayingVAE(ReplayModel):
         with seeds.child("autoencoder").default_generator():
             arguments = settings.model_dump(exclude={"kind"})
             self._network = VariationalAutoencoder(input_shape, deviation="fitted", **arguments)
-        self._network.to(device)
+        self._network.to(device, torch.float32)
         self._learned = 0
         # The network before the task that is being learned.
         self._before: VariationalAutoencoder | None = None
@@ -100,7 +100,7 @@ class SelfReplayingVAE(ReplayModel):
 
     def latents(self, number: int, generator: torch.Generator) -> Float[Tensor, "number latent"]:
         """Noise to make inputs of, from a CPU generator."""
-        return torch.randn(number, self._settings.latent_dim, generator=generator).to(self._device)
+        return torch.randn(number, self._settings.latent_dim, dtype=torch.float32, generator=generator).to(self._device)
 
     @torch.no_grad()
     def replay(self, task: int, latents: Float[Tensor, "number latent"]) -> Float[Tensor, "number *shape"]:

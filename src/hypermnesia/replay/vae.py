@@ -76,9 +76,8 @@ class VAE(ProtectedReplayModel):
         """Make room for one more task with that number of classes."""
         if self._class_priors:
             # Not quite equal, so that classes can part.
-            means = torch.randn(
-                outputs, self._settings.latent_dim, generator=self._seeds.child("prior", len(self._priors)).generator()
-            )
+            generator = self._seeds.child("prior", len(self._priors)).generator()
+            means = torch.randn(outputs, self._settings.latent_dim, dtype=torch.float32, generator=generator)
             prior = torch.stack([0.1 * means, torch.zeros_like(means)])
             self._priors.append(nn.Parameter(prior.to(self._device)))
         super().begin_task(outputs, input_shape)

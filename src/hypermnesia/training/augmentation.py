@@ -50,7 +50,7 @@ def augmented(images: Float[Tensor, "n c h w"], augmentation: Augmentation, seed
     number, _, height, width = images.shape
     generator = seeds.generator()
     top, left = torch.randint(2 * augmentation.crop_border + 1, (2, number, 1), generator=generator)
-    flip = torch.rand(number, 1, generator=generator) < (0.5 if augmentation.flip else 0.0)
+    flip = torch.rand(number, 1, dtype=torch.float32, generator=generator) < (0.5 if augmentation.flip else 0.0)
     columns = torch.arange(width).expand(number, width)
     rows = (top + torch.arange(height)).to(images.device)
     columns = (left + torch.where(flip, columns.flip(1), columns)).to(images.device)
