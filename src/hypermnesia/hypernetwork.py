@@ -102,16 +102,17 @@ class Hypernetwork(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         self.initialization: Initialization = initialization
 
+        dtype = learned_dtype()
         self.chunk_embeddings = nn.Parameter(
-            torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0, dtype=torch.float32)
+            torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0, dtype=dtype)
         )
         widths = [embedding_dim + self.chunk_embeddings.shape[1], *hidden]
         # Not initialized here: that would draw from the global generator.
         layers = itertools.pairwise(widths)
-        self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o, dtype=torch.float32) for i, o in layers)
+        self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o, dtype=dtype) for i, o in layers)
         if initialization == "decorrelated":
-            self.mixing = nn.Parameter(torch.empty(widths[-1] + 1, widths[-1] + 1, dtype=torch.float32))
-        self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size, dtype=torch.float32))
+            self.mixing = nn.Parameter(torch.empty(widths[-1] + 1, widths[-1] + 1, dtype=dtype))
+        self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size, dtype=dtype))
         self.task_embeddings = nn.ParameterList()
         self.base: Tensor | None
         self.register_buffer("base", None if base is None else self._in_chunks(base), persistent=False)
@@ -386,6 +387,16 @@ class _Readout(torch.autograd.Function):
             features.T @ gradient if of_readout else None,
             None,
         )
+
+
+def learned_dtype() -> torch.dtype:
+    """Return the type in which weights are learned: what torch makes by default, but float32 instead of half precision.
+
+    Example:
+        >>> learned_dtype()
+        torch.float32
+    """
+    return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 def inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:

@@ -73,10 +73,10 @@ def tensors_in(state: Any) -> Iterator[Tensor]:
 
 @one_each
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
-def test_weights_are_learned_in_single_precision_whatever_torch_makes_by_default(case, dtype, tmp_path):
+def test_weights_are_learned_in_single_precision_or_double_whatever_torch_makes_by_default(case, dtype, tmp_path):
     learner, *others = learned(case, made_by_default(dtype=dtype), tmp_path / "learner.safetensors")
     answer = learner.predict(INPUTS, 0).outputs
-    assert answer.dtype == torch.float32
+    assert answer.dtype == torch.float32  # that of the module
     assert all(torch.equal(other.predict(INPUTS, 0).outputs, answer) for other in others)
-    kept = [tensor.dtype for tensor in tensors_in(learner.state_dict()) if tensor.is_floating_point()]
-    assert kept and set(kept) == {torch.float32}
+    kept = {tensor.dtype for tensor in tensors_in(learner.state_dict()) if tensor.is_floating_point()}
+    assert torch.float32 in kept <= {torch.float32, torch.float64}

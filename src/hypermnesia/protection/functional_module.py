@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hypermnesia import modules
 from hypermnesia.errors import DataError
+from hypermnesia.hypernetwork import learned_dtype
 from hypermnesia.inputs import Inputs
 from hypermnesia.modules import Result
 from hypermnesia.training.device import forward_precision, single_or_double
@@ -21,8 +22,8 @@ Forward = Callable[[dict[str, Tensor], Inputs], Tensor]
 class FunctionalModule:
     """A module that computes with the weights and statistics that it is given, in the precision asked for.
 
-    Weights are learned in float32; they get the types that the module computes in, as pretrained ones often have
-    others. Statistics that the module changes are changed where they are.
+    Weights get the types that the module computes in, which may be others than that in which they are learned, as those
+    of pretrained ones often are. Statistics that the module changes are changed where they are.
 
     Args:
         module: Any module that takes weights; its own values are not used where others are given.
@@ -44,7 +45,7 @@ class FunctionalModule:
         bounded = [m.weight for m in embeddings if m.max_norm is not None]
         self._changed = [n for n, p in module.named_parameters() if any(p is weight for weight in bounded)]
         self._statistics = {name for name, _ in module.named_buffers()}
-        self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != torch.float32}
+        self._types = {n: p.dtype for n, p in module.named_parameters() if p.dtype != learned_dtype()}
         self.while_learning: Forward = torch.compile(self) if training.compile else self
 
     def __call__(self, tensors: dict[str, Tensor], inputs: Inputs) -> Tensor:
