@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.utils import skip_init
 
 from hypermnesia.errors import ConfigurationError
-from hypermnesia.initialization import Initialization, decorrelating, hyperfan_variances, xavier_uniform
+from hypermnesia.initialization import Initialization, decorrelating, hyperfan_variances, learned_dtype, xavier_uniform
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName
 
@@ -387,16 +387,6 @@ class _Readout(torch.autograd.Function):
             features.T @ gradient if of_readout else None,
             None,
         )
-
-
-def learned_dtype() -> torch.dtype:
-    """Return the type in which weights are learned: what torch makes by default, but float32 instead of half precision.
-
-    Example:
-        >>> learned_dtype()
-        torch.float32
-    """
-    return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 def inner_products(left: Float[Tensor, "n long"], right: Float[Tensor, "m long"]) -> Float[Tensor, "n m"]:

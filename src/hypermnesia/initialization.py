@@ -1,4 +1,4 @@
-"""Initializations of a hypernetwork's weights: Xavier, as published, hyperfan-in and -out, decorrelated features."""
+"""How a hypernetwork's weights start: their type; Xavier, as published, hyperfan-in and -out, decorrelated features."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from torch import Tensor
 from hypermnesia.layout import ParameterLayout
 
 Initialization = Literal["xavier", "hyperfan-in", "hyperfan-out", "decorrelated"]
+
+
+def learned_dtype() -> torch.dtype:
+    """Return the type in which weights are learned: what torch makes by default, but float32 instead of half precision.
+
+    Example:
+        >>> learned_dtype()
+        torch.float32
+    """
+    return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 def xavier_uniform(fan_in: int, fan_out: int, generator: torch.Generator | None = None) -> Float[Tensor, "i o"]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hypermnesia import modules
 from hypermnesia.errors import DataError
-from hypermnesia.hypernetwork import learned_dtype
+from hypermnesia.initialization import learned_dtype
 from hypermnesia.inputs import Inputs
 from hypermnesia.modules import Result
 from hypermnesia.training.device import forward_precision, single_or_double
