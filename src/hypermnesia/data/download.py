@@ -61,8 +61,7 @@ def fetch(name: str, mirrors: Sequence[str], folder: Path, read: Callable[[Path]
             ) from error
     raise DataError(
         f"{name} could not be downloaded:\n  " + "\n  ".join(failures) + "\nCheck the network, or fetch the file "
-        "by other means and name the folder that holds it (--data, environment variable HYPERMNESIA_DATA, or"
-        " `directory`)."
+        "by other means and name the folder that holds it (environment variable HYPERMNESIA_DATA, or `directory`)."
     )
 
 

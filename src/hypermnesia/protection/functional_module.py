@@ -49,7 +49,11 @@ class FunctionalModule:
         self.while_learning: Forward = torch.compile(self) if training.compile else self
 
     def __call__(self, tensors: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """The module's output with these weights and statistics, in the precision asked for."""
+        """The module's output with these weights and statistics, in the precision asked for.
+
+        Raises:
+            DataError: The module has changed the shape of one of its statistics.
+        """
         with forward_precision(self._precision, inputs.device):
             typed = self.typed(tensors)
             output = modules.answer_with(self._module, typed, inputs)
