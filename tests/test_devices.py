@@ -82,6 +82,7 @@ LEARNERS = {
     "hnet, direct regularizer": Made(HypernetworkLearner, {**HYPERNETWORK, "regularizer": "direct"}),
     "hnet, some past tasks": Made(HypernetworkLearner, {**HYPERNETWORK, "max_tasks": 1}),
     "hnet, some pairs": Made(HypernetworkLearner, {**HYPERNETWORK, "max_pairs": 2}),
+    "hnet, chunks by importance": Made(HypernetworkLearner, {**HYPERNETWORK, "chunk_importance": "gradient"}),
     "hnet, plain gradient step": Made(HypernetworkLearner, {**HYPERNETWORK, "lookahead": "sgd"}),
     "hnet, no lookahead": Made(HypernetworkLearner, {**HYPERNETWORK, "lookahead": "none"}),
     "hnet, through the lookahead": Made(HypernetworkLearner, {**HYPERNETWORK, "gradient_through_lookahead": True}),

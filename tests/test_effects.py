@@ -26,6 +26,7 @@ CONDITIONAL = {
     ("HypernetworkSettings", "activation"): ("elu", {"hidden": ()}, {}),
     ("HypernetworkSettings", "beta_relative"): (False, {"beta": 0}, {}),
     ("HypernetworkSettings", "lookahead"): ("none", {"beta": 0}, {}),
+    ("HypernetworkSettings", "chunk_importance"): ("gradient", {"chunk_size": "full"}, {"compression": 0.5}),
     ("HypernetworkSettings", "lookahead_rate"): (0.1, {"lookahead": "none"}, {"lookahead": "sgd"}),
     ("HypernetworkSettings", "gradient_through_lookahead"): (True, {"lookahead": "none"}, {}),
     ("HypernetworkSettings", "max_tasks"): (2, {"beta": 0}, {}),

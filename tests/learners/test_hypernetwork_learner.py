@@ -83,6 +83,7 @@ def test_without_the_regularizer_old_tasks_are_forgotten():
         {"max_tasks": 1},
         {"max_pairs": 3},
         {"regularizer": "direct"},
+        {"chunk_importance": "gradient"},
         {"chunk_size": "full", "chunk_embedding_dim": 16},
         {"chunk_size": None, "compression": 4},
         {"start": "zero"},

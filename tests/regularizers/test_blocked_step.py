@@ -44,6 +44,7 @@ def learned(
     chunk_size: int,
     in_one_pass: bool,
     dtype: torch.dtype = torch.float64,
+    weighted: bool = False,
 ) -> tuple[Hypernetwork, Optimizer, list[float]]:
     """A hypernetwork after some steps with gradients that are drawn, its optimizer, and the regularizer's values."""
     generator = torch.Generator().manual_seed(0)
@@ -53,7 +54,8 @@ def learned(
         hypernetwork.add_task(generator)
     theta = hypernetwork.shared_parameters()
     optimizer = make(list(theta.values()))
-    regularizer = OutputRegularizer(hypernetwork, [0, 1])
+    weights = torch.rand(hypernetwork.num_chunks, generator=generator) if weighted else None
+    regularizer = OutputRegularizer(hypernetwork, [0, 1], weights=weights)
     values = []
     for number in range(STEPS):
         for parameter in theta.values():
@@ -78,15 +80,23 @@ def learned(
     chunks=st.integers(1, 4),
     decay=st.sampled_from([0.0, 0.1]),
     kind=st.sampled_from([Adam, AdamW]),
+    weighted=st.booleans(),
 )
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_one_pass_equals_gradient_and_step(
-    threads: int, dtype: torch.dtype, hidden: int, size: int, chunks: int, decay: float, kind: type[Adam]
+    threads: int,
+    dtype: torch.dtype,
+    hidden: int,
+    size: int,
+    chunks: int,
+    decay: float,
+    kind: type[Adam],
+    weighted: bool,
 ) -> None:
     def make(parameters: list[nn.Parameter]) -> Optimizer:
         return kind(parameters, lr=0.03, weight_decay=decay)
 
-    of_both = [learned(make, hidden, size, max(1, size // chunks), way, dtype) for way in (True, False)]
+    of_both = [learned(make, hidden, size, max(1, size // chunks), way, dtype, weighted) for way in (True, False)]
     (one, its, values), (other, their, others) = of_both
     exact = {"rtol": 1e-9, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 1e-3, "atol": 1e-4}
     torch.testing.assert_close(values, others, **exact)

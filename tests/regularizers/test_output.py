@@ -40,9 +40,11 @@ def moved(hypernetwork: Hypernetwork, size: float, seed: int = 1) -> dict[str, t
     }
 
 
-def by_definition(hypernetwork, candidate, tasks) -> torch.Tensor:
-    """Generate all weights of each past task twice, and compare."""
+def by_definition(hypernetwork, candidate, tasks, weights=None) -> torch.Tensor:
+    """Generate all weights of each past task twice, and compare; each of a chunk counts as the chunk does."""
     total = 0
+    of_chunks = torch.ones(hypernetwork.num_chunks, dtype=torch.float64) if weights is None else weights
+    counts = of_chunks.repeat_interleave(hypernetwork.chunk_size)[: hypernetwork.layout.size]
     for task in tasks:
         embedding = hypernetwork.task_embeddings[task].detach()
         own = hypernetwork.shared_parameters()
@@ -50,8 +52,15 @@ def by_definition(hypernetwork, candidate, tasks) -> torch.Tensor:
             (hypernetwork.features(embedding[None], theta)[0] @ theta["readout"]).flatten()[: hypernetwork.layout.size]
             for theta in (own, candidate)
         )
-        total = total + (now - before.detach()).square().sum()
+        total = total + (counts * (now - before.detach()).square()).sum()
     return total / len(tasks)
+
+
+def drawn_weights(hypernetwork) -> torch.Tensor:
+    """What the chunks count: the first nothing, the others from 0 to 1."""
+    generator = torch.Generator().manual_seed(5)
+    drawn = torch.rand(hypernetwork.num_chunks, generator=generator, dtype=torch.float64)
+    return drawn if len(drawn) == 1 else drawn * (torch.arange(len(drawn)) > 0)
 
 
 shapes = {
@@ -62,13 +71,14 @@ shapes = {
 
 
 @settings(max_examples=60)
-@given(**shapes, size=st.sampled_from([1e-6, 1e-2, 1.0]))
+@given(**shapes, size=st.sampled_from([1e-6, 1e-2, 1.0]), weighted=st.booleans())
 @pytest.mark.parametrize("method", ["gram", "direct"])
-def test_value_and_gradients_equal_the_definition(method, chunk_size, hidden, num_tasks, size):
+def test_value_and_gradients_equal_the_definition(method, chunk_size, hidden, num_tasks, size, weighted):
     hypernetwork = make(chunk_size, hidden, num_tasks)
-    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)
+    weights = drawn_weights(hypernetwork) if weighted else None
+    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), weights=weights, method=method)
     candidate = moved(hypernetwork, size)
-    expected = by_definition(hypernetwork, candidate, range(num_tasks))
+    expected = by_definition(hypernetwork, candidate, range(num_tasks), weights)
     expected_gradients = torch.autograd.grad(expected, list(candidate.values()))
 
     value = regularizer(candidate)
@@ -101,11 +111,12 @@ def test_what_weights_are_a_difference_from_makes_no_difference(method, chunk_si
 
 
 @settings(max_examples=40)
-@given(**shapes, some=st.booleans())
+@given(**shapes, some=st.booleans(), weighted=st.booleans())
 @pytest.mark.parametrize("method", ["gram", "direct"])
-def test_accumulated_gradients_equal_those_of_autograd(method, chunk_size, hidden, num_tasks, some):
+def test_accumulated_gradients_equal_those_of_autograd(method, chunk_size, hidden, num_tasks, some, weighted):
     hypernetwork = make(chunk_size, hidden, num_tasks)
-    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), method=method)
+    weights = drawn_weights(hypernetwork) if weighted else None
+    regularizer = OutputRegularizer(hypernetwork, range(num_tasks), weights=weights, method=method)
     candidate = moved(hypernetwork, 0.3)
     start = {name: torch.randn_like(p) for name, p in candidate.items()}
     sums = {name: tensor.clone() for name, tensor in start.items()}
@@ -157,12 +168,14 @@ def test_float32_gradients_along_real_training_are_as_good_as_the_definition_is(
 @pytest.mark.parametrize("method", ["gram", "direct"])
 @pytest.mark.parametrize("of", ["tasks", "pairs"])
 @pytest.mark.parametrize("hidden", [[4], []])
-def test_what_is_estimated_from_some_pairs_is_unbiased(method, of, hidden):
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+def test_what_is_estimated_from_some_pairs_is_unbiased(method, of, hidden, weighted):
     """The mean over all choices of two tasks, or of two pairs, is the value over all; and so is that of gradients."""
     hypernetwork = make(12, hidden, 4)
     assert hypernetwork.surplus
     chunks = torch.arange(hypernetwork.num_chunks)
-    regularizer = OutputRegularizer(hypernetwork, range(4), method=method)
+    weights = drawn_weights(hypernetwork) if weighted else None
+    regularizer = OutputRegularizer(hypernetwork, range(4), weights=weights, method=method)
     candidate = moved(hypernetwork, 0.3)
     leaves = list(candidate.values())
     whole = regularizer(candidate)
@@ -220,3 +233,6 @@ def test_what_makes_no_sense_is_refused():
     hypernetwork = make(9, [4], 1)
     with pytest.raises(ConfigurationError, match="at least one past task"):
         OutputRegularizer(hypernetwork, [])
+    for wrong in (torch.ones(1), torch.full((4,), -1.0), torch.tensor([1.0, 1.0, 1.0, torch.inf]), torch.ones(4, 1)):
+        with pytest.raises(ConfigurationError, match="weights must be 4 finite numbers of at least 0"):
+            OutputRegularizer(hypernetwork, [0], weights=wrong)

@@ -67,10 +67,10 @@ class FromScratchLearner(ContinualLearner):
             that match `own` each task has its own.
         settings: All settings of the method together, instead of the keyword arguments up to `inference`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
-            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of
-            each hypernetwork, as :class:`HypernetworkSettings` explains them. `beta` is 0: those of the regularizer,
-            and `embedding_candidates`, have no effect and are refused.
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, chunk_importance, lookahead,
+            lookahead_rate, gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start:
+            Settings of each hypernetwork, as :class:`HypernetworkSettings` explains them. `beta` is 0: those of the
+            regularizer, and `embedding_candidates`, have no effect and are refused.
         inference: Criterion by which the task is inferred where it is not given.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
@@ -110,6 +110,7 @@ class FromScratchLearner(ContinualLearner):
         rate_factor: float | Literal["features"] = "features",
         beta: float = 0.0,
         beta_relative: bool = True,
+        chunk_importance: Literal["equal", "gradient"] = "equal",
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,

@@ -59,9 +59,9 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         module: Target network, with one head. It is copied, not changed.
         settings: All settings of the method together, instead of the keyword arguments up to `si`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
-            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of the
-            hypernetwork, as :class:`HypernetworkSettings` explains them; `beta` is 0.
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, chunk_importance, lookahead,
+            lookahead_rate, gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start:
+            Settings of the hypernetwork, as :class:`HypernetworkSettings` explains them; `beta` is 0.
         inference: Criterion by which the task is inferred where it is not given.
         ewc: Settings of elastic weight consolidation, or their fields as a dict; exclusive with `si`.
         si: Settings of Synaptic Intelligence, or their fields as a dict; exclusive with `ewc`.
@@ -100,6 +100,7 @@ class ConsolidatedHypernetworkLearner(HypernetworkLearner):
         rate_factor: float | Literal["features"] = "features",
         beta: float = 0.0,
         beta_relative: bool = True,
+        chunk_importance: Literal["equal", "gradient"] = "equal",
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,

@@ -57,9 +57,9 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         module: Target network, with one head. It is copied, not changed.
         settings: All settings of the method together, instead of the keyword arguments up to `likelihood`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
-            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of the
-            hypernetwork, as :class:`HypernetworkSettings` explains them.
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, chunk_importance, lookahead,
+            lookahead_rate, gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start:
+            Settings of the hypernetwork, as :class:`HypernetworkSettings` explains them.
         likelihood: Autoencoder that tells the task: :class:`LikelihoodSettings`, or their fields as a dict.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
@@ -97,6 +97,7 @@ class LikelihoodLearner(GeneratedNetworkLearner):
         rate_factor: float | Literal["features"] = "features",
         beta: float = 30.0,
         beta_relative: bool = True,
+        chunk_importance: Literal["equal", "gradient"] = "equal",
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,

@@ -48,9 +48,9 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
             that place is the task classifier. It is not changed.
         settings: All settings of the method together, instead of the keyword arguments up to `replay`.
         embedding_dim, chunk_embedding_dim, hidden, activation, chunk_size, compression, start,
-            embedding_candidates, initialization, rate_factor, beta, beta_relative, lookahead, lookahead_rate,
-            gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start: Settings of the
-            hypernetwork, as :class:`HypernetworkSettings` explains them.
+            embedding_candidates, initialization, rate_factor, beta, beta_relative, chunk_importance, lookahead,
+            lookahead_rate, gradient_through_lookahead, max_tasks, max_pairs, regularizer, shared, own, own_start:
+            Settings of the hypernetwork, as :class:`HypernetworkSettings` explains them.
         replay: Replay model of the task classifier: :class:`HardReplaySettings`, or their fields as a dict.
         criterion, metric, training, seed, device: As for :class:`ContinualLearner`.
 
@@ -86,6 +86,7 @@ class TaskInferenceLearner(GeneratedNetworkLearner):
         rate_factor: float | Literal["features"] = "features",
         beta: float = 30.0,
         beta_relative: bool = True,
+        chunk_importance: Literal["equal", "gradient"] = "equal",
         lookahead: Literal["optimizer", "sgd", "none"] = "optimizer",
         lookahead_rate: float | None = None,
         gradient_through_lookahead: bool = False,
@@ -176,6 +177,13 @@ class _OfTask(Objective):
 
     def begin(self, batches: Batches) -> None:
         self._objective.begin([(inputs, torch.zeros_like(labels)) for inputs, labels in batches])
+
+    @property
+    def num_measured(self) -> int:
+        return self._objective.num_measured
+
+    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
+        self._objective.measure(inputs, torch.zeros_like(labels), portion)
 
     def prepare(self, iteration: int) -> None:
         self._objective.prepare(iteration)

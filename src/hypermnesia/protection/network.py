@@ -14,6 +14,7 @@ from hypermnesia import modules
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.module_copies import with_tensors
 from hypermnesia.modules import check_takes_weights, evaluation_mode
+from hypermnesia.protection.chunk_importance import ChunkImportance
 from hypermnesia.protection.functional_module import FunctionalModule
 from hypermnesia.protection.objective import AdaptationObjective, ProtectedObjective
 from hypermnesia.protection.own_parameters import OwnParameters
@@ -75,6 +76,7 @@ class ProtectedNetwork(Part):
         hypernetwork = make_hypernetwork(self._own.generated, settings, values, generator)
         self.hypernetwork = hypernetwork.to(next(module.parameters()).device)
         self._use_given()
+        self._importance = ChunkImportance(self.hypernetwork) if settings.chunk_importance == "gradient" else None
         self.kept = KeptNetworks(self._made)
         # One dict a task: statistics that it has changed, and parameters of its own.
         self._of_task: list[dict[str, Tensor]] = []
@@ -234,10 +236,19 @@ class ProtectedNetwork(Part):
 
         task_loss = TaskLoss(loss, of_task, self.functional.holding)
         if self.is_frozen:
-            return AdaptationObjective(self.hypernetwork, task, task_loss, choice, own)
+            return AdaptationObjective(self.hypernetwork, task, task_loss, choice, own, self._importance)
         others = {**(others or {}), **own}
         return ProtectedObjective(
-            self.hypernetwork, task, task_loss, self._snapshot, self.settings, seeds, choice, others, penalty
+            self.hypernetwork,
+            task,
+            task_loss,
+            self._snapshot,
+            self.settings,
+            seeds,
+            choice,
+            others,
+            penalty,
+            self._importance,
         )
 
     def end_task(self, task: Task | None = None) -> None:
@@ -249,6 +260,8 @@ class ProtectedNetwork(Part):
             if name in self._own.names or not torch.equal(tensor, before[name])
         }
         self.hypernetwork.task_embeddings.requires_grad_(False)
+        if self._importance is not None:
+            self._importance.keep()
         self._snapshot = self._before = None
 
     @torch.no_grad()
@@ -278,6 +291,7 @@ class ProtectedNetwork(Part):
             "snapshot": self._snapshot,
             "current": self._current if self._snapshot is not None else None,
             "before": None if self._before is None else list(self._before),
+            **({} if self._importance is None else {"importance": self._importance.state()}),
         }
 
     @torch.no_grad()
@@ -316,6 +330,8 @@ class ProtectedNetwork(Part):
             self.hypernetwork.task_embeddings[self._current].requires_grad_(True)
             of_task = self._of_task[self._current]
             of_task |= {name: nn.Parameter(of_task[name]) for name in self._own.names}
+        if self._importance is not None:
+            self._importance.load_state(state["importance"])
         if state["before"] is not None:
             embedding, of_task = state["before"]
             copies = {name: tensor.to(device, copy=True) for name, tensor in of_task.items()}

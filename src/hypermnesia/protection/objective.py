@@ -13,6 +13,7 @@ from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.hypernetwork import Hypernetwork
 from hypermnesia.inputs import Inputs
+from hypermnesia.protection.chunk_importance import MEASURED_BATCHES, ChunkImportance
 from hypermnesia.protection.settings import HypernetworkSettings
 from hypermnesia.protection.task_loss import EmbeddingChoice, TaskLoss
 from hypermnesia.regularizers import OutputRegularizer, Penalty, gradient_step, lookahead
@@ -41,6 +42,7 @@ class ProtectedObjective(Objective):
         choice: Choice of the embedding to begin with.
         others: Parameters of the loss that are not generated, by name, such as those of an encoder.
         penalty: Penalty on moving Θ_h itself, instead of the regularizer (β = 0); None for none.
+        importance: How much each chunk counts in the regularizer, which is measured at the end; None for all alike.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class ProtectedObjective(Objective):
         choice: EmbeddingChoice,
         others: Mapping[str, nn.Parameter] | None = None,
         penalty: Penalty | None = None,
+        importance: ChunkImportance | None = None,
     ) -> None:
         assert penalty is None or settings.beta == 0
         if settings.gradient_through_lookahead and parallel.size() > 1:
@@ -72,11 +75,15 @@ class ProtectedObjective(Objective):
         # Of a step whose gradient flows through the lookahead: its batch, with the weights generated for it.
         self._held: tuple[dict[str, Tensor], Inputs, Tensor] | None = None
         self._choice = choice
+        self._task, self._importance = task, importance
         past = [number for number in hypernetwork.tasks if number != task]
         self._num_past = len(past)
         self._regularizer: OutputRegularizer | None = None
         if past and settings.beta > 0:
-            self._regularizer = OutputRegularizer(hypernetwork, past, snapshot=snapshot, method=settings.regularizer)
+            weights = None if importance is None else importance.weights
+            self._regularizer = OutputRegularizer(
+                hypernetwork, past, snapshot=snapshot, weights=weights, method=settings.regularizer
+            )
         self._beta = settings.beta
         if self._regularizer is not None and settings.beta_relative:
             past_embeddings = hypernetwork.embeddings(past)
@@ -118,6 +125,16 @@ class ProtectedObjective(Objective):
     def begin(self, batches: Batches) -> None:
         """Let the task begin with that of several embeddings whose network fits its first step best."""
         self._choice(self._loss, batches)
+
+    @property
+    def num_measured(self) -> int:
+        """Number of batches by which the importance of chunks is measured; 0 where all are alike."""
+        return 0 if self._importance is None else MEASURED_BATCHES
+
+    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
+        """Measure how much each chunk matters to the task."""
+        if self._importance is not None:
+            self._importance.measure(self._task, self._loss, inputs, labels, portion)
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks, or their pairs with chunks, of a step, where the regularizer does not look at all."""
@@ -234,6 +251,7 @@ class AdaptationObjective(Objective):
         loss: Task loss L_task.
         choice: Choice of the embedding to begin with.
         own: Parameters of the loss that are the task's own, by name.
+        importance: How much each chunk matters, which is measured at the end; None where all count alike.
     """
 
     def __init__(
@@ -243,6 +261,7 @@ class AdaptationObjective(Objective):
         loss: TaskLoss,
         choice: EmbeddingChoice,
         own: Mapping[str, nn.Parameter] | None = None,
+        importance: ChunkImportance | None = None,
     ) -> None:
         self._hypernetwork = hypernetwork
         self._loss = loss
@@ -250,6 +269,7 @@ class AdaptationObjective(Objective):
         self._embedding = hypernetwork.task_embeddings[task]
         self._choice = choice
         self._own = dict(own or {})
+        self._task, self._importance = task, importance
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """Return the current task's embedding and its own parameters."""
@@ -271,6 +291,16 @@ class AdaptationObjective(Objective):
     def begin(self, batches: Batches) -> None:
         """Let the task begin with that of several embeddings whose network fits its first step best."""
         self._choice(self._loss, batches)
+
+    @property
+    def num_measured(self) -> int:
+        """Number of batches by which the importance of chunks is measured; 0 where all are alike."""
+        return 0 if self._importance is None else MEASURED_BATCHES
+
+    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
+        """Measure how much each chunk matters to the task."""
+        if self._importance is not None:
+            self._importance.measure(self._task, self._loss, inputs, labels, portion)
 
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""

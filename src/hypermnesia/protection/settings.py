@@ -56,6 +56,12 @@ class HypernetworkSettings(Settings):
     beta_relative: Annotated[bool, OfRegularizer] = True
     """Whether the regularizer is relative to the size of what it protects, the mean ‖Θ_trgt‖² of past tasks, so that a
     strength means the same for all networks; false as published."""
+    chunk_importance: Annotated[
+        Literal["equal", "gradient"], OfRegularizer, OnlyWith("chunk_size", other_than=("full",))
+    ] = "equal"
+    """What a chunk counts in the regularizer: all `equal`, as published, or by how much past tasks depend on it, the
+    root mean square of the `gradient` of their losses by its weights. Then `beta` has to be chosen anew: most chunks
+    count less than one, and few much more."""
     lookahead: Annotated[Literal["optimizer", "sgd", "none"], OfRegularizer] = "optimizer"
     """Point at which the regularizer is evaluated: `optimizer` or `sgd` for the weights after the optimizer's step, or
     a gradient step, on the task loss alone; `none` for the weights as they are."""

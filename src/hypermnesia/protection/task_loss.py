@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -57,12 +57,23 @@ class TaskLoss:
         return result
 
     def accumulate_gradients(
-        self, weights: dict[str, Tensor], inputs: Inputs, labels: Tensor, portion: Portion
+        self, weights: Mapping[str, Tensor], inputs: Inputs, labels: Tensor, portion: Portion
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the gradient of the loss to `.grad` of all that the weights were generated from.
 
         Returns:
             Loss, detached, and scalars to report.
+        """
+        gradients, loss, scalars = self.gradients(weights, inputs, labels, portion)
+        torch.autograd.backward([weights[name] for name in gradients], list(gradients.values()))
+        return loss, scalars
+
+    def gradients(
+        self, weights: Mapping[str, Tensor], inputs: Inputs, labels: Tensor, portion: Portion
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """Return the gradient of the loss by each generated weight that it reaches, the loss, detached, and scalars.
+
+        What is not generated gets its gradient in `.grad`.
         """
         # As leaves: some backward passes inside of the module end there, so that what is behind them is passed once.
         leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
@@ -73,14 +84,12 @@ class TaskLoss:
             return loss.detach(), scalars
 
         loss, scalars = self.holding(leaves, to_the_leaves)
-        reached = [name for name, leaf in leaves.items() if leaf.grad is not None]
-        gradients = [_dense(leaves[name].grad) for name in reached]
-        torch.autograd.backward([weights[name] for name in reached], gradients)
-        return loss, scalars
+        reached = {name: _dense(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
+        return reached, loss, scalars
 
 
-def _dense(gradient: Tensor | None) -> Tensor | None:
-    return gradient if gradient is None or gradient.layout is torch.strided else gradient.to_dense()
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
 
 
 class EmbeddingChoice:

@@ -21,7 +21,9 @@ class OutputRegularizer:
 
         mean over past tasks t of ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h) ‖²
 
-    The snapshot Θ_h* is taken when the object is made, or given. The surplus of the last chunk does not count.
+    The snapshot Θ_h* is taken when the object is made, or given. The surplus of the last chunk does not count. Each
+    chunk's part of the squared distance may have a weight (ours): its features times the root of it, all else is as
+    without.
 
     `method="gram"` never forms a generated weight. With `Φ` the features of all (task, chunk) pairs, `A` the
     readout and `Δ` for differences to the snapshot, the output difference is `R = ΔA Φ + A* ΔΦ`, so that
@@ -38,10 +40,11 @@ class OutputRegularizer:
         hypernetwork: Hypernetwork to protect.
         tasks: Numbers of the past tasks, whose embeddings are taken as they are now.
         snapshot: Parameters Θ_h* by name, copied; None for the hypernetwork's parameters as they are now.
+        weights: What the squared distance of each chunk counts, `[num_chunks]`; None for one each.
         method: Algorithm: `gram` or `direct`.
 
     Raises:
-        ConfigurationError: There is no past task, or no such method.
+        ConfigurationError: There is no past task, no such method, or a weight is missing, negative or no finite number.
 
     Example:
         >>> from hypermnesia.layout import ParameterLayout
@@ -57,19 +60,28 @@ class OutputRegularizer:
         tasks: Sequence[int],
         *,
         snapshot: Mapping[str, Tensor] | None = None,
+        weights: Float[Tensor, " chunks"] | None = None,
         method: Literal["gram", "direct"] = "gram",
     ) -> None:
         if not tasks:
             raise ConfigurationError("the output regularizer needs at least one past task")
         if method not in ("gram", "direct"):
             raise ConfigurationError(f"method must be 'gram' or 'direct', not {shown(method)}")
+        chunks = hypernetwork.num_chunks
+        if weights is not None and not (
+            weights.shape == (chunks,) and bool(((weights >= 0) & weights.isfinite()).all())
+        ):
+            raise ConfigurationError(
+                f"weights must be {chunks} finite numbers of at least 0, one for each chunk, not {shown(weights)}"
+            )
         self.method = method
         self._hypernetwork = hypernetwork
+        self._roots = None if weights is None else weights.to(hypernetwork.readout).sqrt()[:, None]
         self._embeddings = hypernetwork.embeddings(tasks)
         theta = hypernetwork.shared_parameters() if snapshot is None else snapshot
         self._snapshot = {name: tensor.detach().clone() for name, tensor in theta.items()}
         with torch.no_grad():
-            self._features = hypernetwork.features(self._embeddings, self._snapshot).flatten(0, 1)
+            self._features = self._weighted(hypernetwork.features(self._embeddings, self._snapshot)).flatten(0, 1)
         self._used = hypernetwork.chunk_size - hypernetwork.surplus
         if method == "gram":
             readout = self._snapshot["readout"]
@@ -202,11 +214,15 @@ class OutputRegularizer:
         """The features of all pairs or some, at `parameters` and at the snapshot, and which are of the last chunk."""
         chunks = self._hypernetwork.num_chunks
         if pairs is None:
-            features = self._hypernetwork.features(self._embeddings, parameters).flatten(0, 1)
+            features = self._weighted(self._hypernetwork.features(self._embeddings, parameters)).flatten(0, 1)
             return features, self._features, slice(chunks - 1, None, chunks)
-        features = self._hypernetwork.features(self._embeddings, parameters, pairs)
+        features = self._weighted(self._hypernetwork.features(self._embeddings, parameters, pairs), pairs % chunks)
         # A factor for each pair instead of their numbers, of which there are not always as many.
         return features, self._features[pairs], (pairs % chunks == chunks - 1).to(features)[:, None]
+
+    def _weighted(self, features: Tensor, chunks: Tensor | slice = slice(None)) -> Tensor:
+        """Features, of all chunks or of some, times the root of what these count."""
+        return features if self._roots is None else features * self._roots[chunks]
 
     def _paired(self, features: Tensor, reference: Tensor, last: slice | Tensor) -> _Pairs:
         return _Pairs.of(features, reference, last, self._hypernetwork.num_chunks / len(features))

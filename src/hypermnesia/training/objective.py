@@ -90,6 +90,20 @@ class Objective(ABC):
     def begin(self, batches: Batches) -> None:  # noqa: B027 - most have nothing to do
         """Choose where to begin, by the batches of the first step; called before it, again if it was not taken yet."""
 
+    @property
+    def num_measured(self) -> int:
+        """Number of batches that :meth:`measure` is called with."""
+        return 0
+
+    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:  # noqa: B027 - most have nothing to do
+        """Measure what later tasks must know of this one; called after the last step, a further batch at a time.
+
+        Args:
+            inputs: Inputs of the batch.
+            labels: Their labels.
+            portion: Portion of all that is measured by that the batch is; with the first one, measuring begins anew.
+        """
+
     @abstractmethod
     def prepare(self, iteration: int) -> None:
         """Make the random choices of a step, in storage that stays the same; a CUDA graph does not capture this."""
@@ -191,6 +205,16 @@ class CombinedObjective(Objective):
         """Let each objective choose where to begin."""
         for part in self._parts.values():
             part.begin(batches)
+
+    @property
+    def num_measured(self) -> int:
+        """The largest number of all objectives."""
+        return max(part.num_measured for part in self._parts.values())
+
+    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
+        """Let each objective measure."""
+        for part in self._parts.values():
+            part.measure(inputs, labels, portion)
 
     def prepare(self, iteration: int) -> None:
         """Let each objective make the random choices of a step."""

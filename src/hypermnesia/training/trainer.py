@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -26,7 +26,7 @@ from hypermnesia.training.fit import Fit
 from hypermnesia.training.interrupts import Interrupts
 from hypermnesia.training.loss_scale import LossScale
 from hypermnesia.training.monitor import Monitor, Progress, ends
-from hypermnesia.training.objective import Batches, Objective
+from hypermnesia.training.objective import Batches, Objective, Portion
 from hypermnesia.training.optimizer import (
     check_groups,
     decay_rows,
@@ -121,9 +121,13 @@ class Trainer:
                 if is_monitored and parallel.any_of(is_over):
                     self._is_ended = True
                     self._check_loss(scalars["loss"])
-        if self._early_stopping is not None:
-            with self._turn:
-                self._early_stopping.restore()
+            if self._early_stopping is not None:
+                with self._turn:
+                    self._early_stopping.restore()
+            for number in range(self._objective.num_measured):
+                batch = [self._next(batches, self._numbers_of_batches().start + number)]
+                with interrupts.held(), self._turn, default_generators_kept(self._device), self._statistics:
+                    self._measure_by(batch, number)
         if parallel.rank() == 0 and self._fit is not None and (finding := self._fit.finding()):
             note(f"{finding} {self._objective.remedy}")
 
@@ -140,17 +144,29 @@ class Trainer:
         on_cuda = self._device.type == "cuda"  # where pinned memory is copied while the host goes on
         return inputs.to(self._device, non_blocking=on_cuda), labels.to(self._device, non_blocking=on_cuda)
 
+    def _drawn(self, batches: Batches, numbers: Iterable[int], *place: str | int) -> Batches:
+        """Seed what modules draw, at a place within the task; return batches as augmentation changes them."""
+        # Ranks draw dropout's masks, and noise, for their shares alone: each from seeds of its own.
+        of_rank = ("rank", parallel.rank()) if parallel.rank() else ()
+        _seed_modules(self._seeds.child("modules", *place, *of_rank), self._device)
+        if self._settings.augmentation is None:
+            return batches
+        seeds = [self._seeds.child("augmentation", number) for number in numbers]
+        changes = self._settings.augmentation
+        images = [(inputs, labels) for inputs, labels in batches if isinstance(inputs, Tensor)]
+        return [(augmented(each, changes, own), labels) for (each, labels), own in zip(images, seeds, strict=True)]
+
+    def _measure_by(self, batches: Batches, number: int) -> None:
+        """Let the objective measure by a batch after the last step, which has that number among all of those."""
+        at = self._numbers_of_batches().start + number
+        scale = 1.0 if self._loss_scale is None else self._loss_scale.value
+        for inputs, labels in self._drawn(batches, [at], self.iteration, number):
+            self._objective.measure(inputs, labels, Portion(number, self._objective.num_measured, scale))
+
     def _learn_from(self, batches: Batches) -> dict[str, Tensor]:
         """Take one step, with all that belongs to it; return its scalars."""
-        # Ranks draw dropout's masks, and noise, for their shares alone: each from seeds of its own.
-        own = ("rank", parallel.rank()) if parallel.rank() else ()
-        _seed_modules(self._seeds.child("modules", self.iteration, *own), self._device)
+        batches = self._drawn(batches, self._numbers_of_batches(), self.iteration)
         set_learning_rate(self._optimizer, self._learning_rate())
-        if self._settings.augmentation is not None:
-            seeds = [self._seeds.child("augmentation", number) for number in self._numbers_of_batches()]
-            changes = self._settings.augmentation
-            images = [(inputs, labels) for inputs, labels in batches if isinstance(inputs, Tensor)]
-            batches = [(augmented(each, changes, own), y) for (each, y), own in zip(images, seeds, strict=True)]
         if self.iteration == 0:
             self._objective.begin(batches)
         self._objective.prepare(self.iteration)
