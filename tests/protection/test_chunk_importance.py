@@ -13,9 +13,12 @@ import hypermnesia as hm
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
 from hypermnesia.seeds import Seeds
+from hypermnesia.settings import Settings
 from hypermnesia.training import TrainingSettings
 from hypermnesia.training.objective import Portion
+from tests.methods import ONE_EACH
 from tests.nested import equal, snapshot
+from tests.ranks import together
 
 INPUTS, OUTPUTS = 4, 3
 SETTINGS = {"embedding_dim": 3, "chunk_embedding_dim": 2, "hidden": (5,), "chunk_importance": "gradient"}
@@ -134,7 +137,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("moment", [1, 25, 40, "measuring"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [way if way == "as it is" else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+)
 def test_what_was_stopped_and_saved_goes_on_bit_for_bit(way, moment, tmp_path, monkeypatch):
     """Also where it was stopped after the last step, before or while chunks are measured."""
     changes = {**WAYS[way]}
@@ -203,6 +208,57 @@ def test_a_task_learned_by_its_embedding_alone_counts_too():
     before = trained._network._importance.weights
     trained.adapt(blobs(1))
     assert not torch.equal(trained._network._importance.weights, before)
+
+
+def by_importance(settings: Settings) -> Settings:
+    """The settings with all hypernetworks, in whichever section they are, that hold chunks by their importance."""
+    sections = {name: by_importance(value) for name, value in settings if isinstance(value, Settings)}
+    is_protecting = isinstance(settings, HypernetworkSettings) and settings.beta > 0
+    here = {"chunk_importance": "gradient"} if is_protecting else {}
+    return settings.model_copy(update={**sections, **here})
+
+
+def importances(node: Any) -> list[torch.Tensor]:
+    """What is in a state of the importance of chunks."""
+    if not isinstance(node, dict):
+        return []
+    here = [node["importance"]["sums"]] if "importance" in node and "theta" in node else []
+    return here + [each for value in node.values() for each in importances(value)]
+
+
+PROTECTING = [case for case in ONE_EACH if by_importance(case.settings) != case.settings]
+
+
+@pytest.mark.parametrize("case", PROTECTING, ids=str)
+def test_every_method_that_generates_weights_can_hold_them_so_and_keeps_what_it_measured(case, tmp_path):
+    settings = by_importance(case.settings)
+    trained = case.make(settings=settings)
+    assert all(not sums.any() for sums in importances(trained.state_dict()))
+    for number, task in enumerate(case.tasks, 1):
+        trained.learn(task)
+        found = importances(trained.state_dict())
+        assert found
+        for sums in found:
+            assert sums.mean().item() == pytest.approx(number)
+            assert len(sums) == 1 or sums.std() > 0
+    trained.save(tmp_path / "learner")
+    assert equal(
+        snapshot(case.load(tmp_path / "learner", len(case.tasks)).state_dict()), snapshot(trained.state_dict())
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked")
+def test_ranks_measure_what_one_process_does():
+    def learned() -> torch.Tensor:
+        trained = learner(training={"optimizer": "sgd", "learning_rate": 0.002, "iterations": 5, "batch_size": 6})
+        for task in range(2):
+            trained.learn(blobs(task))
+        return trained._network._importance.weights
+
+    expected = learned()
+    for found in (each for ranks in (2, 3) for each in together(ranks, learned)):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_memory_is_a_number_for_each_chunk_however_many_tasks_there_are():
