@@ -114,7 +114,7 @@ def test_finished_runs_are_tabulated_without_being_carried_out(call, tmp_path):
 @pytest.mark.parametrize(
     ("benchmark", "methods", "variants", "runs"),
     [
-        ("cifar-zenkenet", "hnet,from-scratch,fine-tuning", "published,hundredth", 5),
+        ("cifar-zenkenet", "hnet,from-scratch,fine-tuning", "published,importance,hundredth", 6),
         ("cifar-resnet", "hnet", "module", 1),
         ("split-cifar-100", "hnet,der-plus-plus", "published", 3),
     ],
