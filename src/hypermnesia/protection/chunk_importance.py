@@ -69,10 +69,11 @@ class ChunkImportance:
         self._squares += chunks.square().sum(1).nan_to_num(0.0, 0.0)  # what overflows in float16 does not count
 
     def keep(self) -> None:
-        """Let the task that was measured count among the past ones."""
+        """Let the task that was measured count among the past ones; all chunks alike, if it was not."""
         sizes = torch.full_like(self._squares, self._hypernetwork.chunk_size)
         sizes[-1] -= self._hypernetwork.surplus
         self._sums = self._sums + _relative((self._squares / sizes).sqrt())
+        self._squares = torch.zeros_like(self._sums)
 
     def state(self) -> dict[str, Any]:
         """State between tasks; what was measured of one in progress is measured again."""
