@@ -46,6 +46,21 @@ def test_progress_across_a_cluster(monkeypatch):
     ]
 
 
+def test_what_was_done_before_a_run_was_resumed_is_no_measure_of_its_speed(monkeypatch):
+    """Half of it was there; a tenth took a minute: so the other four tenths take four."""
+    clock = iter([0.0, 30.0, 60.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    shown, text = display(1)
+    shown.started(RUN, "")
+    shown.advanced(RUN, "", "Resumed after 1 of 2 tasks, at step 50, 50 % of all.")
+    shown.advanced(RUN, "", "task 2/2 (digits 2/3), 60 % of all: iteration 10/50  loss 0.1")
+    assert text.getvalue().splitlines() == [
+        "digits_new-seed3: started",
+        "0 of 1 runs have ended; at work: digits_new-seed3 50%",
+        "0 of 1 runs have ended; at work: digits_new-seed3 60%; about 0:04:00 left",
+    ]
+
+
 def test_failures_are_told_with_their_reasons():
     fine, bad = Outcome(RUN, "finished"), Outcome(RUN, "failed", message="exit code 1\nno memory left")
     assert failures([fine]) == ""

@@ -17,6 +17,7 @@ from hypermnesia.tasks.task import Task
 from hypermnesia.training.monitor import Progress
 from hypermnesia.training.settings import TrainingSettings
 
+_RESUMED = re.compile(r"Resumed after .*, (\d+) % of all\.")
 _LINE = re.compile(r"task (\d+)/(\d+) \(.*?\)(?:, (\d+) % of all)?: (?:iteration (\d+)/(\d+))?")
 
 
@@ -45,6 +46,16 @@ def share_done(line: str) -> float | None:
         return percent / 100
     assert task and tasks
     return (task - 1 + (iteration / iterations if iteration is not None and iterations else 1)) / tasks
+
+
+def share_before(line: str) -> float | None:
+    """How much of a run was done when it was resumed, as this line says; None where it says nothing of that.
+
+    Example:
+        >>> share_before("Resumed after 1 of 5 tasks, at step 700, 35 % of all."), share_before("task 2/4: loss 0.1")
+        (0.35, None)
+    """
+    return int(found[1]) / 100 if (found := _RESUMED.match(line)) else None
 
 
 class ProgressDisplay:
@@ -88,6 +99,11 @@ class ProgressDisplay:
     def note(self, text: str) -> None:
         """Print a sentence."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def resumed(self, after: int, tasks: int, step: int) -> None:
+        """Say where a run goes on: after so many of all tasks, at a step of all tasks together."""
+        share = f", {min(100, 100 * step // sum(self._steps))} % of all" if sum(self._steps) else ""
+        self.note(f"Resumed after {after} of {tasks} tasks, at step {step}{share}.")
 
     def learning(self, task: int, progress: Progress) -> None:
         """Move the bar, or print a line now and then."""

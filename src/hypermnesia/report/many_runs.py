@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from hypermnesia.criteria import Metric
 from hypermnesia.evaluation.bars import Bars, Words
-from hypermnesia.evaluation.progress import share_done
+from hypermnesia.evaluation.progress import share_before, share_done
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun
 from hypermnesia.experiments.many_runs.search import Trial
 
@@ -46,6 +46,7 @@ class RunsDisplay:
         self._all = self._bars.add_task("all runs", total=total, note="")
         self._at_work: dict[str, TaskID] = {}
         self._shares: dict[str, float] = {}
+        self._before: dict[str, float] = {}  # shares of runs that were done when these were resumed
         self._where: dict[str, str] = {}
         self._ended = self._reused = 0
         self._begin = self._told = time.monotonic()
@@ -67,6 +68,8 @@ class RunsDisplay:
         """Note how far a run is."""
         if run.name not in self._at_work:  # which it was before this program was started
             self._print(f"{run.name}: goes on{_on(where)}")
+        if (before := share_before(line)) is not None and run.name not in self._shares:
+            self._shares[run.name] = self._before[run.name] = before
         if (share := share_done(line)) is not None:
             self._shares[run.name] = share
         self._show(run.name, where, line)
@@ -96,8 +99,8 @@ class RunsDisplay:
         """Say how far all runs are: on the bar, or in a line if the last one was long ago."""
         now = time.monotonic()
         done = self._ended + sum(self._shares.values())
-        worked = done - self._reused
-        left = (now - self._begin) * (self._total - done) / worked if worked else 0.0
+        worked = done - self._reused - sum(self._before.values())
+        left = (now - self._begin) * (self._total - done) / worked if worked > 0 else 0.0
         about = f"about {_duration(left)} left" if left else ""
         self._bars.update(self._all, completed=done, note=about)
         if self._console.is_terminal or now - self._told < self._LINE_SECONDS or self._ended == self._total:

@@ -179,7 +179,7 @@ class _Run(Observer):
         self.learner.recall(self.tasks[: self.learner.num_tasks])
         self.iteration = self.learner.in_progress or 0
         self._write_tables()
-        self.display.note(f"Resumed after {len(self.state.rows)} of {len(self.tasks)} tasks, at step {self.step}.")
+        self.display.resumed(len(self.state.rows), len(self.tasks), self.step)
         return position
 
     @property
