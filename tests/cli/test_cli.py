@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 import signal
 import statistics
