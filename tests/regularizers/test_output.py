@@ -233,6 +233,11 @@ def test_what_makes_no_sense_is_refused():
     hypernetwork = make(9, [4], 1)
     with pytest.raises(ConfigurationError, match="at least one past task"):
         OutputRegularizer(hypernetwork, [])
+
+
+@pytest.mark.usefixtures("unchecked")  # by which shapes are refused in tests alone
+def test_weights_that_make_no_sense_are_refused():
+    hypernetwork = make(9, [4], 1)
     for wrong in (torch.ones(1), torch.full((4,), -1.0), torch.tensor([1.0, 1.0, 1.0, torch.inf]), torch.ones(4, 1)):
         with pytest.raises(ConfigurationError, match="weights must be 4 finite numbers of at least 0"):
             OutputRegularizer(hypernetwork, [0], weights=wrong)
