@@ -101,6 +101,7 @@ def hypernetwork(training: dict[str, Any]) -> Learner:
         initialization="decorrelated",
         rate_factor=0.02,
         beta=300.0,
+        chunk_importance="gradient",
         training=training,
     )
     return learner, network
