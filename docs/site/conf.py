@@ -36,7 +36,8 @@ nitpick_ignore_regex = [
     # Types of arguments that nobody but the package makes.
     (
         "py:class",
-        r".*\.(Given|EmbeddingChoice|Learner|NetworksOfTasks|NoSettings|Result|Rows|SettingsKind|TaskLoss)|Answering",
+        r".*\.(ChunkImportance|EmbeddingChoice|Given|Learner|NetworksOfTasks|NoSettings|Result|Rows|SettingsKind|TaskLoss)"
+        r"|Answering",
     ),
 ]
 
