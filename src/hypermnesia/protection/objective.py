@@ -24,7 +24,40 @@ EMBEDDING = "task_embedding"
 """Name, among parameters, of the embedding of the task that is being learned."""
 
 
-class ProtectedObjective(Objective):
+class _GeneratedObjective(Objective):
+    """Objective of a task whose weights are generated: where it begins, and what is measured of it at the end."""
+
+    def __init__(
+        self,
+        hypernetwork: Hypernetwork,
+        task: int,
+        loss: TaskLoss,
+        choice: EmbeddingChoice,
+        importance: ChunkImportance | None,
+    ) -> None:
+        self._hypernetwork = hypernetwork
+        self._task = task
+        self._embedding = hypernetwork.task_embeddings[task]
+        self._loss = loss
+        self._choice = choice
+        self._importance = importance
+
+    def begin(self, batches: Batches) -> None:
+        """Let the task begin with that of several embeddings whose network fits its first step best."""
+        self._choice(self._loss, batches)
+
+    @property
+    def num_measured(self) -> int:
+        """Number of batches by which the importance of chunks is measured; 0 where all are alike."""
+        return 0 if self._importance is None else MEASURED_BATCHES
+
+    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
+        """Measure how much each chunk matters to the task."""
+        if self._importance is not None:
+            self._importance.measure(self._task, self._loss, inputs, labels, portion)
+
+
+class ProtectedObjective(_GeneratedObjective):
     """Objective L = L_task(Θ_h, e^(T)) + β/(T-1) · Σ_{t<T} ‖ f_h(e^(t), Θ_h*) − f_h(e^(t), Θ_h + ΔΘ_h) ‖².
 
     ΔΘ_h is the step that the optimizer would take on the task loss alone. Only Θ_h gets the regularizer's gradient;
@@ -64,18 +97,14 @@ class ProtectedObjective(Objective):
                 "gradient_through_lookahead asks for derivatives of gradients, which are not summed over processes:"
                 " leave it out, or learn with one process"
             )
+        super().__init__(hypernetwork, task, loss, choice, importance)
         self._penalty = penalty
-        self._hypernetwork = hypernetwork
-        self._loss = loss
         self._settings = settings
         self._seeds = seeds
         self._theta = hypernetwork.shared_parameters()
-        self._embedding = hypernetwork.task_embeddings[task]
         self._others = dict(others or {})
         # Of a step whose gradient flows through the lookahead: its batch, with the weights generated for it.
         self._held: tuple[dict[str, Tensor], Inputs, Tensor] | None = None
-        self._choice = choice
-        self._task, self._importance = task, importance
         past = [number for number in hypernetwork.tasks if number != task]
         self._num_past = len(past)
         self._regularizer: OutputRegularizer | None = None
@@ -121,20 +150,6 @@ class ProtectedObjective(Objective):
         """What a person can try where a task was hardly learned."""
         beta = ", a smaller beta" if self._regularizer is not None else ""
         return f"Try another training.learning_rate, more iterations{beta}, or larger chunks (compression, chunk_size)."
-
-    def begin(self, batches: Batches) -> None:
-        """Let the task begin with that of several embeddings whose network fits its first step best."""
-        self._choice(self._loss, batches)
-
-    @property
-    def num_measured(self) -> int:
-        """Number of batches by which the importance of chunks is measured; 0 where all are alike."""
-        return 0 if self._importance is None else MEASURED_BATCHES
-
-    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
-        """Measure how much each chunk matters to the task."""
-        if self._importance is not None:
-            self._importance.measure(self._task, self._loss, inputs, labels, portion)
 
     def prepare(self, iteration: int) -> None:
         """Choose the past tasks, or their pairs with chunks, of a step, where the regularizer does not look at all."""
@@ -240,7 +255,7 @@ class ProtectedObjective(Objective):
         return {name: found[parameter] for name, parameter in parameters.items()}
 
 
-class AdaptationObjective(Objective):
+class AdaptationObjective(_GeneratedObjective):
     """Objective L_task(Θ_h, e^(T)) whose parameters are e^(T) and what else only the task has.
 
     It needs no regularizer: where Θ_h does not move, nothing that is generated for other tasks can change.
@@ -263,13 +278,9 @@ class AdaptationObjective(Objective):
         own: Mapping[str, nn.Parameter] | None = None,
         importance: ChunkImportance | None = None,
     ) -> None:
-        self._hypernetwork = hypernetwork
-        self._loss = loss
+        super().__init__(hypernetwork, task, loss, choice, importance)
         self._theta = {name: parameter.detach() for name, parameter in hypernetwork.shared_parameters().items()}
-        self._embedding = hypernetwork.task_embeddings[task]
-        self._choice = choice
         self._own = dict(own or {})
-        self._task, self._importance = task, importance
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """Return the current task's embedding and its own parameters."""
@@ -287,20 +298,6 @@ class AdaptationObjective(Objective):
     def remedy(self) -> str:
         """What a person can try where a task was hardly learned."""
         return "An embedding alone may not suffice: use learn instead of adapt, or more iterations."
-
-    def begin(self, batches: Batches) -> None:
-        """Let the task begin with that of several embeddings whose network fits its first step best."""
-        self._choice(self._loss, batches)
-
-    @property
-    def num_measured(self) -> int:
-        """Number of batches by which the importance of chunks is measured; 0 where all are alike."""
-        return 0 if self._importance is None else MEASURED_BATCHES
-
-    def measure(self, inputs: Inputs, labels: Tensor, portion: Portion) -> None:
-        """Measure how much each chunk matters to the task."""
-        if self._importance is not None:
-            self._importance.measure(self._task, self._loss, inputs, labels, portion)
 
     def prepare(self, iteration: int) -> None:
         """Do nothing: this objective makes no random choices."""
