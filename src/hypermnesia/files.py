@@ -99,6 +99,17 @@ def write_atomically(path: Path, *data: bytes | memoryview) -> None:
         os.close(folder)
 
 
+def remove_left_behind(directory: Path, name: str = "") -> None:
+    """Remove what killed processes were writing aside when they ended; for whoever alone writes there now.
+
+    Args:
+        directory: Directory that they wrote into, itself without those in it.
+        name: How the names of the files begin that are written by nobody else; by default all are.
+    """
+    for aside in directory.glob(f".{name}*.[0-9]*.tmp"):
+        _remove(aside)
+
+
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()

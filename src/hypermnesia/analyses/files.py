@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hypermnesia.charts.chart import png, svg
 from hypermnesia.errors import CheckpointError, shown
-from hypermnesia.files import read_regular, write_atomically, write_formats
+from hypermnesia.files import read_regular, remove_left_behind, write_atomically, write_formats
 
 Result = TypeVar("Result")
 _LARGEST = 64 << 20
@@ -106,7 +106,7 @@ class Parts:
 
 
 def write_analysis(directory: Path, name: str, result: Any, chart: altair.TopLevelMixin) -> list[Path]:
-    """Write NAME.json, NAME.svg and NAME.png.
+    """Write NAME.json, NAME.svg and NAME.png, which nobody else writes meanwhile.
 
     Args:
         directory: Directory of the analyses; made if need be.
@@ -121,5 +121,6 @@ def write_analysis(directory: Path, name: str, result: Any, chart: altair.TopLev
         OSError: A file could not be written; what was there before remains.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    remove_left_behind(directory, f"{name}.")
     contents = {"json": to_json(result).encode(), "svg": svg(chart), "png": png(chart)}
     return write_formats(directory, name, contents)

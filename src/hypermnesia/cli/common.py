@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 from hypermnesia.claims import claimed
 from hypermnesia.cli.output import told
 from hypermnesia.errors import ConfigurationError, shown
+from hypermnesia.files import remove_left_behind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,6 +126,8 @@ def writing_into(directory: Path, option: str = "--out", *, alone: bool = True) 
         raise ConfigurationError(f"{directory} cannot be made: {error.strerror}; choose another {option}.") from error
     try:
         with claimed(directory) if alone else contextlib.nullcontext():
+            if alone:
+                remove_left_behind(directory)
             yield
     except ConfigurationError:  # what is refused leaves nothing behind
         for place in made:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, ConfigurationError, shown
-from hypermnesia.files import open_regular, write_atomically
+from hypermnesia.files import open_regular, remove_left_behind, write_atomically
 from hypermnesia.memory import check_room
 
 _TENSOR = "__tensor__"
@@ -138,9 +138,7 @@ class Checkpoints:
         write_state(self.directory / f"step-{step:09d}.safetensors", state)
         for old in self._files()[self.keep :]:
             old.unlink()
-        # What a killed process left behind.
-        for aside in self.directory.glob(".*.tmp"):
-            aside.unlink(missing_ok=True)
+        remove_left_behind(self.directory)
 
     def latest(self) -> tuple[Any | None, list[str]]:
         """Read the newest undamaged state; return it with a sentence about each newer file that was refused."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hypermnesia.errors import CheckpointError
-from hypermnesia.files import write_atomically
+from hypermnesia.files import remove_left_behind, write_atomically
 
 _CHECKPOINTS, _SUMMARY = "checkpoint/", "summary.json"
 
@@ -70,6 +70,7 @@ def unpack(parcel: Parcel, directory: Path) -> None:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, parcel.contents[name])
+    remove_left_behind(directory)
     for old in (directory / _CHECKPOINTS).glob("*"):
         if f"{_CHECKPOINTS}{old.name}" not in parcel.checksums:
             old.unlink()

@@ -21,7 +21,7 @@ from hypermnesia.criteria import ACCURACY, ERROR, Metric
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
-from hypermnesia.files import FORMAT, read_regular, write_atomically
+from hypermnesia.files import FORMAT, read_regular, remove_left_behind, write_atomically
 from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
@@ -197,6 +197,7 @@ class RunDirectory:
                 held.enter_context(claimed(self.path, stays=True))
             self._check(experiment, resume=resume, overwrite=overwrite)  # since it was checked, others may have come
             if before and resume:
+                remove_left_behind(self.path)
                 _write(self.environment, _json([*self._environments(), {"format": FORMAT, **environment}]))
                 yield True
             else:
