@@ -20,7 +20,7 @@ if sys.platform == "win32":  # these stop processes and fill disks as only POSIX
     ]
 
 # Before anything imports the package: every call in it then checks its arguments' types and tensor shapes.
-jaxtyping.install_import_hook("hypermnesia", f"{tests.type_checks.__name__}.checked")
+tests.type_checks.install()
 
 # A slow machine is no failure. CI tries the same examples every time: a red build is then the change's doing.
 hypothesis.settings.register_profile("hypermnesia", deadline=None, derandomize=bool(os.environ.get("CI")))
