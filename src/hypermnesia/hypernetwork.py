@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import skip_init
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.initialization import Initialization, decorrelating, hyperfan_variances, learned_dtype, xavier_uniform
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName
+from hypermnesia.seeds import default_generators_kept
 
 
 class Hypernetwork(nn.Module):
@@ -107,9 +107,8 @@ class Hypernetwork(nn.Module):
             torch.empty(self.num_chunks, chunk_embedding_dim if self.is_chunked else 0, dtype=dtype)
         )
         widths = [embedding_dim + self.chunk_embeddings.shape[1], *hidden]
-        # Not initialized here: that would draw from the global generator.
-        layers = itertools.pairwise(widths)
-        self.trunk = nn.ModuleList(skip_init(nn.Linear, i, o, dtype=dtype) for i, o in layers)
+        with default_generators_kept():  # from which a linear layer draws; its weights are initialized below
+            self.trunk = nn.ModuleList(nn.Linear(i, o, dtype=dtype) for i, o in itertools.pairwise(widths))
         if initialization == "decorrelated":
             self.mixing = nn.Parameter(torch.empty(widths[-1] + 1, widths[-1] + 1, dtype=dtype))
         self.readout = nn.Parameter(torch.empty(widths[-1] + 1, self.chunk_size, dtype=dtype))

@@ -7,10 +7,10 @@ import math
 from collections.abc import Sequence
 
 from torch import nn
-from torch.nn.utils import skip_init
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.networks.perceptron import ACTIVATIONS, ActivationName, mlp
+from hypermnesia.seeds import default_generators_kept
 
 
 def encoder(
@@ -45,7 +45,8 @@ def encoder(
     sizes = halved(input_shape, channels)
     layers: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, tuple(input_shape))]
     for (channels_in, _, _), (channels_out, _, _) in itertools.pairwise(sizes):
-        convolution = skip_init(nn.Conv2d, channels_in, channels_out, kernel_size=4, stride=2, padding=1)
+        with default_generators_kept():
+            convolution = nn.Conv2d(channels_in, channels_out, kernel_size=4, stride=2, padding=1)
         layers += [_drawn(convolution, 16 * channels_in), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers, *mlp(math.prod(sizes[-1]), hidden, outputs, activation))
 
@@ -81,18 +82,13 @@ def decoder(
     layers: list[nn.Module] = [*mlp(inputs, hidden, math.prod(sizes[0]), activation), nn.Unflatten(1, sizes[0])]
     for (channels_in, *small), (channels_out, *large) in itertools.pairwise(sizes):
         # What was rounded off by halving comes back.
-        missing = tuple(big - 2 * half for big, half in zip(large, small, strict=True))
-        convolution = skip_init(
-            nn.ConvTranspose2d,
-            channels_in,
-            channels_out,
-            kernel_size=4,
-            stride=2,
-            padding=1,
-            output_padding=missing,
-        )
+        height, width = (big - 2 * half for big, half in zip(large, small, strict=True))
+        with default_generators_kept():
+            transposed = nn.ConvTranspose2d(
+                channels_in, channels_out, 4, stride=2, padding=1, output_padding=(height, width)
+            )
         # A window of 4×4 pixels meets every second one.
-        layers += [ACTIVATIONS[activation](), _drawn(convolution, 4 * channels_in)]
+        layers += [ACTIVATIONS[activation](), _drawn(transposed, 4 * channels_in)]
     return nn.Sequential(*layers, nn.Flatten())
 
 
@@ -131,12 +127,12 @@ def halved(input_shape: Sequence[int], channels: Sequence[int]) -> list[tuple[in
     return sizes
 
 
-def _drawn(layer: nn.Module, terms: int) -> nn.Module:
+def _drawn(layer: nn.Conv2d | nn.ConvTranspose2d, terms: int) -> nn.Module:
     """The layer with biases zero and weights drawn so that sums of so many terms keep the scale of a signal.
 
     Source: He, Zhang, Ren and Sun, Delving deep into rectifiers, 2015, equation 10.
     """
-    assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and layer.bias is not None
+    assert layer.bias is not None
     bound = math.sqrt(6 / terms)
     nn.init.uniform_(layer.weight, -bound, bound)
     nn.init.zeros_(layer.bias)

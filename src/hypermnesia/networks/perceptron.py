@@ -7,12 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import nn
-from torch.nn.utils import skip_init
 
 from hypermnesia.networks.target import NetworkSettings
+from hypermnesia.seeds import default_generators_kept
 from hypermnesia.settings import OnlyWith
 
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
@@ -53,8 +52,9 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: Activation
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    layer = skip_init(nn.Linear, inputs, outputs, device=torch.get_default_device())
-    assert isinstance(layer, nn.Linear)
+    # Not by skip_init, which begins on the meta device: its first use takes half a second.
+    with default_generators_kept():
+        layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
