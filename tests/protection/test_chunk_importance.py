@@ -1,5 +1,6 @@
 """What chunks count: measured as defined, kept and undone with its task, and what it is for."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from torch.func import functional_call
 import hypermnesia as hm
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.protection import HypernetworkSettings, ProtectedNetwork
+from hypermnesia.protection.chunk_importance import MEASURED_BATCHES, ChunkImportance
+from hypermnesia.protection.task_loss import TaskLoss
 from hypermnesia.seeds import Seeds
 from hypermnesia.settings import Settings
 from hypermnesia.training import TrainingSettings
@@ -136,7 +139,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("moment", [1, 25, 40, "measuring"])
+@pytest.mark.parametrize("moment", [1, 25, 40, "measuring", "amid a batch that is measured"])
 @pytest.mark.parametrize(
     "way", [way if way == "as it is" else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
 )
@@ -163,18 +166,20 @@ def test_what_was_stopped_and_saved_goes_on_bit_for_bit(way, moment, tmp_path, m
 
     stopped = make()
     with monkeypatch.context() as patch:
-        if moment == "measuring":
-            measure = type(stopped._network._importance).measure
+        if isinstance(moment, str):
+            kind, name = (ChunkImportance, "measure") if moment == "measuring" else (TaskLoss, "gradients")
+            measure, batches = getattr(kind, name), itertools.count(1)
 
-            def interrupted(self, task, loss, inputs, labels, portion):
-                measure(self, task, loss, inputs, labels, portion)
-                if portion.number == 2:
+            def interrupted(self, *batch):
+                result = measure(self, *batch)
+                if batch[-1].of == MEASURED_BATCHES and next(batches) == 3:
                     raise KeyboardInterrupt
+                return result
 
-            patch.setattr(type(stopped._network._importance), "measure", interrupted)
+            patch.setattr(kind, name, interrupted)
         with pytest.raises((StopLearning, KeyboardInterrupt)):
             stopped.learn(blobs(1), monitor=stop)
-    assert stopped.in_progress == (40 if moment == "measuring" else moment)
+    assert stopped.in_progress == (40 if isinstance(moment, str) else moment)
     stopped.save(tmp_path / "learner")
     resumed = hm.HypernetworkLearner.load(tmp_path / "learner", target)
     resumed.learn(blobs(1))

@@ -61,9 +61,11 @@ class ChunkImportance:
             weights = hypernetwork(task)
         statistics = loss.statistics()
         before = [tensor.clone() for tensor in statistics]
-        gradients, *_ = loss.gradients(weights, inputs, labels, portion)
-        for tensor, value in zip(statistics, before, strict=True):
-            tensor.copy_(value)
+        try:
+            gradients, *_ = loss.gradients(weights, inputs, labels, portion)
+        finally:  # also where somebody stops it, and learning goes on
+            for tensor, value in zip(statistics, before, strict=True):
+                tensor.copy_(value)
         flat = hypernetwork.layout.flatten({n: gradients.get(n, torch.zeros_like(w)) for n, w in weights.items()})
         chunks = functional.pad(parallel.summed(flat), (0, hypernetwork.surplus)).view(hypernetwork.num_chunks, -1)
         self._squares += chunks.square().sum(1).nan_to_num(0.0, 0.0)  # what overflows in float16 does not count
