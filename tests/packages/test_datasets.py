@@ -53,6 +53,22 @@ def test_rows_of_lists_and_texts_are_refused_with_what_to_do(rows):
         hm.Task.of(rows.add_column("text", ["a"] * COUNT).with_format("torch"))
 
 
+@pytest.mark.usefixtures("unchecked")  # a frame is no array, but can become one
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+def test_data_frames_are_taken_whatever_holds_their_numbers_but_nothing_that_is_missing(backend):
+    size = list(range(COUNT))
+    frame = Dataset.from_dict({"size": size, "weight": INPUTS[:, 0].tolist(), "label": LABELS}).to_pandas()
+    if backend:
+        frame = frame.convert_dtypes(dtype_backend=backend)
+    task = hm.Task.of((frame[["size", "weight"]], frame["label"]))
+    inputs, labels = next(task.train.in_order(COUNT))
+    assert torch.equal(inputs, torch.stack([torch.tensor(size, dtype=torch.float32), INPUTS[:, 0]], 1))
+    assert labels.tolist() == LABELS
+    frame.loc[3, "label"] = None
+    with pytest.raises(DataError, match="Labels must be"):
+        hm.Task.of((frame[["size", "weight"]], frame["label"]))
+
+
 class GraphNetwork(nn.Module):
     def __init__(self):
         super().__init__()

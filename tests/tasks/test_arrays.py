@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from jaxtyping import config as jaxtyping_config
+from torch.masked import masked_tensor
 
 from hypermnesia.errors import DataError
 from hypermnesia.tasks import Task, TensorExamples
@@ -100,6 +101,16 @@ def test_a_task_of_arrays_is_that_of_their_tensors(inputs, labels) -> None:
     assert task.num_outputs == 2
 
 
+def test_objects_that_are_numbers_are_taken_and_masks_that_hide_nothing() -> None:
+    numbers, labels = [[1, 0.5], [2, 0.25]], [1, 0]
+    expected = next(Task.of((numbers, labels)).train.in_order(2))
+    for make in (lambda part: np.array(part, dtype=object), np.ma.array):
+        found = next(Task.of((make(numbers), make(labels))).train.in_order(2))
+        assert all(
+            torch.equal(ours, its) and ours.dtype == its.dtype for ours, its in zip(found, expected, strict=True)
+        )
+
+
 @pytest.mark.parametrize("targets", [[0.5, 1.5], [[0.5, 1.0], [2.0, 3.0]], np.array([0.5, 1.5])])
 def test_floating_point_labels_are_regression_targets(targets) -> None:
     task = Task.of(([[0.0], [1.0]], targets))
@@ -117,7 +128,15 @@ def test_floating_point_labels_are_regression_targets(targets) -> None:
             ([[0.0], [1.0]], ["cat", "dog"]),
             r"Labels must be real numbers, not NumPy's <U3: .*classes=\.\.\.\) names them",
         ),
-        (([[0.0], [None]], [0, 1]), "Inputs must be real numbers, not NumPy's object"),
+        (([[0.0], [None]], [0, 1]), "Inputs must be real numbers, not None"),
+        ((np.array([[1, "red"], [2, "blue"]], object), [0, 1]), "Inputs must be real numbers, not 'red'"),
+        ((np.ma.array([[0.0], [1.0]], mask=[[0], [1]]), [0, 1]), r"Inputs have masked numbers, .* as filled\(0\) does"),
+        (([np.ma.array([0.0, 1.0], mask=[0, 1])], [0]), "Inputs have masked numbers"),
+        (([[0.0], [1.0]], np.ma.array([0, 1], mask=[0, 1])), "Labels have masked numbers"),
+        (
+            (masked_tensor(torch.zeros(1, 1), torch.zeros(1, 1) > 0), [0]),
+            r"Inputs have masked .* as to_tensor\(0\) does",
+        ),
         ((np.array([[0j]]), [0]), "Inputs must be real numbers, not NumPy's complex128"),
         ((np.array(["2020-01-01"], "M8[D]"), [0]), "Inputs must be real numbers, not NumPy's datetime64"),
         (([[0.0]], np.array([2**63], np.uint64)), "Labels must be below 2⁶³, but the largest is 9223372036854775808"),

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.masked import MaskedTensor
 
-from hypermnesia.errors import DataError
+from hypermnesia.errors import DataError, shown
 from hypermnesia.inputs import Inputs, Structured, structured
 
 ArrayLike: TypeAlias = Tensor | npt.NDArray[Any] | Sequence[Any]
 """A tensor, a NumPy array (or what can become one, as a data frame), or nested lists of numbers."""
+
+
+_MASKED = "have masked numbers, which would count like others: leave them out, or fill them, as {} does."
 
 
 def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) -> Tensor:
@@ -43,9 +48,14 @@ def as_tensor(value: ArrayLike, what: str, floats: torch.dtype | None = None) ->
             elif value.is_nested:
                 kind = "that is nested (pad it, as torch.nested.to_padded_tensor does, and give lengths or a mask too)"
             raise DataError(f"{what} must be a dense tensor of numbers, not one {kind}.")
+        if isinstance(value, MaskedTensor):
+            raise DataError(f"{what} {_MASKED.format('to_tensor(0)')}")
         return value.detach() if value.requires_grad else value
     if not (isinstance(value, (list, tuple)) or hasattr(value, "__array__")):
         raise DataError(f"{what} must be a tensor, a NumPy array or lists of numbers, not a {type(value).__name__}.")
+    first = value[0] if isinstance(value, (list, tuple)) and value else value
+    if isinstance(first, np.ma.MaskedArray) and any(map(np.ma.is_masked, [value] if first is value else value)):
+        raise DataError(f"{what} {_MASKED.format('filled(0)')}")
     try:
         if isinstance(value, (list, tuple)) and value and all(isinstance(part, Tensor) for part in value):
             return torch.stack(list(value)).detach()
@@ -103,13 +113,29 @@ def _scaled(inputs: Tensor) -> Tensor:
 
 
 def _of_array(array: npt.NDArray[Any], what: str) -> Tensor:
+    if (
+        array.dtype.kind == "O"
+    ):  # as of a data frame with columns of several types, or of types that know missing values
+        array = _of_objects(array)
     kind = array.dtype
     if kind.kind not in "biuf":
         advice = "give class numbers from 0 on; Task.of(..., classes=...) names them" if what == "Labels" else ""
-        raise DataError(f"{what} must be real numbers, not NumPy's {kind}{advice and ': '}{advice}.")
+        found = f"NumPy's {kind}"
+        if kind.kind == "O":
+            found = next((shown(each) for each in array.flat if not isinstance(each, Real)), found)
+        raise DataError(f"{what} must be real numbers, not {found}{advice and ': '}{advice}.")
     if kind == np.uint64 and array.max(initial=0) > np.iinfo(np.int64).max:
         raise DataError(f"{what} must be below 2⁶³, but the largest is {array.max()}.")
     if kind.kind == "f" and kind.itemsize > 8:  # torch has none
         kind = np.dtype(np.float64)
     # A copy: torch takes no array that is write-protected, runs backwards or has another machine's byte order.
     return torch.from_numpy(np.array(array, kind.newbyteorder("="), order="C"))
+
+
+def _of_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array as one of numbers, if all its objects are some."""
+    try:
+        found = np.asarray(array.tolist())
+    except ValueError:  # parts of different shapes
+        return array
+    return found if found.dtype.kind in "biuf" else array
