@@ -16,5 +16,6 @@ def test_methods_and_times_are_named_also_where_the_chart_stands_alone(sem):
 
 def test_each_of_many_groups_is_once_in_the_legend():
     names = [f"group {number:02}" for number in range(22)]
-    drawn = svg(transfer_chart({name: [Spread(0.1, None)] * 3 for name in names}, "gain", ACCURACY, "abc")).decode()
+    gains = {name: [Spread(0.1, None)] * 3 for name in names}
+    drawn = svg(transfer_chart(gains, "gain", ACCURACY, "abc", names)).decode()
     assert [drawn.count(f">{name}<") for name in names] == [1] * len(names)

@@ -66,6 +66,10 @@ def test_files_and_pictures(groups, tmp_path):
     drawn = svg(chart).decode()
     for text in ("right after learning", "after the last task", "fine-tuning", "better than from scratch by (%)"):
         assert text in drawn
+    # The legend of each panel says what its shapes mean, and what is in both has one color.
+    assert [drawn.count(f">{text}<") for text in (*groups, "right after learning")] == [2, 1, 1, 1]
+    colors = [panel["layer"][-1]["encoding"]["color"]["scale"]["domain"] for panel in chart.to_dict()["vconcat"]]
+    assert colors == [list(groups)] * 2
     without = {name: found for name, found in groups.items() if name != "from scratch"}
     assert "better than from scratch" not in svg(task_chart(without, "Digits")).decode()
 

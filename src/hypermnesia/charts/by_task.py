@@ -66,7 +66,7 @@ def by_task_chart(
 
 
 def transfer_chart(
-    transfer: Mapping[str, Sequence[Spread]], label: str, metric: Metric, names: Sequence[str]
+    transfer: Mapping[str, Sequence[Spread]], label: str, metric: Metric, names: Sequence[str], among: Sequence[str]
 ) -> altair.LayerChart:
     """Chart of the gain on each task over learning it from scratch, a line for each group of runs.
 
@@ -75,15 +75,15 @@ def transfer_chart(
         label: Title of the axis.
         metric: Metric in whose units they are shown.
         names: Names of the tasks.
+        among: Names of all groups, also of those without gains: each has one color, here and in a chart of all.
     """
-    groups = list(transfer)
     rows = [
         _point(spread, metric, x=number + 1, task=names[number], group=group)
         for group, spreads in transfer.items()
         for number, spread in enumerate(spreads)
     ]
     tasks = max(len(spreads) for spreads in transfer.values())
-    color, dash, shape = told_apart("group", groups)
+    color, dash, shape = told_apart("group", among, ranked=list(transfer))
     base = chart_of(rows).encode(x=task_axis("x", "task", tasks), y=altair.Y("value:Q", title=label), color=color)
     points = base.mark_point(filled=True, size=55, opacity=1).encode(
         shape=shape,
@@ -97,7 +97,7 @@ def transfer_chart(
     layers = [zero, base.mark_line(tooltip=None).encode(strokeDash=dash), points]
     if any(spread.sem is not None for spreads in transfer.values() for spread in spreads):
         layers.insert(1, base.mark_rule(tooltip=None).encode(y="low:Q", y2="high:Q"))
-    return altair.LayerChart(layer=layers, width=420, height=height_of(len(groups)))
+    return altair.LayerChart(layer=layers, width=420, height=height_of(len(transfer)))
 
 
 def _point(spread: Spread, metric: Metric, **told: Any) -> dict[str, Any]:

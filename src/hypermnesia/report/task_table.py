@@ -76,7 +76,14 @@ def task_sheet(name: str, title: str, groups: Mapping[str, Group]) -> Sheet | No
 def task_chart(groups: Mapping[str, Group], title: str) -> altair.TopLevelMixin | None:
     """Chart of what the sheet holds; None if there is nothing."""
     charts = [chart for _, chart in task_charts(groups)]
-    return altair.VConcatChart(vconcat=charts, title=title).resolve_scale(color="independent") if charts else None
+    if not charts:
+        return None
+    together = altair.VConcatChart(vconcat=charts, title=title)
+    # Else shapes are those of one list of names, though they mean times in one chart and runs in the other.
+    apart: altair.VConcatChart = together.resolve_scale(
+        color="independent", fill="independent", shape="independent", strokeDash="independent"
+    )
+    return apart
 
 
 def task_charts(groups: Mapping[str, Group]) -> Iterator[tuple[str, altair.LayerChart]]:
@@ -91,7 +98,7 @@ def task_charts(groups: Mapping[str, Group]) -> Iterator[tuple[str, altair.Layer
     gains = {label: transfer_of(group, list(groups.values())) for label, group in groups.items()}
     if known := {label: found for label, found in gains.items() if found}:
         label = difference("better than from scratch by", [first.metric])
-        yield "forward transfer", transfer_chart(known, label, first.metric, first.tasks)
+        yield "forward transfer", transfer_chart(known, label, first.metric, first.tasks, list(groups))
 
 
 def transfer_of(group: Group, groups: Sequence[Group]) -> list[Spread]:
