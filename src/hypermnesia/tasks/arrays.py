@@ -18,7 +18,6 @@ from hypermnesia.inputs import Inputs, Structured, structured
 ArrayLike: TypeAlias = Tensor | npt.NDArray[Any] | Sequence[Any]
 """A tensor, a NumPy array (or what can become one, as a data frame), or nested lists of numbers."""
 
-
 _MASKED = "have masked numbers, which would count like others: leave them out, or fill them, as {} does."
 
 
@@ -113,9 +112,7 @@ def _scaled(inputs: Tensor) -> Tensor:
 
 
 def _of_array(array: npt.NDArray[Any], what: str) -> Tensor:
-    if (
-        array.dtype.kind == "O"
-    ):  # as of a data frame with columns of several types, or of types that know missing values
+    if array.dtype.kind == "O":  # as of a data frame whose columns differ in type, or know missing values
         array = _of_objects(array)
     kind = array.dtype
     if kind.kind not in "biuf":
