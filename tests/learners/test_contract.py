@@ -2,7 +2,8 @@
 
 import copy
 import pickle
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from hypermnesia.criteria import USUAL, MeanSquaredError
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners import METHODS, ContinualLearner, load, score
 from hypermnesia.training.checkpoint import read_state, write_state
-from tests.methods import CASES, CLASSES, COUNT, FEATURES, ONE_EACH, OUTPUTS, Case, answers, network, tasks
+from tests.methods import CASES, CLASSES, COUNT, FEATURES, ONE_EACH, OUTPUTS, TRAINING, Case, answers, network, tasks
 from tests.nested import equal, snapshot
 from tests.stopping import Stopped, stop_at
 
@@ -217,6 +218,48 @@ def test_a_loaded_learner_learns_on_as_the_one_that_was_saved(case, tmp_path):
     loaded = case.load(tmp_path / "learner.safetensors", tasks=2)
     loaded.learn(case.tasks[2])
     assert is_as(loaded, case, 3)
+
+
+@one_each
+def test_the_order_in_which_a_state_names_its_tensors_changes_no_step(case):
+    """A file has another order than the learner that wrote it, and sums of floats depend on theirs."""
+    training = {**TRAINING, "iterations": 12, "clip_norm": 0.1}  # by a norm over all parameters
+    own = {"own": ["*.bias", "5.weight"]} if "own" in type(case.settings).model_fields else {}
+    stopped, *others = (
+        case.make(module=network(width=20), settings=case.settings.model_copy(update=own), training=training)
+        for _ in range(3)
+    )
+    stopped.learn(case.tasks[0])
+    with pytest.raises(Stopped):
+        stopped.learn(case.tasks[1], monitor=stop_at(2))
+    state = stopped.state_dict()
+    for other, order in zip(others, (sorted, backwards), strict=True):
+        other.load_state_dict(in_order(state, order))
+        other.recall(case.tasks[:1])
+    steps = [told_while_learning(learner, case.tasks[1:]) for learner in (stopped, *others)]
+    assert steps[1] == steps[0]
+    assert steps[2] == steps[0]
+
+
+def backwards(keys: Iterable[str]) -> list[str]:
+    return sorted(keys, reverse=True)
+
+
+def in_order(node: Any, order: Callable[[Iterable[str]], list[str]]) -> Any:
+    """A state whose dicts have their keys in another order."""
+    if isinstance(node, dict):
+        return {key: in_order(node[key], order) for key in order(node)}
+    return [in_order(value, order) for value in node] if isinstance(node, list) else node
+
+
+def told_while_learning(learner: ContinualLearner, some: Iterable[hm.Task]) -> list[dict[str, float]]:
+    """Numbers that a learner tells of each step."""
+    steps: list[dict[str, float]] = []
+    for task in some:
+        learner.learn(
+            task, monitor=lambda progress: steps.append({name: float(s) for name, s in progress.scalars.items()})
+        )
+    return steps
 
 
 @one_each

@@ -56,6 +56,11 @@ class QuadraticPenalty:
     anchor: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     spread: Float[Tensor, ""] = dataclasses.field(default_factory=lambda: torch.zeros((), dtype=torch.float32))
 
+    def __post_init__(self) -> None:
+        # In one order, whatever a file has made of that of the dicts: the last digit of the sum depends on it.
+        for part in ("importance", "anchor"):
+            object.__setattr__(self, part, dict(sorted(getattr(self, part).items())))
+
     def __call__(self, parameters: Mapping[str, Tensor]) -> Float[Tensor, ""]:
         """Compute the penalty at `parameters`, differentiable with respect to them.
 
@@ -68,7 +73,8 @@ class QuadraticPenalty:
         if not self.anchor:
             return self.spread / 2
         moves = torch._foreach_sub(self._anchored(parameters), list(self.anchor.values()))
-        return (_total(torch._foreach_mul(self._importances, torch._foreach_mul(moves, moves))) + self.spread) / 2
+        squares = torch._foreach_mul(moves, moves)
+        return (_total(torch._foreach_mul(list(self.importance.values()), squares)) + self.spread) / 2
 
     @torch.no_grad()
     def accumulate_gradients(self, parameters: Mapping[str, nn.Parameter], scale: float) -> Float[Tensor, ""]:
@@ -89,7 +95,7 @@ class QuadraticPenalty:
         if not self.anchor:
             return self.spread / 2
         moves = torch._foreach_sub(self._anchored(parameters), list(self.anchor.values()))
-        gradients = torch._foreach_mul(self._importances, moves)
+        gradients = torch._foreach_mul(list(self.importance.values()), moves)
         sums = self._anchored({name: _gradient(parameters[name]) for name in self.anchor})
         torch._foreach_add_(sums, gradients, alpha=scale)
         torch._foreach_mul_(moves, gradients)
@@ -120,13 +126,8 @@ class QuadraticPenalty:
             state["spread"].to(device, copy=True),
         )
 
-    @property
-    def _importances(self) -> list[Tensor]:
-        """Importances in the order of the anchor, which a state read back need not have kept."""
-        return [self.importance[name] for name in self.anchor]
-
     def _anchored(self, tensors: Mapping[str, Tensor]) -> list[Tensor]:
-        """Views of the rows that have an anchor, in the order of the anchor."""
+        """Views of the rows that have an anchor."""
         return [_first_rows(tensors[name], anchor) for name, anchor in self.anchor.items()]
 
 
