@@ -22,6 +22,7 @@ from hypermnesia import data, extras
 from hypermnesia.data import places
 from hypermnesia.errors import HypermnesiaError
 from hypermnesia.memory import free_memory, show_bytes
+from hypermnesia.training.precision import time_of_halves
 
 Findings: TypeAlias = Mapping[str, Any]
 """Findings by what was looked at: texts, numbers, or findings again."""
@@ -96,7 +97,9 @@ def _torch() -> Findings:
 
 
 def _devices() -> Iterator[tuple[str, str]]:
-    yield "cpu", f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+    halves = ", ".join(f"{name} {times:.2g}" for name, times in time_of_halves().items())
+    capability = torch.backends.cpu.get_cpu_capability()
+    yield "cpu", f"{os.cpu_count()} cores, {capability}; time of products, float32 being 1: {halves}"
     if torch.backends.mps.is_available():
         yield "mps", platform.machine()
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):

@@ -23,9 +23,9 @@ from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.examples import Examples
 from hypermnesia.tasks.task import Task
 from hypermnesia.tasks.union import UnionExamples
-from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.objective import Objective, Portion
 from hypermnesia.training.part import Part
+from hypermnesia.training.precision import forward_precision, single_or_double
 from hypermnesia.training.settings import TrainingSettings
 
 

@@ -12,7 +12,7 @@ from hypermnesia.errors import DataError
 from hypermnesia.initialization import learned_dtype
 from hypermnesia.inputs import Inputs
 from hypermnesia.modules import Result
-from hypermnesia.training.device import forward_precision, single_or_double
+from hypermnesia.training.precision import forward_precision, single_or_double
 from hypermnesia.training.settings import TrainingSettings
 
 Forward = Callable[[dict[str, Tensor], Inputs], Tensor]

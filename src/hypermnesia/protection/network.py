@@ -24,11 +24,11 @@ from hypermnesia.protection.task_loss import EmbeddingChoice, Loss, TaskLoss
 from hypermnesia.regularizers import Penalty
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.objective import Objective
 from hypermnesia.training.part import Part
+from hypermnesia.training.precision import forward_precision, single_or_double
 from hypermnesia.training.settings import TrainingSettings
 
 _NUMBERS_AT_A_TIME = 2**24

@@ -17,8 +17,8 @@ from hypermnesia.replay.model import ReplayModel
 from hypermnesia.replay.settings import SelfReplayingVAESettings
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision
 from hypermnesia.training.objective import Objective, Portion
+from hypermnesia.training.precision import forward_precision
 from hypermnesia.training.settings import TrainingSettings
 
 

@@ -18,10 +18,10 @@ from hypermnesia.networks.growing import GrowingClassifier, ends_in, head_of
 from hypermnesia.seeds import Seeds
 from hypermnesia.tasks.scenario import Outputs, Scenario
 from hypermnesia.tasks.task import Task
-from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.given import Given, check_shapes, take_given
 from hypermnesia.training.kept import KeptNetworks
 from hypermnesia.training.part import Part
+from hypermnesia.training.precision import forward_precision, single_or_double
 from hypermnesia.training.settings import TrainingSettings
 
 # Instead of -∞, which times a target of 0 would be no number.

@@ -19,8 +19,8 @@ from hypermnesia.parallel import part_of_mean, share
 from hypermnesia.regularizers import Penalty
 from hypermnesia.standard.network import IMPOSSIBLE, StandardNetwork
 from hypermnesia.tasks.scenario import Outputs
-from hypermnesia.training.device import forward_precision, single_or_double
 from hypermnesia.training.objective import WHOLE, Objective, Portion
+from hypermnesia.training.precision import forward_precision, single_or_double
 from hypermnesia.training.settings import TrainingSettings
 
 

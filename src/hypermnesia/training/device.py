@@ -1,16 +1,13 @@
-"""Device, precision and memory of computations."""
+"""Device and memory of computations."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
 import torch
-from torch import Tensor
 
 from hypermnesia import parallel
 from hypermnesia.errors import ConfigurationError, shown
@@ -69,40 +66,6 @@ def made_on_the_cpu(function: Callable[Arguments, Result]) -> Callable[Arguments
             return function(*args, **kwargs)
 
     return on_the_cpu
-
-
-def forward_precision(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context manager of a forward pass in `float32`, `bfloat16` or `float16`; weights stay float32.
-
-    Example:
-        >>> linear = torch.nn.Linear(2, 2)
-        >>> with forward_precision("bfloat16", torch.device("cpu")):
-        ...     linear(torch.zeros(1, 2)).dtype
-        torch.bfloat16
-    """
-    kind = _kind_of(device)
-    if precision == "float32" and not torch.is_autocast_enabled(kind):
-        return contextlib.nullcontext()  # for free, which counts where a single input is answered
-    # Without its cache, which would outlive the weights that a graph captures.
-    halved = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
-    return torch.autocast(kind, halved or torch.bfloat16, enabled=halved is not None, cache_enabled=False)
-
-
-@functools.cache
-def _kind_of(device: torch.device) -> str:
-    return device.type  # a new string each time, which takes as long as a small layer
-
-
-def single_or_double(outputs: Tensor) -> Tensor:
-    """Return outputs in a type precise enough for losses: half precision becomes float32, others stay as they are.
-
-    Example:
-        >>> [single_or_double(torch.zeros(1, dtype=kind)).dtype for kind in (torch.bfloat16, torch.float64)]
-        [torch.float32, torch.float64]
-    """
-    if outputs.dtype is torch.float32:
-        return outputs
-    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # mallopt's option numbers in malloc.h of glibc

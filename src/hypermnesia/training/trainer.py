@@ -36,6 +36,7 @@ from hypermnesia.training.optimizer import (
     set_learning_rate,
 )
 from hypermnesia.training.plateau import PlateauFactor
+from hypermnesia.training.precision import check_worthwhile
 from hypermnesia.training.settings import TrainingSettings
 from hypermnesia.training.step import GraphedStep
 
@@ -71,6 +72,7 @@ class Trainer:
         criterion: Criterion | None = None,
     ) -> None:
         keep_freed_memory(device)
+        check_worthwhile(settings.precision, device)
         if settings.compile and parallel.size() > 1:
             raise ConfigurationError("training.compile is for one process: leave it out where several learn together")
         self.iteration = 0
