@@ -247,7 +247,7 @@ def test_a_signal_saves_the_run_and_tells_how_to_go_on(call, tiny, tmp_path, mon
     assert program == "hypermnesia"
     code, out, err = call(*again)
     assert (code, err) == (0, "")
-    assert re.search(r"Resumed after 1 of 2 tasks, at step \d+, (?:[5-9]\d|100) % of all\.", out)
+    assert re.search(r"Resumed after 1 of 2 tasks, at step \d+, (?:[5-9]\d|100)\.\d % of all\.", out)
     assert call(*tiny[:-1], whole)[0] == 0
     for name in ("metrics.jsonl", "accuracy.csv", "config.yaml"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()

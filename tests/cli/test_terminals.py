@@ -16,7 +16,7 @@ from rich.table import Column
 
 from hypermnesia.criteria import ACCURACY
 from hypermnesia.evaluation.bars import Bars, Words
-from hypermnesia.evaluation.progress import ProgressDisplay, share_done
+from hypermnesia.evaluation.progress import ProgressDisplay, share_before, share_done
 from hypermnesia.training.monitor import Progress
 
 SCALARS = {"loss": torch.tensor(0.5), "accuracy": torch.tensor(0.9)}
@@ -107,4 +107,14 @@ def test_lines_say_how_much_of_all_is_done_where_tasks_differ_in_length(monkeypa
             display.evaluated(task, [0.5] * (task + 1))
             shares.append(share_done(text.getvalue().splitlines()[-1]))
     assert shares == [None, 0.3, 0.75, 0.75, 0.85, 1.0]  # the first step of a task has no line
-    assert text.getvalue().startswith("task 1/2 (large), 30 % of all: iteration 30/75  loss 0.5000  accuracy 90.00 %")
+    assert text.getvalue().startswith("task 1/2 (large), 30.0 % of all: iteration 30/75  loss 0.5000  accuracy 90.00 %")
+
+
+def test_how_long_a_long_run_takes_is_known_from_its_first_lines():
+    """Where a step in a thousand is done, that much of all is, not nothing."""
+    text = io.StringIO()
+    with ProgressDisplay(Console(file=text, width=200), ["large", "small"], ACCURACY, [9_000, 1_000]) as display:
+        display.resumed(0, 2, 30)
+        assert share_before(text.getvalue()) == 0.003
+        display.resumed(1, 2, 9_999)
+        assert 0.99 < (share_before(text.getvalue().splitlines()[-1]) or 0) < 1  # there is a step left

@@ -38,7 +38,7 @@ def test_progress_across_a_cluster(monkeypatch):
         "digits_new-seed3: started on tcp://one:1",
         "digits_new-seed3: started again on tcp://two:2",
         "other-seed3: goes on on tcp://three:3",
-        "0 of 4 runs have ended; at work: digits_new-seed3 50% on tcp://two:2, other-seed3 12% on tcp://three:3;"
+        "0 of 4 runs have ended; at work: digits_new-seed3 50.0% on tcp://two:2, other-seed3 12.5% on tcp://three:3;"
         " about 0:03:36 left",
         "digits_new-seed3: failed in 1:02:03",
         "  exit code 1",
@@ -52,12 +52,12 @@ def test_what_was_done_before_a_run_was_resumed_is_no_measure_of_its_speed(monke
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     shown, text = display(1)
     shown.started(RUN, "")
-    shown.advanced(RUN, "", "Resumed after 1 of 2 tasks, at step 50, 50 % of all.")
-    shown.advanced(RUN, "", "task 2/2 (digits 2/3), 60 % of all: iteration 10/50  loss 0.1")
+    shown.advanced(RUN, "", "Resumed after 1 of 2 tasks, at step 50, 50.0 % of all.")
+    shown.advanced(RUN, "", "task 2/2 (digits 2/3), 60.0 % of all: iteration 10/50  loss 0.1")
     assert text.getvalue().splitlines() == [
         "digits_new-seed3: started",
-        "0 of 1 runs have ended; at work: digits_new-seed3 50%",
-        "0 of 1 runs have ended; at work: digits_new-seed3 60%; about 0:04:00 left",
+        "0 of 1 runs have ended; at work: digits_new-seed3 50.0%",
+        "0 of 1 runs have ended; at work: digits_new-seed3 60.0%; about 0:04:00 left",
     ]
 
 

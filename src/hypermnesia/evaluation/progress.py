@@ -17,8 +17,8 @@ from hypermnesia.tasks.task import Task
 from hypermnesia.training.monitor import Progress
 from hypermnesia.training.settings import TrainingSettings
 
-_RESUMED = re.compile(r"Resumed after .*, (\d+) % of all\.")
-_LINE = re.compile(r"task (\d+)/(\d+) \(.*?\)(?:, (\d+) % of all)?: (?:iteration (\d+)/(\d+))?")
+_RESUMED = re.compile(r"Resumed after .*, ([\d.]+) % of all\.")
+_LINE = re.compile(r"task (\d+)/(\d+) \(.*?\)(?:, ([\d.]+) % of all)?: (?:iteration (\d+)/(\d+))?")
 
 
 def steps_of(tasks: Sequence[Task], training: TrainingSettings) -> list[int]:
@@ -36,12 +36,12 @@ def share_done(line: str) -> float | None:
         (0.375, None)
         >>> share_done("task 2/4 (digits 2/3): loss 0.1  accuracy 99.00 %  1.0 s  test accuracy 99.00 %")
         0.5
-        >>> share_done("task 1/6 (cifar-10), 43 % of all: iteration 10000/15680  loss 0.1")
-        0.43
+        >>> share_done("task 1/6 (cifar-10), 0.3 % of all: iteration 70/15680  loss 0.1")
+        0.003
     """
     if not (found := _LINE.match(line)):
         return None
-    task, tasks, percent, iteration, iterations = (int(number) if number else None for number in found.groups())
+    task, tasks, percent, iteration, iterations = (float(number) if number else None for number in found.groups())
     if percent is not None:
         return percent / 100
     assert task and tasks
@@ -52,10 +52,10 @@ def share_before(line: str) -> float | None:
     """How much of a run was done when it was resumed, as this line says; None where it says nothing of that.
 
     Example:
-        >>> share_before("Resumed after 1 of 5 tasks, at step 700, 35 % of all."), share_before("task 2/4: loss 0.1")
+        >>> share_before("Resumed after 1 of 5 tasks, at step 700, 35.0 % of all."), share_before("task 2/4: loss 0.1")
         (0.35, None)
     """
-    return int(found[1]) / 100 if (found := _RESUMED.match(line)) else None
+    return float(found[1]) / 100 if (found := _RESUMED.match(line)) else None
 
 
 class ProgressDisplay:
@@ -102,8 +102,7 @@ class ProgressDisplay:
 
     def resumed(self, after: int, tasks: int, step: int) -> None:
         """Say where a run goes on: after so many of all tasks, at a step of all tasks together."""
-        share = f", {min(100, 100 * step // sum(self._steps))} % of all" if sum(self._steps) else ""
-        self.note(f"Resumed after {after} of {tasks} tasks, at step {step}{share}.")
+        self.note(f"Resumed after {after} of {tasks} tasks, at step {step}{self._share(step)}.")
 
     def learning(self, task: int, progress: Progress) -> None:
         """Move the bar, or print a line now and then."""
@@ -146,9 +145,13 @@ class ProgressDisplay:
         self.note(line)
 
     def _of_all(self, task: int, iteration: int = 0) -> str:
-        if len(set(self._steps)) < 2:
+        return self._share(sum(self._steps[:task]) + iteration) if len(set(self._steps)) > 1 else ""
+
+    def _share(self, step: int) -> str:
+        """How much of all is done after a step; not all before it is."""
+        if not (steps := sum(self._steps)):
             return ""
-        return f", {100 * (sum(self._steps[:task]) + iteration) // sum(self._steps)} % of all"
+        return f", {min(1000, 1000 * step // steps) / 10} % of all"
 
     def _label(self, task: int) -> str:
         return f"task {task + 1}/{len(self._tasks)} ({self._tasks[task]})"

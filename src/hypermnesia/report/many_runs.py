@@ -106,7 +106,7 @@ class RunsDisplay:
         if self._console.is_terminal or now - self._told < self._LINE_SECONDS or self._ended == self._total:
             return
         self._told = now
-        names = [f"{name} {self._shares.get(name, 0):.0%}{_on(self._where[name])}" for name in self._at_work]
+        names = [f"{name} {self._shares.get(name, 0):.1%}{_on(self._where[name])}" for name in self._at_work]
         more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
         at_work = f"at work: {', '.join(names[:_SHOWN] + more)}" if names else ""
         self._print("; ".join(filter(None, [f"{self._ended} of {self._total} runs have ended", at_work, about])))
