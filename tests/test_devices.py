@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.contenders import trained_directly
 from benchmarks.inference import INFERENCE
@@ -203,6 +204,19 @@ def test_every_optimizer_takes_the_same_steps(name: str, optimizer: str, device:
     more |= {"momentum": 0.5} if optimizer in ("sgd", "rmsprop") else {}
     here, on_cpu = (LEARNERS[name](place, **more) for place in (device, "cpu"))
     assert_alike(learn(here), learn(on_cpu))
+    assert_alike(answers(here, device), answers(on_cpu, "cpu"))
+
+
+@on_every_device
+@pytest.mark.usefixtures("without_noise")
+@pytest.mark.parametrize("name", BRIEFLY)
+def test_batches_of_a_loader_need_not_be_of_one_size(name: str, device: str) -> None:
+    """The last of an epoch is of one example."""
+    made, (inputs, labels) = LEARNERS[name], next(ALL_TASKS[0].train.in_order(40))
+    here, on_cpu = made(device, iterations=16), made("cpu", iterations=16)
+    for learner in (here, on_cpu):
+        for shift in range(TASKS):
+            learner.learn(DataLoader(TensorDataset(inputs.roll(shift, 1), labels), batch_size=13))
     assert_alike(answers(here, device), answers(on_cpu, "cpu"))
 
 

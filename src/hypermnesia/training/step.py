@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from hypermnesia.training.objective import Batches
 
 Step = Callable[[Batches], dict[str, Tensor]]
+Form = tuple[tuple[str, torch.Size, torch.dtype], ...]
 
 _WARM_UP = 3
 
@@ -17,9 +19,9 @@ _WARM_UP = 3
 class GraphedStep:
     """Training step on a CUDA device that the host launches as one graph.
 
-    The first steps run as they are, on a stream of their own, so that optimizer state and library handles exist; then
-    the step is captured, and from there on replayed. Batches must all have the same shape; the returned scalars are
-    the same tensors each time.
+    The first steps run as they are, on a stream of their own, so that optimizer state and library handles exist. The
+    first form of batches of which there were three is then captured, and from there on replayed; its scalars are the
+    same tensors each time. Batches of other forms, as the last of an epoch and those of texts are, run as they are.
 
     The object does not hold the step, which would tie a trainer and all its tensors into a cycle of references.
 
@@ -29,8 +31,8 @@ class GraphedStep:
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
-        self._eager_steps = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._seen: Counter[Form] = Counter()
+        self._captured: Form | None = None
 
     def __call__(self, step: Step, batches: Batches) -> dict[str, Tensor]:
         """Do one step.
@@ -40,22 +42,37 @@ class GraphedStep:
                 host must decide nothing in it.
             batches: Inputs and labels of each batch of the step.
         """
-        if self._eager_steps < _WARM_UP:
-            self._eager_steps += 1
+        form = _form(batches)
+        if self._captured is None:
+            self._seen[form] += 1
+            if self._seen[form] > _WARM_UP:
+                self._capture(step, batches)
+                self._captured = form
+        if form != self._captured:
             current = torch.cuda.current_stream(self._stream.device)
             self._stream.wait_stream(current)
             with torch.cuda.stream(self._stream):
                 scalars = step(batches)
             current.wait_stream(self._stream)
             return scalars
-        if self._graph is None:
-            self._batches = [(inputs.clone(), labels.clone()) for inputs, labels in batches]
-            self._graph = torch.cuda.CUDAGraph()
-            # Capturing records the step without doing it; the replay below does.
-            with torch.cuda.device(self._stream.device), torch.cuda.graph(self._graph):
-                self._scalars = step(self._batches)
         for held, given in zip(self._batches, batches, strict=True):
             for place, part in zip(held, given, strict=True):
                 place.copy_(part)  # type: ignore[arg-type]  # of the same kind in every step
         self._graph.replay()
         return self._scalars
+
+    def _capture(self, step: Step, batches: Batches) -> None:
+        """Record the step, on copies of the batches, without doing it."""
+        self._batches = [(inputs.clone(), labels.clone()) for inputs, labels in batches]
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(self._stream.device), torch.cuda.graph(self._graph):
+            self._scalars = step(self._batches)
+
+
+def _form(batches: Batches) -> Form:
+    """Names, shapes and types of all tensors of some batches."""
+    tensors: list[tuple[str, Tensor]] = []
+    for inputs, labels in batches:
+        tensors += [("inputs", inputs)] if isinstance(inputs, Tensor) else inputs.parts.items()
+        tensors.append(("labels", labels))
+    return tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors)
