@@ -220,6 +220,22 @@ def test_batches_of_a_loader_need_not_be_of_one_size(name: str, device: str) -> 
     assert_alike(answers(here, device), answers(on_cpu, "cpu"))
 
 
+class Deciding(nn.Module):
+    """It asks the host, which waits for the device, what to do with a batch."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs if inputs.detach().sum().item() > 0 else 2 * inputs
+
+
+@on_every_device
+@pytest.mark.usefixtures("without_noise")
+@pytest.mark.parametrize("name", BRIEFLY)
+def test_a_module_in_which_the_host_decides_decides_in_every_step(name: str, device: str) -> None:
+    here, on_cpu = (LEARNERS[name](place, module=network(Deciding())) for place in (device, "cpu"))
+    assert_alike(learn(here), learn(on_cpu))
+    assert_alike(answers(here, device), answers(on_cpu, "cpu"))
+
+
 @on_every_device
 def test_a_learner_stopped_amid_a_task_goes_on_from_its_file(made: Made, device: str, tmp_path: Path) -> None:
     """With noise: what is drawn in a step depends on the number of the step alone."""

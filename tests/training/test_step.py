@@ -1,6 +1,7 @@
 """Which steps are replayed as a graph and which run as they are; what graphs compute, tests/test_devices.py tells."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +19,18 @@ class Log:
 
     def __init__(self) -> None:
         self.done: list[tuple[str, Any]] = []
-        self.is_capturing = False
+        self.is_capturing = self.host_waits = False
+        self.mode: int | str = 0
+
+    def set_mode(self, mode: int | str) -> None:
+        if mode == "warn":
+            warnings.warn("Synchronization debug mode is a prototype feature", stacklevel=1)
+        self.mode = mode
 
     def step(self, batches: Batches) -> dict[str, Tensor]:
         self.batches = batches
+        if self.mode == "warn" and self.host_waits:
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
         if not self.is_capturing:
             self.done.append(("as it is", content(batches)))
         return {"loss": torch.zeros(())}
@@ -58,8 +67,9 @@ class Stream:
 def log(monkeypatch) -> Log:
     """What a step was done with, on a device of which there need not be one."""
     log = Log()
-    anything = {"Stream": Stream, "current_stream": Stream, "CUDAGraph": Graph, "graph": log.graph}
-    for name, replacement in anything.items():
+    streams = {"Stream": Stream, "current_stream": Stream, "CUDAGraph": Graph, "graph": log.graph}
+    modes = {"get_sync_debug_mode": lambda: log.mode, "set_sync_debug_mode": log.set_mode}
+    for name, replacement in {**streams, **modes}.items():
         monkeypatch.setattr(torch.cuda, name, replacement)
     for name in ("stream", "device"):
         monkeypatch.setattr(torch.cuda, name, contextlib.nullcontext)
@@ -74,10 +84,12 @@ def content(batches: Batches) -> list[Any]:
 
 
 def learned(log: Log, steps: list[Batches]) -> list[str]:
-    """How each step was done; each was, once, with its own batches."""
+    """How each step was done; each was, once, with its own batches, and nobody was told how that was found out."""
     graphed = GraphedStep(torch.device("cuda"))
-    for batches in steps:
-        graphed(log.step, batches)
+    with warnings.catch_warnings(action="error"):
+        for batches in steps:
+            graphed(log.step, batches)
+            assert log.mode == 0
     assert [found for _, found in log.done] == [content(batches) for batches in steps]
     return [how for how, _ in log.done]
 
@@ -117,3 +129,19 @@ def test_texts_of_all_lengths_numbers_of_other_types_and_more_labels_run_as_they
 
     others = [texts(3), [batch(4)], [batch(4, dtype=torch.float64)], [batch(4), batch(4)], texts(2)]
     assert learned(log, [*[texts(2)] * 4, *others]) == [*["as it is"] * 3, "replayed", *["as it is"] * 4, "replayed"]
+
+
+def test_a_step_in_which_the_host_waits_and_may_decide_is_never_replayed(log):
+    log.host_waits = True
+    assert learned(log, [[batch(4)] for _ in range(6)]) == ["as it is"] * 6
+
+
+def test_what_else_a_step_warns_of_is_told(log):
+    def warning(batches: Batches) -> dict[str, Tensor]:
+        warnings.warn("the module is old", stacklevel=1)
+        return log.step(batches)
+
+    graphed = GraphedStep(torch.device("cuda"))
+    for _ in range(3):
+        with pytest.warns(UserWarning, match="the module is old"):
+            graphed(warning, [batch(4)])
