@@ -50,8 +50,10 @@ def test_it_goes_on_where_the_learner_was_stopped():
     with pytest.raises(Stopped):
         learner.learn(tasks[0], monitor=stop_at(7))
     np.testing.assert_array_equal(learn_sequence(learner, tasks), whole)
-    # All is learned already, so there is nothing to measure.
-    assert np.isnan(learn_sequence(learner, tasks)).all()
+    # All is learned already, so what is left is to measure.
+    again = learn_sequence(learner, tasks)
+    assert np.isnan(again[:-1]).all()
+    np.testing.assert_array_equal(again[-1], whole[-1])
 
     _, learner, tasks = made()
     learner.learn(tasks[0])
@@ -60,6 +62,32 @@ def test_it_goes_on_where_the_learner_was_stopped():
     rest = learn_sequence(learner, tasks)
     assert np.isnan(rest[0]).all()
     np.testing.assert_array_equal(rest[1:], whole[1:])
+
+
+def test_tasks_that_are_not_those_it_has_learned_are_refused():
+    """Else they would count as learned, and be asked of the networks of others."""
+    _, learner, tasks = made()
+    learner.learn(tasks[0])
+    before = learner.num_tasks
+    for others in (tasks[1:], tasks[::-1], [dataclasses.replace(tasks[0], name="other"), tasks[1]]):
+        with pytest.raises(ConfigurationError, match="task 0 of the learner is 'digits 0/1', and of the sequence '"):
+            learn_sequence(learner, others)
+    assert learner.num_tasks == before
+
+
+@pytest.mark.parametrize("forgotten", [0, 1])
+def test_a_task_that_was_forgotten_is_not_asked(forgotten):
+    _, learner, tasks = made()
+    for task in tasks[:2]:
+        learner.learn(task)
+    learner.forget(forgotten)
+    matrix = learn_sequence(learner, tasks)
+    assert np.isnan(matrix[-1]).tolist() == [number == forgotten for number in range(3)]
+    assert learner.num_tasks == 3
+    for number in range(2):
+        if number != forgotten:
+            learner.forget(number)
+    assert np.isnan(learn_sequence(learner, tasks[:2], progress=True)).all()
 
 
 def test_without_a_scenario_it_is_the_first_that_the_learner_answers_in():

@@ -1,6 +1,7 @@
 """Inputs of several tasks at once: each is answered by its own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -45,6 +46,8 @@ def test_tasks_may_come_in_any_form(case):
     names = [f"task {number}" for number in NUMBERS]
     mixed = [name if place % 2 else number for place, (name, number) in enumerate(zip(names, NUMBERS, strict=True))]
     forms = [tuple(NUMBERS), torch.tensor(NUMBERS), torch.tensor(NUMBERS, dtype=torch.uint8), np.array(NUMBERS)]
+    frame = pd.DataFrame({"number": NUMBERS, "name": names}, index=range(3, 3 + len(NUMBERS)))
+    forms += [frame["number"], frame["number"].astype("Int64"), frame["name"], frame["name"].astype("category")]
     for form in [*forms, names, np.array(names), mixed, [torch.tensor(number) for number in NUMBERS]]:
         answer = learner.predict(INPUTS, task=form)
         assert torch.equal(answer.outputs.nan_to_num(), expected.outputs.nan_to_num())
@@ -65,6 +68,7 @@ WRONG = {
     "fractions": (torch.zeros(8), ConfigurationError, r"by its number.* or by its name, not by 0\.0 \(float\)"),
     "a fraction": (1.0, ConfigurationError, r"not by 1\.0 \(float\)"),
     "truth": (torch.ones(8, dtype=torch.bool), ConfigurationError, r"not by True \(bool\)"),
+    "bytes": (b"task 1", ConfigurationError, r"not by b'task 1' \(bytes\)"),
     "a number as text": ("1", ConfigurationError, "there is no task '1'"),
     "nothing known": ({"task": 1}, ConfigurationError, r"not by \{'task': 1\} \(dict\)"),
     "nested": ([[0, 1]] * 8, ConfigurationError, r"not by \[0, 1\] \(list\)"),

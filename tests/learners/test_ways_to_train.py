@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import hypermnesia as hm
 from hypermnesia.errors import ConfigurationError
@@ -198,6 +199,25 @@ def test_parameters_of_a_task_alone_go_on_bit_for_bit_from_a_file(tmp_path):
     again = hm.load(tmp_path / "learner", network())
     again.learn(task(0))
     assert equal(snapshot(again.state_dict()), snapshot(whole.state_dict()))
+
+
+def test_a_loader_that_shuffles_by_a_generator_of_its_own_goes_on_bit_for_bit(tmp_path, case):
+    """The same loader, from which more was drawn, and one that another process makes with the same seed."""
+
+    def loader() -> DataLoader:
+        generator = torch.Generator().manual_seed(1)
+        return DataLoader(TensorDataset(*next(task(0).train.in_order(COUNT))), 6, shuffle=True, generator=generator)
+
+    source = loader()
+    whole, stopped = case.make(), case.make()
+    whole.learn(source)
+    with pytest.raises(Stopped):
+        stopped.learn(source, monitor=stop_at(2))
+    stopped.save(tmp_path / "learner")
+    again = case.load(tmp_path / "learner", 0)
+    for learner, its in ((stopped, source), (again, loader())):
+        learner.learn(its)
+        assert equal(snapshot(learner.state_dict()), snapshot(whole.state_dict()))
 
 
 @pytest.mark.parametrize("optimizer", [kind.__name__ for kind in SUPPORTED if kind.__name__ != "Muon"])

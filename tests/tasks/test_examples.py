@@ -7,7 +7,15 @@ import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, RandomSampler, SubsetRandomSampler, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from hypermnesia.errors import DataError
 from hypermnesia.seeds import Seeds
@@ -92,6 +100,35 @@ def test_looking_at_a_loader_does_not_advance_its_shuffling() -> None:
         return [int(inputs.sum() * 255) for inputs, _ in examples.in_order(4)]
 
     assert order(look=True) == order(look=False)
+
+
+def seeded(kind: str, seed: int = 0) -> tuple[LoaderExamples, torch.Generator]:
+    """A loader that shuffles by a generator of its own, or whose sampler does."""
+    pairs, generator = TensorDataset(INPUTS, LABELS), torch.Generator().manual_seed(seed)
+    weighted = WeightedRandomSampler(torch.arange(1.0, 11.0), 10, generator=generator)
+    loaders: dict[str, dict[str, Any]] = {
+        "shuffled": {"batch_size": 4, "shuffle": True, "generator": generator},
+        "weighted": {"batch_size": 4, "sampler": weighted},
+        "in batches": {"batch_sampler": BatchSampler(weighted, 4, drop_last=False)},
+    }
+    return LoaderExamples(DataLoader(pairs, **loaders[kind])), generator
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "weighted", "in batches"])
+def test_batches_depend_on_their_number_alone_also_by_a_generator_of_the_loader_s_own(kind: str) -> None:
+    """On its seed, too, but not on what was drawn from it before; and what it draws for others stays the same."""
+    examples, generator = seeded(kind)
+    batches = take(examples, 6)
+    torch.rand(3, generator=generator)
+    state = generator.get_state()
+    assert_equal(batches[2:], take(examples, 4, start=2))
+    assert_equal(list(examples.in_order(4)), list(examples.in_order(4)))
+    assert torch.equal(generator.get_state(), state)
+    assert_equal(batches, take(seeded(kind)[0], 6))
+    with pytest.raises(AssertionError):
+        assert_equal(batches, take(seeded(kind, seed=1)[0], 6))
+    with pytest.raises(AssertionError):
+        assert_equal(batches[:3], batches[3:])  # epochs differ
 
 
 @pytest.mark.usefixtures("as_users_run_it")

@@ -139,7 +139,7 @@ class ProgressDisplay:
             self._bars.remove_task(self._bar)
         measured = [value for value in row if value is not None]
         show = self._metric.show
-        line += f"test {self._metric.name} {show(measured[-1])}"
+        line += f"test {self._metric.name} {show(measured[-1])}" if measured else "nothing to ask about"
         if len(measured) > 1:
             line += f", over {len(measured)} tasks {show(sum(measured) / len(measured))}"
         self.note(line)

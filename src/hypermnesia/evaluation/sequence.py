@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from rich.console import Console
 
 from hypermnesia import parallel
-from hypermnesia.errors import DataError
+from hypermnesia.errors import ConfigurationError, DataError, shown
 from hypermnesia.evaluation.progress import ProgressDisplay, steps_of
 from hypermnesia.learners import ContinualLearner, Score, score
 from hypermnesia.tasks import Scenario, Task
@@ -47,17 +47,18 @@ def learn_sequence(
 
     Args:
         learner: Learner to teach. If it has learned the first of the tasks, or was stopped amid one, it goes on there;
-            rows of the tasks before are NaN then.
+            rows of the tasks before are NaN then. If it has learned all of them, the last row is measured.
         tasks: Tasks with test examples, in the order of learning.
         scenario: What is known and asked at test; None for the first scenario in which the learner answers.
         progress: Whether to show a progress bar, on a terminal or in a notebook.
 
     Returns:
-        Test accuracies in [0, 1], or mean squared errors: row = after task i, column = on task j; NaN = not measured.
+        Test accuracies in [0, 1], or mean squared errors: row = after task i, column = on task j; NaN = not measured,
+        or forgotten on purpose.
         `hypermnesia.evaluation` has the metrics that follow, as `forgetting`.
 
     Raises:
-        ConfigurationError: The learner does not answer in the scenario.
+        ConfigurationError: The learner does not answer in the scenario, or has learned tasks of other names.
         DataError: A task has no test examples, or its examples do not fit.
         DivergenceError: The loss is not finite; the learner is then as it was before the task.
 
@@ -75,6 +76,7 @@ def learn_sequence(
             raise DataError(f"learn_sequence learns tasks (Task.of), not a {type(task).__name__}")
         if task.test is None:
             raise DataError(f"task '{task.name}' has no test examples to measure on: Task.of(source, test=...)")
+    _check_learned(learner, tasks)
     scenario = scenario or learner.scenarios[0]
     console = Console()
     hidden = not progress or parallel.rank() > 0 or not (console.is_terminal or console.is_jupyter)
@@ -82,8 +84,19 @@ def learn_sequence(
     display = ProgressDisplay(console, names, learner.metric_of(tasks[0]), steps, quiet=hidden)
     matrix = _Matrix(len(tasks), scenario, display)
     with display:
-        learn_and_evaluate(learner, tasks, [scenario], matrix, first=learner.num_tasks)
+        learn_and_evaluate(learner, tasks, [scenario], matrix, first=min(learner.num_tasks, len(tasks) - 1))
     return matrix.values
+
+
+def _check_learned(learner: ContinualLearner, tasks: Sequence[Task]) -> None:
+    """Refuse a sequence that does not begin with what the learner has learned: other tasks would count as learned."""
+    for number, (learned, task) in enumerate(zip(learner.tasks, tasks, strict=False)):
+        if learned.name != task.name:
+            raise ConfigurationError(
+                f"learn_sequence goes on with a sequence from its first task on, but task {number} of the learner is"
+                f" {shown(learned.name)}, and of the sequence {shown(task.name)}: put the learned tasks in front, or"
+                " let further ones be learned by learner.learn"
+            )
 
 
 def learn_and_evaluate(
@@ -112,7 +125,8 @@ def learn_and_evaluate(
             learner.learn(tasks[after], monitor=functools.partial(observer.learning, after))
         observer.learned(after)
         last = after == len(tasks) - 1
-        asked = [after] if only_newest and not last else range(after + 1)
+        known = [after] if only_newest and not last else range(after + 1)
+        asked = [number for number in known if not learner.tasks[number].forgotten]
         scores: dict[int, dict[str, Score]] = {}
         # Of several ranks, each asks about some of the tasks.
         for number in asked[parallel.rank() :: parallel.size()]:
@@ -145,4 +159,5 @@ class _Matrix(Observer):
     def evaluated(self, after: int, scores: Scores) -> None:
         for task, splits in scores.items():
             self.values[after, task] = splits["test"].value[self._scenario]
-        self._display.evaluated(after, [float(value) for value in self.values[after, : after + 1]])
+        row = self.values[after, : after + 1]
+        self._display.evaluated(after, [None if np.isnan(value) else float(value) for value in row])

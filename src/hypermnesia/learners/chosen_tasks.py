@@ -14,7 +14,8 @@ from hypermnesia.errors import ConfigurationError, DataError, did_you_mean, show
 from hypermnesia.learners.prediction import LearnedTask
 
 TaskChoice: TypeAlias = int | str | Tensor | npt.NDArray[Any] | Sequence[int | str] | None
-"""Choice of a task: its number or name, or one for each input; None where it is to be inferred."""
+"""Choice of a task: its number or name, or one for each input, also as a column of a data frame; None where it is to be
+inferred."""
 
 
 def chosen_tasks(task: TaskChoice, known: Sequence[LearnedTask], inputs: int) -> int | list[int] | None:
@@ -38,13 +39,15 @@ def chosen_tasks(task: TaskChoice, known: Sequence[LearnedTask], inputs: int) ->
         return None
     if isinstance(task, (int, str)):
         return number_of(task, known)
+    if callable(to_numpy := getattr(task, "to_numpy", None)):  # a column of a data frame
+        task = to_numpy()
     if isinstance(task, (Tensor, np.ndarray)):
         if task.ndim > 1:
             raise DataError(
                 f"tasks have shape {list(task.shape)}: give one number for all inputs, or one for each, [n]"
             )
         task = task.tolist()
-    if not isinstance(task, Sequence):
+    if not isinstance(task, Sequence) or isinstance(task, bytes):
         return number_of(task, known)
     if len(task) != inputs:
         raise DataError(f"there are {len(task)} tasks for {inputs} inputs: give one for all inputs, or one for each")

@@ -24,7 +24,7 @@ class LoaderExamples(DatasetExamples):
     """Examples from a `torch.utils.data.DataLoader`, in the order and batches that it makes.
 
     The loader decides how to shuffle and how large batches are, and continuing at a later one means going through the
-    earlier ones. Where it has no `generator` of its own, it draws from the seeds that are asked for.
+    earlier ones. It draws from the seeds that are asked for, and from that of a `generator` of its own.
 
     Args:
         loader: Data loader of a map-style dataset of (input, label) pairs; labels are class numbers from 0 or
@@ -109,7 +109,7 @@ class LoaderExamples(DatasetExamples):
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
         # Workers draw, too, and those that are kept go on with what they have drawn: so they begin anew.
         self.close()
-        with contextlib.closing(endless(lambda: iter(self._loader), seeds)) as drawn:
+        with contextlib.closing(endless(lambda: iter(self._loader), seeds, self._loader)) as drawn:
             yield from map(self._ready, itertools.islice(drawn, start, None))
 
     def close(self) -> None:

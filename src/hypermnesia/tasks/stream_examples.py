@@ -92,7 +92,7 @@ class StreamExamples(Examples):
 
     def batches(self, batch_size: int, seeds: Seeds, start: int = 0) -> Generator[Batch, None, None]:
         self.close()  # workers that a loader keeps go on with what they have drawn: so they begin anew
-        with contextlib.closing(endless(lambda: self._pass(batch_size), seeds)) as drawn:
+        with contextlib.closing(endless(lambda: self._pass(batch_size), seeds, self._source)) as drawn:
             yield from map(self._ready, itertools.islice(drawn, start, None))
 
     def close(self) -> None:
