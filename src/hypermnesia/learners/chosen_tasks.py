@@ -47,8 +47,8 @@ def chosen_tasks(task: TaskChoice, known: Sequence[LearnedTask], inputs: int) ->
                 f"tasks have shape {list(task.shape)}: give one number for all inputs, or one for each, [n]"
             )
         task = task.tolist()
-    if not isinstance(task, Sequence) or isinstance(task, bytes):
-        return number_of(task, known)
+    if isinstance(task, bytes) or not isinstance(task, Sequence):
+        return number_of(task, known)  # type: ignore[arg-type]  # refused there
     if len(task) != inputs:
         raise DataError(f"there are {len(task)} tasks for {inputs} inputs: give one for all inputs, or one for each")
     return [number_of(each.item() if isinstance(each, Tensor) else each, known) for each in task]
