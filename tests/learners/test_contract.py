@@ -96,12 +96,11 @@ def test_classes_are_told_where_the_task_is_known(case):
             continue
         classes = CLASSES[number]
         assert learner.tasks[number].outputs == classes
-        assert prediction.probabilities.shape[1] >= classes
+        assert prediction.probabilities.shape[1] == classes  # however many outputs the network has
         assert torch.equal(prediction.labels, prediction.probabilities.argmax(1))
         torch.testing.assert_close(prediction.probabilities.sum(1), torch.ones(COUNT))
         assert torch.equal(prediction.classes, sum(CLASSES[:number]) + prediction.labels)
-        if int(prediction.labels.max()) < classes:
-            assert prediction.names == [f"{number}-{label}" for label in prediction.labels.tolist()]
+        assert prediction.names == [f"{number}-{label}" for label in prediction.labels.tolist()]
 
 
 def test_classes_are_told_where_the_task_is_inferred(case):
@@ -132,6 +131,9 @@ def test_classes_are_told_where_the_task_is_inferred(case):
     if prediction.task is not None:
         offsets = torch.tensor([0, 2, 5])[prediction.task]
         assert torch.equal(prediction.classes, offsets + prediction.labels)
+        assert (prediction.labels < torch.tensor(CLASSES)[prediction.task]).all()
+        answered = zip(prediction.task.tolist(), prediction.labels.tolist(), strict=True)
+        assert prediction.names == [f"{task}-{label}" for task, label in answered]
 
 
 def test_a_score_is_the_mean_over_examples(case):

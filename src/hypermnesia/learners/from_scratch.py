@@ -160,7 +160,8 @@ class FromScratchLearner(ContinualLearner):
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
         of_tasks = {number: (network, 0) for number, network in self._networks.there.items()}
-        return least_unsure(of_tasks, inputs, self.settings.inference, self.seeds.child("inference"))
+        outputs = [each.outputs for each in self._known()]
+        return least_unsure(of_tasks, outputs, inputs, self.settings.inference, self.seeds.child("inference"))
 
 
 class _NetworkOfEachTask(Part):

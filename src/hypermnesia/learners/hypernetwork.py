@@ -164,7 +164,8 @@ class HypernetworkLearner(GeneratedNetworkLearner):
     def _infer(self, inputs: Inputs) -> Prediction:
         check_tells_apart(self._known())
         networks = {task: (self._network, task) for task in self.hypernetwork.tasks}
-        return least_unsure(networks, inputs, self.settings.inference, self.seeds.child("inference"))
+        outputs = [each.outputs for each in self._known()]
+        return least_unsure(networks, outputs, inputs, self.settings.inference, self.seeds.child("inference"))
 
 
 METHODS = (

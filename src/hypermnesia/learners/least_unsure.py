@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hypermnesia.errors import ConfigurationError, DataError
@@ -15,11 +15,16 @@ from hypermnesia.learners.inference_criteria import InferenceSettings, certainty
 from hypermnesia.learners.prediction import LearnedTask, Prediction
 from hypermnesia.protection import ProtectedNetwork
 from hypermnesia.seeds import Seeds
+from hypermnesia.standard.network import IMPOSSIBLE
 from hypermnesia.tasks.task import Task
 
 
 def least_unsure(
-    networks: Mapping[int, tuple[ProtectedNetwork, int]], inputs: Inputs, settings: InferenceSettings, seeds: Seeds
+    networks: Mapping[int, tuple[ProtectedNetwork, int]],
+    outputs: Sequence[int],
+    inputs: Inputs,
+    settings: InferenceSettings,
+    seeds: Seeds,
 ) -> Prediction:
     """Ask the network of every task. Only the best answer so far is kept, so memory does not grow with tasks.
 
@@ -29,6 +34,7 @@ def least_unsure(
     Args:
         networks: Of each task, by its number, the network that generates its weights, and the number of the task there;
             at least one.
+        outputs: Of each task, by its number, how many outputs it has; a network may have more.
         inputs: Inputs `[inputs, ...]`.
         settings: The criterion by which a network is unsure.
         seeds: Seeds of the noise that a criterion adds to embeddings.
@@ -46,7 +52,9 @@ def least_unsure(
         logits = torch.stack(
             [_logits_of_copies(*network, inputs, settings, seeds.child(task)) for task, network in some], dim=1
         )
-        together = logits.flatten(1, 2)
+        tasks = torch.tensor([task for task, _ in some], device=inputs.device)
+        of_its_classes = _without_others(logits, torch.tensor(outputs, device=inputs.device)[tasks])
+        together = of_its_classes.flatten(1, 2)
         # A network that answers no numbers is sure of nothing.
         unsure = (
             uncertainty(together, settings).nan_to_num(torch.inf, torch.inf, -torch.inf).view(len(some), len(inputs))
@@ -54,7 +62,6 @@ def least_unsure(
         margins = margin(together).view(len(some), len(inputs))
         # The widest margin of the least unsure ones; of equals the first.
         surest = torch.where(unsure == unsure.amin(0), margins, -torch.inf).argmax(0)
-        tasks = torch.tensor([task for task, _ in some], device=inputs.device)
         found = logits[0, surest, everywhere], unsure[surest, everywhere], margins[surest, everywhere], tasks[surest]
         uncertainties.append(unsure)
         if not best:
@@ -71,6 +78,14 @@ def least_unsure(
             " another: leave such inputs out, or replace what is nan or infinite in them"
         )
     return Prediction(answer, tasks, certainty(torch.cat(uncertainties)))
+
+
+def _without_others(
+    logits: Float[Tensor, "copies tasks inputs outputs"], counts: Int64[Tensor, " tasks"]
+) -> Float[Tensor, "copies tasks inputs outputs"]:
+    """Logits of which those beyond the number of outputs that a task has are impossible."""
+    absent = torch.arange(logits.shape[-1], device=logits.device) >= counts[:, None, None]
+    return logits.masked_fill(absent, IMPOSSIBLE)
 
 
 def tells_apart(outputs: Sequence[int]) -> bool:

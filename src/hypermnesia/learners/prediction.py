@@ -110,7 +110,30 @@ class Prediction:
         """
         if isinstance(self.criterion, BinaryCrossEntropy):
             return (self.outputs > 0).long()
-        return self._of(CrossEntropy).argmax(1)
+        return self.logits.argmax(1)
+
+    @property
+    def logits(self) -> Float[Tensor, "inputs classes *elements"]:
+        """Outputs of the classes that the task has; a network may have more, for tasks of more classes.
+
+        Where inputs are of several tasks, those that the task of an input does not have are minus infinity.
+
+        Raises:
+            ConfigurationError: A regression was learned.
+
+        Example:
+            >>> tasks = (LearnedTask("coins", 2), LearnedTask("dice", 6))
+            >>> Prediction(torch.zeros(1, 6), 0, tasks=tasks).logits
+            tensor([[0., 0.]])
+        """
+        outputs = self._of(CrossEntropy)
+        if isinstance(self.criterion, Custom) or self._task is None or not self.tasks:
+            return outputs
+        if isinstance(self._task, int):
+            return outputs[:, : self.tasks[self._task].outputs]
+        counts = torch.tensor([each.outputs for each in self.tasks], device=outputs.device)[self._task]
+        absent = torch.arange(outputs.shape[1], device=outputs.device) >= counts[:, None]
+        return outputs.masked_fill(absent.view(*absent.shape, *[1] * (outputs.ndim - 2)), -torch.inf)
 
     @property
     def probabilities(self) -> Float[Tensor, "inputs classes *elements"]:
@@ -121,7 +144,7 @@ class Prediction:
         """
         if isinstance(self.criterion, BinaryCrossEntropy):
             return self.outputs.sigmoid()
-        return self._of(CrossEntropy).softmax(1)
+        return self.logits.softmax(1)
 
     @property
     def classes(self) -> Int64[Tensor, " inputs"]:

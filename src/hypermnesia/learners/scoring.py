@@ -77,13 +77,13 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
         if "task" in going_on:
             answer = learner.predict(inputs, task)
             _check_targets(targets, answer.tasks[task], criterion)
-            going_on["task"].add(answer.outputs, targets)
+            going_on["task"].add(_told_apart(answer), targets)
         if going_on.keys() == {"task"}:
             continue
         prediction = learner.predict(inputs)
         _check_targets(targets, prediction.tasks[task], criterion)
         if "domain" in going_on:
-            going_on["domain"].add(prediction.outputs, targets)
+            going_on["domain"].add(_told_apart(prediction), targets)
         if prediction.task is not None:
             found = torch.bincount(prediction.task, minlength=known)
             counts = found if counts is None else counts + found
@@ -96,6 +96,11 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
 
 def _told(labels: LabelKind, dimensions: int) -> str:
     return f"{labels} of shape [n{', …' * dimensions}]"
+
+
+def _told_apart(prediction: Prediction) -> Tensor:
+    """Outputs that an answer is chosen from: of classes, those that the task has."""
+    return prediction.logits if isinstance(prediction.criterion, CrossEntropy) else prediction.outputs
 
 
 def _among_all(prediction: Prediction, tasks: Tensor) -> Tensor:
