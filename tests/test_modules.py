@@ -18,6 +18,7 @@ from hypermnesia.modules import (
     put_to_rest,
     resting_parts,
 )
+from tests.zoo import keeping_since_a_call
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -84,6 +85,16 @@ def test_parametrized_modules_are_copied(wrap):
     with evaluation_mode(copied):
         assert torch.equal(copied(inputs), module(inputs))
     assert not {id(p) for p in copied.parameters()} & {id(p) for p in module.parameters()}
+
+
+def test_what_a_module_has_computed_is_copied_without_its_gradient():
+    module = keeping_since_a_call()
+    copied = copy_of(module, CPU)
+    assert torch.equal(copied.attention, module.attention)
+    assert torch.equal(copied.kept[1]["twice"][0], module.kept[1]["twice"][0])
+    assert copied.kept[0] is copied.attention
+    assert copied.attention.is_leaf and not copied.attention.requires_grad
+    assert module.attention.requires_grad
 
 
 @pytest.mark.parametrize(

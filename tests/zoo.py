@@ -94,6 +94,21 @@ class Checkpointed(nn.Module):
         return self.head(checkpoint(self.body, inputs, use_reentrant=self.reentrant))
 
 
+class Keeping(nn.Module):
+    """Keeps what it has computed last, with the gradient, in plain attributes."""
+
+    def __init__(self, keeps: bool = True):
+        super().__init__()
+        self.body, self.norm, self.head = nn.Linear(FEATURES, 4), nn.LayerNorm(4), nn.Linear(4, OUTPUTS)
+        self.keeps, self.attention, self.kept = keeps, None, []
+
+    def forward(self, inputs):
+        attention = self.norm(self.body(inputs)).softmax(1)
+        if self.keeps:
+            self.attention, self.kept = attention, [attention, {"twice": (2 * attention,)}]
+        return self.head(attention)
+
+
 class Complex(nn.Module):
     """A spectral layer, whose weights are complex."""
 
@@ -186,6 +201,12 @@ def with_frozen_statistics() -> nn.Module:
 def with_frozen_body() -> nn.Module:
     module = mlp()
     module[0].requires_grad_(False)
+    return module
+
+
+def keeping_since_a_call() -> nn.Module:
+    module = Keeping()
+    module(vectors())
     return module
 
 
@@ -314,6 +335,8 @@ ZOO = [
     Specimen("statistics by assignment", lambda: Counting(True), gradients=LINEAR),
     Specimen("parts of two names", with_two_names),
     Specimen("buffers outside of the state", Recent, gradients=LINEAR),
+    Specimen("keeps what it computed", Keeping),
+    Specimen("keeps what it computed, called once", keeping_since_a_call),
     Specimen("recurrent", lambda: recurrent(nn.RNN), sequences, SLOW),
     Specimen("gated recurrent", lambda: recurrent(nn.GRU, num_layers=2), sequences, SLOW),
     Specimen("long short-term memory", lambda: recurrent(nn.LSTM, bidirectional=True), sequences, SLOW),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 import io
 import logging
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.utils._pytree import tree_map
 
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.extras import needed
 from hypermnesia.files import say_what_cannot_be_written, write_atomically
@@ -114,7 +114,7 @@ def _of_all_tasks(learner: ContinualLearner) -> nn.Module:
             " with task=0 and so on"
         )
     made = GeneratedForAnyTask(networks) if isinstance(networks, ProtectedNetwork) else StandardForAnyTask(networks)
-    return copy.deepcopy(made).eval()
+    return detached_copy(made).eval()
 
 
 def _without_cache(network: nn.Module) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.modules import put_to_rest, resting_parts
 
@@ -37,7 +37,7 @@ def copy_of(module: nn.Module, device: torch.device) -> nn.Module:
     """
     _check(module)
     try:
-        copied = copy.deepcopy(module)
+        copied = detached_copy(module)
     except Exception as error:  # whatever a part's own copying raises
         raise ConfigurationError(_why_no_copy(module, error)) from error
     try:
@@ -73,7 +73,7 @@ def with_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
         taken[id(parameter)] = parameter if given is None else nn.Parameter(given, parameter.requires_grad)
     for name, buffer in module.named_buffers():
         taken[id(buffer)] = tensors.get(name, buffer)
-    return copy.deepcopy(module, taken)
+    return detached_copy(module, taken)
 
 
 def state_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -107,7 +107,7 @@ def twin_of(module: nn.Module) -> nn.Module:
 
     Frozen parameters, which may be many, are there only once.
     """
-    return copy.deepcopy(module, {id(p): p for p in module.parameters() if not p.requires_grad})
+    return detached_copy(module, {id(p): p for p in module.parameters() if not p.requires_grad})
 
 
 def _put_in_training_mode(module: nn.Module) -> None:
@@ -124,11 +124,18 @@ def _check(module: nn.Module) -> None:
             " whose forward calls it"
         )
     for name, part in module.named_modules():
+        where = f"its part '{name}'" if name else "it"
         if isinstance(part, torch.jit.ScriptModule):
-            where = f"its part '{name}'" if name else "it"
             raise ConfigurationError(
                 f"the module cannot be copied with its gradients, because {where} is"
                 " compiled by torch.jit: give the module that it was made from (torch.compile may be used instead)"
+            )
+        if (computed := _computed_parameter(part)) is not None:
+            raise ConfigurationError(
+                f"the module cannot be copied, because {where} holds the tensor '{computed}', which is computed from"
+                " others and carries their gradient: compute it in forward, or delete it first"
+                " (torch.nn.utils.weight_norm and spectral_norm make such tensors; those of"
+                " torch.nn.utils.parametrizations do not)"
             )
     for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
         kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
@@ -149,14 +156,7 @@ def _why_no_copy(module: nn.Module, error: Exception) -> str:
     for name, part in sorted(module.named_modules(), key=lambda named: named[0].count(".") + bool(named[0])):
         if name and not _can_be_copied(part):
             where = name
-    made = next((n for n, t in vars(module.get_submodule(where)).items() if _is_made_of_others(t)), None)
     what = f"its part '{where}'" if where else "it"
-    if made is not None:
-        return (
-            f"the module cannot be copied, because {what} holds the tensor '{made}', which is computed from others and"
-            " carries their gradient: compute it in forward, or delete it first (torch.nn.utils.weight_norm and"
-            " spectral_norm make such tensors; those of torch.nn.utils.parametrizations do not)"
-        )
     return (
         f"the module cannot be copied, because {what} cannot ({_first_line(error)}): let"
         f" {type(module.get_submodule(where)).__name__} hold nothing that copy.deepcopy refuses, such as locks and"
@@ -166,14 +166,19 @@ def _why_no_copy(module: nn.Module, error: Exception) -> str:
 
 def _can_be_copied(part: nn.Module) -> bool:
     try:
-        copy.deepcopy(part)
+        detached_copy(part)
     except Exception:
         return False
     return True
 
 
-def _is_made_of_others(value: object) -> bool:
-    return isinstance(value, Tensor) and not value.is_leaf
+def _computed_parameter(part: nn.Module) -> str | None:
+    """Name of a tensor that hooks of the old kind compute from parameters, and put where one of its name was."""
+    for name, value in vars(part).items():
+        of_others = isinstance(value, Tensor) and not value.is_leaf
+        if of_others and not {f"{name}_g", f"{name}_orig"}.isdisjoint(part._parameters):
+            return name
+    return None
 
 
 def _first_line(error: Exception) -> str:

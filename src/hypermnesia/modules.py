@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import Inputs
 from hypermnesia.seeds import Seeds
@@ -140,7 +140,7 @@ def check_uses_weights(module: nn.Module, inputs: Inputs) -> None:
     Example:
         >>> check_uses_weights(nn.Linear(2, 3), torch.ones(1, 2))
     """
-    own, other = copy.deepcopy(module).eval(), copy.deepcopy(module).eval()
+    own, other = detached_copy(module).eval(), detached_copy(module).eval()
     generator = torch.Generator().manual_seed(0)
     moved = {}
     for name, parameter in own.named_parameters():

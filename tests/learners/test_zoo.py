@@ -1,12 +1,14 @@
 """Modules of every kind, with every method: each behaves as it does by itself, or is refused with a sentence."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 import hypermnesia as hm
-from hypermnesia.errors import HypermnesiaError
+from hypermnesia.errors import HypermnesiaError, StopLearning
 from hypermnesia.learners import METHODS, AGEMLearner, ContinualLearner
 from hypermnesia.learners.consolidation import ConsolidatedLearner
 from hypermnesia.learners.generated import GeneratedNetworkLearner
@@ -14,7 +16,7 @@ from hypermnesia.regularizers.fisher import gradient_form
 from hypermnesia.training.trainer import _seed_modules
 from tests.methods import ONE_EACH, Case
 from tests.nested import equal, snapshot
-from tests.zoo import COUNT, OUTPUTS, ZOO, Specimen
+from tests.zoo import COUNT, OUTPUTS, ZOO, Keeping, Specimen, keeping_since_a_call
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
@@ -130,6 +132,34 @@ def test_gradients_of_single_examples_exist_for_every_module(specimen):
         learner._answers(), learner._standard.trained, specimen.inputs(), "exact", hold=learner._holding
     )
     assert form == specimen.gradients
+
+
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_what_a_module_keeps_of_its_last_call_makes_no_difference(case):
+    """Neither amid a task, where learners are asked and copied as well, nor to what is learned."""
+
+    def answers(make):
+        module = Specimen("keeping", make).module()
+        learner = case.make(module=module, training={**TRAINING, "iterations": 2})
+        data, found = examples(Specimen("keeping", make)), []
+
+        def asked(progress):
+            found.append(learner.predict(data[0], learner.num_tasks).outputs)
+
+        def stopped(progress):
+            raise StopLearning
+
+        learner.learn(data)
+        learner.learn(data, monitor=asked)
+        with pytest.raises(StopLearning):
+            learner.learn(data, monitor=stopped)
+        for each in (learner, copy.deepcopy(learner)):
+            found += [each.predict(data[0], task).outputs for task in range(3)]
+        return found
+
+    plain = answers(lambda: Keeping(keeps=False))
+    assert len(plain) == 8
+    assert all(map(torch.equal, answers(keeping_since_a_call), plain))
 
 
 def check(case: Case, specimen: Specimen, path) -> None:

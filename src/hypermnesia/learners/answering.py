@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -12,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.criteria import CrossEntropy
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, Shape, may_be, shape_of, show_shape
 from hypermnesia.learners.chosen_tasks import TaskChoice, chosen_tasks, number_of
@@ -178,7 +178,7 @@ class Answering(LearnerState):
             True
         """
         networks, number = self.networks_with(number_of(task, self._known()))
-        return copy.deepcopy(networks.network_of(number))
+        return detached_copy(networks.network_of(number))
 
     def score(self, source: Task | Source, task: int | str | None = None, *, scenario: Scenario | None = None) -> float:
         """Metric on a learned task, by default the fraction answered correctly, from 0 to 1, or the mean squared error.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hypermnesia import parallel
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 from hypermnesia.inputs import Inputs, shape_of, show_shape
 from hypermnesia.module_copies import twin_of
@@ -111,7 +111,7 @@ def unchanged(module: nn.Module, inputs: Inputs) -> Iterator[tuple[nn.Module, In
     Raises:
         DataError: It changes something.
     """
-    twin, copied = copy.deepcopy(module), inputs.clone()
+    twin, copied = detached_copy(module), inputs.clone()
     yield twin, copied
     if not _alike(inputs, copied):
         raise DataError(
@@ -203,7 +203,7 @@ def check_last_batch(task: Task, module: nn.Module, example: Inputs) -> None:
         return
     try:
         with torch.no_grad():
-            called(copy.deepcopy(module), example)
+            called(detached_copy(module), example)
     except ValueError as error:
         raise DataError(
             f"the data loader of task '{task.name}' makes a last batch of a single example, with which the module"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.criteria import GivenCriterion, GivenMetric
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.learned_by import again
@@ -113,7 +113,7 @@ class Saved(LearnerState, ABC):
 
     def __deepcopy__(self: Learner, memo: dict[int, Any]) -> Learner:
         """As for a copy."""
-        made: Learner = _made_anew(*copy.deepcopy(self._content(), memo))
+        made: Learner = _made_anew(*detached_copy(self._content(), memo))
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -138,7 +138,7 @@ class Saved(LearnerState, ABC):
             made_of = (type(self), self._module, self.settings, self._arguments(), str(self.device))
             content = (*made_of, self.state_dict(), self._tasks_at_hand())
             # Another thread may learn on while this is copied or pickled.
-            return content if self._task is None else copy.deepcopy(content)
+            return content if self._task is None else detached_copy(content)
 
 
 def _made_anew(

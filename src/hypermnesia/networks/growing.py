@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.inputs import Inputs
 from hypermnesia.module_copies import twin_of, with_tensors
@@ -50,7 +50,7 @@ class GrowingClassifier(nn.Module):
             head = next((name for name in reversed(layers) if _why_not(module, name) is None), layers[-1])
         if (why_not := _why_not(module, head)) is not None:
             raise ConfigurationError(why_not)
-        self.module = copy.deepcopy(module)
+        self.module = detached_copy(module)
         self._head_name = head
         if isinstance(self._head.weight, UninitializedParameter):
             raise ConfigurationError(
@@ -223,7 +223,7 @@ def ends_in(module: nn.Module, head: str, inputs: Inputs) -> bool:
 
 def _results_of_layers(module: nn.Module, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
     """Outputs of a module, and the results of those of its layers that are called once."""
-    twin = copy.deepcopy(module).eval()
+    twin = detached_copy(module).eval()
     calls: dict[str, list[Tensor]] = {}
     for name in _layers(twin):
         made = calls.setdefault(name, [])
@@ -240,7 +240,7 @@ def _is_same(result: Tensor, outputs: Tensor) -> bool:
 
 def _grows(module: nn.Module, name: str, inputs: Inputs, outputs: int) -> bool:
     """Whether one output more of a layer is one more of the module."""
-    twin = copy.deepcopy(module).eval()
+    twin = detached_copy(module).eval()
     layer: Any = twin.get_submodule(name)
     if _why_not(module, name) is not None:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import ConfigurationError, did_you_mean
 from hypermnesia.layout import ParameterLayout
 from hypermnesia.protection.settings import HypernetworkSettings
@@ -73,7 +73,7 @@ class OwnParameters:
         first = dict(self._module.named_parameters())
         for name in self.names if self._drawn else ():
             place, _, last = name.rpartition(".")
-            layer: Any = copy.deepcopy(self._module.get_submodule(place))
+            layer: Any = detached_copy(self._module.get_submodule(place))
             with self._seeds.child("task", task, "own", place).default_generator():
                 layer.reset_parameters()
             first[name] = layer.get_parameter(last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hypermnesia.arguments import whole_number
+from hypermnesia.detached_copies import detached_copy
 from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.inputs import Inputs, Shape
 from hypermnesia.module_copies import passing_buffers, state_tensors
@@ -166,7 +166,7 @@ class StandardNetwork(Part):
     def begin_task(self, outputs: int, input_shape: Shape = ()) -> None:
         """Make room for a task with that number of classes, or of regression targets."""
         self.kept.clear()
-        self.before = copy.deepcopy(self.network)
+        self.before = detached_copy(self.network)
         self.outputs = self.outputs.and_task(outputs)
         generator = self._seeds.child("head", self.num_tasks).generator()
         self.network.grow(len(self.outputs) - self.network.num_outputs, generator)
@@ -174,12 +174,12 @@ class StandardNetwork(Part):
     def reopen_task(self, task: int) -> None:
         """Go back to a task that was learned, to learn more of it with the outputs that it has."""
         self.kept.clear()
-        self.before, self._reopened = copy.deepcopy(self.network), task
+        self.before, self._reopened = detached_copy(self.network), task
 
     def forget_task(self, task: int) -> None:
         """Drop what the outputs of a task have learned; their places stay."""
         self.kept.clear()
-        self.network = copy.deepcopy(self.network)
+        self.network = detached_copy(self.network)
         self.network.clear(self.outputs.of_task(task))
         self.forgotten |= {task}
 
@@ -258,7 +258,7 @@ class StandardNetwork(Part):
 
 def _resized(network: GrowingClassifier, num_outputs: int, state: dict[str, Tensor]) -> GrowingClassifier:
     """A copy with so many outputs, and this state."""
-    network = copy.deepcopy(network)
+    network = detached_copy(network)
     network.shrink(network.num_outputs)
     network.grow(num_outputs, torch.Generator())
     passing = passing_buffers(network)
