@@ -78,6 +78,33 @@ def test_the_first_class_of_a_task_may_have_any_output():
     assert criterion.placed(targets, 2)[0].tolist() == [2, 3, -100]
 
 
+@settings(max_examples=20, deadline=None)
+@given(SHAPES, st.sampled_from([-1, 2, 3, 255]), st.integers(0, 3), st.booleans(), st.integers(0, 99))
+def test_what_is_ignored_is_told_by_labels_before_they_are_placed(shape, ignored, first, weighted, seed):
+    """A task of two classes, of which some label says that there is none, beside outputs of other tasks."""
+    outputs, labels = drawn(seed, 6, first + 2, *shape), drawn(seed + 1, 6, *shape).abs().mul(10).long() % 2
+    where = drawn(seed + 2, 6, *shape) > 0
+    if not shape and ignored < 0:  # classes of whole inputs are never negative
+        where = torch.zeros(6, dtype=torch.bool)
+    where[0] = False
+    given_, placed = torch.where(where, ignored, labels), torch.where(where, -100, labels + first)
+    criterion = CrossEntropy(ignore_index=ignored, weight=(1, 3) if weighted else None)
+    weight = torch.tensor([1.0] * first + [1, 3], dtype=torch.float64) if weighted else None
+    torch.testing.assert_close(
+        criterion.loss(outputs, given_, first), nn.CrossEntropyLoss(weight)(outputs, placed), check_dtype=False
+    )
+    right = criterion.merit(outputs, criterion.placed(given_, first)).sum() / criterion.counted(given_)
+    assert float(right) == pytest.approx(float((outputs.argmax(1) == placed)[~where].double().mean()))
+    likelihood = criterion.log_likelihood(outputs[0], criterion.placed(given_, first)[0])
+    expected = -nn.CrossEntropyLoss(reduction="sum")(outputs[:1], placed[:1])
+    torch.testing.assert_close(likelihood, expected)
+
+
+def test_a_wrong_label_is_not_taken_for_an_ignored_one():
+    with pytest.raises(DataError, match="labels must be class numbers from 0 to 1, or 255, which is ignored"):
+        CrossEntropy(ignore_index=255).loss(drawn(0, 1, 2, 3), torch.tensor([[0, 1, -100]]))
+
+
 @pytest.mark.parametrize(
     ("criterion", "outputs"),
     [

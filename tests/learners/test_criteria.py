@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import pickle
 from typing import Any
 
@@ -15,6 +16,7 @@ import hypermnesia as hm
 from hypermnesia.criteria import BinaryCrossEntropy, CrossEntropy
 from hypermnesia.errors import CheckpointError, ConfigurationError, DataError
 from hypermnesia.learners import load
+from hypermnesia.tasks import SCENARIOS
 from tests.methods import ONE_EACH, TRAINING, Case
 from tests.nested import equal, snapshot
 from tests.ranks import together
@@ -90,6 +92,7 @@ LEARNED = {
 }
 """Which of these each learner learns; it refuses the others."""
 ONE_A_LEARNER = list({case.kind: case for case in ONE_EACH}.values())
+WITH_IGNORED = [case for case in ONE_A_LEARNER if not case.kind.plain_labels_only]
 
 
 def of_empirical_fisher(case: Case) -> dict[str, Any]:
@@ -173,6 +176,50 @@ def test_ignored_labels_teach_nothing():
     assert equal(learners[0].state_dict(), learners[1].state_dict())
     assert learners[0].score((IMAGES, PIXELS), 0) == learners[1].score((IMAGES, other), 0)
     assert learners[0].tasks[0].outputs == 2
+
+
+def right_by_hand(learner: hm.ContinualLearner, labels: torch.Tensor, task: int, scenario: str) -> torch.Tensor:
+    """Whether each input gets what is asked in the scenario, where each task has two classes."""
+    if scenario == "class":
+        return learner.predict(IMAGES).classes == labels + 2 * task
+    return learner.predict(IMAGES, task if scenario == "task" else None).labels == labels
+
+
+@pytest.mark.parametrize(
+    ("case", "scenario"),
+    [
+        pytest.param(case, scenario, id=f"{case.kind.__name__}-{scenario}")
+        for case, scenario in itertools.product(WITH_IGNORED, SCENARIOS)
+        if scenario == "task" or case.kind is not hm.SeparateLearner  # which is always told the task
+    ],
+)
+def test_which_label_is_ignored_makes_no_difference(case, scenario):
+    """Labels count within the task: that which is ignored may be the number of an output of another task."""
+    learners, counted = [], torch.arange(9) >= 3
+    trained_for = {} if case.scenario is None else {"scenario": scenario}
+    for ignored in (2, 9):
+        labels = torch.where(counted, CLASSES, ignored)
+        learner = make(case, "smooth", criterion=CrossEntropy(ignore_index=ignored), **trained_for)
+        for name in ("one", "two"):
+            learner.learn(hm.Task.of((IMAGES, labels), name=name))
+        for task in (0, 1):
+            right = right_by_hand(learner, CLASSES, task, scenario)[counted].double().mean()
+            assert learner.score((IMAGES, labels), task, scenario=scenario) == pytest.approx(float(right))
+        learners.append(learner)
+    assert equal(learners[0].state_dict(), learners[1].state_dict())
+
+
+@pytest.mark.parametrize("kind", [hm.FineTuningLearner, hm.HypernetworkLearner])
+def test_a_metric_of_ones_own_sees_no_class_where_the_label_is_ignored(kind):
+    theirs = torchmetrics.Accuracy("multiclass", num_classes=4, average="micro", ignore_index=-100)
+    learner = kind(row(2), criterion=CrossEntropy(ignore_index=2), metric=theirs, training=TRAINING)
+    labels = CLASSES.clone()
+    labels[:3] = 2
+    for name in ("one", "two"):
+        learner.learn(hm.Task.of((IMAGES, labels), name=name))
+    for task in (0, 1):
+        right = right_by_hand(learner, CLASSES, task, "class")[3:].double().mean()
+        assert learner.score((IMAGES, labels), task, scenario="class") == pytest.approx(float(right))
 
 
 def test_segmentation_is_learned_and_kept():

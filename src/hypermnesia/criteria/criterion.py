@@ -58,7 +58,11 @@ class Criterion(ABC):
         """
 
     def amount(self, targets: Targets) -> Tensor | float:
-        """Return how much the loss is a mean over: means over parts, weighted by it, make that over the whole."""
+        """Return how much the loss is a mean over: means over parts, weighted by it, make that over the whole.
+
+        Args:
+            targets: Labels, as the task has them.
+        """
         return float(len(targets))
 
     def placed(self, targets: Targets, first: int) -> Targets:
@@ -75,7 +79,11 @@ class Criterion(ABC):
         return None
 
     def counted(self, targets: Targets) -> Tensor | float:
-        """Return how much the metric is a mean over."""
+        """Return how much the metric is a mean over.
+
+        Args:
+            targets: Labels, as the task has them.
+        """
         return float(len(targets))
 
     def log_likelihood(self, outputs: Float[Tensor, "*outputs"], target: Tensor) -> Float[Tensor, ""]:

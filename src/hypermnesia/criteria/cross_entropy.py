@@ -16,6 +16,9 @@ from hypermnesia.criteria.weights import Weights, weights_as_tensor
 from hypermnesia.errors import DataError
 from hypermnesia.settings import Settings
 
+IGNORED = -100
+"""Placed label of what is ignored: no output has it, whichever label says so in the user's data."""
+
 
 class CrossEntropy(Settings, Criterion):
     """Cross-entropy of classes whose logits the outputs are, as `torch.nn.CrossEntropyLoss`; the metric is accuracy.
@@ -57,7 +60,7 @@ class CrossEntropy(Settings, Criterion):
                 outputs,
                 self.placed(targets, first),
                 weight,
-                ignore_index=self.ignore_index,
+                ignore_index=IGNORED,
                 reduction="sum" if ignoring else "mean",
                 label_smoothing=self.label_smoothing,
             )
@@ -81,22 +84,23 @@ class CrossEntropy(Settings, Criterion):
         return torch.where(counted, weights[targets.clamp(0, number - 1)], 0.0).sum()
 
     def placed(self, targets: Targets, first: int) -> Targets:
-        if first == 0:
-            return targets
-        placed = targets + first
-        return torch.where(targets == self.ignore_index, targets, placed) if self._may_be_ignored(targets) else placed
+        """Return the number of the output of each label; ignored ones, told by the user's label, are `IGNORED`."""
+        placed = targets + first if first else targets
+        if not self._may_be_ignored(targets):
+            return placed
+        # A wrong label below 0 stays a wrong one.
+        return torch.where(targets == self.ignore_index, IGNORED, placed.clamp_min(-1))
 
     def merit(self, outputs: Tensor, targets: Targets) -> Float[Tensor, " inputs"]:
         """Return how many elements of each input get their class, of those that are not ignored."""
-        right = outputs.argmax(1) == targets
-        return per_input(right & (targets != self.ignore_index) if self._may_be_ignored(targets) else right)
+        return per_input(outputs.argmax(1) == targets)  # no output is IGNORED
 
     def counted(self, targets: Targets) -> Tensor | float:
         """Return the number of labels that are not ignored."""
         return (targets != self.ignore_index).sum() if self._may_be_ignored(targets) else float(len(targets))
 
     def log_likelihood(self, outputs: Tensor, target: Tensor) -> Tensor:
-        counted = target != self.ignore_index
+        counted = target != IGNORED
         of_target = outputs.log_softmax(0).gather(0, torch.where(counted, target, 0)[None])[0]
         return torch.where(counted, of_target, 0.0).sum()
 

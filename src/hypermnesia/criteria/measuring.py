@@ -25,8 +25,15 @@ class Measurement(ABC):
     """A measurement that is going on: takes batches, and then tells the metric over all of them."""
 
     @abstractmethod
-    def add(self, outputs: Tensor, targets: Targets) -> None:
-        """Take a batch of outputs, and of what they should be."""
+    def add(self, outputs: Tensor, targets: Targets, first: int | None = None) -> None:
+        """Take a batch of outputs, and of what they should be.
+
+        Args:
+            outputs: Outputs of a task, or of all tasks together.
+            targets: Labels, as the task has them.
+            first: Output that the first class of the task has among those of all tasks; None where outputs are those of
+                the task.
+        """
 
     @abstractmethod
     def value(self) -> float:
@@ -88,9 +95,9 @@ def measure_of(given: GivenMetric, criterion: Criterion) -> Measure:
     if isinstance(given, type):
         raise ConfigurationError(f"metric is the class {given.__name__}: call it, as in {given.__name__}(...)")
     if isinstance(given, StreamingMetric):
-        return Measure(_shown_as(given), lambda _: _Streaming(given), given)
+        return Measure(_shown_as(given), lambda learned: _Streaming(given, learned), given)
     if callable(given):
-        return Measure(_shown_as(given), lambda _: _AllAtOnce(given), given)
+        return Measure(_shown_as(given), lambda learned: _AllAtOnce(given, learned), given)
     raise ConfigurationError(
         f"metric must be a name ({', '.join(NAMED_METRICS)}), a torchmetrics metric, or a function of outputs and"
         f" targets, not a {type(given).__name__}"
@@ -162,13 +169,13 @@ class _Mean(Measurement):
         self._is_loss = name == "loss"
         self._sum = self._amount = 0.0
 
-    def add(self, outputs: Tensor, targets: Targets) -> None:
+    def add(self, outputs: Tensor, targets: Targets, first: int | None = None) -> None:
         if self._is_loss:
             amount = float(self._criterion.amount(targets))
-            self._sum += float(self._criterion.loss(outputs, targets)) * amount
+            self._sum += float(self._criterion.loss(outputs, targets, first or 0)) * amount
             self._amount += amount
             return
-        merit = self._judge.merit(outputs, targets)
+        merit = self._judge.merit(outputs, self._judge.placed(targets, first or 0))
         assert merit is not None
         # In double precision: an exact count where it counts.
         self._sum += float(merit.double().sum())
@@ -181,15 +188,15 @@ class _Mean(Measurement):
 class _Streaming(Measurement):
     """A metric that takes batches itself: a copy of it, so that the user's stays as it is."""
 
-    def __init__(self, given: StreamingMetric) -> None:
-        self._metric = copy.deepcopy(given)
+    def __init__(self, given: StreamingMetric, criterion: Criterion) -> None:
+        self._metric, self._criterion = copy.deepcopy(given), criterion
         self._metric.reset()
 
-    def add(self, outputs: Tensor, targets: Targets) -> None:
+    def add(self, outputs: Tensor, targets: Targets, first: int | None = None) -> None:
         if isinstance(self._metric, torch.nn.Module):
             self._metric.to(outputs.device)
         with _named_in_errors(self._metric):
-            self._metric.update(outputs, targets)
+            self._metric.update(outputs, _as_shown(self._criterion, targets, first))
 
     def value(self) -> float:
         with _named_in_errors(self._metric):
@@ -200,12 +207,12 @@ class _Streaming(Measurement):
 class _AllAtOnce(Measurement):
     """A function that is called once, with all examples: what it returns does not depend on batches."""
 
-    def __init__(self, function: Callable[[Tensor, Tensor], Any]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[[Tensor, Tensor], Any], criterion: Criterion) -> None:
+        self._function, self._criterion = function, criterion
         self._batches: list[tuple[Tensor, Targets]] = []
 
-    def add(self, outputs: Tensor, targets: Targets) -> None:
-        self._batches.append((outputs, targets))
+    def add(self, outputs: Tensor, targets: Targets, first: int | None = None) -> None:
+        self._batches.append((outputs, _as_shown(self._criterion, targets, first)))
 
     def value(self) -> float:
         outputs, targets = (torch.cat(parts) for parts in zip(*self._batches, strict=True))
@@ -214,6 +221,11 @@ class _AllAtOnce(Measurement):
         if isinstance(values, Tensor) and values.shape == (len(targets),):
             return float(values.double().mean())
         return _one_number(values, self._function)
+
+
+def _as_shown(criterion: Criterion, targets: Targets, first: int | None) -> Targets:
+    """Labels as a metric of the user's own sees them: the task's own, unless outputs are those of all tasks."""
+    return targets if first is None else criterion.placed(targets, first)
 
 
 @contextlib.contextmanager

@@ -89,7 +89,7 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
             counts = found if counts is None else counts + found
             if "class" in going_on:
                 first = sum(each.outputs for each in prediction.tasks[:task])
-                going_on["class"].add(_among_all(prediction, prediction.task), criterion.placed(targets, first))
+                going_on["class"].add(_among_all(prediction, prediction.task), targets, first)
     value = {scenario: measurement.value() for scenario, measurement in going_on.items()}
     return Score(value, None if counts is None else counts.tolist())
 
