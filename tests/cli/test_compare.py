@@ -60,13 +60,22 @@ def test_methods_are_compared_and_a_failed_run_takes_no_other_along(call, tmp_pa
     assert before.items() <= {path: path.stat().st_mtime_ns for path in out_dir.glob("*-seed*/**/*")}.items()
     assert lines(out_dir / "comparison.csv")["si"]["seeds"] == "1"
 
+    tables = {path: path.read_bytes() for path in out_dir.iterdir() if path.is_file()}
     shorter = ["training.iterations=5" if each == "training.iterations=10" else each for each in arguments]
     code, out, err = call(*shorter)
-    assert code == 1
-    assert "2 of 2 runs failed" in err
+    assert (code, out) == (2, "")
     assert "cannot be resumed with other settings: training.iterations is 5, was 10" in err
-    assert lines(out_dir / "comparison.csv")["hnet"]["accuracy_percent"] == ""
-    assert not list(out_dir.glob("by-task.*"))  # nothing is left that these runs have not found
+    assert {path: path.read_bytes() for path in out_dir.iterdir() if path.is_file()} == tables
+
+
+def test_where_no_run_has_a_result_the_table_that_there_is_stays(call, tmp_path):
+    (tmp_path / "compared" / "si-seed0").mkdir(parents=True)
+    (tmp_path / "compared" / "si-seed0" / "thesis.txt").touch()
+    table = tmp_path / "compared" / "comparison.csv"
+    table.write_text("of before")
+    code, out, err = call("compare", "split-digits", *SMALL, "--methods", "si", "--out", "compared")
+    assert (code, "written to" in out, table.read_text()) == (1, False, "of before")
+    assert "1 of 1 runs failed; no table is written." in err
 
 
 def test_finished_runs_are_compared_without_being_carried_out(call, tmp_path):

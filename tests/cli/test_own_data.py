@@ -152,6 +152,38 @@ def test_examples_that_have_changed_are_not_gone_on_with(call):
     assert call("run", "mine.yaml", "--overwrite", "--out", "run", "--quiet")[0] == 0
 
 
+def without_last_line(text: str) -> str:
+    return "".join(text.splitlines(keepends=True)[:-1])
+
+
+def test_finished_runs_of_other_data_are_not_set_beside_those_of_today(call):
+    write("arrays")
+    run = ("run", "mine.yaml", "--method", "fine-tuning", "scenario=task", "--quiet")
+    assert call(*run, "--out", "compared/fine-tuning-seed0")[0] == 0
+    before = {path: path.read_bytes() for path in Path("compared").rglob("*") if path.is_file()}
+    Path("flowers.csv").write_text(without_last_line(Path("flowers.csv").read_text()))
+    compare = ("compare", "mine.yaml", "scenario=task", "--out", "compared", "--methods")
+    code, out, err = call(*compare, "fine-tuning,joint")
+    assert (code, out, "are no longer those that the run was begun with" in err) == (2, "", True)
+    assert "remove compared/fine-tuning-seed0, or choose another directory" in err
+    assert {path: path.read_bytes() for path in before} == before
+    assert not Path("compared/joint-seed0").exists()
+    Path("flowers.csv").unlink()  # as where they lie on the machines of a cluster
+    code, out, err = call(*compare, "fine-tuning")
+    assert (code, "fine-tuning-seed0: reused" in out, "is not known: " in err) == (0, True, True)
+
+
+def test_a_search_does_not_go_on_with_other_data(call):
+    write("arrays")
+    tune = ("tune", "mine.yaml", "--only", "learner.beta", "--out", "tuned")
+    assert call(*tune, "--trials", 1)[0] == 0
+    assert call(*tune, "--trials", 2)[0] == 0
+    Path("flowers.csv").write_text(without_last_line(Path("flowers.csv").read_text()))
+    code, out, err = call(*tune, "--trials", 3)
+    assert (code, "trial" in out) == (2, False)
+    assert "tuned holds the search on other examples" in err
+
+
 def test_code_that_a_run_directory_names_is_run_only_if_the_user_says_so(call, tmp_path):
     write("python")
     assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0

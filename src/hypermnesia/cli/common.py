@@ -296,7 +296,8 @@ def carry_out_and_show(
                 ended=display.ended,
                 stop=stop,
             )
-        tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
+        if any(outcome.recorded for outcome in outcomes):  # else older tables would give way to empty ones
+            tell(console, f"written to {', '.join(map(str, show(console, outcomes)))}")
     failed = failures(outcomes)
     if stop.received:
         exit_with(128 + stop.received, f"{failed}Stopped, and saved. The same command goes on.")

@@ -129,7 +129,8 @@ def failures(outcomes: Sequence[Outcome]) -> str:
     if not failed:
         return ""
     reasons = [f"{outcome.run.name}:\n{textwrap.indent(outcome.message, '  ')}\n" for outcome in failed]
-    return "".join([f"{len(failed)} of {len(outcomes)} runs failed; the table holds the others.\n", *reasons])
+    table = "the table holds the others" if any(outcome.recorded for outcome in outcomes) else "no table is written"
+    return "".join([f"{len(failed)} of {len(outcomes)} runs failed; {table}.\n", *reasons])
 
 
 def trial_line(trial: Trial, metric: Metric) -> str:

@@ -125,12 +125,16 @@ def test_a_finished_run_is_reused(finished, program, tmp_path):
     assert outcomes[0].averages == {"task": 0.9, "class": 0.25}
 
 
-def test_a_finished_run_of_other_settings_is_a_failure(finished, program, tmp_path):
+def test_a_finished_run_of_other_settings_is_refused_before_anything_begins(finished, program, tmp_path):
     program("sys.exit('carried out')")
-    finished(changed(NEW, training=NEW.experiment.training.model_copy(update={"iterations": 3})))
-    (outcome,) = carry_out([NEW], tmp_path)
-    assert outcome.state == "failed"
-    assert "cannot be resumed with other settings: training.iterations is 400, was 3" in outcome.message
+    planned = over_seeds([NEW], 5)
+    for run in planned:
+        finished(changed(run, training=NEW.experiment.training.model_copy(update={"iterations": 3})))
+    lines = []
+    with pytest.raises(ConfigurationError, match=r"with other settings: training\.iterations is 400, was 3") as caught:
+        carry_out([OTHER, *planned], tmp_path, started=lambda run, where: lines.append(run), ended=lines.append)
+    assert not lines
+    assert len(str(caught.value).splitlines()) == 4 and str(caught.value).endswith("\nAnd so for 2 more.")
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,24 @@ What was finished before is reused, and what was interrupted is continued.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hypermnesia.errors import ConfigurationError, Note, note
+from hypermnesia.errors import ConfigurationError, DataError, Note, note
 from hypermnesia.experiments.many_runs.executor import Executor, Exit, Job, News
 from hypermnesia.experiments.many_runs.plan import Outcome, PlannedRun, threads
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.recorded_runs.recorded import RecordedRun, read_run
+from hypermnesia.experiments.settings.build import build_tasks
+from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.same_data import check_unchanged, digests, has_own_data
 from hypermnesia.experiments.single_run.stopping import STOP
 
 _LAST_LINES = 5
+_MOST_REFUSED = 3
+"""Runs that are refused in so many words; the others are counted."""
+_Digests = Callable[[Experiment], Mapping[str, str]]
 
 
 def carry_out(
@@ -45,6 +51,10 @@ def carry_out(
         advanced: Called with a run, where it is, and a line that tells how far.
         ended: Called as each run ends, and for each that is reused.
         stop: Asked all the time.
+
+    Raises:
+        ConfigurationError: A finished run has other settings, or has learned other data, than those planned. Nothing
+            has begun then.
     """
     planned = {run.name: run for run in runs}
     outcomes: list[Outcome] = []
@@ -66,9 +76,10 @@ def carry_out(
             started(run, news.where)
 
     with executor or Processes() as executor:
+        before = _finished_before(runs, directory, data)
         for run in runs:
-            if before := _finished_before(run, directory / run.name):
-                end(before)
+            if run.name in before:
+                end(Outcome(run, "reused", recorded=before[run.name]))
             else:
                 executor.submit(_job(run, directory / run.name, data))
         while executor.busy:
@@ -124,17 +135,52 @@ class _IncompleteError(Exception):
     """A run that is not finished, is damaged, or lacks a figure that is wanted of it."""
 
 
-def _finished_before(run: PlannedRun, path: Path) -> Outcome | None:
-    """Outcome of an earlier run, or why its directory cannot be used; None if it is to be carried out or continued."""
-    try:
-        found = _found(run, path)
-    except _IncompleteError:
-        return None
-    try:
-        RunDirectory(path).check(run.experiment, resume=True, overwrite=False)
-    except ConfigurationError as error:
-        return Outcome(run, "failed", message=str(error))
-    return Outcome(run, "reused", recorded=found)
+def _finished_before(runs: Sequence[PlannedRun], directory: Path, data: Path | None) -> dict[str, RecordedRun]:
+    """What earlier runs have found that are just as planned, by name.
+
+    Raises:
+        ConfigurationError: Some are finished and not as planned: beside the others they would be taken for alike.
+    """
+    digests_now = _reading_once(data)
+    found: dict[str, RecordedRun] = {}
+    refused: list[str] = []
+    for run in runs:
+        try:
+            found[run.name] = _found(run, directory / run.name)
+            _check_as_planned(run, RunDirectory(directory / run.name), digests_now)
+        except _IncompleteError:
+            pass  # it is to be carried out, or continued
+        except ConfigurationError as error:
+            refused.append(str(error))
+    if refused:
+        more = [f"And so for {len(refused) - _MOST_REFUSED} more."] if len(refused) > _MOST_REFUSED else []
+        raise ConfigurationError("\n".join([*refused[:_MOST_REFUSED], *more]))
+    return found
+
+
+def _check_as_planned(run: PlannedRun, finished: RunDirectory, digests_now: _Digests) -> None:
+    finished.check(run.experiment, resume=True, overwrite=False)
+    if has_own_data(run.experiment):
+        check_unchanged(
+            finished, digests_now(run.experiment), f"remove {finished.path}, or choose another directory (out)"
+        )
+
+
+def _reading_once(data: Path | None) -> _Digests:
+    """What gives digests of an experiment's examples, and reads those that several runs have in common once."""
+    read: dict[str, Mapping[str, str]] = {}
+
+    def digests_now(experiment: Experiment) -> Mapping[str, str]:
+        made_of = experiment.model_dump_json(include={"data", "tasks", "further", "seed"})
+        if made_of not in read:
+            try:
+                read[made_of] = digests(build_tasks(experiment.model_copy(update={"device": "cpu"}), data))
+            except DataError as error:  # those that lie on the machines of a cluster, among others
+                note(f"Whether finished runs have learned the data of today is not known: {error}")
+                read[made_of] = {}
+        return read[made_of]
+
+    return digests_now
 
 
 def _found(run: PlannedRun, path: Path) -> RecordedRun:

@@ -8,14 +8,16 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypermnesia.errors import ConfigurationError, HypermnesiaError, shown
 from hypermnesia.experiments.many_runs.search import Search
 from hypermnesia.experiments.settings.config import Experiment
+from hypermnesia.experiments.single_run.same_data import digests, has_own_data
 from hypermnesia.extras import needed
+from hypermnesia.tasks import Task
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,6 +80,29 @@ def open_study(search: Search) -> optuna.Study:
     if all(search.space[place].low <= value <= search.space[place].high for place, value in own.items()):
         study.enqueue_trial(own, skip_if_exists=True)
     return study
+
+
+def check_same_examples(study: optuna.Study, search: Search, tasks: Sequence[Task]) -> None:
+    """Refuse to go on with other examples of one's own than the trials before; write down what they are.
+
+    Args:
+        study: The study of the search.
+        search: Its experiment and its place are used.
+        tasks: Tasks of the trials, with their examples.
+
+    Raises:
+        ConfigurationError: The examples are others than before.
+    """
+    if not has_own_data(search.experiment):
+        return
+    now = hashlib.sha256(json.dumps(digests(tasks)).encode()).hexdigest()
+    if study.user_attrs.get("examples", now) != now:
+        place, other = (shown(search.storage), "storage") if search.storage else (search.directory, "directory (out)")
+        raise ConfigurationError(
+            f"{place} holds the search on other examples than those that there are now: bring the files back to what"
+            f" they were, or choose another {other}."
+        )
+    study.set_user_attr("examples", now)
 
 
 def _check_types(trial: optuna.trial.FrozenTrial) -> None:

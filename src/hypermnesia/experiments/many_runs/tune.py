@@ -19,7 +19,12 @@ from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
 from hypermnesia.experiments.many_runs.executor import Executor, Job
 from hypermnesia.experiments.many_runs.plan import threads
 from hypermnesia.experiments.many_runs.search import Search, Trial
-from hypermnesia.experiments.many_runs.study import open_study, storage_at_work, take_up_unfinished
+from hypermnesia.experiments.many_runs.study import (
+    check_same_examples,
+    open_study,
+    storage_at_work,
+    take_up_unfinished,
+)
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.build import build_learner, build_tasks
 from hypermnesia.experiments.settings.config import Experiment
@@ -61,8 +66,8 @@ def tune(
         All trials, the best first.
 
     Raises:
-        ConfigurationError: Optuna is not installed, there is no such storage, or the directory holds the study of
-            another experiment.
+        ConfigurationError: Optuna is not installed, there is no such storage, the directory holds the study of another
+            experiment, or the examples are no longer those of the trials in it.
         SearchError: A process that makes trials has failed.
         StorageError: What holds the trials fails amid the search.
     """
@@ -156,6 +161,7 @@ def _work(search: Search, number: int, told: Callable[[Trial], None] = lambda tr
     torch.set_num_threads(threads(search.experiment))
     tasks = _without_test(search)
     study = open_study(search)
+    check_same_examples(study, search, tasks)
     counted = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     # Processes that make trials at the same time must not suggest the same, on whichever machine they are.
     machine = (socket.gethostname(), os.getpid()) if search.storage else ()
