@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import difflib
 import sys
 import warnings
@@ -41,6 +42,9 @@ class Note(UserWarning):
     """Beginning of that line."""
 
 
+_noting = contextvars.ContextVar("noting", default=True)
+
+
 def note(text: str) -> None:
     """Warn of something that stops nothing. Python's filters of warnings apply.
 
@@ -50,7 +54,23 @@ def note(text: str) -> None:
         >>> str(caught[0].message)
         'The clock stands still.'
     """
-    warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
+    if _noting.get():
+        warnings.warn(text, Note, stacklevel=1)  # always from here, so that Python knows the text again
+
+
+@contextlib.contextmanager
+def without_notes() -> Iterator[None]:
+    """Note nothing, where what would be noted was noted before.
+
+    Example:
+        >>> with without_notes():
+        ...     note("The clock stands still.")
+    """
+    before = _noting.set(False)
+    try:
+        yield
+    finally:
+        _noting.reset(before)
 
 
 @contextlib.contextmanager

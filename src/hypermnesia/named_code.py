@@ -8,11 +8,19 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, JsonValue
 
 from hypermnesia.errors import ConfigurationError, did_you_mean
 
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$")]
+
+def _of_a_function(name: str) -> str:
+    module, colon, place = name.partition(":")
+    if not (colon and all(part.isidentifier() for part in [*module.split("."), *place.split(".")])):
+        raise ValueError("must name a module and a function in it, as my_module:my_function")
+    return name
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_of_a_function)]
 """Name of a function: `module:function`, `package.module:function`."""
 
 Arguments: TypeAlias = dict[str, JsonValue]

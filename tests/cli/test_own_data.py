@@ -143,12 +143,55 @@ def test_a_finished_run_learns_one_more_task_and_knows_it(call, tmp_path):
     assert (code, "3 outputs" in err, Path("run-and-many").exists()) == (2, True, False)
 
 
+LAPS = """
+import sys
+from hypermnesia import cli
+from hypermnesia.experiments.single_run.stopwatch import Stopwatch
+lap = Stopwatch.lap
+def lap_and_tell(watch):
+    print("imported before:", "torch._dynamo" in sys.modules)
+    return lap(watch)
+Stopwatch.lap = lap_and_tell
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_time_of_learning_does_not_include_what_pytorch_imports_as_it_begins(call, start):
+    write("folder")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    process = start("learn", "run", "--data", "pictures", "--quiet", "--trust", code=LAPS)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "imported before: True" in out and "imported before: False" not in out
+
+
+def test_a_task_is_chosen_by_its_name_before_its_number(call):
+    """Years, for example, are names of tasks."""
+    write("folder")
+    lines = [f"{value % 3},{value},{value % 2}" for value in range(60)]
+    Path("years.csv").write_text("\n".join(["year,x,label", *(f"{'102'[int(each[0])]}{each[1:]}" for each in lines)]))
+    Path("x.csv").write_text("1\n2\n")
+    columns = {"kind": "arrays", "path": "years.csv", "labels": "label", "tasks": "year", "test": 0.2}
+    write("arrays", data=columns, tasks={"kind": "given"}, learner={"method": "ewc"})
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    names = read_run(Path("run")).tasks
+    assert sorted(names) == ["0", "1", "2"] and names != ("0", "1", "2")
+    for name in names:
+        code, out, err = call("predict", "run", "x.csv", "--task", name, "--json")
+        assert (code, json.loads(out)[0]["task"]) == (0, names.index(name)), err
+
+
 def test_examples_that_have_changed_are_not_gone_on_with(call):
     write("folder")
     assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
     Image.new("RGB", (8, 8)).save("pictures/cat/00.png")
     code, _, err = call("run", "mine.yaml", "--resume", "--out", "run", "--quiet")
     assert (code, "the examples of 'pictures cat/dog/elk' are no longer those" in err) == (2, True)
+    code, _, err = call("learn", "run", "--data", "pictures", "--out", "more", "--quiet", "--trust")
+    assert (code, "the examples of 'pictures cat/dog/elk' are no longer those" in err) == (2, True)
+    assert err.endswith("Bring the files back to what they were.\n")
+    assert not Path("more").exists()
     assert call("run", "mine.yaml", "--overwrite", "--out", "run", "--quiet")[0] == 0
 
 
@@ -261,7 +304,7 @@ WRONG = {
     "data.test=0": "data.test",
     "tasks.classes=[[ant, be]]": "task 0 lists a class 'be', .*Did you mean 'bee'",
     "tasks={kind: given}": "tasks.kind=given takes tasks as the data say them",
-    "data={kind: python, call: nothing}": "data.call: should match pattern",
+    "data={kind: python, call: nothing}": "data.call: must name a module and a function",
     "data.path=pipe": "is a pipe or a device, and should be a folder",
     "data.path=loop": "There is no .*loop, which should be a folder .* It is a link that leads nowhere",
     "data={kind: arrays, path: single.npz}": "inputs must be an array of numbers, .* not a single one",

@@ -313,6 +313,44 @@ def test_the_head_may_stand_anywhere(case, make, tmp_path):
     assert equal(loaded.state_dict(), learner.state_dict())
 
 
+def overwritten(outputs: torch.Tensor, column: int = 0) -> torch.Tensor:
+    outputs[:, column] = 0
+    return outputs
+
+
+BEHIND_THE_HEAD = {
+    "difference": (lambda o: o - o.mean(1, keepdim=True), lambda o: o.sub_(o.mean(1, keepdim=True))),
+    "factor": (lambda o: o * 2, lambda o: o.mul_(2)),
+    "rectifier": (lambda o: o.relu(), lambda o: o.relu_()),
+    "column": (lambda o: torch.cat([0 * o[:, :1], o[:, 1:]], 1), overwritten),
+}
+
+
+@growing
+@pytest.mark.parametrize(("apart", "in_place"), BEHIND_THE_HEAD.values(), ids=BEHIND_THE_HEAD)
+def test_what_comes_after_the_head_may_be_done_in_place(case, apart, in_place):
+    """The head's outputs, overwritten, are not the head's."""
+
+    def found(behind) -> list[torch.Tensor | str]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            layers = {"body": nn.Linear(FEATURES, 6), "head": nn.Linear(6, OUTPUTS)}
+        learner = case.make(module=Function(lambda net, x: behind(net.head(net.body(x).tanh())), **layers))
+        for task in case.tasks[:2]:
+            learner.learn(task)
+        answers = [learner.predict(INPUTS, task).outputs for task in range(2)]
+        try:
+            return [*answers, learner.network(0)(INPUTS).detach()]
+        except ConfigurationError as error:
+            return [*answers, str(error)]
+
+    for one, other in zip(found(apart), found(in_place), strict=True):
+        if isinstance(one, torch.Tensor):
+            torch.testing.assert_close(other, one)
+        else:
+            assert other == one
+
+
 P, BODY = nn.utils.parametrizations, nn.Linear(FEATURES, 6)
 NO_HEADS = {
     "weight norm": (lambda: nn.Sequential(BODY, P.weight_norm(nn.Linear(6, 3))), "computed from others"),

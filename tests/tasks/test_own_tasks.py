@@ -88,7 +88,9 @@ def test_code_makes_tasks_that_set_validation_examples_aside(monkeypatch, tmp_pa
             made(call)
     with pytest.raises(ConfigurationError, match=r"TypeError: .*numbr.*arguments given: numbr"):
         made("some_tasks_of_mine:make", numbr=3)
-    with pytest.raises(ConfigurationError, match="call: should match pattern"):
+    with pytest.raises(
+        ConfigurationError, match="call: must name a module and a function in it, as my_module:my_function"
+    ):
         PythonData(kind="python", call="no name of a function")
 
 

@@ -41,7 +41,8 @@ def export(
         ),
     ],
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Number, from 0, or name of a task. [default: all in one file]")
+        str | None,
+        typer.Option(metavar="TASK", help="Name of a task, or else its number, from 0. [default: all in one file]"),
     ] = None,
     trust: Trust = False,
 ) -> None:
@@ -49,7 +50,8 @@ def export(
     from hypermnesia.experiments.recorded_runs.learned import open_learner
     from hypermnesia.exporting import export as write
 
-    write(open_learner(run, trust=trust), out, _number_or_name(task))
+    learner = open_learner(run, trust=trust)
+    write(learner, out, _number_or_name(task, learner))
     print(f"written to {out}")
 
 
@@ -65,7 +67,8 @@ def predict(
         ),
     ],
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Number, from 0, or name of their task. [default: inferred]")
+        str | None,
+        typer.Option(metavar="TASK", help="Name of their task, or else its number, from 0. [default: inferred]"),
     ] = None,
     device: Device = "cpu",
     out: Annotated[
@@ -90,7 +93,7 @@ def predict(
     answers: list[list[object]] = []
     for file in map(reachable, files):
         assert file is not None
-        answer = learner.predict(_inputs(file, learner, arrays), _number_or_name(task))
+        answer = learner.predict(_inputs(file, learner, arrays), _number_or_name(task, learner))
         if len(wrong := answer.outputs.flatten(1).isnan().any(1).nonzero()):
             raise DataError(
                 f"{file}: there is no answer for input {int(wrong[0])}, counted from 0: what is computed from it is no"
@@ -112,8 +115,11 @@ def predict(
         print(f"written to {out}")
 
 
-def _number_or_name(task: str | None) -> int | str | None:
-    return int(task) if task is not None and task.isdecimal() and len(task) < 19 else task
+def _number_or_name(task: str | None, learner: ContinualLearner) -> int | str | None:
+    """The task of this name, whatever number it looks like; else that of this number."""
+    if task is None or any(task == each.name for each in learner.tasks):
+        return task
+    return int(task) if task.isdecimal() and len(task) < 19 else task
 
 
 def _table(answer: Prediction) -> tuple[list[str], Iterator[list[object]]]:

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from hypermnesia.criteria import GivenCriterion, GivenMetric
 from hypermnesia.detached_copies import detached_copy
-from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown
+from hypermnesia.errors import CheckpointError, ConfigurationError, HypermnesiaError, shown, without_notes
 from hypermnesia.files import FORMAT, say_what_cannot_be_written
 from hypermnesia.learners.learned_by import again
 from hypermnesia.learners.state import LearnerState, kinds_of
@@ -94,7 +94,8 @@ class Saved(LearnerState, ABC):
         try:
             arguments = again(saved["arguments"], criterion, metric)
             put_to_rest(module, [name for name, _ in module.named_modules() if name in saved.get("resting", ())])
-            with checked_allocations(lambda: "These are not sizes that a learner was saved with."):
+            # What there is to note of it was noted when the learner was made first.
+            with without_notes(), checked_allocations(lambda: "These are not sizes that a learner was saved with."):
                 learner = found(module, saved["settings"], **arguments, device=device)
             learner.load_state_dict(saved["state"])
         except CheckpointError as error:

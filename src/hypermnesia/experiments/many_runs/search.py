@@ -43,7 +43,7 @@ class Search:
         for place in self.only:
             if place not in declared:
                 raise ConfigurationError(
-                    f"only: {shown(place)} is not searched.{did_you_mean(place, declared)} SearchRange here:"
+                    f"only: {shown(place)} is not searched.{did_you_mean(place, declared)} Searched here:"
                     f" {', '.join(declared)}."
                 )
 

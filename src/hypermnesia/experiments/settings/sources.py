@@ -142,7 +142,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def override(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with some of them replaced.
 
-    Another `kind` has settings of its own, so it takes the place of its whole section.
+    Another `kind` has settings of its own, so it takes the place of its whole section, with the other changes of that
+    section in it, in whichever order they come.
 
     Args:
         values: Nested settings; left as they are.
@@ -154,13 +155,20 @@ def override(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     Example:
         >>> override({"learner": {"beta": 0.1}}, {"learner.beta": 0.01, "seed": 3})
         {'learner': {'beta': 0.01}, 'seed': 3}
-        >>> override({"tasks": {"kind": "split", "classes_per_task": 2}}, {"tasks.kind": "permuted"})
-        {'tasks': {'kind': 'permuted'}}
+        >>> override({"tasks": {"kind": "split", "classes_per_task": 2}}, {"tasks.padding": 2, "tasks.kind": "permuted"})
+        {'tasks': {'kind': 'permuted', 'padding': 2}}
     """
     result = dict(values)
-    for place, value in changes.items():
-        result = _with(result, place.split("."), value, place)
+    for place in sorted(changes, key=_whole_sections_first):
+        result = _with(result, place.split("."), changes[place], place)
     return result
+
+
+def _whole_sections_first(place: str) -> tuple[int, bool]:
+    """Sorts a section before its kind, and both before the rest of it, which they would discard."""
+    keys = place.split(".")
+    is_kind = keys[-1] == "kind"
+    return len(keys) - is_kind, is_kind
 
 
 def without(values: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:

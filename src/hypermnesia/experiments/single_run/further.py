@@ -12,6 +12,7 @@ from hypermnesia.errors import CheckpointError, ConfigurationError
 from hypermnesia.experiments.settings.build import build_learner
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.experiments.single_run.same_data import check_unchanged, digests
 from hypermnesia.experiments.single_run.summary import RunState
 from hypermnesia.tasks import Task
 from hypermnesia.training.checkpoint import Checkpoints
@@ -37,9 +38,12 @@ def begin_further(
 
     Raises:
         CheckpointError: The finished run has no state to go on from.
-        ConfigurationError: Settings do not fit the new task, or the directory cannot be made.
+        ConfigurationError: The examples of the earlier tasks have changed, settings do not fit the new task, or the
+            directory cannot be made.
         DataError: The new task does not fit the network, or the earlier tasks.
     """
+    if finished.data.is_file():
+        check_unchanged(finished, digests(tasks[:-1]))
     saved, messages = Checkpoints(finished.checkpoint).latest()
     if saved is None:
         why = " ".join(messages) or f"there is nothing in {finished.checkpoint}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, StopLearning
@@ -117,6 +118,11 @@ def _learn(
     )
 
 
+def _make_an_optimizer() -> None:
+    """With the first one PyTorch imports its compiler, which takes seconds and is no learning."""
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=0.1)
+
+
 def _is_recorded(progress: Progress, experiment: Experiment) -> bool:
     """Whether the figures of a step are written down."""
     return progress.iteration in (1, progress.iterations) or progress.iteration % experiment.recording.log_every == 0
@@ -192,6 +198,8 @@ class _Run(Observer):
         if parallel.size() > 1:
             state_of_first({"learner": self.learner.state_dict(), "rows": rows})
         try:
+            if rows < len(self.tasks):
+                _make_an_optimizer()
             with self.watch:
                 self.watch.lap()
                 _learn(self.experiment, self.tasks, self.learner, self, rows)
