@@ -155,7 +155,7 @@ def override(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     Example:
         >>> override({"learner": {"beta": 0.1}}, {"learner.beta": 0.01, "seed": 3})
         {'learner': {'beta': 0.01}, 'seed': 3}
-        >>> override({"tasks": {"kind": "split", "classes_per_task": 2}}, {"tasks.padding": 2, "tasks.kind": "permuted"})
+        >>> override({"tasks": {"kind": "split", "shuffle": 1}}, {"tasks.padding": 2, "tasks.kind": "permuted"})
         {'tasks': {'kind': 'permuted', 'padding': 2}}
     """
     result = dict(values)
