@@ -11,7 +11,8 @@ from torch import nn
 
 from hypermnesia.errors import ConfigurationError
 from hypermnesia.networks import GrowingClassifier, mlp
-from hypermnesia.networks.growing import head_of
+from hypermnesia.networks.growing import ends_in, head_of
+from tests.zoo import Function
 
 
 class Named(nn.Module):
@@ -200,3 +201,19 @@ def test_impossible_numbers_of_outputs_are_refused():
         with pytest.raises(ConfigurationError, match=f"2 outputs cannot drop {wrong}"):
             classifier.shrink(wrong)
     assert classifier.num_outputs == 2
+
+
+def overwritten(outputs: torch.Tensor) -> torch.Tensor:
+    outputs[:, 0] = 0
+    return outputs
+
+
+@pytest.mark.parametrize("behind", [torch.relu_, torch.sigmoid_, lambda o: o.mul_(2), overwritten])
+def test_a_module_that_overwrites_what_its_head_gave_does_not_end_in_it(behind):
+    def module(after) -> nn.Module:
+        return Function(lambda net, x: after(net.head(x)), head=nn.Linear(4, 3))
+
+    inputs = torch.rand(5, 4)
+    assert head_of(module(behind), inputs) == "head"
+    assert not ends_in(module(behind), "head", inputs)
+    assert ends_in(module(lambda outputs: outputs.view(-1, 3)), "head", inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -190,7 +190,7 @@ def head_of(module: nn.Module, inputs: Inputs) -> str:
     outputs, results = _results_of_layers(module, inputs)
     layers: dict[str, Any] = dict(module.named_modules())
     wide_enough = [name for name in results if len(layers[name].weight) == outputs.shape[1]]
-    returned = [name for name in wide_enough if _is_same(results[name], outputs)]
+    returned = [name for name in wide_enough if results[name].is_same(outputs)]
     found = returned or [name for name in wide_enough if _grows(module, name, inputs, outputs.shape[1])]
     if not found:
         raise ConfigurationError(_no_head(module))
@@ -218,24 +218,35 @@ def ends_in(module: nn.Module, head: str, inputs: Inputs) -> bool:
         False
     """
     outputs, results = _results_of_layers(module, inputs)
-    return head in results and _is_same(results[head], outputs)
+    return head in results and results[head].is_same(outputs)
 
 
-def _results_of_layers(module: nn.Module, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
+class _Result(NamedTuple):
+    """What a layer has given, and its version then; later operations may overwrite it."""
+
+    tensor: Tensor
+    version: int
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> _Result:
+        return cls(tensor, tensor._version)
+
+    def is_same(self, outputs: Tensor) -> bool:
+        here = self.tensor.shape == outputs.shape and self.tensor.data_ptr() == outputs.data_ptr()
+        return here and self.tensor._version == self.version
+
+
+def _results_of_layers(module: nn.Module, inputs: Inputs) -> tuple[Tensor, dict[str, _Result]]:
     """Outputs of a module, and the results of those of its layers that are called once."""
     twin = detached_copy(module).eval()
-    calls: dict[str, list[Tensor]] = {}
+    calls: dict[str, list[_Result]] = {}
     for name in _layers(twin):
         made = calls.setdefault(name, [])
-        twin.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(result))
+        twin.get_submodule(name).register_forward_hook(lambda _, __, result, made=made: made.append(_Result.of(result)))
     # As it is written: what is compiled calls no hooks.
     with torch.compiler.set_stance("force_eager"):
         outputs = answer(twin, inputs)
     return outputs, {name: made[0] for name, made in calls.items() if len(made) == 1}
-
-
-def _is_same(result: Tensor, outputs: Tensor) -> bool:
-    return result.shape == outputs.shape and result.data_ptr() == outputs.data_ptr()
 
 
 def _grows(module: nn.Module, name: str, inputs: Inputs, outputs: int) -> bool:
