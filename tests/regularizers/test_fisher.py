@@ -8,8 +8,11 @@ from torch.utils.checkpoint import checkpoint
 
 from hypermnesia.criteria import MeanSquaredError
 from hypermnesia.errors import ConfigurationError, DataError
+from hypermnesia.hypernetwork import Hypernetwork
+from hypermnesia.layout import ParameterLayout
 from hypermnesia.modules import holding
 from hypermnesia.regularizers.fisher import diagonal_fisher, gradient_form
+from hypermnesia.regularizers.generated_network import GeneratedNetwork
 
 CLASSES = 4
 
@@ -259,3 +262,88 @@ def test_a_network_that_takes_no_single_example_is_refused():
         diagonal_fisher(
             logits_of(module), dict(module.named_parameters()), [(torch.rand(4, 3), torch.zeros(4).long())], "exact"
         )
+
+
+class Tagger(nn.Module):
+    """A class for each of two positions; the second has a layer of its own."""
+
+    def __init__(self, *between):
+        super().__init__()
+        self.between = nn.Sequential(*between)
+        self.first, self.second = nn.Linear(3, CLASSES), nn.Linear(3, CLASSES)
+
+    def forward(self, inputs):
+        inputs = self.between(inputs)
+        return torch.stack([self.first(inputs[:, 0]), self.second(inputs[:, 1])], 2)
+
+
+class Last(nn.Module):
+    """Only what a recurrent layer puts out, not its state."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(3, 3, batch_first=True)
+
+    def forward(self, inputs):
+        return self.recurrent(inputs)[0]
+
+
+FORMS = {
+    "linear layers": Tagger,
+    "vectorized": lambda: Tagger(nn.Conv1d(2, 2, 1)),
+    "one by one": lambda: Tagger(Last()),
+}
+
+
+@pytest.mark.parametrize("kind", ["sampled", "exact", "empirical"])
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_ignored_informs_of_nothing(form, kind):
+    """Where the second position is ignored, the information is that of a network which has the first one alone."""
+    torch.manual_seed(0)
+    module = FORMS[form]().double().eval()
+    inputs, labels = torch.randn(5, 2, 3, dtype=torch.float64), torch.randint(0, CLASSES, (5, 2))
+    labels[:, 1] = -100
+    parameters = dict(module.named_parameters())
+
+    def hold(parameters, action):
+        return holding(module, parameters, action)
+
+    assert gradient_form(logits_of(module), parameters, inputs, kind, labels=labels, hold=hold) == form
+    # Chances are drawn for both positions: those of the first one are the same.
+    drawn = torch.multinomial(
+        module(inputs).softmax(1).movedim(1, -1).flatten(0, -2), 1, generator=torch.Generator().manual_seed(3)
+    ).view(5, 2)
+    of_first = drawn[:, 0] if kind == "sampled" else labels[:, 0]
+    fisher, expected = (
+        diagonal_fisher(outputs, parameters, [(inputs, targets)], as_kind, generator=generator, hold=hold)
+        for outputs, targets, as_kind, generator in (
+            (logits_of(module), labels, kind, torch.Generator().manual_seed(3)),
+            (
+                lambda p, x: functional_call(module, p, (x,))[:, :, 0],
+                of_first,
+                "empirical" if kind == "sampled" else kind,
+                None,
+            ),
+        )
+    )
+    assert fisher["second.weight"].count_nonzero() == 0
+    assert fisher["first.weight"].count_nonzero() > 0
+    for name in fisher:
+        torch.testing.assert_close(fisher[name], expected[name], rtol=1e-8, atol=1e-14)
+
+
+def test_what_is_ignored_informs_of_nothing_where_weights_are_generated():
+    module, inputs = Tagger().eval(), torch.randn(5, 2, 3)
+    labels = torch.tensor([[0, -100]]).expand(5, 2)
+    hypernetwork = Hypernetwork(ParameterLayout.of(module), embedding_dim=4)
+    networks = (
+        GeneratedNetwork(hypernetwork, torch.ones(4), outputs)
+        for outputs in (logits_of(module), lambda p, x: functional_call(module, p, (x,))[:, :, :1])
+    )
+    theta = hypernetwork.shared_parameters()
+    fisher, expected = (
+        diagonal_fisher(network, theta, [(inputs, targets)], "exact")
+        for network, targets in zip(networks, (labels, labels[:, :1]), strict=True)
+    )
+    for name in fisher:
+        torch.testing.assert_close(fisher[name], expected[name], rtol=1e-3, atol=1e-7)

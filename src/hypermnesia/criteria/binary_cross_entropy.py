@@ -57,10 +57,10 @@ class BinaryCrossEntropy(Settings, Criterion):
             outputs, target.to(outputs).view_as(outputs), reduction="sum"
         )
 
-    def sample(self, outputs: Tensor, generator: torch.Generator | None) -> Targets:
-        return torch.bernoulli(outputs.sigmoid().cpu(), generator=generator).to(outputs.device)
+    def sample(self, outputs: Tensor, targets: Targets, generator: torch.Generator | None) -> Targets:
+        return torch.bernoulli(outputs.sigmoid().cpu(), generator=generator).to(outputs.device).view(targets.shape)
 
-    def information(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    def information(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         log_p = functional.logsigmoid(torch.cat([outputs.flatten(), -outputs.flatten()]))
         return log_p, log_p.exp()
 

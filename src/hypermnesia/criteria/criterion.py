@@ -90,12 +90,27 @@ class Criterion(ABC):
         """Return the log-likelihood of the target of one input, up to a constant; a placed one."""
         return -self.loss(outputs[None], target[None])
 
-    def sample(self, outputs: Float[Tensor, "inputs *outputs"], generator: torch.Generator | None) -> Targets:
-        """Draw targets from the distribution of each input, on the CPU, so that every device draws the same."""
+    def sample(
+        self, outputs: Float[Tensor, "inputs *outputs"], targets: Targets, generator: torch.Generator | None
+    ) -> Targets:
+        """Draw targets from the distribution of each input, on the CPU, so that every device draws the same.
+
+        Args:
+            outputs: Outputs of the network.
+            targets: Placed ones, of which what is ignored stays so.
+            generator: CPU generator; None for torch's default one.
+        """
         raise self._no_distribution()
 
-    def information(self, outputs: Float[Tensor, "*outputs"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        """Return values v and weights w of one input: Σ_i w_i (∂v_i/∂θ)² is the diagonal of its Fisher information."""
+    def information(
+        self, outputs: Float[Tensor, "*outputs"], target: Tensor
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Return values v and weights w of one input: Σ_i w_i (∂v_i/∂θ)² is the diagonal of its Fisher information.
+
+        Args:
+            outputs: Outputs of the network for the input.
+            target: A placed one, which tells what is ignored and so informs of nothing.
+        """
         raise self._no_distribution()
 
     def _no_distribution(self) -> ConfigurationError:

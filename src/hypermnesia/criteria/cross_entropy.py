@@ -104,14 +104,15 @@ class CrossEntropy(Settings, Criterion):
         of_target = outputs.log_softmax(0).gather(0, torch.where(counted, target, 0)[None])[0]
         return torch.where(counted, of_target, 0.0).sum()
 
-    def sample(self, outputs: Tensor, generator: torch.Generator | None) -> Targets:
+    def sample(self, outputs: Tensor, targets: Targets, generator: torch.Generator | None) -> Targets:
         probabilities = outputs.softmax(1).movedim(1, -1).cpu()
         drawn = torch.multinomial(probabilities.flatten(0, -2), 1, generator=generator)
-        return drawn.view(probabilities.shape[:-1]).to(outputs.device)
+        drawn = drawn.view(probabilities.shape[:-1]).to(outputs.device)
+        return torch.where(targets == IGNORED, IGNORED, drawn)
 
-    def information(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        log_p = outputs.log_softmax(0).flatten()
-        return log_p, log_p.exp()
+    def information(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        log_p = outputs.log_softmax(0)
+        return log_p.flatten(), torch.where(target == IGNORED, 0.0, log_p.exp()).flatten()
 
     def _may_be_ignored(self, targets: Targets) -> bool:
         """Whether there may be labels that are ignored. Classes of whole inputs are never negative."""

@@ -46,10 +46,10 @@ class MeanSquaredError(Settings, Criterion):
     def log_likelihood(self, outputs: Tensor, target: Tensor) -> Tensor:
         return -(outputs - target).square().sum() / 2
 
-    def sample(self, outputs: Tensor, generator: torch.Generator | None) -> Targets:
+    def sample(self, outputs: Tensor, targets: Targets, generator: torch.Generator | None) -> Targets:
         noise = torch.randn(outputs.shape, generator=generator, dtype=outputs.dtype)
         return outputs + noise.to(outputs.device)
 
-    def information(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    def information(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         outputs = outputs.flatten()
         return outputs, torch.ones_like(outputs)

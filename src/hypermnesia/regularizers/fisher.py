@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -26,6 +25,10 @@ Outputs = Callable[[dict[str, Tensor], Inputs], Tensor]
 
 Hold = Callable[[dict[str, Tensor], Callable[[], Any]], Any]
 """Function that calls another while a network has these parameters by name, and returns its result."""
+
+ValuesOf = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Function of outputs and target of one example that returns values v and weights w, both [values]: what the example
+contributes is Σ w (∂v/∂θ)²."""
 
 
 @torch.no_grad()
@@ -52,6 +55,8 @@ def diagonal_fisher(
     - `empirical`: the given label alone. The empirical Fisher, which is not the Fisher information of a model that
       fits the labels imperfectly.
 
+    Of labels that are ignored there is no information, of any kind.
+
     Source: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017; the kinds after van
     de Ven, On the computation of the Fisher information in continual learning, 2025.
 
@@ -59,7 +64,7 @@ def diagonal_fisher(
         outputs: Function of parameters by name and n inputs that returns outputs [n, outputs], for each example by
             itself and without randomness: a module's dropout and batch normalization are in evaluation mode.
         parameters: Parameters θ by name; taken as constants.
-        batches: Pairs of inputs [n, ...] and labels [n], which are indices of these outputs.
+        batches: Pairs of inputs [n, ...] and labels [n, ...], as the criterion places them at these outputs.
         kind: Kind of the expectation: `sampled`, `exact` or `empirical`.
         criterion: What the outputs are learned by.
         generator: CPU generator for `sampled`; None for torch's default one.
@@ -90,10 +95,13 @@ def diagonal_fisher(
             continue
         count += len(inputs)
         form = form or gradient_form(outputs, theta, inputs, kind, criterion, labels, hold=hold)
-        targets = _targets(kind, criterion, outputs(theta, inputs), labels, generator)
-        squares = _in_form(form, outputs, theta, inputs, targets, criterion, chunk_size, hold)
+        targets = labels.to(inputs.device)
+        if kind == "sampled":
+            targets = criterion.sample(outputs(theta, inputs), targets, generator)
+        values = _values_of(criterion, expected=kind == "exact")
+        squares = _in_form(form, outputs, theta, inputs, targets, values, chunk_size, hold)
         if squares is None:  # layers of other batches were used in another way
-            squares = _in_form("one by one", outputs, theta, inputs, targets, criterion, chunk_size, hold)
+            squares = _in_form("one by one", outputs, theta, inputs, targets, values, chunk_size, hold)
         for name, square in (squares or {}).items():
             sums[name] += square
     if count == 0:
@@ -138,9 +146,9 @@ def gradient_form(
     # Any target has a gradient to compare. That of the kind itself may have many, and need not exist in every form.
     some = torch.zeros(len(inputs), dtype=torch.int64) if labels is None else labels[:2]
     some = some.to(inputs.device)
-    of_kind = None if kind == "exact" else some
+    of_target = _values_of(criterion, expected=False)
     try:
-        expected = _one_by_one(outputs, theta, inputs, some, criterion, hold)
+        expected = _one_by_one(outputs, theta, inputs, some, of_target, hold)
     except Exception as error:  # whatever a layer raises
         raise ConfigurationError(
             "the Fisher information needs the gradient of each example by itself, which this network does not give"
@@ -150,10 +158,10 @@ def gradient_form(
     forms: tuple[GradientForm, ...] = ("linear layers", "vectorized")
     for form in forms:
         try:
-            found = _in_form(form, outputs, theta, inputs, some, criterion, 32, hold)
+            found = _in_form(form, outputs, theta, inputs, some, of_target, 32, hold)
             if found is not None and _agree(found, expected):
-                if of_kind is None:
-                    _in_form(form, outputs, theta, inputs, None, criterion, 32, hold)
+                if kind == "exact":
+                    _in_form(form, outputs, theta, inputs, some, _values_of(criterion, expected=True), 32, hold)
                 return form
         except Exception:  # whatever a layer raises, there is a slower form
             continue
@@ -175,38 +183,41 @@ def _in_form(
     outputs: Outputs,
     theta: dict[str, Tensor],
     inputs: Inputs,
-    targets: Targets | None,
-    criterion: Criterion,
+    targets: Targets,
+    values_of: ValuesOf,
     chunk_size: int,
     hold: Hold,
 ) -> dict[str, Tensor] | None:
-    """Sums of squared gradients by name: of the given targets, or expected over all; None where the form has none."""
+    """Sums of weighted squared gradients of values by name; None where the form has none."""
     match form:
         case "linear layers":
-            values = functools.partial(_weighted_values, criterion, targets)
+
+            def values(answers: Tensor) -> tuple[Tensor, Tensor]:
+                v, w = torch.func.vmap(values_of)(answers, targets)
+                return v, w
+
             if isinstance(outputs, GeneratedNetwork):
                 return outputs.squared_gradients(theta, inputs, values)
             return linear_layers.squared_gradients(outputs, theta, inputs, values)
         case "vectorized":
-            chunks = list(_squared_gradients(outputs, theta, inputs, targets, criterion, chunk_size))
+            chunks = list(_squared_gradients(outputs, theta, inputs, targets, values_of, chunk_size))
             return {name: torch.stack([chunk[name] for chunk in chunks]).sum(0) for name in theta}
         case "one by one":
-            return _one_by_one(outputs, theta, inputs, targets, criterion, hold)
+            return _one_by_one(outputs, theta, inputs, targets, values_of, hold)
 
 
 def _one_by_one(
     outputs: Outputs,
     theta: dict[str, Tensor],
     inputs: Inputs,
-    targets: Targets | None,
-    criterion: Criterion,
+    targets: Targets,
+    values_of: ValuesOf,
     hold: Hold,
 ) -> dict[str, Tensor]:
-    """Sums of squared gradients by name, by a backward pass for each example and value."""
+    """Sums of weighted squared gradients by name, by a backward pass for each example and value."""
     sums = {name: torch.zeros_like(parameter) for name, parameter in theta.items()}
     for number in range(len(inputs)):
-        example = inputs[number : number + 1]
-        target = None if targets is None else targets[number : number + 1]
+        example, target = inputs[number : number + 1], targets[number]
         values, value = 1, 0
         while value < values:
             leaves = {name: parameter.clone().requires_grad_() for name, parameter in theta.items()}
@@ -214,9 +225,9 @@ def _one_by_one(
             def weight_of_value(
                 leaves: dict[str, Tensor] = leaves, value: int = value, example: Inputs = example, target: Any = target
             ) -> tuple[int, Tensor]:
-                v, w = _weighted_values(criterion, target, outputs(leaves, example))
-                v[0, value].backward()
-                return v.shape[1], w[0, value].detach()
+                v, w = values_of(outputs(leaves, example)[0], target)
+                v[value].backward()
+                return len(v), w[value].detach()
 
             # Recurrent layers of cuDNN have no backward pass in evaluation mode.
             with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
@@ -228,51 +239,32 @@ def _one_by_one(
     return sums
 
 
-def _targets(
-    kind: FisherKind, criterion: Criterion, outputs: Tensor, labels: Tensor, generator: torch.Generator | None
-) -> Targets | None:
-    """Targets whose likelihood is differentiated, for each example of a batch; None for the expectation over all."""
-    if kind == "sampled":
-        return criterion.sample(outputs, generator)
-    if kind == "exact":
-        return None
-    return labels
+def _values_of(criterion: Criterion, *, expected: bool) -> ValuesOf:
+    """Values and weights of the expectation over all targets, or of the given one."""
 
+    def of_target(outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        likelihood = criterion.log_likelihood(outputs, target)[None]
+        return likelihood, torch.ones_like(likelihood)
 
-def _weighted_values(criterion: Criterion, targets: Targets | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Values v and weights w of a batch of outputs: Σ w (∂v/∂θ)² is the contribution of an example."""
-    if targets is None:
-        values, weights = torch.func.vmap(criterion.information)(outputs)
-        return values, weights
-    likelihoods = torch.func.vmap(criterion.log_likelihood)(outputs, targets.to(outputs.device))[:, None]
-    return likelihoods, torch.ones_like(likelihoods)
+    return criterion.information if expected else of_target
 
 
 def _squared_gradients(
     outputs: Outputs,
     theta: dict[str, Tensor],
     inputs: Inputs,
-    targets: Targets | None,
-    criterion: Criterion,
+    targets: Targets,
+    values_of: ValuesOf,
     chunk_size: int,
 ) -> Iterable[dict[str, Tensor]]:
-    """Sums of squared gradients by name, for each chunk of examples: of the given targets, or expected over all."""
+    """Sums of weighted squared gradients of values by name, for each chunk of examples."""
 
-    def log_likelihood(theta: dict[str, Tensor], example: Tensor, target: Tensor) -> Tensor:
-        return criterion.log_likelihood(outputs(theta, example[None])[0], target)
+    def values(theta: dict[str, Tensor], example: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        return values_of(outputs(theta, example[None])[0], target)
 
-    def information(theta: dict[str, Tensor], example: Tensor) -> tuple[Tensor, Tensor]:
-        return criterion.information(outputs(theta, example[None])[0])
-
-    if targets is not None:
-        gradient_of = torch.func.vmap(torch.func.grad(log_likelihood), in_dims=(None, 0, 0))
-        targets = targets.to(inputs.device)
-        for chunk, of_chunk in zip(inputs.split(chunk_size), targets.split(chunk_size), strict=True):
-            yield {name: g.square().sum(0) for name, g in gradient_of(theta, chunk, of_chunk).items()}
-        return
-
-    jacobian_of = torch.func.vmap(torch.func.jacrev(information, has_aux=True), in_dims=(None, 0))
-    num_values = criterion.information(outputs(theta, inputs[:1])[0])[0].numel()
-    for chunk in inputs.split(max(1, chunk_size // num_values)):
-        jacobians, weights = jacobian_of(theta, chunk)
+    jacobian_of = torch.func.vmap(torch.func.jacrev(values, has_aux=True), in_dims=(None, 0, 0))
+    num_values = len(values_of(outputs(theta, inputs[:1])[0], targets[0])[0])
+    at_once = max(1, chunk_size // num_values)
+    for chunk, of_chunk in zip(inputs.split(at_once), targets.split(at_once), strict=True):
+        jacobians, weights = jacobian_of(theta, chunk, of_chunk)
         yield {name: torch.tensordot(weights, j.square(), dims=2) for name, j in jacobians.items()}
