@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import hypermnesia as hm
 from hypermnesia.criteria import BinaryCrossEntropy, CrossEntropy
-from hypermnesia.errors import CheckpointError, ConfigurationError, DataError
+from hypermnesia.errors import CheckpointError, ConfigurationError, DataError, DivergenceError
 from hypermnesia.learners import load
 from hypermnesia.tasks import SCENARIOS
 from tests.methods import ONE_EACH, TRAINING, Case
@@ -220,6 +220,42 @@ def test_a_metric_of_ones_own_sees_no_class_where_the_label_is_ignored(kind):
     for task in (0, 1):
         right = right_by_hand(learner, CLASSES, task, "class")[3:].double().mean()
         assert learner.score((IMAGES, labels), task, scenario="class") == pytest.approx(float(right))
+
+
+def loss_by_hand(answer: hm.Prediction, weight: list[float]) -> float:
+    """Loss in the class-incremental scenario on the second of two tasks of two classes."""
+    logits = answer.logits
+    if logits is None:  # the certainty of the task, and half of the rest for each class of the other
+        sure = answer.certainty.clamp(1e-7, 1 - 1e-7)
+        logits = torch.empty(9, 4)
+        for number, (task, p, outputs) in enumerate(zip(answer.task.tolist(), sure, answer.outputs, strict=True)):
+            logits[number] = ((1 - p) / 2).log()
+            logits[number, 2 * task : 2 * task + 2] = p.log() + outputs.log_softmax(0)
+    return float(nn.CrossEntropyLoss(torch.tensor([1.0, 1.0, *weight]), label_smoothing=0.1)(logits, CLASSES + 2))
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in ONE_A_LEARNER if case.kind is not hm.SeparateLearner], ids=lambda case: case.kind.__name__
+)
+def test_the_loss_among_the_classes_of_all_tasks_is_finite(case):
+    """Also where a task is inferred wrongly; weights of classes are those of the task that is asked for."""
+    kind, weight = ("smooth", [1.0, 1.0]) if case.kind.plain_labels_only else ("weighted", [1.0, 3.0])
+    learner = make(case, kind, metric="loss", **({} if case.scenario is None else {"scenario": "class"}))
+    for name in ("one", "two"):
+        learner.learn(hm.Task.of((IMAGES, CLASSES), name=name))
+    found = learner.score((IMAGES, CLASSES), 1, scenario="class")
+    assert found < 100
+    assert found == pytest.approx(loss_by_hand(learner.predict(IMAGES), weight), rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("asked", [{"early_stopping": {}}, {"plateau": {}}], ids=str)
+def test_what_is_no_number_ends_no_task_early(asked, value):
+    """Nothing is better than it, so learning would end after a few epochs and nobody would know why."""
+    learner = hm.FineTuningLearner(row(2), metric=lambda outputs, targets: value, training={"epochs": 3, **asked})
+    with pytest.raises(DivergenceError, match=rf"metric on validation examples became {value} after 1 iterations"):
+        learner.learn(hm.Task.of((IMAGES, CLASSES), validation=(IMAGES, CLASSES)))
+    assert learner.num_tasks == 0
 
 
 def test_segmentation_is_learned_and_kept():

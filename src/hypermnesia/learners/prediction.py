@@ -57,9 +57,10 @@ class Prediction:
         certainty: Certainty of these tasks, `[inputs]`; None where they were given.
         criterion: What was learned by.
         tasks: Tasks that the learner knows, in the order of learning.
+        logits_of_all: Logits of the classes of all tasks, `[inputs, classes]`, where one head has them; else None.
 
     Attributes:
-        outputs: As given; so are `criterion` and `tasks`.
+        outputs: As given; so are `criterion`, `tasks` and `logits_of_all`.
 
     Example:
         >>> prediction = Prediction(torch.tensor([[0.0, 2.0]]), 3)
@@ -74,8 +75,9 @@ class Prediction:
         certainty: Float[Tensor, " inputs"] | None = None,
         criterion: Criterion = USUAL["classes"],
         tasks: Sequence[LearnedTask] = (),
+        logits_of_all: Float[Tensor, "inputs classes"] | None = None,
     ) -> None:
-        self.outputs, self.criterion, self.tasks = outputs, criterion, tasks
+        self.outputs, self.criterion, self.tasks, self.logits_of_all = outputs, criterion, tasks, logits_of_all
         self._task, self._certainty = task, certainty
 
     def __repr__(self) -> str:

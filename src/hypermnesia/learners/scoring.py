@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hypermnesia.criteria import Criterion, CrossEntropy, Custom, LabelKind
+from hypermnesia.criteria import LOSS, Criterion, CrossEntropy, Custom, LabelKind
 from hypermnesia.errors import ConfigurationError, DataError
 from hypermnesia.inputs import numbers_in
 from hypermnesia.learners.prediction import LearnedTask, Prediction
@@ -89,7 +89,8 @@ def score(learner: Answering, examples: Examples, task: int, scenarios: Sequence
             counts = found if counts is None else counts + found
             if "class" in going_on:
                 first = sum(each.outputs for each in prediction.tasks[:task])
-                going_on["class"].add(_among_all(prediction, prediction.task), targets, first)
+                among = _logits_among_all if measure.metric == LOSS else _among_all
+                going_on["class"].add(among(prediction), targets, first)
     value = {scenario: measurement.value() for scenario, measurement in going_on.items()}
     return Score(value, None if counts is None else counts.tolist())
 
@@ -103,16 +104,43 @@ def _told_apart(prediction: Prediction) -> Tensor:
     return prediction.logits if isinstance(prediction.criterion, CrossEntropy) else prediction.outputs
 
 
-def _among_all(prediction: Prediction, tasks: Tensor) -> Tensor:
+def _among_all(prediction: Prediction) -> Tensor:
     """Outputs `[inputs, classes of all tasks]`: those of each input at the classes of its task, others impossible."""
+    return _placed(prediction, prediction.outputs, prediction.outputs.new_full((len(prediction.outputs),), -torch.inf))
+
+
+def _logits_among_all(prediction: Prediction) -> Tensor:
+    """Logits `[inputs, classes of all tasks]`, of which the loss is a finite number.
+
+    Where no head has them, as each task has outputs of its own, they are logarithms of probabilities: that of its task
+    is the certainty, and what remains of 1 is spread over the classes of others.
+    """
+    if prediction.logits_of_all is not None:
+        return prediction.logits_of_all
+    assert prediction.task is not None
+    assert prediction.certainty is not None
+    outputs = prediction.logits
+    counts = torch.tensor([each.outputs for each in prediction.tasks], device=outputs.device)
+    others = counts.sum() - counts[prediction.task]
+    # Nobody is so certain that it would cost infinitely much to be wrong.
+    least = torch.finfo(outputs.dtype).eps
+    unsure = (1 - prediction.certainty.to(outputs.dtype)).clamp(least, 1 - least)
+    own = outputs.log_softmax(1) + torch.log1p(-unsure)[:, None]
+    return _placed(prediction, own, (unsure / others.clamp_min(1)).log())
+
+
+def _placed(prediction: Prediction, outputs: Tensor, others: Tensor) -> Tensor:
+    """Outputs of each input at the classes of its task, among those of all, where the rest has one value an input."""
+    tasks = prediction.task
+    assert tasks is not None
     counts = torch.tensor([each.outputs for each in prediction.tasks], device=tasks.device)
     starts = counts.cumsum(0) - counts
     total = int(counts.sum())
-    places = torch.arange(prediction.outputs.shape[1], device=tasks.device)
+    places = torch.arange(outputs.shape[1], device=tasks.device)
     # What a task does not have goes to a column behind all.
     columns = torch.where(places < counts[tasks][:, None], starts[tasks][:, None] + places, total)
-    among = prediction.outputs.new_full((len(tasks), total + 1), -torch.inf)
-    return among.scatter_(1, columns, prediction.outputs)[:, :total]
+    among = others[:, None].repeat(1, total + 1)
+    return among.scatter_(1, columns, outputs)[:, :total]
 
 
 def _check_targets(targets: Tensor, task: LearnedTask, criterion: Criterion) -> None:

@@ -119,4 +119,4 @@ def _likeliest_class(logits: Float[Tensor, "inputs outputs"], outputs: Outputs) 
     absent = places >= counts[tasks][:, None]
     of_task = logits.gather(1, columns).masked_fill(absent, -torch.inf)
     certainty = logits.softmax(1).gather(1, columns).masked_fill(absent, 0).sum(1)
-    return Prediction(of_task, tasks, certainty)
+    return Prediction(of_task, tasks, certainty, logits_of_all=logits)

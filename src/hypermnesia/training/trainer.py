@@ -230,6 +230,12 @@ class Trainer:
             return
         # What one rank measures may differ in the last digit; what follows from it must not.
         measured = parallel.gathered(self._validate())[0]
+        if not math.isfinite(measured):
+            raise DivergenceError(
+                f"the metric on validation examples became {measured} after {self.iteration} iterations of the task,"
+                " which is neither better nor worse than another (training.early_stopping, training.plateau): lower the"
+                " learning rate (training.learning_rate), or give a metric that is always a finite number"
+            )
         if self._plateau is not None:
             self._plateau.measured(measured)
         if self._early_stopping is not None:
