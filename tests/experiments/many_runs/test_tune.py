@@ -171,7 +171,9 @@ def test_test_data_play_no_part(tmp_path, monkeypatch):
 def test_only_some_settings_are_searched(tmp_path):
     trials = tune(search(tmp_path, 2, only=("learner.beta",)))
     assert {tuple(trial.settings) for trial in trials} == {("learner.beta",)}
-    with pytest.raises(ConfigurationError, match=r"'learner.betta' is not searched. Did you mean 'learner.beta'\?"):
+    with pytest.raises(
+        ConfigurationError, match=r"'learner.betta' is not searched. Did you mean 'learner.beta'\? Searched"
+    ):
         search(tmp_path, 2, only=("learner.betta",))
 
 
