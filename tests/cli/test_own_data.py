@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from hypermnesia.experiments.recorded_runs.recorded import read_run
+from hypermnesia.experiments.settings.build import build_tasks
 from hypermnesia.experiments.single_run.rundir import RunDirectory
 from tests.pictures import write_idx, write_pictures, write_table
 
@@ -261,6 +262,65 @@ def test_a_table_is_answered_with_or_without_the_names_of_its_columns(call):
     assert set(answers) <= {"rose", "lily"}
 
 
+def test_columns_of_a_table_are_known_by_their_names(call):
+    write("arrays")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    lines = [line.split(",")[1:3] for line in Path("flowers.csv").read_text().splitlines()]
+    save_table("turned.csv", [line[::-1] for line in lines])
+    save_table("bare.csv", lines[1:])
+    Path("flowers.csv").unlink()  # the run knows the names
+    code, out, err = call("predict", "run", "turned.csv", "bare.csv", "--task", "north")
+    assert code == 0, err
+    answers = [list(row.values())[1:] for row in csv.DictReader(io.StringIO(out))]
+    assert answers[:60] == answers[60:]
+    wrong = {
+        "other.csv": ([["length", "weight"], *lines[1:]], "has no column 'width'. It has length, weight"),
+        "more.csv": ([[*line, "1"] for line in lines[1:]], r"\[60, 3\], .* shape \[2\] were learned: .*2 columns"),
+        "named.csv": ([[*lines[0], "age"], *([*line, "1"] for line in lines[1:])], "has age beside length, width"),
+        "twice.csv": ([["length", "length"], *lines[1:]], "must name every column, and each once"),
+        "huge.csv": ([["1", "2"], ["1e300", "2"]], "huge.csv: input 2, counted from 1, .*too large for float32"),
+    }
+    for name, (rows, message) in wrong.items():
+        save_table(name, rows)
+        code, out, err = call("predict", "run", name, "--task", 0)
+        assert (code, out) == (2, "")
+        assert re.search(message, " ".join(err.split())), err
+    RunDirectory(Path("run")).columns.write_text("[1]")
+    assert "columns.json is damaged" in call("predict", "run", "turned.csv")[2]
+
+
+def test_names_of_columns_may_be_numbers(call):
+    write("arrays", data={"kind": "arrays", "path": "numbers.csv", "labels": "9"}, tasks={"kind": "split"})
+    rows = [[str(place % 4), str(-place % 4), str(place % 4)] for place in range(40)]
+    save_table("numbers.csv", [["0", "1", "9"], *rows])
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    save_table("some.csv", [["1", "0"], ["3", "4"]])
+    code, out, err = call("predict", "run", "some.csv", "--task", 0, "--json")
+    assert (code, len(json.loads(out))) == (0, 1), err
+
+
+def test_a_further_table_may_have_its_columns_in_another_order(call):
+    write("arrays")
+    assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
+    rows = [["width", "site", "species", "id", "length"]]
+    rows += [[str(place % 2), "west", "tulip" if place % 2 else "aster", "0", "7"] for place in range(20)]
+    save_table("more.csv", rows)
+    code, _, err = call("learn", "run", "--data", "more.csv", "--quiet", "--trust")
+    assert code == 0, err
+    *_, task = build_tasks(RunDirectory(Path("run-and-more")).read_experiment())
+    inputs, labels = next(task.train.in_order(100))
+    assert set(inputs[:, 0].tolist()) == {7}
+    assert inputs[:, 1].tolist() == labels.tolist()
+    assert RunDirectory(Path("run-and-more")).read_columns() == ["length", "width"]
+    save_table("more.csv", [["size", *rows[0][1:]], *rows[1:]])
+    code, _, err = call("learn", "run", "--data", "more.csv", "--out", "other", "--quiet", "--trust")
+    assert (code, "more.csv has no column 'width'" in err, Path("other").exists()) == (2, True, False)
+
+
+def save_table(name: str, rows: list[list[str]]) -> None:
+    Path(name).write_text("\n".join(map(",".join, rows)))
+
+
 def test_arrays_are_answered_from_files_like_those_that_were_learned(call):
     write("npz")
     assert call("run", "mine.yaml", "--out", "run", "--quiet")[0] == 0
@@ -288,7 +348,7 @@ def test_arrays_are_answered_from_files_like_those_that_were_learned(call):
         "other.npz": r"other.npz has no array 'inputs'. Did you mean 'input'\?",
         "broken.npz": "broken.npz is damaged",
         "words.npz": "inputs must be an array of numbers",
-        "nan.npy": "nan.npy: there is no answer for input 3, counted from 0",
+        "nan.npy": "nan.npy: input 4, counted from 1, has entries that are no finite numbers",
         "pickled.npy": r"pickled.npy holds no inputs \(it is no array of numbers\)",
         "pipe.npy": "there is no file pipe.npy",
         "x" * 300: "File name too long; choose another path",

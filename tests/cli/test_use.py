@@ -68,6 +68,32 @@ def test_pictures_arrays_and_tables_are_answered_alike(run, images, call, tmp_pa
     assert [int(row["label"]) for row in rows(printed)] == learner.predict(pixels, 1).labels.tolist()
 
 
+@pytest.mark.parametrize("shape", [(2, 128), (4, 1, 4, 16), (1, 4, 16, 16), (64, 4), (64,), (1, 8, 8, 8)])
+def test_numbers_of_another_shape_are_not_divided_into_inputs(run, shape, call):
+    np.save("some.npy", np.zeros(shape, np.float32))
+    np.savez("some.npz", np.zeros(shape, np.float32))
+    for file in ("some.npy", "some.npz"):
+        code, out, err = call("predict", run, file, "--task", 0)
+        assert (code, out) == (2, "")
+        assert re.search(rf"{file} holds numbers of shape \{list(shape)}, .*give \[n, 1, 8, 8\] or \[n, 64\]", err), err
+    np.savetxt("some.csv", np.zeros((4, 65)), delimiter=",")
+    code, out, err = call("predict", run, "some.csv", "--task", 0)
+    assert (code, out, "64 columns" in err) == (2, "", True)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "uint64", "int16", "int64", ">i4"])
+def test_gray_levels_are_answered_alike_from_every_file_and_type(run, images, kind, call):
+    pixels = (images * 255).round().numpy()
+    np.save("some.npy", pixels.astype(kind))
+    np.savez("some.npz", pixels.astype(kind))
+    np.save("flat.npy", pixels.reshape(6, 64).astype(kind))
+    np.save("bare.npy", pixels[:, 0].astype(kind))
+    code, out, err = call("predict", run, "some.npy", "some.npz", "flat.npy", "bare.npy", "--task", 1)
+    assert code == 0, err
+    wanted = open_learner(run).predict(images, 1).labels.tolist()
+    assert [int(row["label"]) for row in rows(out)] == wanted * 4
+
+
 def test_the_task_is_inferred_where_nobody_says_it(run, images, call, tmp_path):
     np.save(tmp_path / "some.npy", images.numpy())
     code, printed, _ = call("predict", run, "some.npy", "--out", "answers.csv")
@@ -93,7 +119,7 @@ def test_a_tasks_network_is_exported(run, images, call, tmp_path):
         (["predict", "RUN", "nothing.npy"], 2, "there is no file nothing.npy"),
         (["predict", "RUN", "text.csv"], 2, "text.csv holds no inputs"),
         (["predict", "RUN", "text.png"], 2, "text.png is no picture"),
-        (["predict", "RUN", "short.npy"], 2, r"holds \[7\] numbers, but inputs have shape \[1, 8, 8\]"),
+        (["predict", "RUN", "short.npy"], 2, r"of shape \[7\], but inputs of shape \[1, 8, 8\] were learned"),
         (["predict", "RUN", "objects.npy"], 2, "objects.npy holds no inputs"),
         (["predict", "RUN", "good.npy", "--task", "5"], 2, "there is no task 5"),
         (["predict", ".", "good.npy"], 2, "not a run directory"),

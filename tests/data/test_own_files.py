@@ -2,6 +2,7 @@
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,34 @@ def test_a_file_of_test_arrays_may_have_its_classes_in_any_order():
         arrays("train.csv", labels="species", leave_out=("id", "site"), test="test.csv")
 
 
+def test_columns_of_a_table_of_test_examples_are_found_by_their_names():
+    Path("train.csv").write_text("a,labels,b\n1,x,2\n3,y,4\n")
+    Path("test.csv").write_text("b,a,labels\n6,5,x\n")
+    assert arrays("train.csv", test="test.csv").test_inputs.tolist() == [[5, 6]]
+    for header, message in {
+        "b,c,labels": "test.csv has no column 'a'. It has b, c",
+        "a,c,b,labels": "test.csv has c beside a, b, which are learned: take out",
+    }.items():
+        Path("test.csv").write_text(f"{header}\n" + ",".join("0" * len(header.split(","))))
+        with pytest.raises(DataError, match=message):
+            arrays("train.csv", test="test.csv")
+
+
+def test_labels_that_are_numbers_count_in_their_order_however_they_are_written():
+    for labels in (["10.0", "9.0", "0.5"], ["10", "9", "-1"], ["1e1", "9", "0"]):
+        Path("some.csv").write_text("a,labels\n" + "".join(f"1,{label}\n" for label in labels))
+        assert arrays("some.csv").class_names == tuple(reversed(labels))
+
+
+def test_one_long_text_takes_no_more_memory_than_itself():
+    rows = "".join(f"1,x,{place}\n" for place in range(2000))
+    Path("some.csv").write_text(f"a,labels,note\n{rows}1,y,{'z' * 100_000}\n")
+    tracemalloc.start()
+    arrays("some.csv", leave_out=("note",))
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "settings", "message"),
     [
@@ -165,7 +194,13 @@ def test_a_file_of_test_arrays_may_have_its_classes_in_any_order():
         ("some.csv", "a,labels\n1,x\nyes,y\n", {}, r"row 3, column 'a' is 'yes', which is no number.*leave_out=\[a\]"),
         ("some.csv", "a,labels\n1,x\n1\n", {}, "row 3 has 1 entries, its first line has 2"),
         ("some.csv", "a,labels\n1,x\n2,\n", {}, "entry 2 is empty; every example needs a label"),
-        ("some.csv", "a,labels\n1,x\nnan,x\n", {}, "input 2 has entries that are no finite numbers"),
+        ("some.csv", "a,labels\n1,x\nnan,x\n", {}, "input 2, counted from 1, has entries that are no finite"),
+        (
+            "some.csv",
+            "a,labels\n1,x\n1e300,x\n",
+            {},
+            "input 2, .*too large for float32",
+        ),
         ("some.csv", "labels\nx\n", {}, "no columns of inputs beside labels"),
         ("some.csv", "a,labels\n", {}, "has no examples"),
         ("some.csv", "", {}, "no column 'labels'. It has none"),
@@ -173,6 +208,8 @@ def test_a_file_of_test_arrays_may_have_its_classes_in_any_order():
         ("some.npz", {"inputs": np.zeros((2, 3))}, {}, "no array 'labels'"),
         ("some.npz", {"inputs": np.zeros((2, 3)), "labels": np.zeros(3, int)}, {}, r"shape \[3\]; it must be \[2\]"),
         ("some.npz", {"inputs": np.zeros((2, 3)), "labels": np.array([0.5, 1])}, {}, "whole numbers or texts"),
+        ("some.npz", {"inputs": np.zeros((2, 3)), "labels": np.array([1e19, 2e19])}, {}, "1e.19 is no whole number"),
+        ("some.npz", {"inputs": np.zeros((2, 3)), "labels": np.array([1, np.inf])}, {}, "inf is no whole number"),
         ("some.npz", {"inputs": np.array([["a"]]), "labels": np.zeros(1, int)}, {}, "must be an array of numbers"),
         ("some.npz", {"inputs": np.array([[{}]]), "labels": np.zeros(1, int)}, {}, "something else than arrays"),
         ("some.npz", b"no archive", {}, "is damaged"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ from hypermnesia.cli.common import Trust, reachable, writable
 from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterator, Sequence, Set
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -87,13 +88,14 @@ def predict(
     if as_json and out is not None:
         raise ConfigurationError("--json and --out exclude each other: give --out a name that ends in .json.")
     learner = open_learner(run, device, trust=trust)
-    source = RunDirectory(run).read_experiment().data
+    directory = RunDirectory(run)
+    source, columns = directory.read_experiment().data, directory.read_columns()
     arrays = source if isinstance(source, ArraysData) else None
     header: list[str] = []
     answers: list[list[object]] = []
     for file in map(reachable, files):
         assert file is not None
-        answer = learner.predict(_inputs(file, learner, arrays), _number_or_name(task, learner))
+        answer = learner.predict(_inputs(file, learner, arrays, columns), _number_or_name(task, learner))
         if len(wrong := answer.outputs.flatten(1).isnan().any(1).nonzero()):
             raise DataError(
                 f"{file}: there is no answer for input {int(wrong[0])}, counted from 0: what is computed from it is no"
@@ -140,12 +142,11 @@ def _table(answer: Prediction) -> tuple[list[str], Iterator[list[object]]]:
     return header, (list(row) for row in zip(*columns, strict=True))
 
 
-def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) -> Tensor:
+def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None, columns: Sequence[str]) -> Tensor:
     """Inputs of a file, in the shape that was learned; what was learned from arrays says how its files name them."""
     import numpy as np
-    import torch
 
-    from hypermnesia.data.array_files import ARRAY_FILES, read_inputs
+    from hypermnesia.data.array_files import ARRAY_FILES, read_array
 
     shape = learner.input_shape
     assert isinstance(shape, tuple)  # the application knows no others
@@ -156,12 +157,10 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) ->
         match file.suffix.lower():
             case ".npy":
                 array = np.load(file, allow_pickle=False)
-                inputs = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
             case ".csv":
-                no_inputs = frozenset() if arrays is None else arrays.columns_apart
-                inputs = torch.from_numpy(_table_of_numbers(file, no_inputs))
+                array = _table_of_numbers(file, frozenset() if arrays is None else arrays.columns_apart, columns)
             case ending if ending in ARRAY_FILES:
-                inputs = read_inputs(file, "inputs" if arrays is None else arrays.inputs)
+                array = read_array(file, "inputs" if arrays is None else arrays.inputs)
             case _:
                 return _picture(file, shape)
     except HypermnesiaError:
@@ -169,23 +168,58 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None) ->
     except (ValueError, TypeError, EOFError, MemoryError, csv.Error) as error:
         reason = "it is no array of numbers" if "pickle" in str(error) else error
         raise DataError(f"{file} holds no inputs ({reason}): give a .npy array or a .csv file of numbers") from error
-    if inputs.numel() % torch.Size(shape).numel() or inputs.ndim == 0:
-        raise DataError(f"{file} holds {list(inputs.shape)} numbers, but inputs have shape {list(shape)}")
-    return inputs.reshape(-1, *shape)
+    return _as_learned(array, file, shape, learner.input_kind)
 
 
-def _table_of_numbers(file: Path, no_inputs: Set[str]) -> NDArray[Any]:
-    """The numbers of a table, whose first line may name its columns; those that are no inputs are left out."""
+def _as_learned(array: NDArray[Any], file: Path, shape: tuple[int, ...], kind: Any) -> Tensor:
+    """Numbers of a file in the shape that was learned, and in a type that can mean the same.
+
+    They have that shape, up to axes of one, or are flat. Never are they divided otherwise: what is not meant gives
+    answers, too.
+    """
+    from hypermnesia.data.array_files import as_inputs
+    from hypermnesia.tasks.arrays import as_tensor
+
+    def without_ones(sizes: tuple[int, ...]) -> list[int]:
+        return [size for size in sizes if size != 1]
+
+    flat = math.prod(shape)
+    if not array.ndim or without_ones(array.shape[1:]) not in (without_ones(shape), without_ones((flat,))):
+        each = f"[n, {', '.join(map(str, shape))}]" + (f" or [n, {flat}]" if len(shape) > 1 else "")
+        raise DataError(
+            f"{file} holds numbers of shape {list(array.shape)}, but inputs of shape {list(shape)} were learned: give"
+            f" {each}, also for a single input; in a table, {flat} columns."
+        )
+    array = array.reshape(len(array), *shape)
+    # Whole numbers are read as floating-point ones where those were learned, as they are for learning.
+    if array.dtype.kind in "iub" and not kind.type.is_floating_point:
+        return as_tensor(array, f"{file}: inputs")
+    return as_inputs(array, str(file))
+
+
+def _table_of_numbers(file: Path, no_inputs: Set[str], learned: Sequence[str]) -> NDArray[Any]:
+    """The numbers of a table in the order that was learned; those of columns that are no inputs are left out.
+
+    Its first line names the columns if it has the names that were learned, or anything that is no number; without names
+    they are in the order that was learned.
+    """
     import numpy as np
+
+    from hypermnesia.data.array_files import arranged
 
     with file.open(encoding="utf-8-sig", newline="") as stream:
         first = next(csv.reader(stream), [])
-    named = not all(map(_is_number, first))
-    columns = [place for place, name in enumerate(first) if not named or name not in no_inputs]
+    named = not all(map(_is_number, first)) or (bool(learned) and set(learned) <= set(first))
+    columns: Sequence[int] = range(len(first))
+    if named:
+        if len(set(first)) < len(first):
+            raise DataError(f"{file}: its first line must name every column, and each once.")
+        inputs = [name for name in first if name not in no_inputs]
+        columns = [first.index(name) for name in arranged(inputs, learned, file)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of tables without rows, of which more is said below
         table = np.loadtxt(
-            *(file, np.float32),
+            *(file, np.float64),
             delimiter=",",
             quotechar='"',
             comments=None,

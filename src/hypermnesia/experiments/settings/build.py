@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from hypermnesia.data import INSTALLED, DataSettings, ImageDataset, as_labeled, load
+from hypermnesia.data import INSTALLED, ArraysData, DataSettings, ImageDataset, as_labeled, load
 from hypermnesia.errors import ConfigurationError, shown
 from hypermnesia.experiments.settings import sources
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.settings.task_settings import (
+    Data,
     FurtherTask,
     GivenTasks,
     ListedTasks,
@@ -77,8 +78,21 @@ def build_tasks(experiment: Experiment, directory: Path | None = None) -> list[T
     """
     device = resolve_device(experiment.device)
     tasks = _first_tasks(experiment, directory, device)
-    further = [_further_task(each, directory, device, experiment.seed) for each in experiment.further]
-    return join(tasks, further) if further else tasks
+    if not experiment.further:
+        return tasks
+    columns = input_columns(experiment)
+    return join(
+        tasks, [_further_task(each, directory, device, experiment.seed, columns) for each in experiment.further]
+    )
+
+
+def input_columns(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the columns of inputs in the first table among its data, whose order is that of all; of others none."""
+    return next((columns for source in experiment.sources if (columns := _columns(source))), ())
+
+
+def _columns(source: Data) -> tuple[str, ...]:
+    return source.columns() if isinstance(source, ArraysData) else ()
 
 
 def _first_tasks(experiment: Experiment, directory: Path | None, device: torch.device) -> list[Task]:
@@ -127,12 +141,16 @@ def _joined_parts(
     return join(*parts, shuffle=tasks.shuffle_tasks, seed=seed)
 
 
-def _further_task(further: FurtherTask, directory: Path | None, device: torch.device, seed: int) -> Task:
+def _further_task(
+    further: FurtherTask, directory: Path | None, device: torch.device, seed: int, columns: tuple[str, ...]
+) -> Task:
     """The task of all classes of some data."""
     if isinstance(further.data, PythonData):
         made = _classes_only(further.data.make_tasks(further.validation, seed), further.data)
     else:
-        data = as_labeled(further.data.load(directory).to(device))
+        source = further.data
+        read = source.load(directory, columns) if isinstance(source, ArraysData) else source.load(directory)
+        data = as_labeled(read.to(device))
         if data.task_names:
             made = given(data, validation=further.validation, seed=seed)
         else:

@@ -13,7 +13,7 @@ from hypermnesia import parallel
 from hypermnesia.errors import CheckpointError, StopLearning
 from hypermnesia.evaluation.progress import ProgressDisplay
 from hypermnesia.evaluation.sequence import Observer, Scores, learn_and_evaluate
-from hypermnesia.experiments.settings.build import build_learner, fitting, outputs_of
+from hypermnesia.experiments.settings.build import build_learner, fitting, input_columns, outputs_of
 from hypermnesia.experiments.settings.config import Experiment
 from hypermnesia.experiments.single_run.environment import environment, threads
 from hypermnesia.experiments.single_run.records import Position, Records
@@ -88,6 +88,8 @@ def run(
         where = environment(learner.device)
         with directory.opened(experiment, where, resume=resume, overwrite=overwrite) as resumed:
             check_same_data(directory, experiment, tasks)
+            if not directory.columns.exists() and (columns := input_columns(experiment)):
+                directory.write_columns(columns)
             try:
                 summary = _Run(experiment, tasks, learner, directory, display, stop, resumed).complete()
                 finished(summary)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from hypermnesia.claims import LOCK, claimed, in_use
@@ -26,7 +27,8 @@ from hypermnesia.settings import checked
 from hypermnesia.training.checkpoint import read_state, write_state
 
 _NEEDED = {"config.yaml", "environment.json"}
-_LARGEST_ENVIRONMENT = 1 << 20
+_LARGEST_ENVIRONMENT, _LARGEST_COLUMNS = 1 << 20, 1 << 26
+_Names = TypeAdapter(list[str])
 
 
 class RunDirectory:
@@ -37,6 +39,7 @@ class RunDirectory:
     | config.yaml | the experiment, every setting written out |
     | environment.json | versions and device, one entry each time the run was started or resumed |
     | data.json | a digest of each task's examples, where they are somebody's own |
+    | columns.json | names of the columns of a table that are inputs, in the order in which they were learned |
     | metrics.jsonl | loss and accuracy (or error) while learning, and of each task after each |
     | accuracy.csv | test accuracies: row = after task i, column = task j; error.csv for a regression |
     | timing.csv | seconds each task took |
@@ -63,6 +66,7 @@ class RunDirectory:
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
         self.data = path / "data.json"
+        self.columns = path / "columns.json"
         self.metrics = path / "metrics.jsonl"
         self.timing = path / "timing.csv"
         self.task_inference = path / "task_inference.csv"
@@ -252,6 +256,23 @@ class RunDirectory:
             return list(json.loads(read_regular(self.environment, _LARGEST_ENVIRONMENT, within=self.path)))
         except (ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"{self.environment} is damaged: it must hold a JSON list.") from error
+
+    def write_columns(self, columns: Sequence[str]) -> None:
+        """Write columns.json: names of the columns of a table that are inputs, in the order that is learned."""
+        _write(self.columns, json.dumps(columns, ensure_ascii=False))
+
+    def read_columns(self) -> list[str]:
+        """Read what :meth:`write_columns` wrote; nothing where no table was learned.
+
+        Raises:
+            ConfigurationError: It is damaged.
+        """
+        if not self.columns.exists():
+            return []
+        try:
+            return _Names.validate_json(read_regular(self.columns, _LARGEST_COLUMNS, within=self.path))
+        except ValidationError as error:
+            raise ConfigurationError(f"{self.columns} is damaged: it must hold names of columns.") from error
 
     def write_matrix(self, matrix: np.ndarray, tasks: Sequence[str], metric: Metric) -> None:
         """Write accuracy.csv, or error.csv.
