@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from safetensors.numpy import save_file
 
 from hypermnesia.data import ArraysData, FolderData, IdxData, LabeledData
@@ -72,6 +74,63 @@ def test_pictures_are_brought_to_one_size_and_to_the_colors_asked_for_and_turned
     exif[0x0112] = 6  # turned by a quarter
     Image.new("RGB", (8, 4)).save("turned.jpg", exif=exif)
     assert read_picture(Path("turned.jpg"), 3).shape == (3, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"), [("<u2", "png"), ("<u2", "tif"), (">u2", "tif"), ("<i4", "tif"), ("<f4", "tif")]
+)
+def test_gray_levels_of_more_than_8_bits_are_not_cut_off(kind, ending):
+    levels = (np.arange(256) * 257).reshape(16, 16)
+    Image.fromarray(levels.astype(kind)).save(f"some.{ending}")
+    assert read_picture(Path(f"some.{ending}"), 1).flatten().tolist() == list(range(256))
+    assert read_picture(Path(f"some.{ending}"), 3)[2].flatten().tolist() == list(range(256))
+
+
+@pytest.mark.parametrize("levels", [np.float32([[0, 0.5]]), np.int32([[-1, 5]]), np.int32([[0, 70000]])])
+def test_numbers_that_are_no_gray_levels_are_refused(levels):
+    Image.fromarray(levels).save("some.tif")
+    with pytest.raises(DataError, match=r"some.tif holds numbers from .*, which are no whole ones from 0 to 65535"):
+        read_picture(Path("some.tif"), 1)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_transparent_shows_white(mode, channels):
+    drawing = Image.new("LA", (4, 4), (0, 0))
+    drawing.putpixel((1, 2), (0, 255))
+    more = {}
+    if mode in "PL":
+        drawing, more = Image.new(mode, (4, 4), 3), {"transparency": 3}
+        drawing.putpixel((1, 2), 0)
+        if mode == "P":
+            drawing.putpalette([0, 0, 0] * 4)
+    else:
+        drawing = drawing.convert(mode)
+    drawing.save("some.png", **more)
+    wanted = torch.full((channels, 4, 4), 255, dtype=torch.uint8)
+    wanted[:, 2, 1] = 0
+    assert torch.equal(read_picture(Path("some.png"), channels), wanted)
+
+
+def test_odd_exif_does_not_spoil_a_picture():
+    entries = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack(">HHI4s", 0x011A, 2, 4, b"abc")
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + entries + bytes(4)
+    Image.new("RGB", (8, 4)).save("some.jpg", exif=exif)
+    assert read_picture(Path("some.jpg"), 3).shape == (3, 8, 4)
+    Image.new("RGB", (8, 4)).save("some.png", exif=b"Exif\0\0no EXIF at all")
+    assert read_picture(Path("some.png"), 3).shape == (3, 4, 8)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError, struct.error, KeyError, ZeroDivisionError])
+def test_whatever_a_decoder_raises_the_file_is_named(error, monkeypatch):
+    file = write_pictures(Path("pictures"), ["ant"], number=1) / "ant" / "00.png"
+
+    def load(self):
+        raise error("odd")
+
+    monkeypatch.setattr(PngImageFile, "load", load)
+    with pytest.raises(DataError, match=r"00.png is a damaged picture \(.*odd.*\): take it out"):
+        read_picture(file, 3)
 
 
 def test_what_is_no_picture_by_its_name_is_noted_and_links_are_followed():
@@ -240,6 +299,10 @@ def test_sets_in_mnists_format_have_the_names_of_their_classes():
     assert data.test_inputs[:, 0].tolist() == images.transpose(0, 2, 1).tolist()
     with pytest.raises(DataError, match=r"labels go from 0 to 9, but emnist-letters has 1 to 26"):
         IdxData(kind="idx", path="kmnist", name="emnist-letters").load(None)
-    (Path("kmnist") / "t10k-labels-idx1-ubyte").unlink()
+    labels = Path("kmnist") / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + bytes([3]))
+    with pytest.raises(DataError, match="test images have the label 3, of which there are no training images"):
+        IdxData(kind="idx", path="kmnist", name="kmnist").load(None)
+    labels.unlink()
     with pytest.raises(DataError, match="t10k-labels-idx1-ubyte or test-labels-idx1-ubyte is not there"):
         IdxData(kind="idx", path="kmnist").load(None)

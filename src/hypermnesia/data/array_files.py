@@ -176,9 +176,7 @@ def arranged(names: Sequence[str], wanted: Sequence[str], file: Path) -> Sequenc
     _check_names(wanted, names, f"{file} has no column")
     known = set(wanted)
     if more := [name for name in names if name not in known]:
-        raise DataError(
-            f"{file} has {_listed(more)} beside {_listed(wanted)}, which were learned: take out the others."
-        )
+        raise DataError(f"{file} has {_listed(more)} beside {_listed(wanted)}, which are learned: take out the others.")
     return wanted
 
 

@@ -75,8 +75,13 @@ class IdxData(DataSettings):
         for split, some, of in (("training", images, labels), ("test", test_images, test_labels)):
             if of.ndim != 1 or len(some) != len(of) or not len(of):
                 raise DataError(f"{folder}: {len(some)} {split} images but {len(of)} labels; each image needs one.")
-        present = torch.cat([labels, test_labels]).unique()  # letters of EMNIST count from 1
+        present = labels.unique()  # letters of EMNIST count from 1
         class_names = self._class_names(present.tolist())
+        if len(strangers := test_labels[~torch.isin(test_labels, present)]):
+            raise DataError(
+                f"{folder}: test images have the label {int(strangers[0])}, of which there are no training images; take"
+                " them out, or give some for training."
+            )
         numbers = (torch.searchsorted(present, each) for each in (labels, test_labels))
         labels, test_labels = numbers
         return LabeledData(self.name or folder.name, images, labels, test_images, test_labels, class_names)
