@@ -336,7 +336,7 @@ def test_arrays_are_answered_from_files_like_those_that_were_learned(call):
     assert all(answers[place] == answers[place % len(inputs)] for place in range(len(answers)))
     np.savez("other.npz", input=inputs, labels=inputs)
     Path("broken.npz").write_bytes(b"no archive")
-    np.savez("words.npz", inputs=np.array([["a"]]))
+    np.savez("words.npz", inputs=np.array([["a"] * 5]))
     np.save("nan.npy", np.where(np.arange(len(inputs))[:, None] == 3, np.nan, inputs))
     np.save("swapped.npy", inputs.astype(">f4"))
     Path("pickled.npy").write_bytes(b"no array")

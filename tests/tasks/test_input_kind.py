@@ -70,6 +70,15 @@ def test_numbers_that_cannot_be_meant_are_refused(learned, inputs, message):
         InputKind(learned)(inputs)
 
 
+@pytest.mark.parametrize("kind", [torch.uint16, torch.uint32, torch.uint64], ids=str)
+def test_wide_unsigned_integers_are_those_that_were_learned(kind):
+    numbers = NUMBERS.to(kind)
+    assert torch.equal(InputKind(torch.uint8)(numbers), NUMBERS / 255)
+    assert torch.equal(InputKind(torch.int64)(numbers), NUMBERS)
+    with pytest.raises(DataError, match="inputs reach from 256 to 256"):
+        InputKind(torch.uint8)(torch.tensor([256]).to(kind))
+
+
 def test_gray_levels_may_be_noisy_and_any_kind_may_be_empty():
     noisy = torch.tensor([-0.3, 1.2, torch.nan])
     torch.testing.assert_close(InputKind(torch.uint8)(noisy), noisy, equal_nan=True)

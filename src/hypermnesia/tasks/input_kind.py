@@ -112,9 +112,9 @@ prepare them as those were; .to(torch.float32) will do where the numbers mean th
         if inputs.numel() == 0:
             return
         if inputs.dtype in (torch.uint16, torch.uint32, torch.uint64):  # of which torch finds no extremes
-            low, high = int(inputs.numpy(force=True).min()), int(inputs.numpy(force=True).max())
-        else:
-            low, high = (each.item() for each in torch.aminmax(inputs))
+            inputs = inputs.to(torch.float64)
+        smallest, largest = torch.aminmax(inputs)
+        low, high = smallest.item(), largest.item()
         if low < least or high > most:
             raise DataError(f"inputs reach from {low:g} to {high:g}, but {self} were learned: {advice}")
 
