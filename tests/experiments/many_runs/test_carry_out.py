@@ -20,6 +20,7 @@ from hypermnesia.experiments.many_runs.plan import PlannedRun, over_seeds
 from hypermnesia.experiments.many_runs.processes import Processes
 from hypermnesia.experiments.settings.benchmark import load_experiment
 from hypermnesia.experiments.single_run.rundir import RunDirectory
+from hypermnesia.files import FORMAT
 
 NEW = PlannedRun("new", load_experiment("split-digits", {"learner.beta": 1}), ("task", "class"))
 OTHER = PlannedRun("other", load_experiment("split-digits"), ("class",))
@@ -60,7 +61,7 @@ def program(tmp_path, monkeypatch):
             "out.mkdir(exist_ok=True)",
             "def end(accuracy):",
             "    (out / 'config.yaml').write_bytes(pathlib.Path(words[0]).read_bytes())",
-            "    (out / 'environment.json').write_text('[{}]')",
+            f"    (out / 'environment.json').write_text(json.dumps([{{'format': {FORMAT}}}]))",
             "    (out / 'accuracy.csv').write_text('after,a\\na,0.5\\n')",
             "    (out / 'timing.csv').write_text('task,iterations,learning_seconds,evaluation_seconds\\n')",
             "    found = {'measure': 'accuracy', 'scenario_accuracy': accuracy}",
@@ -112,7 +113,8 @@ def test_settings_reach_the_run_unchanged_whatever_yaml_makes_of_their_character
         assert outcome.state == "finished", outcome.message
         assert outcome.recorded.experiment == outcome.run.experiment
         assert load_experiment(str(tmp_path / outcome.run.name / "config.yaml")) == outcome.run.experiment
-    assert [outcome.run.experiment.seed for outcome in carry_out(runs, tmp_path)] == [0, 0, 1, 1]
+    again = carry_out(runs, tmp_path)
+    assert [(outcome.run, outcome.state) for outcome in again] == [(run, "reused") for run in runs]
 
 
 def test_a_finished_run_is_reused(finished, program, tmp_path):
