@@ -18,6 +18,7 @@ from hypermnesia.errors import ConfigurationError, DataError, HypermnesiaError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
 
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -147,10 +148,11 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None, co
     import numpy as np
 
     from hypermnesia.data.array_files import ARRAY_FILES, read_array
+    from hypermnesia.tasks.input_kind import InputKind
 
-    shape = learner.input_shape
+    shape, kind = learner.input_shape, learner.input_kind
     assert isinstance(shape, tuple)  # the application knows no others
-    assert shape is not None
+    assert isinstance(kind, InputKind)
     if not file.is_file():
         raise DataError(f"there is no file {file}")
     try:
@@ -168,10 +170,10 @@ def _inputs(file: Path, learner: ContinualLearner, arrays: ArraysData | None, co
     except (ValueError, TypeError, EOFError, MemoryError, csv.Error) as error:
         reason = "it is no array of numbers" if "pickle" in str(error) else error
         raise DataError(f"{file} holds no inputs ({reason}): give a .npy array or a .csv file of numbers") from error
-    return _as_learned(array, file, shape, learner.input_kind)
+    return _as_learned(array, file, shape, kind.type)
 
 
-def _as_learned(array: NDArray[Any], file: Path, shape: tuple[int, ...], kind: Any) -> Tensor:
+def _as_learned(array: NDArray[Any], file: Path, shape: tuple[int, ...], learned: torch.dtype) -> Tensor:
     """Numbers of a file in the shape that was learned, and in a type that can mean the same.
 
     They have that shape, up to axes of one, or are flat. Never are they divided otherwise: what is not meant gives
@@ -192,7 +194,7 @@ def _as_learned(array: NDArray[Any], file: Path, shape: tuple[int, ...], kind: A
         )
     array = array.reshape(len(array), *shape)
     # Whole numbers are read as floating-point ones where those were learned, as they are for learning.
-    if array.dtype.kind in "iub" and not kind.type.is_floating_point:
+    if array.dtype.kind in "iub" and not learned.is_floating_point:
         return as_tensor(array, f"{file}: inputs")
     return as_inputs(array, str(file))
 
