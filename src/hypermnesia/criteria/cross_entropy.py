@@ -39,8 +39,8 @@ class CrossEntropy(Settings, Criterion):
     ignore_index: int = -100
     """Label of elements that count neither in the loss nor in the metric."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of a class's target probability that is spread over all classes of the task: with ten classes, 0.0556
-    leaves 0.95 to the true one."""
+    """Share of a class's target probability that is spread over all classes of the task, or all outputs of a generated
+    network that has more: with ten, 0.0556 leaves 0.95 to the true one."""
 
     metric: ClassVar[MetricName] = "accuracy"
 
