@@ -58,7 +58,9 @@ def by_definition(learner: HypernetworkLearner, inputs: torch.Tensor):
                 of_copies = torch.stack(
                     [functional_call(module, {**generate(e), **statistics[task]}, (one[None],)) for e in embeddings]
                 )
-            unsure.append(uncertainty(of_copies, settings).item())
+            classes = learner.tasks[task].outputs  # the head has more
+            unsure.append(uncertainty(of_copies[..., :classes], settings).item())
+            of_copies[..., classes:] = -torch.inf
             logits.append(of_copies[0, 0])
         task = unsure.index(min(unsure))
         answers.append((task, torch.tensor(unsure).neg().softmax(0)[task], logits[task].softmax(0)))

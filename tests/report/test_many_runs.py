@@ -62,8 +62,9 @@ def test_what_was_done_before_a_run_was_resumed_is_no_measure_of_its_speed(monke
 
 
 def test_failures_are_told_with_their_reasons():
-    fine, bad = Outcome(RUN, "finished"), Outcome(RUN, "failed", message="exit code 1\nno memory left")
+    fine = Outcome(RUN, "finished", recorded=recorded(RUN.experiment, np.array([[0.5]])))
+    bad = Outcome(RUN, "failed", message="exit code 1\nno memory left")
+    reason = "digits_new-seed3:\n  exit code 1\n  no memory left\n"
     assert failures([fine]) == ""
-    assert failures([fine, bad]) == (
-        "1 of 2 runs failed; the table holds the others.\ndigits_new-seed3:\n  exit code 1\n  no memory left\n"
-    )
+    assert failures([fine, bad]) == f"1 of 2 runs failed; the table holds the others.\n{reason}"
+    assert failures([bad]) == f"1 of 1 runs failed; no table is written.\n{reason}"
